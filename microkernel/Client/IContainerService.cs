@@ -1,0 +1,107 @@
+namespace Eyrie.Microkernel.Client;
+
+/// <summary>
+/// MettEagle, the container service of one node's microkernel. Every call is one request of the container protocol;
+/// a refusal is a <see cref="ContainerServiceException"/> with a specific <see cref="ContainerError"/> and nothing half made.
+/// </summary>
+public interface IContainerService : IAsyncDisposable
+{
+    /// <summary>Makes a container: its factory, task, capability set and network session. Nothing runs yet.</summary>
+    Task CreateAsync(ContainerSpec spec, CancellationToken cancellationToken);
+
+    /// <summary>Starts the container's program. Returns when the program's first instruction is due (exec succeeded).</summary>
+    Task StartAsync(string containerId, CancellationToken cancellationToken);
+
+    /// <summary>Sends a Linux signal number (SIGTERM 15, SIGKILL 9) to the container's first process.</summary>
+    Task SignalAsync(string containerId, int signal, CancellationToken cancellationToken);
+
+    /// <summary>Kills what is left of a container, revokes everything it held and gives its quota back. Idempotent.</summary>
+    Task DeleteAsync(string containerId, CancellationToken cancellationToken);
+
+    /// <summary>Every container this service knows, with its state; also how a restarted node agent finds them again.</summary>
+    Task<IReadOnlyList<ContainerStatus>> ListAsync(CancellationToken cancellationToken);
+
+    /// <summary>The capability set of a container, read back from the kernel: entry lines, ordinally sorted.</summary>
+    Task<IReadOnlyList<string>> ReadCapabilitiesAsync(string containerId, CancellationToken cancellationToken);
+
+    /// <summary>Adds and revokes entries of a running container. Revoking closes the connections that the entry allowed.</summary>
+    Task ChangeCapabilitiesAsync(string containerId, IReadOnlyList<string> add, IReadOnlyList<string> revoke, CancellationToken cancellationToken);
+
+    /// <summary>Replaces the table of services and their ready endpoints that the network server resolves with.</summary>
+    Task SetServicesAsync(IReadOnlyList<ServiceEntry> services, CancellationToken cancellationToken);
+
+    /// <summary>CPU time, memory and process count of one container.</summary>
+    Task<ContainerStatistics> StatisticsAsync(string containerId, CancellationToken cancellationToken);
+
+    /// <summary>
+    /// Exits and denials as they happen, pushed by the service; ends with an exception when the connection is lost.
+    /// An exit that happened while nobody listened is seen in <see cref="ListAsync"/>.
+    /// </summary>
+    IAsyncEnumerable<ContainerEvent> EventsAsync(CancellationToken cancellationToken);
+}
+
+/// <summary>What a container is made from. Paths are relative to the node root that the kernel was started with.</summary>
+public sealed record ContainerSpec
+{
+    /// <summary>Unique on the node, at most 63 characters of [a-z0-9-].</summary>
+    public required string Id { get; init; }
+    /// <summary>Image layers, lowest first, each an unpacked directory, e.g. <c>images/layers/sha256-abc</c>.</summary>
+    public required IReadOnlyList<string> Layers { get; init; }
+    /// <summary>Directory of the container's own writable layer (made by the service), or null: the root is read-only.</summary>
+    public string? Writable { get; init; }
+    /// <summary>Directories and files to mount into the root, in order.</summary>
+    public IReadOnlyList<MountSpec> Mounts { get; init; } = [];
+    /// <summary>Program and arguments; the first is looked up in PATH of <see cref="Environment"/> inside the root.</summary>
+    public required IReadOnlyList<string> Arguments { get; init; }
+    /// <summary>NAME=value strings.</summary>
+    public IReadOnlyList<string> Environment { get; init; } = [];
+    public string WorkingDirectory { get; init; } = "/";
+    public string Hostname { get; init; } = "";
+    public uint UserId { get; init; }
+    public uint GroupId { get; init; }
+    public IReadOnlyList<uint> Groups { get; init; } = [];
+    /// <summary>File that stdout and stderr are appended to in CRI log format (made by the service).</summary>
+    public required string LogPath { get; init; }
+    /// <summary>The pod's IPv4 address, e.g. 127.64.16.5.</summary>
+    public required string PodAddress { get; init; }
+    /// <summary>The pod's private localhost, e.g. 127.80.16.5.</summary>
+    public required string PodLoopback { get; init; }
+    /// <summary>The capability set: entry lines (ARCHITECTURE.md, "Capability entries").</summary>
+    public required IReadOnlyList<string> Capabilities { get; init; }
+}
+
+/// <summary>One mount. An empty <see cref="Source"/> is a tmpfs of <see cref="SizeBytes"/> (0: half of the memory quota).</summary>
+public sealed record MountSpec(string Source, string Target, bool ReadOnly, long SizeBytes = 0);
+
+public enum ContainerState { Created, Running, Exited }
+
+/// <summary>State of one container. <see cref="ExitCode"/> is 128 + signal when killed by a signal.</summary>
+public sealed record ContainerStatus(string Id, ContainerState State, int ExitCode, bool OutOfMemory, DateTimeOffset? StartedAt, DateTimeOffset? FinishedAt, int ProcessId);
+
+public sealed record ContainerStatistics(TimeSpan Cpu, long MemoryBytes, int Processes);
+
+/// <summary>A service port as the network server sees it. Endpoints are the ready ones, address and target port.</summary>
+public sealed record ServiceEntry(string Namespace, string Name, string ClusterAddress, int Port, string PortName, IReadOnlyList<ServiceEndpoint> Endpoints);
+
+public sealed record ServiceEndpoint(string Address, int Port);
+
+public abstract record ContainerEvent(string ContainerId);
+
+public sealed record ContainerExited(string ContainerId, int ExitCode, bool OutOfMemory) : ContainerEvent(ContainerId);
+
+/// <summary>
+/// Something was tried without a grant. <see cref="MissingEntry"/> is the entry line that would allow it; <see cref="Count"/> is how often
+/// since the last event for the same container and entry.
+/// </summary>
+public sealed record CapabilityDenied(string ContainerId, string Operation, string Target, string MissingEntry, int Count) : ContainerEvent(ContainerId);
+
+public enum ContainerError
+{
+    InvalidRequest = 1, VersionMismatch, UnknownContainer, AlreadyExists, WrongState, ImageMissing, ProgramNotFound, NotExecutable,
+    WrongArchitecture, QuotaExhausted, InvalidCapability, PathEscapes, HostFailure,
+}
+
+public sealed class ContainerServiceException(ContainerError error, string message) : Exception(message)
+{
+    public ContainerError Error { get; } = error;
+}
