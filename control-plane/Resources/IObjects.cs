@@ -1,0 +1,77 @@
+using System.Text.Json.Nodes;
+using Eyrie.ControlPlane.Store;
+
+namespace Eyrie.ControlPlane.Resources;
+
+/// <summary>
+/// Kubernetes objects over the store: the semantics every writer shares (uid, creationTimestamp, resourceVersion, generation,
+/// status apart from spec, optimistic concurrency, finalizers, graceful deletion). The API server decodes, defaults and
+/// validates before it calls; controllers call it directly. Documents are the stored JSON; a caller owns what it gets
+/// (results are fresh copies) and what it passes is not changed.
+/// </summary>
+public interface IObjects
+{
+    Task<JsonObject?> GetAsync(ResourceKind kind, ObjectName name, CancellationToken cancellationToken);
+
+    /// <summary>All objects of a kind, in one namespace or (null) in all, with the revision they were read at.</summary>
+    Task<ObjectList> ListAsync(ResourceKind kind, string? @namespace, CancellationToken cancellationToken);
+
+    /// <summary>Stores a new object; metadata.generateName is completed. Sets uid, creationTimestamp, generation 1.</summary>
+    /// <exception cref="ObjectExistsException"/>
+    Task<JsonObject> CreateAsync(ResourceKind kind, JsonObject document, CancellationToken cancellationToken);
+
+    /// <summary>
+    /// Replaces everything but status and system-owned metadata. With metadata.resourceVersion the write happens only at that revision; without,
+    /// it is unconditional. An update that changes nothing writes nothing. Removing the last finalizer of a deleted object removes it.
+    /// </summary>
+    /// <exception cref="ObjectConflictException"/><exception cref="ObjectNotFoundException"/>
+    Task<JsonObject> UpdateAsync(ResourceKind kind, JsonObject document, CancellationToken cancellationToken);
+
+    /// <summary>Replaces status only, under the same rules.</summary>
+    Task<JsonObject> UpdateStatusAsync(ResourceKind kind, JsonObject document, CancellationToken cancellationToken);
+
+    /// <summary>
+    /// Deletes. A pod that is bound to a node and whose grace period is not 0 only gets deletionTimestamp and
+    /// deletionGracePeriodSeconds (the node confirms, then it is deleted with grace 0); an object with finalizers only gets deletionTimestamp.
+    /// Returns the last document.
+    /// </summary>
+    Task<JsonObject> DeleteAsync(ResourceKind kind, ObjectName name, DeleteOptions options, CancellationToken cancellationToken);
+
+    /// <summary>Changes of a kind after a revision (of a list), each once and in order. Empty <see cref="ObjectBatch.Changes"/>: progress.</summary>
+    /// <exception cref="RevisionCompactedException"/>
+    IAsyncEnumerable<ObjectBatch> WatchAsync(ResourceKind kind, Revision after, CancellationToken cancellationToken);
+}
+
+public sealed record ObjectList(IReadOnlyList<JsonObject> Items, Revision At);
+
+/// <param name="GraceSeconds">null: the object's own (pods: spec.terminationGracePeriodSeconds); 0: at once.</param>
+/// <param name="Uid">Only this very object.</param>
+/// <param name="ResourceVersion">Only at this revision.</param>
+/// <param name="Propagation">Background, Foreground or Orphan; null: background. Dependents are the garbage collector's job.</param>
+public sealed record DeleteOptions(long? GraceSeconds = null, string? Uid = null, string? ResourceVersion = null, string? Propagation = null);
+
+public enum ChangeType { Added, Modified, Deleted }
+
+/// <summary>A change. <paramref name="Document"/> carries the new resourceVersion; for Deleted it is the last state. <paramref name="Previous"/> is the state before, or null.</summary>
+public sealed record ObjectChange(ChangeType Type, ResourceKind Kind, ObjectName Name, JsonObject Document, JsonObject? Previous);
+
+public sealed record ObjectBatch(IReadOnlyList<ObjectChange> Changes, Revision At);
+
+public sealed class ObjectNotFoundException(ResourceKind kind, ObjectName name) : Exception($"{kind} \"{name.Name}\" not found")
+{
+    public ResourceKind Kind { get; } = kind;
+    public ObjectName Name { get; } = name;
+}
+
+public sealed class ObjectExistsException(ResourceKind kind, ObjectName name) : Exception($"{kind} \"{name.Name}\" already exists")
+{
+    public ResourceKind Kind { get; } = kind;
+    public ObjectName Name { get; } = name;
+}
+
+public sealed class ObjectConflictException(ResourceKind kind, ObjectName name, string reason)
+    : Exception($"Operation cannot be fulfilled on {kind} \"{name.Name}\": {reason}")
+{
+    public ResourceKind Kind { get; } = kind;
+    public ObjectName Name { get; } = name;
+}
