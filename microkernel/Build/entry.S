@@ -25,15 +25,15 @@ eyrie_syscall:
         syscall
         ret
 
-# nint eyrie_clone(nint flags, byte* stackTop, delegate* entry, nint argument): a thread or process on a stack of its own
+# nint eyrie_clone(nint flags, byte* stackTop, delegate* entry, nint argument, int* clearedAtEnd): a thread on a stack of its own
         .globl  eyrie_clone
 eyrie_clone:
         sub     $16, %rsi
         mov     %rdx, (%rsi)
         mov     %rcx, 8(%rsi)
-        mov     $56, %eax               # clone(flags, stack, 0, 0, 0)
+        mov     %r8, %r10
+        mov     $56, %eax               # clone(flags, stack, parent_tid 0, child_tid, tls 0)
         xor     %edx, %edx
-        xor     %r10d, %r10d
         xor     %r8d, %r8d
         syscall
         test    %rax, %rax

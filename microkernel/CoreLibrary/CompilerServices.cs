@@ -21,6 +21,8 @@ namespace System.Runtime.CompilerServices
     public static class RuntimeHelpers
     {
         public static int OffsetToStringData => 12;
+        [Intrinsic] public static extern ReadOnlySpan<T> CreateSpan<T>(RuntimeFieldHandle field);
+        [Intrinsic] public static extern void InitializeArray(Array array, RuntimeFieldHandle field);
     }
 
     public sealed class IsReadOnlyAttribute : Attribute;

@@ -10,7 +10,7 @@ public static unsafe class Host
     [RuntimeImport("*", "eyrie_syscall"), MethodImpl(MethodImplOptions.InternalCall)]
     public static extern nint Call(nint number, nint a = 0, nint b = 0, nint c = 0, nint d = 0, nint e = 0, nint f = 0);
 
-    /// <summary>clone(2) onto a stack of its own; the child calls <paramref name="entry"/> and exits with its result.</summary>
+    /// <summary>A thread (clone(2)) on a stack of its own that calls <paramref name="entry"/> and ends; the host clears <paramref name="busy"/> once it has.</summary>
     [RuntimeImport("*", "eyrie_clone"), MethodImpl(MethodImplOptions.InternalCall)]
-    public static extern nint Clone(nint flags, byte* stackTop, delegate* unmanaged<nint, nint> entry, nint argument);
+    public static extern nint CloneThread(nint flags, byte* stackTop, delegate* unmanaged<nint, nint> entry, nint argument, int* busy);
 }

@@ -1,0 +1,41 @@
+namespace Eyrie.Microkernel.Abi;
+
+/// <summary>
+/// The container protocol: frames over a local stream socket. A frame is: length of what follows (u32), request id (u32), version (u16), type (u16), then fields
+/// as in a start description: tag (u16), length (u32), bytes. Little endian. A response has the request's id and type with <see cref="Response"/> set; events have id 0.
+/// </summary>
+public static class ContainerProtocol
+{
+    public const int Version = 1, Header = 12, MaxFrame = 61440;
+    public const int Create = 1, Start = 2, Signal = 3, Delete = 4, List = 5, ReadCapabilities = 6, ChangeCapabilities = 7, SetServices = 8, Statistics = 9, Subscribe = 10;
+    public const int Response = 0x8000, ExitEvent = 0x4001, DeniedEvent = 0x4002;
+
+    // Fields beside those of StartTag.
+    public const int Id = 100, LogPath = 101, PodAddress = 102, PodLoopback = 103, Capability = 104, Revoked = 105, SignalNumber = 106, Error = 107, Message = 108;
+    /// <summary>Container: id, state (u32), code (i32), out of memory (u8), process id (u32), started and finished (i64 unix milliseconds, 0: not).</summary>
+    public const int Container = 109;
+    /// <summary>Service port as text: <c>namespace/name port cluster-address address:port ...</c>; and a u8 that says more frames of the same table follow.</summary>
+    public const int Service = 110, More = 111;
+    public const int Numbers = 112, Operation = 113, Target = 114, Entry = 115, Count = 116;
+}
+
+/// <summary>Refusals of the container protocol.</summary>
+public static class ContainerErrorCode
+{
+    public const int None = 0, InvalidRequest = 1, VersionMismatch = 2, UnknownContainer = 3, AlreadyExists = 4, WrongState = 5, ImageMissing = 6, ProgramNotFound = 7,
+        NotExecutable = 8, WrongArchitecture = 9, QuotaExhausted = 10, InvalidCapability = 11, PathEscapes = 12, HostFailure = 13;
+}
+
+/// <summary>Calls of the network server's control gate (label 0), word 0; and the slot it signals denials through.</summary>
+public static class NetworkControl
+{
+    /// <summary>word 1: label; payload: pod address, loopback address, then a line <c>slot entry</c> for each grant; replaces the session.</summary>
+    public const int SetSession = 1;
+    /// <summary>word 1: label.</summary>
+    public const int RemoveSession = 2;
+    /// <summary>word 1: 1 for the first part, word 2: 1 for the last; payload: lines as in <see cref="ContainerProtocol.Service"/>.</summary>
+    public const int SetServices = 3;
+    /// <summary>Reply payload: a line <c>label count operation address port entry</c> for each denial since the last call.</summary>
+    public const int TakeDenials = 4;
+    public const int DenialSlot = 7;
+}

@@ -1,0 +1,20 @@
+namespace Eyrie.Microkernel.Core;
+
+/// <summary>
+/// What the core asks of the machine under it. A port implements this and nothing in the core knows which one.
+/// Static abstract, so that the same core compiles freestanding and into an ordinary library.
+/// </summary>
+public unsafe interface IMachine<TSelf> where TSelf : IMachine<TSelf>
+{
+    /// <summary>The message buffer of a task (<see cref="Abi.MessageLayout"/>), valid while the task is alive.</summary>
+    static abstract byte* MessageBuffer(int task);
+
+    /// <summary>Lets a task blocked in IPC go on with this result; its buffer holds the message.</summary>
+    static abstract void Resume(int task, long result);
+
+    /// <summary>An object's last capability is gone: release what the host holds for it.</summary>
+    static abstract void Release(int objectIndex, ref ObjectRecord record);
+
+    /// <summary>A message moves between two tasks and carries a descriptor: give the receiver the host resource.</summary>
+    static abstract void TransferDescriptor(int from, int to);
+}

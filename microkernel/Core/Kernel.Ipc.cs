@@ -1,0 +1,188 @@
+using Eyrie.Microkernel.Abi;
+
+namespace Eyrie.Microkernel.Core;
+
+// Synchronous IPC: a call blocks until its one reply; a server takes callers in order of arrival and owes each a reply exactly once.
+public unsafe partial struct Kernel<TMachine>
+{
+    /// <summary>The result that <see cref="Ipc"/> gives when the task is blocked and will be resumed later.</summary>
+    public const long Blocked = long.MinValue;
+
+    /// <summary>ipc: see <see cref="IpcOperation"/>. Returns a result now, or <see cref="Blocked"/>.</summary>
+    /// <param name="task">Who asks.</param>
+    /// <param name="operation">What for.</param>
+    /// <param name="argument">Call: gate slot. Reply, ReplyWait: the caller's handle from the message; a caller that is gone is no error of the server.</param>
+    public long Ipc(int task, IpcOperation operation, long argument)
+    {
+        switch (operation)
+        {
+            case IpcOperation.Call:
+                int gate = Decode(task, (int)argument, ObjectKind.Gate, Rights.Call);
+                return gate < 0 ? gate : CallGate(task, gate);
+            case IpcOperation.Reply:
+                return Reply(task, argument) ? 0 : AbiError.NoCaller;
+            case IpcOperation.ReplyWait:
+                Reply(task, argument);
+                return Wait(task);
+            case IpcOperation.Wait:
+                return Wait(task);
+            default:
+                return AbiError.InvalidArgument;
+        }
+    }
+
+    /// <summary>A call through a gate that the port has found for the task (an exception goes to the task's handler this way).</summary>
+    public long CallGate(int task, int gate)
+    {
+        int server = Objects[gate].Link;
+        if (!Tasks[server].Alive || server == task) return AbiError.Cancelled;
+        Tasks[task].Server = server;
+        Tasks[task].Label = Objects[gate].A;
+        if (Tasks[server].Ipc == IpcState.Receiving)
+        {
+            Deliver(task, server);
+            Tasks[server].Ipc = IpcState.Running;
+            TMachine.Resume(server, 0);
+            return Blocked;
+        }
+        Tasks[task].Ipc = IpcState.Queued;
+        Tasks[task].QueueNext = 0;
+        if (Tasks[server].QueueTail != 0) Tasks[Tasks[server].QueueTail].QueueNext = task;
+        else Tasks[server].QueueHead = task;
+        Tasks[server].QueueTail = task;
+        return Blocked;
+    }
+
+    private long Wait(int server)
+    {
+        int caller = Tasks[server].QueueHead;
+        if (caller == 0)
+        {
+            Tasks[server].Ipc = IpcState.Receiving;
+            return Blocked;
+        }
+        Tasks[server].QueueHead = Tasks[caller].QueueNext;
+        if (Tasks[server].QueueHead == 0) Tasks[server].QueueTail = 0;
+        Deliver(caller, server);
+        return 0;
+    }
+
+    private void Deliver(int caller, int server)
+    {
+        Copy(caller, server);
+        *(long*)(TMachine.MessageBuffer(server) + MessageLayout.Label) = Tasks[caller].Label;
+        TMachine.TransferDescriptor(caller, server);
+        *(uint*)(TMachine.MessageBuffer(server) + MessageLayout.Caller) = (uint)caller;
+        Tasks[caller].Ipc = IpcState.AwaitingReply;
+        Tasks[caller].NextOwed = Tasks[server].FirstOwed;
+        Tasks[server].FirstOwed = caller;
+    }
+
+    /// <summary>Replies to one caller that is owed one by this server; false when there is none such (any more).</summary>
+    private bool Reply(int server, long handle)
+    {
+        if (!Owes(server, handle)) return false;
+        int caller = (int)handle;
+        Forget(caller);
+        Copy(server, caller);
+        TMachine.TransferDescriptor(server, caller);
+        Finish(caller, 0);
+        return true;
+    }
+
+    /// <summary>Replies with words (0, value) and nothing else, without the server's buffer: safe from any thread of the server.</summary>
+    public bool ReplyValue(int server, long handle, long value)
+    {
+        if (!Owes(server, handle)) return false;
+        int caller = (int)handle;
+        Forget(caller);
+        byte* buffer = TMachine.MessageBuffer(caller);
+        *(uint*)(buffer + MessageLayout.WordCount) = 2;
+        *(uint*)(buffer + MessageLayout.PayloadLength) = 0;
+        ((long*)(buffer + MessageLayout.Words))[0] = 0;
+        ((long*)(buffer + MessageLayout.Words))[1] = value;
+        Finish(caller, 0);
+        return true;
+    }
+
+    private bool Owes(int server, long handle) =>
+        handle > 0 && handle < ObjectCount && Tasks[handle].Ipc == IpcState.AwaitingReply && Tasks[handle].Server == server;
+
+    private void Forget(int caller)
+    {
+        int* link = &Tasks[Tasks[caller].Server].FirstOwed;
+        while (*link != caller) link = &Tasks[*link].NextOwed;
+        *link = Tasks[caller].NextOwed;
+        Tasks[caller].NextOwed = 0;
+    }
+
+    private void Finish(int caller, long result)
+    {
+        Tasks[caller].Ipc = IpcState.Running;
+        Tasks[caller].Server = 0;
+        TMachine.Resume(caller, result);
+    }
+
+    /// <summary>Copies words and payload; lengths are read once, since a sender shares its buffer with its own threads.</summary>
+    private static void Copy(int from, int to)
+    {
+        byte* source = TMachine.MessageBuffer(from);
+        byte* target = TMachine.MessageBuffer(to);
+        uint words = *(uint*)(source + MessageLayout.WordCount);
+        uint length = *(uint*)(source + MessageLayout.PayloadLength);
+        if (words > MessageLayout.MaxWords) words = MessageLayout.MaxWords;
+        if (length > MessageLayout.MaxPayload) length = MessageLayout.MaxPayload;
+        *(uint*)(target + MessageLayout.WordCount) = words;
+        *(uint*)(target + MessageLayout.PayloadLength) = length;
+        for (uint i = 0; i < words; i++)
+            ((long*)(target + MessageLayout.Words))[i] = ((long*)(source + MessageLayout.Words))[i];
+        for (uint i = 0; i < length; i++)
+            target[MessageLayout.Payload + i] = source[MessageLayout.Payload + i];
+    }
+
+    /// <summary>Takes a task out of IPC for good: callers of it are cancelled, and it leaves the queue or the reply it waits for.</summary>
+    public void CancelIpc(int task)
+    {
+        Withdraw(task);
+        ref var record = ref Tasks[task];
+        record.Ipc = IpcState.Running;
+        while (record.FirstOwed != 0)
+        {
+            int caller = record.FirstOwed;
+            Forget(caller);
+            Finish(caller, AbiError.Cancelled);
+        }
+        while (record.QueueHead != 0)
+        {
+            int caller = record.QueueHead;
+            record.QueueHead = Tasks[caller].QueueNext;
+            Finish(caller, AbiError.Cancelled);
+        }
+        record.QueueTail = 0;
+    }
+
+    /// <summary>A caller gave up (it was killed): withdraws the call; its server's reply then reaches nobody.</summary>
+    public void Withdraw(int task)
+    {
+        ref var record = ref Tasks[task];
+        if (record.Ipc == IpcState.Queued) Unqueue(task);
+        else if (record.Ipc == IpcState.AwaitingReply) Forget(task);
+        else return;
+        record.Ipc = IpcState.Running;
+        record.Server = 0;
+    }
+
+    private void Unqueue(int task)
+    {
+        ref var server = ref Tasks[Tasks[task].Server];
+        int previous = 0;
+        for (int t = server.QueueHead; t != 0; previous = t, t = Tasks[t].QueueNext)
+        {
+            if (t != task) continue;
+            if (previous == 0) server.QueueHead = Tasks[t].QueueNext;
+            else Tasks[previous].QueueNext = Tasks[t].QueueNext;
+            if (server.QueueTail == task) server.QueueTail = previous;
+            return;
+        }
+    }
+}

@@ -1,0 +1,112 @@
+using Eyrie.Microkernel.Abi;
+
+namespace Eyrie.Microkernel.Core;
+
+// The mapping database: which capability was derived from which, so that revoking one revokes everything derived from it.
+public unsafe partial struct Kernel<TMachine>
+{
+    /// <summary>Puts a capability into an empty slot. The charge goes to the task's factory. Returns its index or a negative error.</summary>
+    public int Insert(int task, int slot, int objectIndex, Rights rights, int parent)
+    {
+        if (slot < 0) return AbiError.InvalidArgument;
+        if (Find(task, slot) != 0) return AbiError.SlotTaken;
+        if (_freeCapability == 0) return AbiError.TableFull;
+        if (!Charge(Objects[task].Factory, CapabilityCharge)) return AbiError.QuotaExhausted;
+        int c = _freeCapability;
+        _freeCapability = Capabilities[c].NextFree;
+        int bucket = Bucket(task, slot);
+        ref var record = ref Capabilities[c];
+        record = default;
+        record.Task = task;
+        record.Slot = slot;
+        record.Object = objectIndex;
+        record.Rights = rights;
+        record.NextInBucket = _buckets[bucket];
+        _buckets[bucket] = c;
+        record.NextInTask = Tasks[task].FirstCapability;
+        if (record.NextInTask != 0) Capabilities[record.NextInTask].PreviousInTask = c;
+        Tasks[task].FirstCapability = c;
+        Objects[objectIndex].References++;
+        if (parent != 0) Adopt(parent, c);
+        return c;
+    }
+
+    /// <summary>map: derives a capability of <paramref name="holder"/> into a slot of the task behind another slot.</summary>
+    public int Map(int holder, int sourceSlot, int targetTaskSlot, int destinationSlot, Rights rights)
+    {
+        int source = Find(holder, sourceSlot);
+        if (source == 0) return AbiError.NoCapability;
+        if ((Capabilities[source].Rights & Rights.Map) == 0) return AbiError.MissingRights;
+        if ((rights & ~Capabilities[source].Rights) != 0) return AbiError.MissingRights;
+        int target = Decode(holder, targetTaskSlot, ObjectKind.Task, Rights.Control);
+        if (target < 0) return target;
+        if (!Tasks[target].Alive) return AbiError.WrongState;
+        int c = Insert(target, destinationSlot, Capabilities[source].Object, rights, source);
+        return c < 0 ? c : 0;
+    }
+
+    /// <summary>unmap: removes a capability (self) or everything derived from it (derived) from a task that the holder controls.</summary>
+    public int Unmap(int holder, int taskSlot, int slot, UnmapMode mode)
+    {
+        int task = holder;
+        if (taskSlot >= 0)
+        {
+            task = Decode(holder, taskSlot, ObjectKind.Task, Rights.Control);
+            if (task < 0) return task;
+        }
+        int c = Find(task, slot);
+        if (c == 0) return AbiError.NoCapability;
+        if (mode == UnmapMode.Derived) RevokeChildren(c);
+        else { RevokeChildren(c); Remove(c); }
+        return 0;
+    }
+
+    /// <summary>Removes every capability derived from one, deepest first; the one itself stays.</summary>
+    public void RevokeChildren(int c)
+    {
+        // Iterative: descend to a leaf, remove it, go on with what is left. Depth costs no stack.
+        while (Capabilities[c].FirstChild != 0)
+        {
+            int leaf = Capabilities[c].FirstChild;
+            while (Capabilities[leaf].FirstChild != 0) leaf = Capabilities[leaf].FirstChild;
+            Remove(leaf);
+        }
+    }
+
+    /// <summary>Removes one capability that has no children.</summary>
+    public void Remove(int c)
+    {
+        ref var record = ref Capabilities[c];
+        Orphan(c);
+        int bucket = Bucket(record.Task, record.Slot);
+        int* link = &_buckets[bucket];
+        while (*link != c) link = &Capabilities[*link].NextInBucket;
+        *link = record.NextInBucket;
+        if (record.NextInTask != 0) Capabilities[record.NextInTask].PreviousInTask = record.PreviousInTask;
+        if (record.PreviousInTask != 0) Capabilities[record.PreviousInTask].NextInTask = record.NextInTask;
+        else Tasks[record.Task].FirstCapability = record.NextInTask;
+        Discharge(Objects[record.Task].Factory, CapabilityCharge);
+        int objectIndex = record.Object;
+        record = default;
+        record.NextFree = _freeCapability;
+        _freeCapability = c;
+        Drop(objectIndex);
+    }
+
+    private void Adopt(int parent, int child)
+    {
+        int first = Capabilities[parent].FirstChild;
+        Capabilities[child].Parent = parent;
+        Capabilities[child].NextSibling = first;
+        if (first != 0) Capabilities[first].PreviousSibling = child;
+        Capabilities[parent].FirstChild = child;
+    }
+
+    private void Orphan(int c)
+    {
+        ref var record = ref Capabilities[c];
+        if (record.NextSibling != 0) Capabilities[record.NextSibling].PreviousSibling = record.PreviousSibling;
+        if (record.PreviousSibling != 0) Capabilities[record.PreviousSibling].NextSibling = record.NextSibling;
+        else if (record.Parent != 0) Capabilities[record.Parent].FirstChild = record.NextSibling;
+    }
+}

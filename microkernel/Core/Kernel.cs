@@ -1,0 +1,97 @@
+using Eyrie.Microkernel.Abi;
+
+namespace Eyrie.Microkernel.Core;
+
+/// <summary>
+/// The kernel's state: tables carved from one block of memory that the machine gives, so that nothing is allocated afterwards.
+/// Index 0 of every table is "none".
+/// </summary>
+public unsafe partial struct Kernel<TMachine> where TMachine : IMachine<TMachine>
+{
+    /// <summary>What each object costs its factory beside its own size, in bytes.</summary>
+    public const long ObjectCharge = 512, CapabilityCharge = 64;
+
+    private const int Buckets = 1 << 14;
+
+    public ObjectRecord* Objects;
+    public CapabilityRecord* Capabilities;
+    public TaskRecord* Tasks;
+    private int* _buckets;
+    public int ObjectCount, CapabilityCount;
+    private int _freeObject, _freeCapability;
+
+    /// <summary>Bytes that <see cref="Initialize"/> needs for these table sizes.</summary>
+    public static long MemoryFor(int objects, int capabilities) =>
+        (long)objects * (sizeof(ObjectRecord) + sizeof(TaskRecord)) + (long)capabilities * sizeof(CapabilityRecord) + Buckets * sizeof(int);
+
+    /// <summary>Takes zeroed memory of <see cref="MemoryFor"/> bytes.</summary>
+    public void Initialize(byte* memory, int objects, int capabilities)
+    {
+        Objects = (ObjectRecord*)memory;
+        memory += (long)objects * sizeof(ObjectRecord);
+        Tasks = (TaskRecord*)memory;
+        memory += (long)objects * sizeof(TaskRecord);
+        Capabilities = (CapabilityRecord*)memory;
+        memory += (long)capabilities * sizeof(CapabilityRecord);
+        _buckets = (int*)memory;
+        ObjectCount = objects;
+        CapabilityCount = capabilities;
+        for (int i = objects - 1; i > 0; i--) { Objects[i].NextFree = _freeObject; _freeObject = i; }
+        for (int i = capabilities - 1; i > 0; i--) { Capabilities[i].NextFree = _freeCapability; _freeCapability = i; }
+    }
+
+    /// <summary>The first factory and the first task, charged to nobody: made once, by the port, at boot.</summary>
+    public void Boot(long bytes, long processes, out int factory, out int task)
+    {
+        factory = TakeObject(ObjectKind.Factory, 0);
+        Objects[factory].A = bytes;
+        Objects[factory].C = processes;
+        Objects[factory].References = 1;
+        task = TakeObject(ObjectKind.Task, factory);
+        Objects[task].References = 1;
+        Tasks[task].Alive = true;
+    }
+
+    /// <summary>A task that stands for one call in flight of another task's thread: it holds no capabilities and is never destroyed.</summary>
+    public int CreateTrapTask(int factory)
+    {
+        int task = TakeObject(ObjectKind.Task, factory);
+        if (task == 0) return 0;
+        Objects[task].References = 1;
+        Tasks[task].Alive = true;
+        return task;
+    }
+
+    private int TakeObject(ObjectKind kind, int factory)
+    {
+        int index = _freeObject;
+        if (index == 0) return 0;
+        _freeObject = Objects[index].NextFree;
+        Objects[index] = default;
+        Objects[index].Kind = kind;
+        Objects[index].Factory = factory;
+        Tasks[index] = default;
+        if (factory != 0) Objects[factory].References++;
+        return index;
+    }
+
+    private static int Bucket(int task, int slot) => (int)(((uint)task * 2654435761u ^ (uint)slot * 40503u) % Buckets);
+
+    /// <summary>The capability at a slot of a task; 0: none.</summary>
+    public int Find(int task, int slot)
+    {
+        for (int c = _buckets[Bucket(task, slot)]; c != 0; c = Capabilities[c].NextInBucket)
+            if (Capabilities[c].Task == task && Capabilities[c].Slot == slot) return c;
+        return 0;
+    }
+
+    /// <summary>The object behind a slot when it is of the kind and the rights suffice; otherwise a negative <see cref="AbiError"/>.</summary>
+    public int Decode(int task, int slot, ObjectKind kind, Rights needed)
+    {
+        int c = Find(task, slot);
+        if (c == 0) return AbiError.NoCapability;
+        int o = Capabilities[c].Object;
+        if (Objects[o].Kind != kind) return AbiError.WrongKind;
+        return (Capabilities[c].Rights & needed) == needed ? o : AbiError.MissingRights;
+    }
+}

@@ -1,0 +1,193 @@
+using System;
+using System.Runtime;
+using Eyrie.Freestanding;
+using Eyrie.Microkernel.Abi;
+using Eyrie.Microkernel.Core;
+using Eyrie.Microkernel.Ports.Linux.Sandbox;
+
+namespace Eyrie.Microkernel.Ports.Linux;
+
+/// <summary>eyrie-kernel: reads its arguments, makes the first objects, starts the servers and runs the event loop.</summary>
+public static unsafe class Boot
+{
+    /// <summary>Memory of the root factory: what all containers of a node may be given together.</summary>
+    private const long RootQuota = 1L << 50, RootProcesses = 1L << 20;
+    private const int KernelTaskSlot = 0;
+
+    private static ReadOnlySpan<short> MettEagleCalls => [0, 1, 3, 7, 9, 11, 15, 17, 20, 39, 60, 72, 202, 228, 231, 232, 233, 291, 288, 293, 322];
+    private static ReadOnlySpan<short> NetworkCalls => [0, 1, 3, 7, 9, 11, 15, 39, 41, 42, 48, 49, 50, 51, 52, 54, 55, 56, 60, 72, 202, 228, 231, 322];
+
+    [RuntimeExport("eyrie_main")]
+    private static int Main(nint* stack)
+    {
+        byte* root = null, socket = null, servers = null;
+        byte** arguments = (byte**)(stack + 1);
+        for (int i = 1; i + 1 < stack[0]; i += 2)
+        {
+            var name = Text(arguments[i]);
+            if (name.SequenceEqual("--root"u8)) root = arguments[i + 1];
+            else if (name.SequenceEqual("--socket"u8)) socket = arguments[i + 1];
+            else if (name.SequenceEqual("--servers"u8)) servers = arguments[i + 1];
+            else if (name.SequenceEqual("--cgroup"u8)) Node.GroupPrefix = arguments[i + 1];
+            else return Fail("usage: eyrie-kernel --root DIR --socket PATH --servers DIR --cgroup NAME\n"u8);
+        }
+        if (root == null || socket == null || servers == null || Node.GroupPrefix == null)
+            return Fail("usage: eyrie-kernel --root DIR --socket PATH --servers DIR --cgroup NAME\n"u8);
+        nint directory = Host.Call(Sys.Openat, -100, (nint)root, Sys.Directory | Sys.Cloexec);
+        if (directory < 0) return Fail("eyrie-kernel: --root: the directory cannot be opened\n"u8);
+        Node.Root = (int)directory;
+        if (!Prepare()) return Fail("eyrie-kernel: the host refused memory, namespaces or control groups; it must run as root\n"u8);
+        nint listening = Listen(socket);
+        if (listening < 0) return Fail("eyrie-kernel: --socket: cannot listen there\n"u8);
+        if (!Servers(servers, (int)listening)) return Fail("eyrie-kernel: a server could not be started\n"u8);
+        Host.Call(Sys.Close, listening);
+        return EventLoop.Run();
+    }
+
+    public static int Fail(ReadOnlySpan<byte> message)
+    {
+        fixed (byte* text = message) Host.Call(Sys.Write, 2, (nint)text, message.Length);
+        return 1;
+    }
+
+    private static ReadOnlySpan<byte> Text(byte* text)
+    {
+        int length = 0;
+        while (text[length] != 0) length++;
+        return new ReadOnlySpan<byte>(text, length);
+    }
+
+    private static bool Prepare()
+    {
+        Node.Tasks = (PortTask*)Node.Allocate((long)Node.MaxObjects * sizeof(PortTask));
+        byte* tables = Node.Allocate(Kernel<LinuxMachine>.MemoryFor(Node.MaxObjects, Node.MaxCapabilities));
+        byte* filters = Node.Allocate(3 * FilterCompiler.MaxInstructions * 8);
+        if (Node.Tasks == null || tables == null || filters == null) return false;
+        Node.Kernel.Initialize(tables, Node.MaxObjects, Node.MaxCapabilities);
+        var compiler = new FilterCompiler();
+        Node.ContainerFilter = (ulong*)filters;
+        Node.ContainerFilterLength = compiler.CompileContainer(Node.ContainerFilter);
+        Node.MettEagleFilter = Node.ContainerFilter + FilterCompiler.MaxInstructions;
+        Node.MettEagleFilterLength = compiler.CompileNative(Node.MettEagleFilter, MettEagleCalls);
+        Node.NetworkFilter = Node.MettEagleFilter + FilterCompiler.MaxInstructions;
+        Node.NetworkFilterLength = compiler.CompileNative(Node.NetworkFilter, NetworkCalls);
+        Node.Epoll = (int)Host.Call(Sys.EpollCreate1, Sys.Cloexec);
+        return Node.Epoll >= 0 && EmptyPlaces() && Signals() && ControlGroup.Make(Text(Node.GroupPrefix), 0, 0, 0, 0) >= 0;
+    }
+
+    /// <summary>One network namespace with nothing in it for all containers, and one directory with nothing in it for the servers' root.</summary>
+    private static bool EmptyPlaces()
+    {
+        fixed (byte* self = "/proc/self/ns/net"u8)
+        fixed (byte* empty = "empty"u8)
+        {
+            nint own = Host.Call(Sys.Openat, -100, (nint)self, Sys.Cloexec);
+            if (own < 0 || Host.Call(Sys.Unshare, 0x40000000) < 0) return false;
+            nint made = Host.Call(Sys.Openat, -100, (nint)self, Sys.Cloexec);
+            if (made < 0 || Host.Call(Sys.Setns, own, 0x40000000) < 0) return false;
+            Host.Call(Sys.Close, own);
+            Node.EmptyNetwork = (int)made;
+            Host.Call(Sys.Mkdirat, Node.Root, (nint)empty, 0x16D);
+            nint directory = Host.Call(Sys.Openat, Node.Root, (nint)empty, Sys.Directory | Sys.Cloexec);
+            Node.EmptyDirectory = (int)directory;
+            return directory >= 0;
+        }
+    }
+
+    private static bool Signals()
+    {
+        ulong mask = 1UL << 14 | 1UL << 1; // SIGTERM, SIGINT
+        if (Host.Call(Sys.RtSigprocmask, 0, (nint)(&mask), 0, 8) < 0) return false;
+        Node.Signals = (int)Host.Call(Sys.Signalfd4, -1, (nint)(&mask), 8, Sys.Cloexec | Sys.NonBlock);
+        return Node.Signals >= 0 && Node.Watch(Node.Signals, Node.Signal, 0) >= 0;
+    }
+
+    private static nint Listen(byte* path)
+    {
+        byte* address = stackalloc byte[110];
+        int length = Text(path).Length;
+        if (length > 107) return -Sys.Einval;
+        *(ushort*)address = Sys.AfUnix;
+        for (int i = 0; i <= length; i++) address[2 + i] = path[i];
+        Host.Call(Sys.Unlink, (nint)path);
+        nint socket = Host.Call(Sys.Socket, Sys.AfUnix, 1 | Sys.Cloexec | Sys.NonBlock, 0);
+        if (socket < 0) return socket;
+        Host.Call(Sys.Umask, 0x3F);
+        nint result = Host.Call(Sys.Bind, socket, (nint)address, length + 3);
+        Host.Call(Sys.Umask, 0x12);
+        if (result >= 0) result = Host.Call(Sys.Listen, socket, 16);
+        return result < 0 ? result : socket;
+    }
+
+    /// <summary>The first objects, and who gets which: a server holds what its job needs and no more.</summary>
+    private static bool Servers(byte* directory, int listening)
+    {
+        ref var kernel = ref Node.Kernel;
+        kernel.Boot(RootQuota, RootProcesses, out int factory, out int self);
+        if (kernel.Insert(self, 1, factory, Rights.All, 0) < 0) return false;
+        if (kernel.Create(self, 1, ObjectKind.Task, 2, 0, 0, null, 0) < 0) return false;
+        if (kernel.Create(self, 1, ObjectKind.Task, 3, 0, 0, null, 0) < 0) return false;
+        Node.MettEagle = kernel.Decode(self, 2, ObjectKind.Task, Rights.Control);
+        Node.Network = kernel.Decode(self, 3, ObjectKind.Task, Rights.Control);
+        if (kernel.Create(self, 1, ObjectKind.Log, 4, 0, 0, null, 0) < 0) return false;
+        if (kernel.Create(self, 1, ObjectKind.Gate, 5, 0, 3, null, 0) < 0) return false; // label 0: the network server's control gate
+        fixed (byte* name = "node root"u8)
+        {
+            int root = kernel.CreateDescriptor(factory, Node.Root, name, 9);
+            if (root < 0 || kernel.Insert(self, 6, root, Rights.All, 0) < 0) return false;
+        }
+        if (kernel.Map(self, 1, 2, BootSlot.Factory, Rights.All) < 0 || kernel.Map(self, 6, 2, BootSlot.NodeRoot, Rights.Read | Rights.Write) < 0
+            || kernel.Map(self, 3, 2, BootSlot.NetworkTask, Rights.Control) < 0 || kernel.Map(self, 2, 2, BootSlot.SelfTask, Rights.Control) < 0
+            || kernel.Map(self, 5, 2, BootSlot.NetworkControl, Rights.Call) < 0 || kernel.Map(self, 4, 2, BootSlot.Log, Rights.Write | Rights.Map) < 0
+            || kernel.Map(self, 4, 3, BootSlot.Log, Rights.Write) < 0) return false;
+        if (!Traps.Initialize(factory)) return false;
+        return Server(Node.Network, directory, "network"u8, 0, true, Node.NetworkFilter, Node.NetworkFilterLength)
+            && Server(Node.MettEagle, directory, "metteagle"u8, listening, false, Node.MettEagleFilter, Node.MettEagleFilterLength);
+    }
+
+    private static bool Server(int task, byte* directory, ReadOnlySpan<byte> program, int listening, bool network, ulong* filter, int filterLength)
+    {
+        ref var port = ref Node.Tasks[task];
+        fixed (byte* name = program)
+        {
+            nint memory = Host.Call(Sys.MemfdCreate, (nint)name, 1);
+            if (memory < 0 || Host.Call(Sys.Ftruncate, memory, MessageLayout.Size) < 0) return false;
+            port.Buffer = (byte*)Host.Call(Sys.Mmap, 0, MessageLayout.Size, 3, 1, memory);
+            nint servers = Host.Call(Sys.Openat, -100, (nint)directory, Sys.Directory | Sys.Cloexec);
+            nint file = Host.Call(Sys.Openat, servers, (nint)name, Sys.Cloexec);
+            if (servers < 0 || file < 0 || (nint)port.Buffer < 0) return false;
+            var child = new Launcher.Child
+            {
+                Root = Node.Root, Output = 1, Error = 2, Filter = filter, FilterLength = filterLength, NativeProgram = name, NativeArgument = Node.GroupPrefix,
+                NativeDescriptor = (int)file, MessageBuffer = (int)memory, Listening = listening, KeepNetworkBind = network ? 1 : 0, EmptyDirectory = Node.EmptyDirectory,
+            };
+            var launched = Launcher.Start(ref child);
+            Host.Call(Sys.Close, memory);
+            Host.Call(Sys.Close, servers);
+            Host.Call(Sys.Close, file);
+            if (launched.Result < 0)
+            {
+                Span<byte> line = stackalloc byte[128];
+                var text = new TextWriter(line);
+                text.Add("eyrie-kernel: "u8); text.Add(program); text.Add(": stage "u8); text.Add((int)launched.Stage); text.Add(", errno "u8); text.Add(-launched.Result); text.Add((byte)'\n');
+                Fail(text.Written);
+                return false;
+            }
+            port.Kind = PortKind.Native;
+            port.Listener = launched.Listener;
+            port.PidDescriptor = launched.PidDescriptor;
+            port.ProcessId = launched.ProcessId;
+            port.State = TaskState.Running;
+            Seccomp.WakeOnSameCore(port.Listener);
+            return Node.Watch(port.Listener, Node.Listener, task) >= 0 && Node.Watch(port.PidDescriptor, Node.Process, task) >= 0;
+        }
+    }
+
+    /// <summary>A server ended. Its clients' state went with it, so the kernel ends too and takes every container along; the node starts it anew.</summary>
+    public static void ServerEnded(int task)
+    {
+        if (Node.Stopping) return;
+        Fail(task == Node.Network ? "eyrie-kernel: the network server ended\n"u8 : "eyrie-kernel: metteagle ended\n"u8);
+        Node.Stopping = true;
+    }
+}

@@ -1,0 +1,216 @@
+using System;
+using Eyrie.Freestanding;
+using Eyrie.Microkernel.Abi;
+using Eyrie.Microkernel.Core;
+using Eyrie.Microkernel.Ports.Linux.Sandbox;
+
+namespace Eyrie.Microkernel.Ports.Linux;
+
+/// <summary>The ABI's calls, one case each: from the registers and the message buffer of a native task to the core.</summary>
+public static unsafe class Calls
+{
+    public static void Take(int task)
+    {
+        ref var entry = ref Node.Tasks[task];
+        var n = new SeccompNotification();
+        if (!Seccomp.Receive(entry.Listener, ref n)) return;
+        if (n.Number == Call.Ipc && (IpcOperation)n.Arguments[0] == IpcOperation.ReplyValue)
+        {
+            // From any thread of the task: does not touch the notification that the main thread may wait with.
+            bool replied = Node.Kernel.ReplyValue(task, (long)n.Arguments[1], (long)n.Arguments[2]);
+            Seccomp.AnswerRaw(entry.Listener, n.Id, replied ? 0 : AbiError.NoCaller);
+            return;
+        }
+        entry.Notification = n.Id;
+        entry.Waiting = true;
+        long result = Dispatch(task, ref n);
+        if (result == Kernel<LinuxMachine>.Blocked || !entry.Waiting) return;
+        entry.Waiting = false;
+        Seccomp.AnswerRaw(entry.Listener, n.Id, result);
+    }
+
+    private static long Dispatch(int task, ref SeccompNotification n)
+    {
+        byte* buffer = Node.Tasks[task].Buffer;
+        int a = (int)n.Arguments[0], b = (int)n.Arguments[1], c = (int)n.Arguments[2];
+        switch (n.Number)
+        {
+            case Call.Ipc:
+                return Node.Kernel.Ipc(task, (IpcOperation)a, (long)n.Arguments[1]);
+            case Call.Create:
+                int nameLength = (int)Length(buffer);
+                return Node.Kernel.Create(task, a, (ObjectKind)b, c, (long)n.Arguments[3], (long)n.Arguments[4], buffer + MessageLayout.Payload, nameLength);
+            case Call.Map:
+                return Node.Kernel.Map(task, a, b, c, (Rights)n.Arguments[3]);
+            case Call.Unmap:
+                return Node.Kernel.Unmap(task, a, b, (UnmapMode)c);
+            case Call.Inspect:
+                return Inspect(task, a, buffer);
+            case Call.Start:
+                return Start(task, a, buffer);
+            case Call.Control:
+                return Control(task, a, (TaskOperation)b, c, buffer);
+            case Call.Notification:
+                return Notification(task, a, (NotificationOperation)b);
+            case Call.Descriptor:
+                return Open(task, a, (DescriptorOperation)b, c, buffer);
+            case Call.Log:
+                return Log(task, a, buffer);
+            case Call.Statistics:
+                return Statistics(task, a, buffer);
+            case Call.Version:
+                return Call.AbiVersion;
+            default:
+                return AbiError.UnknownCall;
+        }
+    }
+
+    private static uint Length(byte* buffer)
+    {
+        uint length = *(uint*)(buffer + MessageLayout.PayloadLength);
+        return length > MessageLayout.MaxPayload ? MessageLayout.MaxPayload : length;
+    }
+
+    /// <summary>Records of a capability space; layout in <see cref="InspectLayout"/>. Numbers of quotas are those in force on the host.</summary>
+    private static long Inspect(int task, int taskSlot, byte* buffer)
+    {
+        int target = taskSlot < 0 ? task : Node.Kernel.Decode(task, taskSlot, ObjectKind.Task, Rights.Control);
+        if (target < 0) return target;
+        ref var port = ref Node.Tasks[target];
+        byte* at = buffer + MessageLayout.Payload;
+        byte* end = buffer + MessageLayout.Size;
+        int count = 0;
+        for (int c = Node.Kernel.Tasks[target].FirstCapability; c != 0; c = Node.Kernel.Capabilities[c].NextInTask)
+        {
+            ref var capability = ref Node.Kernel.Capabilities[c];
+            ref var record = ref Node.Kernel.Objects[capability.Object];
+            if (end - at < InspectLayout.Header + record.NameLength) return AbiError.TooLarge;
+            long first = record.A, second = record.C;
+            if (port.GroupLength > 0)
+                fixed (byte* g = port.Group)
+                {
+                    var group = new ReadOnlySpan<byte>(g, port.GroupLength);
+                    if (record.Kind == ObjectKind.Factory)
+                    {
+                        first = ControlGroup.Number("memory"u8, group, "memory.limit_in_bytes"u8);
+                        second = ControlGroup.Number("pids"u8, group, "pids.max"u8);
+                    }
+                    if (record.Kind == ObjectKind.SchedulingContext)
+                    {
+                        first = ControlGroup.Number("cpu"u8, group, "cpu.shares"u8);
+                        second = ControlGroup.Number("cpu"u8, group, "cpu.cfs_quota_us"u8) / 100;
+                    }
+                }
+            *(int*)(at + InspectLayout.Slot) = capability.Slot;
+            at[InspectLayout.Kind] = (byte)record.Kind;
+            at[InspectLayout.Rights] = (byte)capability.Rights;
+            *(ushort*)(at + InspectLayout.NameLength) = (ushort)record.NameLength;
+            *(long*)(at + InspectLayout.First) = first;
+            *(long*)(at + InspectLayout.Second) = second;
+            for (int i = 0; i < record.NameLength; i++) at[InspectLayout.Header + i] = record.Name[i];
+            at += InspectLayout.Header + record.NameLength;
+            count++;
+        }
+        *(uint*)(buffer + MessageLayout.PayloadLength) = (uint)(at - buffer - MessageLayout.Payload);
+        return count;
+    }
+
+    private static long Start(int task, int slot, byte* buffer)
+    {
+        int target = Node.Kernel.Decode(task, slot, ObjectKind.Task, Rights.Control);
+        if (target < 0) return target;
+        var description = new StartDescription(buffer + MessageLayout.Payload, (int)Length(buffer));
+        if (!description.Valid()) return AbiError.InvalidArgument;
+        int handler = Node.Kernel.Decode(task, (int)description.Number(StartTag.Handler, -1), ObjectKind.Gate, Rights.Map);
+        if (handler < 0) return handler;
+        int exit = Node.Kernel.Decode(task, (int)description.Number(StartTag.ExitNotification, -1), ObjectKind.Notification, Rights.Write);
+        if (exit < 0) return exit;
+        long* words = (long*)(buffer + MessageLayout.Words);
+        long result = TaskLife.Start(task, target, description, handler, exit, out var stage, out int error);
+        words[0] = (long)stage;
+        words[1] = error;
+        *(uint*)(buffer + MessageLayout.WordCount) = 2;
+        return result;
+    }
+
+    private static long Control(int task, int slot, TaskOperation operation, int argument, byte* buffer)
+    {
+        int target = Node.Kernel.Decode(task, slot, ObjectKind.Task, Rights.Control);
+        if (target < 0) return target;
+        switch (operation)
+        {
+            case TaskOperation.Signal:
+                return TaskLife.Signal(target, argument);
+            case TaskOperation.Status:
+                long* words = (long*)(buffer + MessageLayout.Words);
+                ref var port = ref Node.Tasks[target];
+                words[0] = (long)port.State;
+                words[1] = port.Code;
+                words[2] = port.OutOfMemory ? 1 : 0;
+                words[3] = port.ProcessId;
+                *(uint*)(buffer + MessageLayout.WordCount) = 4;
+                return 0;
+            case TaskOperation.Destroy:
+                if (Node.Tasks[target].State == TaskState.Running) return AbiError.WrongState;
+                Node.Kernel.DestroyTask(target);
+                return 0;
+            default:
+                return AbiError.InvalidArgument;
+        }
+    }
+
+    private static long Notification(int task, int slot, NotificationOperation operation)
+    {
+        int o = Node.Kernel.Decode(task, slot, ObjectKind.Notification, operation == NotificationOperation.Signal ? Rights.Write : Rights.Read);
+        if (o < 0) return o;
+        nint handle = TaskLife.EventOf(o);
+        if (handle < 0) return AbiError.HostFailure;
+        if (operation == NotificationOperation.Signal) { TaskLife.SignalEvent(o); return 0; }
+        ref var entry = ref Node.Tasks[task];
+        return Seccomp.Inject(entry.Listener, entry.Notification, (int)handle, true, false);
+    }
+
+    /// <summary>Opens a path beneath a directory capability. Writing needs its write right.</summary>
+    private static long Open(int task, int slot, DescriptorOperation operation, int flags, byte* buffer)
+    {
+        if (operation != DescriptorOperation.Open) return AbiError.InvalidArgument;
+        Rights needed = (flags & (Sys.WriteOnly | Sys.ReadWrite | Sys.Create)) != 0 ? Rights.Write : Rights.Read;
+        int o = Node.Kernel.Decode(task, slot, ObjectKind.Descriptor, needed);
+        if (o < 0) return o;
+        var path = new ReadOnlySpan<byte>(buffer + MessageLayout.Payload, (int)Length(buffer));
+        nint directory = (nint)Node.Kernel.Objects[o].A;
+        nint file = World.OpenBeneath(directory, path, flags);
+        *(long*)(buffer + MessageLayout.Words) = file;
+        *(uint*)(buffer + MessageLayout.WordCount) = 1;
+        if (file < 0) return AbiError.HostFailure;
+        ref var entry = ref Node.Tasks[task];
+        nint number = Seccomp.Inject(entry.Listener, entry.Notification, (int)file, true, false);
+        Host.Call(Sys.Close, file);
+        return number < 0 ? AbiError.HostFailure : number;
+    }
+
+    private static long Log(int task, int slot, byte* buffer)
+    {
+        int o = Node.Kernel.Decode(task, slot, ObjectKind.Log, Rights.Write);
+        if (o < 0) return o;
+        Host.Call(Sys.Write, 2, (nint)(buffer + MessageLayout.Payload), (nint)Length(buffer));
+        return 0;
+    }
+
+    private static long Statistics(int task, int slot, byte* buffer)
+    {
+        int target = Node.Kernel.Decode(task, slot, ObjectKind.Task, Rights.Control);
+        if (target < 0) return target;
+        ref var port = ref Node.Tasks[target];
+        long* words = (long*)(buffer + MessageLayout.Words);
+        fixed (byte* g = port.Group)
+        {
+            var group = new ReadOnlySpan<byte>(g, port.GroupLength);
+            words[0] = port.GroupLength == 0 ? 0 : ControlGroup.Number("cpuacct"u8, group, "cpuacct.usage"u8) / 1000;
+            words[1] = port.GroupLength == 0 ? 0 : ControlGroup.Number("memory"u8, group, "memory.usage_in_bytes"u8);
+            words[2] = port.GroupLength == 0 ? 0 : ControlGroup.Number("pids"u8, group, "pids.current"u8);
+        }
+        *(uint*)(buffer + MessageLayout.WordCount) = 3;
+        return 0;
+    }
+}

@@ -1,0 +1,67 @@
+using System;
+using Eyrie.Freestanding;
+using Eyrie.Microkernel.Abi;
+using Eyrie.Microkernel.Ports.Linux.Sandbox;
+
+namespace Eyrie.Microkernel.Ports.Linux;
+
+/// <summary>The kernel's one loop: trapped calls, ended processes, and the signal to stop. Nothing in it waits for anything else.</summary>
+public static unsafe class EventLoop
+{
+    private const int Batch = 64;
+
+    public static int Run()
+    {
+        byte* events = stackalloc byte[Batch * 12];
+        while (!Node.Stopping)
+        {
+            nint count = Host.Call(Sys.EpollWait, Node.Epoll, (nint)events, Batch, -1);
+            for (int i = 0; i < count; i++)
+            {
+                uint what = *(uint*)(events + i * 12);
+                ulong data = *(ulong*)(events + i * 12 + 4);
+                int task = (int)(uint)data;
+                switch (data >> 32)
+                {
+                    case Node.Process:
+                        TaskLife.Ended(task);
+                        break;
+                    case Node.Listener:
+                        if (Node.Tasks[task].State != TaskState.Running) break;
+                        if ((what & Sys.EpollIn) == 0) Host.Call(Sys.EpollCtl, Node.Epoll, Sys.EpollDelete, Node.Tasks[task].Listener, 0);
+                        else if (Node.Tasks[task].Kind == PortKind.Native) Calls.Take(task);
+                        else Traps.Take(task);
+                        break;
+                    default:
+                        Node.Stopping = true;
+                        break;
+                }
+            }
+        }
+        return Stop();
+    }
+
+    /// <summary>Ends every process and removes every control group, containers first.</summary>
+    private static int Stop()
+    {
+        for (int task = 1; task < Node.MaxObjects; task++)
+            if (Node.Tasks[task].Kind == PortKind.Container && Node.Tasks[task].State == TaskState.Running)
+            {
+                Host.Call(Sys.Kill, Node.Tasks[task].ProcessId, 9);
+                TaskLife.Ended(task);
+            }
+        End(Node.MettEagle);
+        End(Node.Network);
+        int length = 0;
+        while (Node.GroupPrefix[length] != 0) length++;
+        ControlGroup.Remove(new ReadOnlySpan<byte>(Node.GroupPrefix, length));
+        return 0;
+    }
+
+    private static void End(int task)
+    {
+        if (Node.Tasks[task].State != TaskState.Running) return;
+        Host.Call(Sys.Kill, Node.Tasks[task].ProcessId, 9);
+        Host.Call(Sys.Wait4, Node.Tasks[task].ProcessId, 0, 0, 0);
+    }
+}

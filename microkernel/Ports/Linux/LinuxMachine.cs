@@ -1,0 +1,53 @@
+using Eyrie.Freestanding;
+using Eyrie.Microkernel.Abi;
+using Eyrie.Microkernel.Core;
+
+namespace Eyrie.Microkernel.Ports.Linux;
+
+/// <summary>The hosted port's side of the core: a task blocked in IPC is a seccomp notification without an answer.</summary>
+public unsafe struct LinuxMachine : IMachine<LinuxMachine>
+{
+    public static byte* MessageBuffer(int task) => Node.Tasks[task].Buffer;
+
+    public static void Resume(int task, long result)
+    {
+        ref var entry = ref Node.Tasks[task];
+        if (entry.Kind == PortKind.Trap) { Traps.Finish(task, result); return; }
+        if (!entry.Waiting) return;
+        entry.Waiting = false;
+        Seccomp.AnswerRaw(entry.Listener, entry.Notification, result);
+    }
+
+    public static void Release(int objectIndex, ref ObjectRecord record)
+    {
+        if (record.Kind is ObjectKind.Descriptor or ObjectKind.Notification && record.A > 0) Host.Call(Sys.Close, (nint)record.A);
+        if (record.Kind == ObjectKind.Task) TaskLife.Release(objectIndex);
+    }
+
+    /// <summary>From a trap: the container's socket goes into the waiting server. From a server: the descriptor it names goes along.</summary>
+    public static void TransferDescriptor(int from, int to)
+    {
+        int host = -1;
+        ref var source = ref Node.Tasks[from];
+        ref var target = ref Node.Tasks[to];
+        if (source.Kind == PortKind.Trap)
+        {
+            host = source.Descriptor;
+            source.Descriptor = -1;
+        }
+        else if (source.Kind == PortKind.Native)
+        {
+            uint named = *(uint*)(source.Buffer + MessageLayout.Descriptor);
+            *(uint*)(source.Buffer + MessageLayout.Descriptor) = 0;
+            if (named != 0) host = (int)Host.Call(Sys.PidfdGetfd, source.PidDescriptor, (nint)(named - 1), 0);
+        }
+        if (target.Kind == PortKind.Trap) { target.Descriptor = host; return; }
+        nint number = -1;
+        if (host >= 0)
+        {
+            number = Seccomp.Inject(target.Listener, target.Notification, host, true, false);
+            Host.Call(Sys.Close, host);
+        }
+        *(uint*)(target.Buffer + MessageLayout.Descriptor) = number < 0 ? 0 : (uint)number + 1;
+    }
+}

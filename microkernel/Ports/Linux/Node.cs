@@ -1,0 +1,39 @@
+using Eyrie.Freestanding;
+using Eyrie.Microkernel.Abi;
+using Eyrie.Microkernel.Core;
+
+namespace Eyrie.Microkernel.Ports.Linux;
+
+/// <summary>The one kernel of this process: its tables, its event loop's descriptors, and what it was started with.</summary>
+public static unsafe class Node
+{
+    public const int MaxObjects = 16384, MaxCapabilities = 65536, MaxTraps = 256;
+
+    public static Kernel<LinuxMachine> Kernel;
+    public static PortTask* Tasks;
+    public static int Epoll, Signals, Root, EmptyNetwork, EmptyDirectory, FirstTrap;
+    public static int MettEagle, Network;
+    public static byte* GroupPrefix;
+    public static bool Stopping;
+    /// <summary>Compiled filters: containers, and one for each server.</summary>
+    public static ulong* ContainerFilter, MettEagleFilter, NetworkFilter;
+    public static int ContainerFilterLength, MettEagleFilterLength, NetworkFilterLength;
+
+    /// <summary>Zeroed memory of the kernel's own; null when the host has none.</summary>
+    public static byte* Allocate(long bytes)
+    {
+        nint memory = Host.Call(Sys.Mmap, 0, (nint)bytes, 3, 0x4022, -1); // private, anonymous, no reserve
+        return memory < 0 ? null : (byte*)memory;
+    }
+
+    /// <summary>What an event on the loop is about.</summary>
+    public const ulong Listener = 1, Process = 2, Signal = 3;
+
+    public static nint Watch(int descriptor, ulong kind, int task)
+    {
+        byte* interest = stackalloc byte[12]; // struct epoll_event is packed
+        *(uint*)interest = Sys.EpollIn;
+        *(ulong*)(interest + 4) = kind << 32 | (uint)task;
+        return Host.Call(Sys.EpollCtl, Epoll, Sys.EpollAdd, descriptor, (nint)interest);
+    }
+}

@@ -1,0 +1,87 @@
+using System;
+using Eyrie.Freestanding;
+using Eyrie.Microkernel.Abi;
+
+namespace Eyrie.Microkernel.Ports.Linux.Sandbox;
+
+/// <summary>The child's side of a launch, in order: control group, world, loss of privilege, filter, program.</summary>
+public static unsafe class ChildProcess
+{
+    public static void Run(ref Launcher.Child child, int report, int go)
+    {
+        int stage = 0;
+        nint result = Steps(ref child, report, go, ref stage);
+        int* record = stackalloc int[2];
+        record[0] = stage;
+        record[1] = (int)result;
+        Host.Call(Sys.Write, report, (nint)record, 8);
+    }
+
+    private static nint Steps(ref Launcher.Child child, int report, int go, ref int stage)
+    {
+        nint result;
+        Host.Call(Sys.Prctl, 1, 9); // PR_SET_PDEATHSIG SIGKILL: no container outlives the kernel
+        ulong none = 0;
+        Host.Call(Sys.RtSigprocmask, 2, (nint)(&none), 0, 8);
+        if (child.NativeProgram == null)
+        {
+            var group = child.Description.Bytes(StartTag.ControlGroup);
+            stage = (int)LaunchStage.ControlGroup;
+            if (group.Length > 0 && (result = ControlGroup.Enter(group)) < 0) return result;
+            stage = (int)LaunchStage.NetworkNamespace;
+            if ((result = Host.Call(Sys.Setns, child.EmptyNetwork, 0x40000000)) < 0) return result;
+            if ((result = World.Build(ref child, ref stage)) < 0) return result;
+        }
+        stage = (int)LaunchStage.Landlock;
+        if (child.NativeProgram == null && (result = Privileges.ScopeSockets()) < 0) return result;
+        stage = (int)LaunchStage.Stdio;
+        if ((result = Stdio(ref child)) < 0) return result;
+        if (child.NativeProgram != null && (result = World.Confine(child.EmptyDirectory)) < 0) return result;
+        stage = (int)LaunchStage.Privileges;
+        if ((result = Privileges.Drop(child.KeepNetworkBind != 0)) < 0) return result;
+        stage = (int)LaunchStage.Identity;
+        if ((result = Privileges.Become(child.Description)) < 0) return result;
+        stage = (int)LaunchStage.Privileges;
+        if ((result = Privileges.Empty(child.KeepNetworkBind != 0)) < 0) return result;
+        stage = (int)LaunchStage.WorkingDirectory;
+        if (child.NativeProgram == null && (result = Program.ChangeDirectory(child.Description)) < 0) return result;
+        stage = (int)LaunchStage.Filter;
+        nint listener = Privileges.InstallFilter(child.Filter, child.FilterLength);
+        if (listener < 0) return listener;
+        int* record = stackalloc int[2];
+        record[0] = 0;
+        record[1] = (int)listener;
+        stage = (int)LaunchStage.Handshake;
+        if (Host.Call(Sys.Write, report, (nint)record, 8) != 8) return -Sys.Einval;
+        byte ready = 0;
+        if (Host.Call(Sys.Read, go, (nint)(&ready), 1) != 1) return -Sys.Einval;
+        stage = (int)LaunchStage.Program;
+        return Program.Execute(ref child);
+    }
+
+    /// <summary>Descriptors 0 to 2 (a native task: 3 message buffer, 4 listening socket); everything else closes at exec.</summary>
+    private static nint Stdio(ref Launcher.Child child)
+    {
+        nint result;
+        fixed (byte* devNull = "/dev/null"u8)
+        {
+            nint input = Host.Call(Sys.Openat, -100, (nint)devNull, 0);
+            if (input < 0) return input;
+            int highest = 64;
+            // Copies above the range first, so that no source is overwritten before it was used.
+            nint output = Host.Call(Sys.Fcntl, child.Output, 0, highest), error = Host.Call(Sys.Fcntl, child.Error, 0, highest);
+            nint buffer = child.MessageBuffer > 0 ? Host.Call(Sys.Fcntl, child.MessageBuffer, 0, highest) : 0;
+            nint socket = child.Listening > 0 ? Host.Call(Sys.Fcntl, child.Listening, 0, highest) : 0;
+            nint standardInput = Host.Call(Sys.Fcntl, input, 0, highest);
+            if (output < 0) return output;
+            if (error < 0) return error;
+            if ((result = Host.Call(Sys.Dup2, standardInput, 0)) < 0) return result;
+            if ((result = Host.Call(Sys.Dup2, output, 1)) < 0) return result;
+            if ((result = Host.Call(Sys.Dup2, error, 2)) < 0) return result;
+            int kept = 3;
+            if (buffer > 0) { result = Host.Call(Sys.Dup3, buffer, kept++, 0); if (result < 0) return result; }
+            if (socket > 0) { result = Host.Call(Sys.Dup3, socket, kept++, 0); if (result < 0) return result; }
+            return Host.Call(Sys.CloseRange, kept, -1, 4); // CLOSE_RANGE_CLOEXEC
+        }
+    }
+}

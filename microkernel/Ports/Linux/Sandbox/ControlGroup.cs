@@ -1,0 +1,122 @@
+using System;
+using Eyrie.Freestanding;
+
+namespace Eyrie.Microkernel.Ports.Linux.Sandbox;
+
+/// <summary>
+/// Limits of one container as a control group (cgroup v1: memory, cpu, pids; kernel.org/doc Documentation/admin-guide/cgroup-v1). What a factory's quota
+/// and a scheduling context say is what is written here. A host without the controllers gives <see cref="Unavailable"/>.
+/// </summary>
+public static unsafe class ControlGroup
+{
+    public const int Unavailable = -Sys.Enoent;
+    private static ReadOnlySpan<byte> Root => "/sys/fs/cgroup/"u8;
+
+    /// <summary>Makes the group in every controller and writes its limits (0: none). Negative errno of the first write that failed.</summary>
+    public static nint Make(ReadOnlySpan<byte> name, long memoryBytes, long processes, long cpuMilli, long shares)
+    {
+        nint made = Each(name, Sys.Mkdirat);
+        if (made < 0 && made != -Sys.Eexist) return made;
+        nint result = 0;
+        if (memoryBytes > 0) result = Put("memory"u8, name, "memory.limit_in_bytes"u8, memoryBytes);
+        if (result >= 0 && processes > 0) result = Put("pids"u8, name, "pids.max"u8, processes);
+        if (result >= 0 && shares > 1) result = Put("cpu"u8, name, "cpu.shares"u8, shares);
+        if (result >= 0 && cpuMilli > 0)
+        {
+            result = Put("cpu"u8, name, "cpu.cfs_period_us"u8, 100000);
+            if (result >= 0) result = Put("cpu"u8, name, "cpu.cfs_quota_us"u8, cpuMilli * 100);
+        }
+        return result < 0 ? result : 0;
+    }
+
+    /// <summary>Puts the calling process into the group, in every controller.</summary>
+    public static nint Enter(ReadOnlySpan<byte> name)
+    {
+        nint result = Put("memory"u8, name, "cgroup.procs"u8, 0);
+        if (result >= 0) result = Put("cpu"u8, name, "cgroup.procs"u8, 0);
+        if (result >= 0) result = Put("cpuacct"u8, name, "cgroup.procs"u8, 0);
+        if (result >= 0) result = Put("pids"u8, name, "cgroup.procs"u8, 0);
+        return result < 0 ? result : 0;
+    }
+
+    /// <summary>Removes the group; its processes must have ended.</summary>
+    public static nint Remove(ReadOnlySpan<byte> name) => Each(name, Sys.Unlinkat);
+
+    /// <summary>Whether the kernel has killed a process of this group for want of memory.</summary>
+    public static bool OutOfMemory(ReadOnlySpan<byte> name)
+    {
+        Span<byte> text = stackalloc byte[128];
+        int length = Get("memory"u8, name, "memory.oom_control"u8, text);
+        var rest = (ReadOnlySpan<byte>)text.Slice(0, length);
+        for (int i = 0; i + 9 < rest.Length; i++)
+            if (rest.Slice(i).StartsWith("oom_kill "u8)) return rest[i + 9] != '0';
+        return false;
+    }
+
+    /// <summary>One number of one controller, or 0.</summary>
+    public static long Number(ReadOnlySpan<byte> controller, ReadOnlySpan<byte> name, ReadOnlySpan<byte> file)
+    {
+        Span<byte> text = stackalloc byte[32];
+        int length = Get(controller, name, file, text);
+        var line = (ReadOnlySpan<byte>)text.Slice(0, length);
+        int end = line.IndexOf((byte)'\n');
+        long value = FieldReader.Number(end < 0 ? line : line.Slice(0, end));
+        return value < 0 ? 0 : value;
+    }
+
+    private static nint Each(ReadOnlySpan<byte> name, int call)
+    {
+        nint worst = 0;
+        for (int i = 0; i < 4; i++)
+        {
+            ReadOnlySpan<byte> controller = i switch { 0 => "memory"u8, 1 => "cpu"u8, 2 => "cpuacct"u8, _ => "pids"u8 };
+            Span<byte> path = stackalloc byte[256];
+            Path(path, controller, name, default);
+            nint result;
+            fixed (byte* p = path) result = Host.Call(call, -100, (nint)p, call == Sys.Mkdirat ? 0x1ED : 0x200);
+            if (result < 0) worst = result;
+        }
+        return worst;
+    }
+
+    private static void Path(Span<byte> buffer, ReadOnlySpan<byte> controller, ReadOnlySpan<byte> name, ReadOnlySpan<byte> file)
+    {
+        var path = new TextWriter(buffer.Slice(0, buffer.Length - 1));
+        path.Add(Root); path.Add(controller); path.Add((byte)'/'); path.Add(name);
+        if (file.Length > 0) { path.Add((byte)'/'); path.Add(file); }
+        buffer[path.Length] = 0;
+    }
+
+    private static nint Put(ReadOnlySpan<byte> controller, ReadOnlySpan<byte> name, ReadOnlySpan<byte> file, long value)
+    {
+        Span<byte> path = stackalloc byte[256];
+        Path(path, controller, name, file);
+        Span<byte> text = stackalloc byte[24];
+        var number = new TextWriter(text);
+        number.Add(value);
+        fixed (byte* p = path)
+        fixed (byte* t = text)
+        {
+            nint fd = Host.Call(Sys.Openat, -100, (nint)p, Sys.WriteOnly | Sys.Cloexec);
+            if (fd < 0) return fd;
+            nint written = Host.Call(Sys.Write, fd, (nint)t, number.Length);
+            Host.Call(Sys.Close, fd);
+            return written;
+        }
+    }
+
+    private static int Get(ReadOnlySpan<byte> controller, ReadOnlySpan<byte> name, ReadOnlySpan<byte> file, Span<byte> into)
+    {
+        Span<byte> path = stackalloc byte[256];
+        Path(path, controller, name, file);
+        fixed (byte* p = path)
+        fixed (byte* t = into)
+        {
+            nint fd = Host.Call(Sys.Openat, -100, (nint)p, Sys.Cloexec);
+            if (fd < 0) return 0;
+            nint read = Host.Call(Sys.Read, fd, (nint)t, into.Length);
+            Host.Call(Sys.Close, fd);
+            return read < 0 ? 0 : (int)read;
+        }
+    }
+}

@@ -1,0 +1,290 @@
+using System;
+using Eyrie.Freestanding;
+using Eyrie.Microkernel.Abi;
+
+namespace Eyrie.Microkernel.Ports.Linux.Sandbox;
+
+/// <summary>What a container sees: its image, its mounts, a /proc of its own processes, six devices, and nothing else of the host.</summary>
+public static unsafe class World
+{
+    private const nint Private = 0x44000, NoSuid = 2, NoDev = 4, NoExec = 8, ReadOnly = 1;
+    private const ulong Beneath = 0x08 | 0x02; // RESOLVE_BENEATH | RESOLVE_NO_MAGICLINKS
+    private const ulong InRoot = 0x10;
+
+    public static nint Build(ref Launcher.Child child, ref int stage)
+    {
+        nint result;
+        stage = (int)LaunchStage.Private;
+        fixed (byte* slash = "/"u8) result = Host.Call(Sys.Mount, 0, (nint)slash, 0, Private);
+        if (result < 0) return result;
+        nint root = Overlay(ref child, ref stage);
+        if (root < 0) return root;
+        stage = (int)LaunchStage.Proc;
+        if ((result = MountFile(root, "proc"u8, "proc"u8, NoSuid | NoDev | NoExec, "hidepid=2"u8)) < 0) return result;
+        stage = (int)LaunchStage.Devices;
+        if ((result = Devices(root)) < 0) return result;
+        stage = (int)LaunchStage.Mount;
+        if ((result = Mounts(ref child, root)) < 0) return result;
+        stage = (int)LaunchStage.Hostname;
+        var name = child.Description.Bytes(StartTag.Hostname);
+        if (name.Length > 0)
+            fixed (byte* p = name)
+                if ((result = Host.Call(Sys.Sethostname, (nint)p, name.Length)) < 0) return result;
+        stage = (int)LaunchStage.ReadOnly;
+        if (child.Description.Number(StartTag.ReadOnlyRoot, 1) != 0 && (result = Freeze(ref child, root)) < 0) return result;
+        stage = (int)LaunchStage.Pivot;
+        return Pivot(root);
+    }
+
+    /// <summary>Makes an empty directory the root of a native task: there is no file it could name.</summary>
+    public static nint Confine(int emptyDirectory)
+    {
+        nint result = Host.Call(Sys.Fchdir, emptyDirectory);
+        if (result < 0) return result;
+        fixed (byte* dot = "."u8) return Host.Call(Sys.Chroot, (nint)dot);
+    }
+
+    /// <summary>Opens a path beneath a directory; links may not lead out of it.</summary>
+    public static nint OpenBeneath(nint directory, ReadOnlySpan<byte> path, nint flags, ulong resolve = Beneath)
+    {
+        ulong* how = stackalloc ulong[3];
+        how[0] = (ulong)(flags | Sys.Cloexec);
+        how[1] = (flags & Sys.Create) != 0 ? 0x1A0u : 0;
+        how[2] = resolve;
+        byte* text = stackalloc byte[1024];
+        if (path.Length is 0 or > 1000) return -Sys.Einval;
+        path.CopyTo(new Span<byte>(text, 1024));
+        text[path.Length] = 0;
+        return Host.Call(Sys.Openat2, directory, (nint)text, (nint)how, 24);
+    }
+
+    /// <summary>The image's layers with the container's own on top, mounted over the staging directory. Gives a descriptor of the root.</summary>
+    private static nint Overlay(ref Launcher.Child child, ref int stage)
+    {
+        stage = (int)LaunchStage.Layers;
+        byte* options = stackalloc byte[3000];
+        var text = new TextWriter(new Span<byte>(options, 2999));
+        text.Add("lowerdir="u8);
+        int count = child.Description.Count(StartTag.Layer);
+        if (count is 0 or > 64) return -Sys.Einval;
+        for (int index = count - 1; index >= 0; index--)
+        {
+            int at = 0, size = 0;
+            byte* path = null;
+            for (int i = 0; i <= index; i++) child.Description.Next(StartTag.Layer, ref at, out path, out size);
+            nint layer = OpenBeneath(child.Root, new ReadOnlySpan<byte>(path, size), Sys.OPath | Sys.Directory);
+            if (layer < 0) return layer;
+            if (index != count - 1) text.Add((byte)':');
+            text.Add("/proc/self/fd/"u8);
+            text.Add(layer);
+        }
+        stage = (int)LaunchStage.Overlay;
+        nint scratch = OpenBeneath(child.Root, child.Description.Bytes(StartTag.Scratch), Sys.OPath | Sys.Directory);
+        if (scratch < 0) return scratch;
+        text.Add(",upperdir=/proc/self/fd/"u8); text.Add(scratch); text.Add("/upper"u8);
+        text.Add(",workdir=/proc/self/fd/"u8); text.Add(scratch); text.Add("/work"u8);
+        options[text.Length] = 0;
+        byte* target = stackalloc byte[64];
+        var path2 = new TextWriter(new Span<byte>(target, 63));
+        path2.Add("/proc/self/fd/"u8); path2.Add(scratch); path2.Add("/root"u8);
+        target[path2.Length] = 0;
+        fixed (byte* overlay = "overlay"u8)
+        {
+            nint mounted = Host.Call(Sys.Mount, (nint)overlay, (nint)target, (nint)overlay, NoDev | NoSuid, (nint)options);
+            if (mounted < 0) return mounted;
+        }
+        return Host.Call(Sys.Openat, -100, (nint)target, Sys.OPath | Sys.Directory | Sys.Cloexec);
+    }
+
+    private static nint Devices(nint root)
+    {
+        nint result = MountFile(root, "dev"u8, "tmpfs"u8, NoSuid | NoExec, "size=65536k,mode=755"u8);
+        if (result < 0) return result;
+        nint dev = OpenBeneath(root, "dev"u8, Sys.OPath | Sys.Directory, InRoot);
+        if (dev < 0) return dev;
+        if ((result = Device(dev, "null"u8, 1, 3)) < 0) return result;
+        if ((result = Device(dev, "zero"u8, 1, 5)) < 0) return result;
+        if ((result = Device(dev, "full"u8, 1, 7)) < 0) return result;
+        if ((result = Device(dev, "random"u8, 1, 8)) < 0) return result;
+        if ((result = Device(dev, "urandom"u8, 1, 9)) < 0) return result;
+        Link(dev, "fd"u8, "/proc/self/fd"u8);
+        Link(dev, "stdin"u8, "/proc/self/fd/0"u8);
+        Link(dev, "stdout"u8, "/proc/self/fd/1"u8);
+        Link(dev, "stderr"u8, "/proc/self/fd/2"u8);
+        return MountFile(dev, "shm"u8, "tmpfs"u8, NoSuid | NoDev | NoExec, "size=65536k,mode=1777"u8);
+    }
+
+    private static nint Device(nint directory, ReadOnlySpan<byte> name, int major, int minor)
+    {
+        fixed (byte* p = name) return Host.Call(Sys.Mknodat, directory, (nint)p, 0x2000 | 0x1B6, major << 8 | minor);
+    }
+
+    private static void Link(nint directory, ReadOnlySpan<byte> name, ReadOnlySpan<byte> target)
+    {
+        fixed (byte* n = name)
+        fixed (byte* t = target) Host.Call(Sys.Symlinkat, (nint)t, directory, (nint)n);
+    }
+
+    /// <summary>A file system of a type on a directory of the root, made when it is missing; links in the image cannot lead the mount out.</summary>
+    private static nint MountFile(nint root, ReadOnlySpan<byte> directory, ReadOnlySpan<byte> type, nint flags, ReadOnlySpan<byte> options)
+    {
+        nint target = Point(root, directory, true);
+        if (target < 0) return target;
+        byte* path = stackalloc byte[64];
+        DescriptorPath(path, target);
+        fixed (byte* t = type)
+        fixed (byte* o = options) return Host.Call(Sys.Mount, (nint)t, (nint)path, (nint)t, flags, (nint)o);
+    }
+
+    private static void DescriptorPath(byte* buffer, nint descriptor)
+    {
+        var path = new TextWriter(new Span<byte>(buffer, 63));
+        path.Add("/proc/self/fd/"u8);
+        path.Add(descriptor);
+        buffer[path.Length] = 0;
+    }
+
+    /// <summary>A mount point inside the root: opened there, or made with its parents.</summary>
+    private static nint Point(nint root, ReadOnlySpan<byte> path, bool directory)
+    {
+        while (path.Length > 0 && path[0] == '/') path = path.Slice(1);
+        if (path.Length == 0) return -Sys.Einval;
+        nint found = OpenBeneath(root, path, Sys.OPath, InRoot);
+        if (found != -Sys.Enoent) return found;
+        nint parent = root;
+        while (true)
+        {
+            int slash = path.IndexOf((byte)'/');
+            var name = slash < 0 ? path : path.Slice(0, slash);
+            byte* text = stackalloc byte[256];
+            if (name.Length > 255) return -Sys.Einval;
+            name.CopyTo(new Span<byte>(text, 256));
+            text[name.Length] = 0;
+            bool last = slash < 0;
+            nint made = last && !directory ? Host.Call(Sys.Mknodat, parent, (nint)text, 0x8000 | 0x1A4, 0) : Host.Call(Sys.Mkdirat, parent, (nint)text, 0x1ED);
+            if (made < 0 && made != -Sys.Eexist) return made;
+            nint next = OpenBeneath(parent, name, Sys.OPath, InRoot);
+            if (next < 0 || last) return next;
+            parent = next;
+            path = path.Slice(slash + 1);
+        }
+    }
+
+    private static nint Mounts(ref Launcher.Child child, nint root)
+    {
+        int at = 0;
+        while (child.Description.Next(StartTag.Mount, ref at, out byte* value, out int size))
+        {
+            if (size < 11) return -Sys.Einval;
+            bool readOnly = *value != 0;
+            long bytes = *(long*)(value + 1);
+            var names = new ReadOnlySpan<byte>(value + 9, size - 9);
+            int end = names.IndexOf((byte)0);
+            if (end < 0) return -Sys.Einval;
+            var source = names.Slice(0, end);
+            var target = names.Slice(end + 1);
+            nint result = source.Length == 0 ? Temporary(root, target, bytes) : Bind(child.Root, root, source, target, readOnly);
+            if (result < 0) return result;
+        }
+        return 0;
+    }
+
+    private static nint Temporary(nint root, ReadOnlySpan<byte> target, long bytes)
+    {
+        Span<byte> text = stackalloc byte[64];
+        var options = new TextWriter(text.Slice(0, 63));
+        options.Add("mode=1777"u8);
+        if (bytes > 0) { options.Add(",size="u8); options.Add(bytes); }
+        text[options.Length] = 0;
+        return MountFile(root, target, "tmpfs"u8, NoSuid | NoDev, text.Slice(0, options.Length + 1));
+    }
+
+    private static nint Bind(nint nodeRoot, nint root, ReadOnlySpan<byte> source, ReadOnlySpan<byte> target, bool readOnly)
+    {
+        nint from = OpenBeneath(nodeRoot, source, Sys.OPath);
+        if (from < 0) return from;
+        nint directory = OpenBeneath(nodeRoot, source, Sys.OPath | Sys.Directory);
+        nint point = Point(root, target, directory >= 0);
+        if (directory >= 0) Host.Call(Sys.Close, directory);
+        if (point < 0) return point;
+        return Attach(from, point, readOnly ? ReadOnly : 0);
+    }
+
+    /// <summary>A detached copy of one mount, with attributes, moved onto a point: at no moment is it attached without them.</summary>
+    private static nint Attach(nint from, nint point, nint attributes)
+    {
+        fixed (byte* empty = "\0"u8)
+        {
+            nint tree = Host.Call(Sys.OpenTree, from, (nint)empty, 0x1000 | 1 | Sys.Cloexec); // AT_EMPTY_PATH | OPEN_TREE_CLONE
+            if (tree < 0) return tree;
+            ulong* change = stackalloc ulong[4];
+            change[0] = (ulong)(attributes | NoSuid | NoDev);
+            change[1] = change[2] = change[3] = 0;
+            nint result = Host.Call(Sys.MountSetattr, tree, (nint)empty, 0x1000, (nint)change, 32);
+            if (result >= 0) result = Host.Call(Sys.MoveMount, tree, (nint)empty, point, (nint)empty, 4 | 0x40); // both paths empty
+            Host.Call(Sys.Close, tree);
+            return result;
+        }
+    }
+
+    /// <summary>Makes the root read-only, but for the directories that the set lets the container write.</summary>
+    private static nint Freeze(ref Launcher.Child child, nint root)
+    {
+        int at = 0;
+        while (child.Description.Next(StartTag.WritablePath, ref at, out byte* value, out int size))
+        {
+            nint point = Point(root, new ReadOnlySpan<byte>(value, size), true);
+            if (point < 0) return point;
+            nint result = Attach(point, point, 0);
+            if (result < 0) return result;
+        }
+        fixed (byte* empty = "\0"u8)
+        {
+            ulong* change = stackalloc ulong[4];
+            change[0] = (ulong)ReadOnly;
+            change[1] = change[2] = change[3] = 0;
+            return Host.Call(Sys.MountSetattr, root, (nint)empty, 0x1000, (nint)change, 32);
+        }
+    }
+
+    private static nint Pivot(nint root)
+    {
+        nint result = Host.Call(Sys.Fchdir, root);
+        if (result < 0) return result;
+        fixed (byte* dot = "."u8)
+        fixed (byte* slash = "/"u8)
+        {
+            if ((result = Host.Call(Sys.PivotRoot, (nint)dot, (nint)dot)) < 0) return result;
+            if ((result = Host.Call(Sys.Umount2, (nint)dot, 2)) < 0) return result;
+            if ((result = Host.Call(Sys.Chdir, (nint)slash)) < 0) return result;
+        }
+        return Mask();
+    }
+
+    /// <summary>Files of /proc that tell of the host are covered; none may be written.</summary>
+    private static nint Mask()
+    {
+        nint worst = Cover("/proc/kallsyms"u8);
+        Cover("/proc/kcore"u8); Cover("/proc/keys"u8); Cover("/proc/timer_list"u8); Cover("/proc/sched_debug"u8); Cover("/proc/config.gz"u8);
+        Cover("/proc/sysrq-trigger"u8); Cover("/proc/kmsg"u8); Cover("/proc/key-users"u8); Cover("/proc/latency_stats"u8);
+        nint frozen = FreezePath("/proc/sys"u8);
+        if (frozen < 0) return frozen;
+        FreezePath("/proc/irq"u8); FreezePath("/proc/bus"u8); FreezePath("/proc/fs"u8);
+        return worst == -Sys.Enoent ? 0 : worst;
+    }
+
+    private static nint Cover(ReadOnlySpan<byte> path)
+    {
+        fixed (byte* p = path)
+        fixed (byte* devNull = "/dev/null"u8) return Host.Call(Sys.Mount, (nint)devNull, (nint)p, 0, 0x1000);
+    }
+
+    private static nint FreezePath(ReadOnlySpan<byte> path)
+    {
+        fixed (byte* p = path)
+        {
+            nint result = Host.Call(Sys.Mount, (nint)p, (nint)p, 0, 0x1000);
+            return result < 0 ? result : Host.Call(Sys.Mount, 0, (nint)p, 0, 0x1000 | 0x20 | ReadOnly | NoSuid | NoDev | NoExec);
+        }
+    }
+}

@@ -1,0 +1,136 @@
+using Eyrie.Freestanding;
+using Eyrie.Microkernel.Abi;
+using Eyrie.Microkernel.Core;
+
+namespace Eyrie.Microkernel.Ports.Linux;
+
+/// <summary>
+/// A container's trapped call becomes an exception IPC: words are the call's number and arguments, the payload is the socket address
+/// as it was copied once (what is checked is what is used), the descriptor is the container's socket. Each call in flight is a task of its own
+/// to the core, since a container has many threads.
+/// </summary>
+public static unsafe class Traps
+{
+    /// <summary>Exception reply, word 0: a value or negative errno; or inject the descriptor that comes with it (word 1: 1 = close on exec).</summary>
+    private const long Value = 0, Inject = 1;
+    private const int BufferSize = MessageLayout.Payload + 256;
+
+    public static bool Initialize(int factory)
+    {
+        for (int i = 0; i < Node.MaxTraps; i++)
+        {
+            int trap = Node.Kernel.CreateTrapTask(factory);
+            if (trap <= 0) return false;
+            ref var entry = ref Node.Tasks[trap];
+            entry.Kind = PortKind.Trap;
+            entry.Buffer = Node.Allocate(BufferSize < 4096 ? 4096 : BufferSize);
+            if (entry.Buffer == null) return false;
+            entry.Descriptor = -1;
+            entry.NextTrap = Node.FirstTrap;
+            Node.FirstTrap = trap;
+        }
+        return true;
+    }
+
+    /// <summary>One notification of a container.</summary>
+    public static void Take(int container)
+    {
+        int listener = Node.Tasks[container].Listener;
+        var n = new SeccompNotification();
+        if (!Seccomp.Receive(listener, ref n)) return;
+        int trap = Node.FirstTrap;
+        if (trap == 0) { Seccomp.Answer(listener, n.Id, -Sys.Eagain); return; }
+        Node.FirstTrap = Node.Tasks[trap].NextTrap;
+        ref var entry = ref Node.Tasks[trap];
+        entry.TrapListener = listener;
+        entry.Notification = n.Id;
+        entry.Container = container;
+        entry.Descriptor = -1;
+        entry.Waiting = true;
+        byte* buffer = entry.Buffer;
+        *(uint*)(buffer + MessageLayout.WordCount) = 8;
+        *(uint*)(buffer + MessageLayout.PayloadLength) = 0;
+        *(uint*)(buffer + MessageLayout.Descriptor) = 0;
+        long* words = (long*)(buffer + MessageLayout.Words);
+        words[0] = n.Number;
+        for (int i = 0; i < 6; i++) words[i + 1] = (long)n.Arguments[i];
+        words[7] = n.Process;
+        long result = Collect(ref entry, ref n);
+        if (result < 0) { Release(trap, result); return; }
+        long called = Node.Kernel.CallGate(trap, Node.Tasks[container].Handler);
+        if (called != Kernel<LinuxMachine>.Blocked) Release(trap, -Sys.Eacces);
+    }
+
+    /// <summary>Copies the address and takes the socket; afterwards the call must still wait, or the process read from may be another.</summary>
+    private static long Collect(ref PortTask entry, ref SeccompNotification n)
+    {
+        if (n.Number is Sys.Connect or Sys.Bind or Sys.Sendto)
+        {
+            ulong address = n.Number == Sys.Sendto ? n.Arguments[4] : n.Arguments[1];
+            ulong length = n.Number == Sys.Sendto ? n.Arguments[5] : n.Arguments[2];
+            if (length > 128) return -Sys.Einval;
+            ulong* local = stackalloc ulong[2];
+            ulong* remote = stackalloc ulong[2];
+            local[0] = (ulong)(entry.Buffer + MessageLayout.Payload);
+            local[1] = length;
+            remote[0] = address;
+            remote[1] = length;
+            nint read = Host.Call(Sys.ProcessVmReadv, (nint)n.Process, (nint)local, 1, (nint)remote, 1, 0);
+            if (read != (nint)length) return -14; // EFAULT
+            *(uint*)(entry.Buffer + MessageLayout.PayloadLength) = (uint)length;
+        }
+        if (n.Number != Sys.Socket)
+        {
+            nint process = Host.Call(Sys.PidfdOpen, (nint)n.Process, 0x80); // PIDFD_THREAD
+            if (process == -Sys.Einval) process = Host.Call(Sys.PidfdOpen, (nint)n.Process, 0);
+            if (process < 0) return -Sys.Eacces;
+            nint socket = Host.Call(Sys.PidfdGetfd, process, (nint)n.Arguments[0], 0);
+            Host.Call(Sys.Close, process);
+            if (socket < 0) return socket;
+            entry.Descriptor = (int)socket;
+        }
+        return Seccomp.Valid(entry.TrapListener, n.Id) ? 0 : -Sys.Eintr;
+    }
+
+    /// <summary>The reply of the server, or its absence: answers the container.</summary>
+    public static void Finish(int trap, long result)
+    {
+        ref var entry = ref Node.Tasks[trap];
+        long* words = (long*)(entry.Buffer + MessageLayout.Words);
+        uint count = *(uint*)(entry.Buffer + MessageLayout.WordCount);
+        if (result < 0 || count < 2) { Release(trap, -Sys.Eacces); return; }
+        // Word 2: the slot + 1 of the grant that the server acted on. The container must hold it still.
+        if (count >= 3 && words[2] != 0 && Node.Kernel.Find(entry.Container, (int)(words[2] - 1)) == 0) { Release(trap, -Sys.Eacces); return; }
+        if (words[0] == Inject && entry.Descriptor >= 0)
+        {
+            nint injected = Seccomp.Inject(entry.TrapListener, entry.Notification, entry.Descriptor, words[1] != 0, true);
+            if (injected < 0) { Release(trap, injected); return; }
+            entry.Waiting = false;
+            Release(trap, 0);
+            return;
+        }
+        Release(trap, words[0] == Value ? words[1] : -Sys.Eacces);
+    }
+
+    private static void Release(int trap, long answer)
+    {
+        ref var entry = ref Node.Tasks[trap];
+        if (entry.Descriptor >= 0) { Host.Call(Sys.Close, entry.Descriptor); entry.Descriptor = -1; }
+        if (entry.Waiting) Seccomp.Answer(entry.TrapListener, entry.Notification, answer);
+        entry.Waiting = false;
+        entry.Container = 0;
+        entry.NextTrap = Node.FirstTrap;
+        Node.FirstTrap = trap;
+    }
+
+    /// <summary>A container ended: its calls in flight are withdrawn, so that a late reply reaches nobody.</summary>
+    public static void Withdraw(int container)
+    {
+        for (int task = 1; task < Node.MaxObjects; task++)
+            if (Node.Tasks[task].Kind == PortKind.Trap && Node.Tasks[task].Container == container)
+            {
+                Node.Kernel.Withdraw(task);
+                Release(task, -Sys.Eintr);
+            }
+    }
+}

@@ -1,0 +1,167 @@
+using System;
+using Eyrie.Freestanding;
+using Eyrie.Microkernel.Abi;
+
+namespace Eyrie.Microkernel.Servers.MettEagle;
+
+/// <summary>From entry lines to kernel objects in a container's capability space, and back.</summary>
+public static unsafe class CapabilitySet
+{
+    /// <summary>Makes the factory and task, then one object an entry, mapped into the container at the entry's slot.</summary>
+    public static int Make(int index)
+    {
+        var request = Containers.Request(index);
+        long memory = 0, processes = 0;
+        var scanner = new FieldScanner(request);
+        while (scanner.Next(out int tag, out var value))
+        {
+            if (tag != ContainerProtocol.Capability) continue;
+            if (!EntryLine.Parse(value, out var entry)) return ContainerErrorCode.InvalidCapability;
+            if (entry.Kind == ObjectKind.Factory) { memory = entry.First; processes = entry.Second; }
+        }
+        if (scanner.Broken) return ContainerErrorCode.InvalidRequest;
+        long made = Microkernel.Create(ObjectKind.Task, BootSlot.Factory, Containers.Slot(index, Container.TaskSlot), 0, 0, default);
+        if (made >= 0) made = Microkernel.Create(ObjectKind.Gate, BootSlot.Factory, Containers.Slot(index, Container.HandlerSlot), index, BootSlot.NetworkTask, default);
+        if (made < 0) return ContainerErrorCode.QuotaExhausted;
+        scanner = new FieldScanner(request);
+        while (scanner.Next(out int tag, out var value))
+        {
+            if (tag != ContainerProtocol.Capability) continue;
+            int error = Add(index, value);
+            if (error != ContainerErrorCode.None) return error;
+        }
+        return Session(index);
+    }
+
+    public static int Add(int index, ReadOnlySpan<byte> line)
+    {
+        ref var container = ref Containers.Table[index];
+        if (!EntryLine.Parse(line, out var entry)) return ContainerErrorCode.InvalidCapability;
+        if (container.Entries == Container.MaxEntries) return ContainerErrorCode.QuotaExhausted;
+        int relative = Container.EntrySlot + container.Entries, slot = Containers.Slot(index, relative);
+        long first = entry.Kind == ObjectKind.Gate ? index : entry.First;
+        long second = entry.Kind == ObjectKind.Gate ? (entry.Network ? BootSlot.NetworkTask : BootSlot.SelfTask) : entry.Second;
+        if (Microkernel.Create(entry.Kind, BootSlot.Factory, slot, first, second, line) < 0) return ContainerErrorCode.QuotaExhausted;
+        container.Entries++;
+        var rights = entry.Kind switch { ObjectKind.Gate => Rights.Call, ObjectKind.Log => Rights.Write, _ => Rights.Read };
+        return Microkernel.Map(slot, Containers.Slot(index, Container.TaskSlot), relative, rights) < 0 ? ContainerErrorCode.QuotaExhausted : ContainerErrorCode.None;
+    }
+
+    /// <summary>Revokes the entry's capability, whoever holds a copy; then the network server forgets the grant.</summary>
+    public static int Revoke(int index, ReadOnlySpan<byte> line)
+    {
+        int count = Read(index);
+        byte* at = Microkernel.Payload;
+        for (int i = 0; i < count; i++)
+        {
+            int length = *(ushort*)(at + InspectLayout.NameLength), relative = *(int*)(at + InspectLayout.Slot);
+            bool same = line.SequenceEqual(new ReadOnlySpan<byte>(at + InspectLayout.Header, length));
+            at += InspectLayout.Header + length;
+            if (!same) continue;
+            Microkernel.Unmap(-1, Containers.Slot(index, relative), UnmapMode.Self);
+            return ContainerErrorCode.None;
+        }
+        return ContainerErrorCode.InvalidCapability;
+    }
+
+    /// <summary>Inspects the container's space into the payload; the number of records.</summary>
+    public static int Read(int index)
+    {
+        long count = Microkernel.Inspect(Containers.Slot(index, Container.TaskSlot));
+        return count < 0 ? 0 : (int)count;
+    }
+
+    /// <summary>One record as its entry line; quotas with the numbers that the host enforces.</summary>
+    public static int Line(byte* record, Span<byte> into)
+    {
+        var text = new TextWriter(into);
+        var name = new ReadOnlySpan<byte>(record + InspectLayout.Header, *(ushort*)(record + InspectLayout.NameLength));
+        long first = *(long*)(record + InspectLayout.First), second = *(long*)(record + InspectLayout.Second);
+        switch ((ObjectKind)record[InspectLayout.Kind])
+        {
+            case ObjectKind.Factory:
+                text.Add("quota memory="u8); text.Add(first); text.Add(" processes="u8); text.Add(second);
+                break;
+            case ObjectKind.SchedulingContext:
+                text.Add("cpu shares="u8); text.Add(first);
+                if (second > 0) { text.Add(" limit="u8); text.Add(second); text.Add((byte)'m'); }
+                break;
+            default:
+                text.Add(name);
+                break;
+        }
+        return text.Length;
+    }
+
+    /// <summary>Gives the network server the container's addresses and its grants, with the slot each stands in.</summary>
+    public static int Session(int index)
+    {
+        var request = Containers.Request(index);
+        byte* space = Memory.Allocate(MessageLayout.Size);
+        if (space == null) return ContainerErrorCode.HostFailure;
+        var text = new TextWriter(new Span<byte>(space, 16000));
+        text.Add(FieldScanner.Find(request, ContainerProtocol.PodAddress)); text.Add((byte)'\n');
+        text.Add(FieldScanner.Find(request, ContainerProtocol.PodLoopback)); text.Add((byte)'\n');
+        int count = Read(index);
+        byte* at = Microkernel.Payload;
+        for (int i = 0; i < count; i++)
+        {
+            var name = new ReadOnlySpan<byte>(at + InspectLayout.Header, *(ushort*)(at + InspectLayout.NameLength));
+            if (name.StartsWith("connect "u8) || name.StartsWith("listen "u8)) { text.Add(*(int*)(at + InspectLayout.Slot)); text.Add((byte)' '); text.Add(name); text.Add((byte)'\n'); }
+            at += InspectLayout.Header + name.Length;
+        }
+        bool fits = !text.Overflowed;
+        Microkernel.SetPayload(text.Written);
+        Memory.Free(space, MessageLayout.Size);
+        if (!fits) return ContainerErrorCode.QuotaExhausted;
+        Microkernel.Words(NetworkControl.SetSession, index);
+        if (Microkernel.Ipc(IpcOperation.Call, BootSlot.NetworkControl) < 0) return ContainerErrorCode.HostFailure;
+        return Microkernel.Word(0) < 0 ? ContainerErrorCode.InvalidRequest : ContainerErrorCode.None;
+    }
+
+    /// <summary>Limits, mounts and the root's protection as the set has them: what no entry allows is read-only or not there.</summary>
+    public static void DescribeLimits(ReadOnlySpan<byte> request, ref FieldWriter writer)
+    {
+        byte readOnly = 1;
+        var scanner = new FieldScanner(request);
+        while (scanner.Next(out int tag, out var value))
+        {
+            if (tag == StartTag.Mount) Mount(request, value, ref writer);
+            if (tag != ContainerProtocol.Capability || !EntryLine.Parse(value, out var entry)) continue;
+            if (entry.Kind == ObjectKind.Factory) { writer.AddLong(StartTag.Memory, entry.First); writer.AddLong(StartTag.Processes, entry.Second); }
+            if (entry.Kind == ObjectKind.SchedulingContext) { writer.AddLong(StartTag.CpuShares, entry.First); writer.AddLong(StartTag.CpuLimit, entry.Second); }
+            if (!entry.Writable) continue;
+            if (entry.Path.Length == 1) readOnly = 0;
+            else if (!HasMount(request, entry.Path)) writer.Add(StartTag.WritablePath, entry.Path);
+        }
+        writer.Add(StartTag.ReadOnlyRoot, new ReadOnlySpan<byte>(&readOnly, 1));
+    }
+
+    private static ReadOnlySpan<byte> Target(ReadOnlySpan<byte> mount)
+    {
+        var names = mount.Slice(9);
+        return names.Slice(names.IndexOf((byte)0) + 1);
+    }
+
+    private static bool HasMount(ReadOnlySpan<byte> request, ReadOnlySpan<byte> path)
+    {
+        var scanner = new FieldScanner(request);
+        while (scanner.Next(out int tag, out var value))
+            if (tag == StartTag.Mount && value.Length > 10 && Target(value).SequenceEqual(path)) return true;
+        return false;
+    }
+
+    /// <summary>A mount is writable only with an entry that says so for its target.</summary>
+    private static void Mount(ReadOnlySpan<byte> request, ReadOnlySpan<byte> mount, ref FieldWriter writer)
+    {
+        if (mount.Length is < 11 or > 1024) return;
+        bool writable = false;
+        var scanner = new FieldScanner(request);
+        while (scanner.Next(out int tag, out var value))
+            if (tag == ContainerProtocol.Capability && EntryLine.Parse(value, out var entry) && entry.Writable && entry.Path.SequenceEqual(Target(mount))) writable = true;
+        Span<byte> copy = stackalloc byte[1024];
+        mount.CopyTo(copy);
+        if (!writable) copy[0] = 1;
+        writer.Add(StartTag.Mount, copy.Slice(0, mount.Length));
+    }
+}

@@ -1,0 +1,90 @@
+using System;
+using Eyrie.Freestanding;
+using Eyrie.Microkernel.Abi;
+
+namespace Eyrie.Microkernel.Servers.MettEagle;
+
+/// <summary>One container. Its slots in MettEagle's space start at <see cref="Slot"/>; its label with the network server is its index.</summary>
+public unsafe struct Container
+{
+    public const int MaxId = 63, SlotsEach = 512, MaxEntries = 400;
+    // Slots relative to the base.
+    public const int FactorySlot = 0, TaskSlot = 1, HandlerSlot = 2, EntrySlot = 16;
+
+    public bool Used;
+    public TaskState State;
+    public int Code, ProcessId;
+    public bool OutOfMemory;
+    public long StartedAt, FinishedAt;
+    public int IdLength;
+    public fixed byte IdBytes[MaxId + 1];
+    /// <summary>The create request, kept until delete: the start description is made from it.</summary>
+    public byte* Request;
+    public int RequestLength;
+    /// <summary>Entries in slot order: line of slot <c>EntrySlot + i</c>; zero length: revoked.</summary>
+    public int Entries;
+    public int LogFile;
+    public LogStream Output, Error;
+}
+
+/// <summary>A pipe that a container writes into, and the line that is not complete yet.</summary>
+public unsafe struct LogStream
+{
+    public int Descriptor;
+    public byte* Partial;
+    public int PartialLength;
+}
+
+/// <summary>The table of containers; index 0 is none.</summary>
+public static unsafe class Containers
+{
+    public const int Max = 2048;
+    public static Container* Table;
+
+    public static bool Initialize()
+    {
+        Table = (Container*)Memory.Allocate((long)Max * sizeof(Container));
+        return Table != null;
+    }
+
+    public static int Slot(int index, int relative) => BootSlot.FirstFree + index * Container.SlotsEach + relative;
+
+    public static int Find(ReadOnlySpan<byte> id)
+    {
+        for (int i = 1; i < Max; i++)
+            if (Table[i].Used && new ReadOnlySpan<byte>(Table[i].IdBytes, Table[i].IdLength).SequenceEqual(id)) return i;
+        return 0;
+    }
+
+    public static int Free()
+    {
+        for (int i = 1; i < Max; i++)
+            if (!Table[i].Used) return i;
+        return 0;
+    }
+
+    public static ReadOnlySpan<byte> Request(int index) => new(Table[index].Request, Table[index].RequestLength);
+    public static ReadOnlySpan<byte> Id(int index) => new(Table[index].IdBytes, Table[index].IdLength);
+}
+
+public static unsafe class Memory
+{
+    public static byte* Allocate(long bytes)
+    {
+        nint memory = Host.Call(Sys.Mmap, 0, (nint)bytes, 3, 0x4022, -1);
+        return memory < 0 ? null : (byte*)memory;
+    }
+
+    public static void Free(byte* memory, long bytes)
+    {
+        if (memory != null) Host.Call(Sys.Munmap, (nint)memory, (nint)bytes);
+    }
+
+    /// <summary>Unix time in nanoseconds.</summary>
+    public static long Now()
+    {
+        long* time = stackalloc long[2];
+        Host.Call(Sys.ClockGettime, 0, (nint)time);
+        return time[0] * 1_000_000_000 + time[1];
+    }
+}

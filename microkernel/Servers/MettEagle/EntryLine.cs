@@ -1,0 +1,56 @@
+using System;
+using Eyrie.Freestanding;
+using Eyrie.Microkernel.Abi;
+
+namespace Eyrie.Microkernel.Servers.MettEagle;
+
+/// <summary>What an entry line asks for, in numbers. The line itself is the object's name and what the network server enforces.</summary>
+public ref struct EntryLine
+{
+    public ObjectKind Kind;
+    /// <summary>Factory: bytes, processes. Scheduling context: shares, thousandths of a CPU.</summary>
+    public long First, Second;
+    /// <summary>Served by the network server; otherwise by MettEagle.</summary>
+    public bool Network;
+    /// <summary>dir: the path and whether it may be written.</summary>
+    public ReadOnlySpan<byte> Path;
+    public bool Writable;
+
+    /// <summary>False: not an entry that this node knows.</summary>
+    public static bool Parse(ReadOnlySpan<byte> line, out EntryLine entry)
+    {
+        entry = default;
+        entry.Kind = ObjectKind.Gate;
+        if (line.Length is 0 or > 200 || line.IndexOf((byte)'\n') >= 0) return false;
+        var fields = new FieldReader(line);
+        var verb = fields.Next();
+        if (verb.SequenceEqual("quota"u8))
+        {
+            entry.Kind = ObjectKind.Factory;
+            entry.First = Value(fields.Next(), "memory="u8);
+            entry.Second = Value(fields.Next(), "processes="u8);
+            return entry.First >= 0 && entry.Second >= 0;
+        }
+        if (verb.SequenceEqual("cpu"u8))
+        {
+            entry.Kind = ObjectKind.SchedulingContext;
+            entry.First = Value(fields.Next(), "shares="u8);
+            var limit = fields.Next();
+            entry.Second = limit.Length == 0 ? 0 : Value(limit.Slice(0, limit.Length - 1), "limit="u8);
+            return entry.First >= 0 && entry.Second >= 0;
+        }
+        if (verb.SequenceEqual("log"u8)) { entry.Kind = ObjectKind.Log; return true; }
+        if (verb.SequenceEqual("connect"u8) || verb.SequenceEqual("listen"u8)) { entry.Network = true; return true; }
+        if (verb.SequenceEqual("dir"u8))
+        {
+            entry.Path = fields.Next();
+            var access = fields.Next();
+            entry.Writable = access.SequenceEqual("read,write"u8);
+            return entry.Path.Length > 0 && entry.Path[0] == '/' && (entry.Writable || access.SequenceEqual("read"u8));
+        }
+        return verb.SequenceEqual("identity"u8) || verb.SequenceEqual("clock"u8) || verb.SequenceEqual("processes"u8) || verb.SequenceEqual("random"u8);
+    }
+
+    private static long Value(ReadOnlySpan<byte> field, ReadOnlySpan<byte> name) =>
+        field.StartsWith(name) ? FieldReader.Number(field.Slice(name.Length)) : -1;
+}

@@ -1,0 +1,50 @@
+using System;
+using Eyrie.Freestanding;
+using Eyrie.Microkernel.Abi;
+using Eyrie.Microkernel.Servers.Network;
+
+namespace Eyrie.Microkernel.Servers.MettEagle;
+
+/// <summary>What the service tells its clients unasked.</summary>
+public static unsafe class Events
+{
+    public static void Exited(int index)
+    {
+        var writer = Clients.Begin();
+        Requests.Describe(index, ref writer);
+        Clients.Broadcast(ContainerProtocol.ExitEvent, writer);
+    }
+
+    /// <summary>Fetches the network server's denials: lines of <c>label count operation address port entry</c>.</summary>
+    public static void Denied()
+    {
+        Microkernel.Words(NetworkControl.TakeDenials);
+        Microkernel.PayloadLength = 0;
+        if (Microkernel.Ipc(IpcOperation.Call, BootSlot.NetworkControl) < 0) return;
+        var text = Microkernel.PayloadBytes;
+        while (text.Length > 0)
+        {
+            var line = Lines.Next(ref text);
+            var fields = new FieldReader(line);
+            var label = fields.Next();
+            var count = fields.Next();
+            var operation = fields.Next();
+            var address = fields.Next();
+            var port = fields.Next();
+            int index = (int)FieldReader.Number(label);
+            if (index <= 0 || index >= Containers.Max || !Containers.Table[index].Used) continue;
+            int entry = label.Length + count.Length + operation.Length + address.Length + port.Length + 5;
+            if (line.Length < entry) continue;
+            Span<byte> target = stackalloc byte[32];
+            var writer = new TextWriter(target);
+            writer.Add(address); writer.Add((byte)':'); writer.Add(port);
+            var frame = Clients.Begin();
+            frame.Add(ContainerProtocol.Id, Containers.Id(index));
+            frame.Add(ContainerProtocol.Operation, operation);
+            frame.Add(ContainerProtocol.Target, writer.Written);
+            frame.Add(ContainerProtocol.Entry, line.Slice(entry));
+            frame.AddNumber(ContainerProtocol.Count, (uint)FieldReader.Number(count));
+            Clients.Broadcast(ContainerProtocol.DeniedEvent, frame);
+        }
+    }
+}

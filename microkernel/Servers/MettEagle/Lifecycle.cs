@@ -1,0 +1,138 @@
+using System;
+using Eyrie.Freestanding;
+using Eyrie.Microkernel.Abi;
+
+namespace Eyrie.Microkernel.Servers.MettEagle;
+
+/// <summary>Create, start, signal, delete. A refusal is a <see cref="ContainerErrorCode"/> and leaves nothing half made.</summary>
+public static unsafe class Lifecycle
+{
+    public const int ExitSlot = 8;
+
+    public static int Create(ReadOnlySpan<byte> request)
+    {
+        var id = FieldScanner.Find(request, ContainerProtocol.Id);
+        if (id.Length is 0 or > Container.MaxId) return ContainerErrorCode.InvalidRequest;
+        if (Containers.Find(id) != 0) return ContainerErrorCode.AlreadyExists;
+        int index = Containers.Free();
+        if (index == 0) return ContainerErrorCode.QuotaExhausted;
+        ref var container = ref Containers.Table[index];
+        container = default;
+        container.LogFile = container.Output.Descriptor = container.Error.Descriptor = -1;
+        fixed (byte* target = container.IdBytes) id.CopyTo(new Span<byte>(target, Container.MaxId));
+        container.IdLength = id.Length;
+        container.Request = Memory.Allocate(request.Length);
+        if (container.Request == null) return ContainerErrorCode.QuotaExhausted;
+        request.CopyTo(new Span<byte>(container.Request, request.Length));
+        container.RequestLength = request.Length;
+        container.Used = true;
+        int error = CapabilitySet.Make(index);
+        if (error == ContainerErrorCode.None) error = Prepare(index);
+        if (error != ContainerErrorCode.None) Delete(index);
+        return error;
+    }
+
+    /// <summary>The container's log file, and its own directory with the overlay's two inside.</summary>
+    private static int Prepare(int index)
+    {
+        ref var container = ref Containers.Table[index];
+        var log = FieldScanner.Find(Containers.Request(index), ContainerProtocol.LogPath);
+        long file = Microkernel.Open(BootSlot.NodeRoot, log, Sys.WriteOnly | Sys.Create | Sys.Append);
+        if (file < 0) return Microkernel.Word(0) == -18 ? ContainerErrorCode.PathEscapes : ContainerErrorCode.HostFailure;
+        container.LogFile = (int)file;
+        return LogPump.Pipe(ref container.Output) && LogPump.Pipe(ref container.Error) ? ContainerErrorCode.None : ContainerErrorCode.HostFailure;
+    }
+
+    public static int Start(int index)
+    {
+        ref var container = ref Containers.Table[index];
+        if (container.State != TaskState.Created) return ContainerErrorCode.WrongState;
+        int output = LogPump.WriteEnd(ref container.Output), error = LogPump.WriteEnd(ref container.Error);
+        var writer = new FieldWriter(Microkernel.Payload, MessageLayout.MaxPayload);
+        Describe(index, ref writer);
+        writer.AddNumber(StartTag.Output, (uint)output);
+        writer.AddNumber(StartTag.Error, (uint)error);
+        Microkernel.PayloadLength = writer.Length;
+        long result = writer.Overflowed ? AbiError.TooLarge : Microkernel.Start(Containers.Slot(index, Container.TaskSlot));
+        Host.Call(Sys.Close, output);
+        Host.Call(Sys.Close, error);
+        if (result < 0) return Refusal(result, Microkernel.Word(0), Microkernel.Word(1));
+        container.State = TaskState.Running;
+        container.StartedAt = Memory.Now();
+        Microkernel.Control(Containers.Slot(index, Container.TaskSlot), TaskOperation.Status);
+        container.ProcessId = (int)Microkernel.Word(3);
+        LogPump.Watch(index);
+        return ContainerErrorCode.None;
+    }
+
+    /// <summary>Stage (LaunchStage of the hosted port) and errno to the protocol's error.</summary>
+    private static int Refusal(long result, long stage, long errno)
+    {
+        const int Layers = 5, ProgramStage = 19;
+        if (result == AbiError.InvalidArgument || result == AbiError.TooLarge) return ContainerErrorCode.InvalidRequest;
+        if (stage == Layers && errno == -Sys.Enoent) return ContainerErrorCode.ImageMissing;
+        if (errno == -18) return ContainerErrorCode.PathEscapes; // EXDEV
+        if (stage == ProgramStage) return errno == -Sys.Enoent ? ContainerErrorCode.ProgramNotFound : errno == -Sys.Eacces ? ContainerErrorCode.NotExecutable : errno == -8 ? ContainerErrorCode.WrongArchitecture : ContainerErrorCode.HostFailure;
+        return ContainerErrorCode.HostFailure;
+    }
+
+    /// <summary>The start description: what the request says of the program, and what the capability set says of everything else.</summary>
+    private static void Describe(int index, ref FieldWriter writer)
+    {
+        var request = Containers.Request(index);
+        var scanner = new FieldScanner(request);
+        while (scanner.Next(out int tag, out var value))
+            if (tag is StartTag.Layer or StartTag.Scratch or StartTag.Argument or StartTag.Environment or StartTag.WorkingDirectory or StartTag.Hostname
+                or StartTag.UserId or StartTag.GroupId or StartTag.Group) writer.Add(tag, value);
+        CapabilitySet.DescribeLimits(request, ref writer);
+        writer.AddNumber(StartTag.Handler, (uint)Containers.Slot(index, Container.HandlerSlot));
+        writer.AddNumber(StartTag.ExitNotification, ExitSlot);
+        byte* name = stackalloc byte[128];
+        var group = new TextWriter(new Span<byte>(name, 128));
+        group.Add(Program.GroupPrefix); group.Add((byte)'/'); group.Add(Containers.Id(index));
+        writer.Add(StartTag.ControlGroup, group.Written);
+    }
+
+    public static int Signal(int index, int signal)
+    {
+        if (Containers.Table[index].State != TaskState.Running) return ContainerErrorCode.WrongState;
+        return Microkernel.Control(Containers.Slot(index, Container.TaskSlot), TaskOperation.Signal, signal) < 0 ? ContainerErrorCode.HostFailure : ContainerErrorCode.None;
+    }
+
+    /// <summary>Revokes everything. A running container is killed by the kernel when its task goes.</summary>
+    public static void Delete(int index)
+    {
+        ref var container = ref Containers.Table[index];
+        Microkernel.Words(NetworkControl.RemoveSession, index);
+        Microkernel.PayloadLength = 0;
+        Microkernel.Ipc(IpcOperation.Call, BootSlot.NetworkControl);
+        for (int slot = Container.EntrySlot; slot < Container.EntrySlot + container.Entries; slot++)
+            Microkernel.Unmap(-1, Containers.Slot(index, slot), UnmapMode.Self);
+        // Of a task that has not ended, removing its last capability ends it.
+        Microkernel.Control(Containers.Slot(index, Container.TaskSlot), TaskOperation.Destroy);
+        Microkernel.Unmap(-1, Containers.Slot(index, Container.TaskSlot), UnmapMode.Self);
+        Microkernel.Unmap(-1, Containers.Slot(index, Container.HandlerSlot), UnmapMode.Self);
+        LogPump.Close(index);
+        Memory.Free(container.Request, container.RequestLength);
+        container = default;
+    }
+
+    /// <summary>Some task has ended: finds which, and tells every listener.</summary>
+    public static void Collect()
+    {
+        for (int i = 1; i < Containers.Max; i++)
+        {
+            ref var container = ref Containers.Table[i];
+            if (!container.Used || container.State != TaskState.Running) continue;
+            if (Microkernel.Control(Containers.Slot(i, Container.TaskSlot), TaskOperation.Status) < 0) continue;
+            var state = (TaskState)Microkernel.Word(0);
+            if (state == TaskState.Running) continue;
+            container.State = state;
+            container.Code = (int)Microkernel.Word(1) + (state == TaskState.Killed ? 128 : 0);
+            container.OutOfMemory = Microkernel.Word(2) != 0;
+            container.FinishedAt = Memory.Now();
+            LogPump.Drain(i);
+            Events.Exited(i);
+        }
+    }
+}

@@ -1,0 +1,54 @@
+using Eyrie.Freestanding;
+using Eyrie.Microkernel.Abi;
+
+namespace Eyrie.Microkernel.Servers.MettEagle;
+
+/// <summary>What the service waits for: clients, what containers write, tasks that end, denials.</summary>
+public static unsafe class Loop
+{
+    public const ulong Accept = 1, Client = 2, Log = 3, Exit = 4, Denial = 5;
+    private const int Batch = 64;
+    private static int s_epoll;
+
+    public static bool Initialize()
+    {
+        s_epoll = (int)Host.Call(Sys.EpollCreate1, Sys.Cloexec);
+        return s_epoll >= 0;
+    }
+
+    public static void Watch(int descriptor, ulong kind, int token)
+    {
+        byte* interest = stackalloc byte[12];
+        *(uint*)interest = Sys.EpollIn;
+        *(ulong*)(interest + 4) = kind << 32 | (uint)token;
+        Host.Call(Sys.EpollCtl, s_epoll, Sys.EpollAdd, descriptor, (nint)interest);
+    }
+
+    public static void Run()
+    {
+        byte* events = stackalloc byte[Batch * 12];
+        while (true)
+        {
+            nint count = Host.Call(Sys.EpollWait, s_epoll, (nint)events, Batch, -1);
+            for (int i = 0; i < count; i++)
+            {
+                ulong data = *(ulong*)(events + i * 12 + 4);
+                int token = (int)(uint)data;
+                switch (data >> 32)
+                {
+                    case Accept: Clients.Accept(); break;
+                    case Client: Clients.Ready(token); break;
+                    case Log: LogPump.Ready(token); break;
+                    case Exit: Clear(token); Lifecycle.Collect(); break;
+                    case Denial: Clear(token); Events.Denied(); break;
+                }
+            }
+        }
+    }
+
+    private static void Clear(int descriptor)
+    {
+        long count;
+        Host.Call(Sys.Read, descriptor, (nint)(&count), 8);
+    }
+}

@@ -1,0 +1,40 @@
+using System;
+using System.Runtime;
+using Eyrie.Freestanding;
+using Eyrie.Microkernel.Abi;
+
+namespace Eyrie.Microkernel.Servers.MettEagle;
+
+/// <summary>MettEagle, the container service: a task of the microkernel like any other, which holds the node's root factory.</summary>
+public static unsafe class Program
+{
+    private static byte* s_prefix;
+    private static int s_prefixLength;
+
+    /// <summary>Control group of the node, under which every container has one of its own.</summary>
+    public static ReadOnlySpan<byte> GroupPrefix => new(s_prefix, s_prefixLength);
+
+    [RuntimeExport("eyrie_main")]
+    private static int Main(nint* stack)
+    {
+        s_prefix = (byte*)stack[2];
+        while (s_prefix[s_prefixLength] != 0) s_prefixLength++;
+        if (!Microkernel.Attach() || !Containers.Initialize() || !Clients.Initialize() || !Loop.Initialize()) return 1;
+        if (!Notification(Lifecycle.ExitSlot, Loop.Exit) || !Notification(9, Loop.Denial)) return 2;
+        if (Microkernel.Map(9, BootSlot.NetworkTask, NetworkControl.DenialSlot, Rights.Write) < 0) return 3;
+        Loop.Watch(BootSlot.ListeningDescriptor, Loop.Accept, 0);
+        ReadOnlySpan<byte> ready = "ready\n"u8;
+        fixed (byte* text = ready) Host.Call(Sys.Write, 1, (nint)text, ready.Length);
+        Loop.Run();
+        return 0;
+    }
+
+    private static bool Notification(int slot, ulong kind)
+    {
+        if (Microkernel.Create(ObjectKind.Notification, BootSlot.Factory, slot, 0, 0, default) < 0) return false;
+        long descriptor = Microkernel.Notification(slot, NotificationOperation.Descriptor);
+        if (descriptor < 0) return false;
+        Loop.Watch((int)descriptor, kind, (int)descriptor);
+        return true;
+    }
+}

@@ -1,0 +1,115 @@
+using System;
+using Eyrie.Microkernel.Abi;
+
+namespace Eyrie.Microkernel.Servers.MettEagle;
+
+/// <summary>One request of the container protocol: checked, carried out, answered.</summary>
+public static unsafe class Requests
+{
+    public static void Handle(int client, byte* frame)
+    {
+        uint length = *(uint*)frame, request = *(uint*)(frame + 4);
+        int version = *(ushort*)(frame + 8), type = *(ushort*)(frame + 10);
+        var body = new ReadOnlySpan<byte>(frame + ContainerProtocol.Header, (int)length - (ContainerProtocol.Header - 4));
+        var writer = Clients.Begin();
+        int error = version != ContainerProtocol.Version ? ContainerErrorCode.VersionMismatch : Dispatch(client, type, body, ref writer);
+        if (error != ContainerErrorCode.None)
+        {
+            writer = Clients.Begin();
+            writer.AddNumber(ContainerProtocol.Error, (uint)error);
+        }
+        Clients.Send(client, request, type | ContainerProtocol.Response, writer);
+    }
+
+    private static int Dispatch(int client, int type, ReadOnlySpan<byte> body, ref FieldWriter writer)
+    {
+        switch (type)
+        {
+            case ContainerProtocol.Create: return Lifecycle.Create(body);
+            case ContainerProtocol.List:
+                for (int i = 1; i < Containers.Max; i++)
+                    if (Containers.Table[i].Used) Describe(i, ref writer);
+                return ContainerErrorCode.None;
+            case ContainerProtocol.SetServices: return SetServices(body);
+            case ContainerProtocol.Subscribe: Clients.Subscribe(client); return ContainerErrorCode.None;
+        }
+        int index = Containers.Find(FieldScanner.Find(body, ContainerProtocol.Id));
+        if (index == 0) return type == ContainerProtocol.Delete ? ContainerErrorCode.None : ContainerErrorCode.UnknownContainer;
+        switch (type)
+        {
+            case ContainerProtocol.Start: return Lifecycle.Start(index);
+            case ContainerProtocol.Signal: return Lifecycle.Signal(index, (int)FieldScanner.Number(FieldScanner.Find(body, ContainerProtocol.SignalNumber)));
+            case ContainerProtocol.Delete: Lifecycle.Delete(index); return ContainerErrorCode.None;
+            case ContainerProtocol.ReadCapabilities: ReadCapabilities(index, ref writer); return ContainerErrorCode.None;
+            case ContainerProtocol.ChangeCapabilities: return Change(index, body);
+            case ContainerProtocol.Statistics: Statistics(index, ref writer); return ContainerErrorCode.None;
+            default: return ContainerErrorCode.InvalidRequest;
+        }
+    }
+
+    public static void Describe(int index, ref FieldWriter writer)
+    {
+        ref var container = ref Containers.Table[index];
+        byte* memory = stackalloc byte[256];
+        var fields = new FieldWriter(memory, 256);
+        fields.Add(ContainerProtocol.Id, Containers.Id(index));
+        long* numbers = stackalloc long[6];
+        numbers[0] = (long)container.State;
+        numbers[1] = container.Code;
+        numbers[2] = container.OutOfMemory ? 1 : 0;
+        numbers[3] = container.ProcessId;
+        numbers[4] = container.StartedAt / 1_000_000;
+        numbers[5] = container.FinishedAt / 1_000_000;
+        fields.Add(ContainerProtocol.Numbers, new ReadOnlySpan<byte>(numbers, 48));
+        writer.Add(ContainerProtocol.Container, new ReadOnlySpan<byte>(memory, fields.Length));
+    }
+
+    private static void ReadCapabilities(int index, ref FieldWriter writer)
+    {
+        int count = CapabilitySet.Read(index);
+        byte* at = Microkernel.Payload;
+        byte* line = stackalloc byte[320];
+        for (int i = 0; i < count; i++)
+        {
+            int length = CapabilitySet.Line(at, new Span<byte>(line, 320));
+            writer.Add(ContainerProtocol.Capability, new ReadOnlySpan<byte>(line, length));
+            at += InspectLayout.Header + *(ushort*)(at + InspectLayout.NameLength);
+        }
+    }
+
+    private static int Change(int index, ReadOnlySpan<byte> body)
+    {
+        var scanner = new FieldScanner(body);
+        int error = ContainerErrorCode.None;
+        while (error == ContainerErrorCode.None && scanner.Next(out int tag, out var value))
+        {
+            if (tag == ContainerProtocol.Capability) error = CapabilitySet.Add(index, value);
+            if (tag == ContainerProtocol.Revoked) error = CapabilitySet.Revoke(index, value);
+        }
+        int told = CapabilitySet.Session(index);
+        return error != ContainerErrorCode.None ? error : told;
+    }
+
+    /// <summary>Parts of the table go on to the network server as they come; the last one makes it take effect.</summary>
+    private static int SetServices(ReadOnlySpan<byte> body)
+    {
+        var flags = FieldScanner.Find(body, ContainerProtocol.More);
+        var text = new Eyrie.Freestanding.TextWriter(Microkernel.PayloadSpace);
+        var scanner = new FieldScanner(body);
+        while (scanner.Next(out int tag, out var value))
+            if (tag == ContainerProtocol.Service) { text.Add(value); text.Add((byte)'\n'); }
+        if (scanner.Broken || flags.Length != 2 || text.Overflowed) return ContainerErrorCode.InvalidRequest;
+        Microkernel.PayloadLength = text.Length;
+        Microkernel.Words(NetworkControl.SetServices, flags[0], flags[1]);
+        if (Microkernel.Ipc(IpcOperation.Call, BootSlot.NetworkControl) < 0) return ContainerErrorCode.HostFailure;
+        return Microkernel.Word(0) < 0 ? ContainerErrorCode.QuotaExhausted : ContainerErrorCode.None;
+    }
+
+    private static void Statistics(int index, ref FieldWriter writer)
+    {
+        if (Microkernel.Statistics(Containers.Slot(index, Container.TaskSlot)) < 0) return;
+        long* numbers = stackalloc long[3];
+        for (int i = 0; i < 3; i++) numbers[i] = Microkernel.Word(i);
+        writer.Add(ContainerProtocol.Numbers, new ReadOnlySpan<byte>(numbers, 24));
+    }
+}

@@ -1,0 +1,176 @@
+using System;
+using Eyrie.Freestanding;
+
+namespace Eyrie.Microkernel.Servers.Network;
+
+public enum DecisionKind { Allow, Refuse, Deny }
+
+/// <summary>What becomes of a call. Deny is a missing grant, Refuse is nobody there. Addresses in host order.</summary>
+public ref struct Decision
+{
+    public DecisionKind Kind;
+    public uint Address;
+    public ushort Port;
+    /// <summary>Slot + 1 of the grant that allows it; 0: allowed without one (the pod's own localhost).</summary>
+    public int Grant;
+    /// <summary>With Deny: the service the address belongs to (<c>namespace/name port</c>), empty when it is none.</summary>
+    public ReadOnlySpan<byte> Service;
+}
+
+/// <summary>A container's session: its addresses and its grants, lines of <c>slot entry</c>.</summary>
+public ref struct Session
+{
+    public uint Pod, Loopback;
+    public ReadOnlySpan<byte> Grants;
+}
+
+/// <summary>
+/// Decides from (session, services, call) alone. Services are lines of <c>namespace/name port cluster-address address:port ...</c>; nothing that is
+/// not granted by a line is allowed, whatever name or address led there.
+/// </summary>
+public static class Policy
+{
+    /// <summary>127.64.0.0/11 holds pods, services and private localhosts; every other 127.x is a container's word for its own localhost.</summary>
+    public static bool IsLocalhost(uint address) => address >> 24 == 127 && !IsCluster(address);
+
+    private static bool IsCluster(uint address) => address >> 21 == (127u << 24 | 64u << 16) >> 21;
+
+    public static Decision Connect(in Session session, ReadOnlySpan<byte> services, uint address, ushort port, uint random)
+    {
+        var decision = new Decision { Address = address, Port = port };
+        if (IsLocalhost(address) || address == 0) { decision.Address = session.Loopback; return decision; }
+        if (address == session.Pod || address == session.Loopback) return decision;
+        var rest = services;
+        while (rest.Length > 0)
+        {
+            var line = Lines.Next(ref rest);
+            var fields = new FieldReader(line);
+            var name = fields.Next();
+            var portField = fields.Next();
+            bool atService = FieldReader.Address(fields.Next()) == address && FieldReader.Number(portField) == port;
+            bool atEndpoint = !atService && HasEndpoint(fields, address, port);
+            if (!atService && !atEndpoint) continue;
+            int grant = ServiceGrant(session.Grants, name, portField);
+            if (grant == 0)
+            {
+                decision.Service = line.Slice(0, name.Length + 1 + portField.Length);
+                continue;
+            }
+            decision.Grant = grant;
+            decision.Service = default;
+            if (atService && !Pick(fields, random, out decision.Address, out decision.Port)) decision.Kind = DecisionKind.Refuse;
+            return decision;
+        }
+        decision.Grant = IsCluster(address) ? 0 : CidrGrant(session.Grants, address, port);
+        if (decision.Grant == 0) decision.Kind = DecisionKind.Deny;
+        return decision;
+    }
+
+    /// <summary>bind and listen. Port 0 of the pod's address is an outgoing source and needs no grant to bind.</summary>
+    public static Decision Bind(in Session session, uint address, ushort port, bool listening)
+    {
+        var decision = new Decision { Address = session.Pod, Port = port };
+        if (IsLocalhost(address) || address == session.Loopback) { decision.Address = session.Loopback; return decision; }
+        if (address != 0 && address != session.Pod) { decision.Kind = DecisionKind.Deny; decision.Address = address; return decision; }
+        if (port == 0 && !listening) return decision;
+        decision.Grant = ListenGrant(session.Grants, port);
+        if (decision.Grant == 0) decision.Kind = DecisionKind.Deny;
+        return decision;
+    }
+
+    private static bool HasEndpoint(FieldReader fields, uint address, ushort port)
+    {
+        for (var field = fields.Next(); field.Length > 0; field = fields.Next())
+            if (Endpoint(field, out uint a, out ushort p) && a == address && p == port) return true;
+        return false;
+    }
+
+    private static bool Pick(FieldReader fields, uint random, out uint address, out ushort port)
+    {
+        address = 0;
+        port = 0;
+        int count = 0;
+        var counting = fields;
+        while (counting.Next().Length > 0) count++;
+        if (count == 0) return false;
+        for (uint skip = random % (uint)count; skip > 0; skip--) fields.Next();
+        return Endpoint(fields.Next(), out address, out port);
+    }
+
+    private static bool Endpoint(ReadOnlySpan<byte> field, out uint address, out ushort port)
+    {
+        int colon = field.IndexOf((byte)':');
+        long a = colon < 0 ? -1 : FieldReader.Address(field.Slice(0, colon)), p = colon < 0 ? -1 : FieldReader.Number(field.Slice(colon + 1));
+        address = (uint)a;
+        port = (ushort)p;
+        return a >= 0 && p is > 0 and < 65536;
+    }
+
+    private static int ServiceGrant(ReadOnlySpan<byte> grants, ReadOnlySpan<byte> name, ReadOnlySpan<byte> port)
+    {
+        while (grants.Length > 0)
+        {
+            var fields = new FieldReader(Lines.Next(ref grants));
+            int slot = (int)FieldReader.Number(fields.Next());
+            if (fields.Next().SequenceEqual("connect"u8) && fields.Next().SequenceEqual("tcp"u8) && fields.Next().SequenceEqual("service"u8)
+                && fields.Next().SequenceEqual(name) && fields.Next().SequenceEqual(port)) return slot + 1;
+        }
+        return 0;
+    }
+
+    private static int CidrGrant(ReadOnlySpan<byte> grants, uint address, ushort port)
+    {
+        while (grants.Length > 0)
+        {
+            var fields = new FieldReader(Lines.Next(ref grants));
+            int slot = (int)FieldReader.Number(fields.Next());
+            if (!fields.Next().SequenceEqual("connect"u8) || !fields.Next().SequenceEqual("tcp"u8) || !fields.Next().SequenceEqual("cidr"u8)) continue;
+            var range = fields.Next();
+            int slash = range.IndexOf((byte)'/');
+            if (slash < 0) continue;
+            long network = FieldReader.Address(range.Slice(0, slash)), bits = FieldReader.Number(range.Slice(slash + 1));
+            if (network < 0 || bits is < 0 or > 32) continue;
+            uint mask = bits == 0 ? 0 : uint.MaxValue << (int)(32 - bits);
+            if ((address & mask) == ((uint)network & mask) && HasPort(fields.Next(), port)) return slot + 1;
+        }
+        return 0;
+    }
+
+    private static int ListenGrant(ReadOnlySpan<byte> grants, ushort port)
+    {
+        while (grants.Length > 0)
+        {
+            var fields = new FieldReader(Lines.Next(ref grants));
+            int slot = (int)FieldReader.Number(fields.Next());
+            if (fields.Next().SequenceEqual("listen"u8) && fields.Next().SequenceEqual("tcp"u8) && FieldReader.Number(fields.Next()) == port) return slot + 1;
+        }
+        return 0;
+    }
+
+    /// <summary>Whether a list such as <c>443,8000-8100</c> holds a port.</summary>
+    private static bool HasPort(ReadOnlySpan<byte> list, ushort port)
+    {
+        while (list.Length > 0)
+        {
+            int comma = list.IndexOf((byte)',');
+            var item = comma < 0 ? list : list.Slice(0, comma);
+            list = comma < 0 ? default : list.Slice(comma + 1);
+            int dash = item.IndexOf((byte)'-');
+            long low = FieldReader.Number(dash < 0 ? item : item.Slice(0, dash)), high = dash < 0 ? low : FieldReader.Number(item.Slice(dash + 1));
+            if (low >= 0 && port >= low && port <= high) return true;
+        }
+        return false;
+    }
+}
+
+/// <summary>Takes lines off a text.</summary>
+public static class Lines
+{
+    public static ReadOnlySpan<byte> Next(scoped ref ReadOnlySpan<byte> text)
+    {
+        int end = text.IndexOf((byte)'\n');
+        var line = end < 0 ? text : text.Slice(0, end);
+        text = end < 0 ? default : text.Slice(end + 1);
+        return line;
+    }
+}

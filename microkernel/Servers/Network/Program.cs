@@ -1,0 +1,147 @@
+using System;
+using System.Runtime;
+using Eyrie.Freestanding;
+using Eyrie.Microkernel.Abi;
+
+namespace Eyrie.Microkernel.Servers.Network;
+
+/// <summary>The network server: takes containers' trapped socket calls and MettEagle's control calls, one at a time, and answers each.</summary>
+public static unsafe class Program
+{
+    private const long Value = 0, Inject = 1;
+
+    [RuntimeExport("eyrie_main")]
+    private static int Main(nint* stack)
+    {
+        if (!Microkernel.Attach() || !State.Initialize()) return 1;
+        long caller = 0;
+        while (true)
+        {
+            long result = caller == 0 ? Microkernel.Ipc(IpcOperation.Wait, 0) : Microkernel.Ipc(IpcOperation.ReplyWait, caller);
+            if (result < 0) return 2;
+            caller = Microkernel.Caller;
+            CloseHandedOn();
+            int socket = Microkernel.Descriptor;
+            Microkernel.Descriptor = -1;
+            bool replied = Microkernel.Label == 0 ? Control() : Trap(Microkernel.Label, socket, caller);
+            if (!replied) caller = 0;
+        }
+    }
+
+    private static bool Control()
+    {
+        var payload = Microkernel.PayloadBytes;
+        long label = Microkernel.Word(1);
+        bool done = true;
+        int length = 0;
+        switch (Microkernel.Word(0))
+        {
+            case NetworkControl.SetSession: done = State.SetSession(label, payload); break;
+            case NetworkControl.RemoveSession: done = State.RemoveSession(label); break;
+            case NetworkControl.SetServices: done = State.SetServices(label != 0, Microkernel.Word(2) != 0, payload); break;
+            case NetworkControl.TakeDenials: length = Denials.Take(Microkernel.PayloadSpace); break;
+            default: done = false; break;
+        }
+        Microkernel.PayloadLength = length;
+        Microkernel.Words(done ? 0 : AbiError.InvalidArgument);
+        return true;
+    }
+
+    /// <summary>One trapped call. False: the reply comes from another thread. The socket that came along is closed here or handed on.</summary>
+    private static bool Trap(long label, int socket, long caller)
+    {
+        long number = Microkernel.Word(0), second = Microkernel.Word(2);
+        if (!State.Find(label, out var session)) { Answer(socket, -Sys.Eacces, 0); return true; }
+        switch (number)
+        {
+            case Sys.Socket:
+                Open(second, Microkernel.Word(3));
+                return true;
+            case Sys.Connect:
+                return Connect(label, session, socket, caller);
+            case Sys.Bind:
+                BindSocket(label, session, socket);
+                return true;
+            case Sys.Listen:
+                ListenSocket(label, session, socket, second);
+                return true;
+            default:
+                Answer(socket, -Sys.Eacces, 0);
+                return true;
+        }
+    }
+
+    /// <summary>A TCP socket of the node's own network; what it may reach is decided when it is used.</summary>
+    private static void Open(long type, long protocol)
+    {
+        const long Stream = 1, TypeMask = 0xF;
+        if ((type & TypeMask) != Stream || protocol is not (0 or 6)) { Answer(-1, -Sys.Eacces, 0); return; }
+        nint made = Host.Call(Sys.Socket, Sys.AfInet, (nint)(type | Sys.Cloexec), 6);
+        if (made < 0) { Answer(-1, made, 0); return; }
+        Microkernel.Descriptor = (int)made;
+        Microkernel.PayloadLength = 0;
+        Microkernel.Words(Inject, (type & Sys.Cloexec) != 0 ? 1 : 0, 0);
+        // The kernel takes the descriptor while it handles the reply; it is closed when the next message is handled.
+        s_handedOn = (int)made;
+    }
+
+    private static int s_handedOn;
+
+    private static bool Connect(long label, in Session session, int socket, long caller)
+    {
+        if (!Sockets.Parse(Microkernel.PayloadBytes, out uint address, out ushort port)) { Answer(socket, -Sys.Eacces, 0); return true; }
+        var decision = Policy.Connect(session, State.Services, address, port, State.Random());
+        if (decision.Kind == DecisionKind.Deny)
+        {
+            Denials.Record(label, "connect"u8, address, port, decision.Service);
+            Answer(socket, -Sys.Eacces, 0);
+            return true;
+        }
+        if (decision.Kind == DecisionKind.Refuse) { Answer(socket, -Sys.Econnrefused, 0); return true; }
+        uint source = decision.Address == session.Loopback ? session.Loopback : session.Pod;
+        nint result = Sockets.Connect(socket, source, decision.Address, decision.Port, out bool pending);
+        if (pending && SlowConnect.Begin(socket, caller)) return false;
+        Answer(socket, pending ? -Sys.Eagain : result, decision.Grant);
+        return true;
+    }
+
+    private static void BindSocket(long label, in Session session, int socket)
+    {
+        if (!Sockets.Parse(Microkernel.PayloadBytes, out uint address, out ushort port)) { Answer(socket, -Sys.Eacces, 0); return; }
+        var decision = Policy.Bind(session, address, port, false);
+        if (decision.Kind != DecisionKind.Allow)
+        {
+            Denials.Record(label, "listen"u8, address, port, default);
+            Answer(socket, -Sys.Eacces, 0);
+            return;
+        }
+        Answer(socket, Sockets.Bind(socket, decision.Address, decision.Port), decision.Grant);
+    }
+
+    /// <summary>An unbound socket would listen on every address of the node; a bound one needs the grant for its port.</summary>
+    private static void ListenSocket(long label, in Session session, int socket, long backlog)
+    {
+        if (!Sockets.Name(socket, out uint address, out ushort port)) { Answer(socket, -Sys.Eacces, 0); return; }
+        var decision = Policy.Bind(session, address, port, true);
+        if (address == 0 || decision.Kind != DecisionKind.Allow)
+        {
+            Denials.Record(label, "listen"u8, address, port, default);
+            Answer(socket, -Sys.Eacces, 0);
+            return;
+        }
+        Answer(socket, Host.Call(Sys.Listen, socket, (nint)backlog), decision.Grant);
+    }
+
+    private static void CloseHandedOn()
+    {
+        if (s_handedOn > 0) Host.Call(Sys.Close, s_handedOn);
+        s_handedOn = 0;
+    }
+
+    private static void Answer(int socket, nint value, int grant)
+    {
+        if (socket >= 0) Host.Call(Sys.Close, socket);
+        Microkernel.PayloadLength = 0;
+        Microkernel.Words(Value, value, grant);
+    }
+}

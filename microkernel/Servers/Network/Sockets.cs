@@ -1,0 +1,126 @@
+using System;
+using System.Runtime.InteropServices;
+using Eyrie.Freestanding;
+using Eyrie.Microkernel.Abi;
+
+namespace Eyrie.Microkernel.Servers.Network;
+
+/// <summary>Acts on a container's socket, which arrived as a descriptor, after <see cref="Policy"/> has allowed it.</summary>
+public static unsafe class Sockets
+{
+    /// <summary>sockaddr_in.</summary>
+    public static void Address(byte* into, uint address, ushort port)
+    {
+        *(ulong*)into = 0;
+        *(ulong*)(into + 8) = 0;
+        *(ushort*)into = Sys.AfInet;
+        into[2] = (byte)(port >> 8);
+        into[3] = (byte)port;
+        for (int i = 0; i < 4; i++) into[4 + i] = (byte)(address >> (24 - 8 * i));
+    }
+
+    public static bool Parse(ReadOnlySpan<byte> bytes, out uint address, out ushort port)
+    {
+        address = 0;
+        port = 0;
+        if (bytes.Length < 8 || bytes[0] != Sys.AfInet || bytes[1] != 0) return false;
+        port = (ushort)(bytes[2] << 8 | bytes[3]);
+        address = (uint)(bytes[4] << 24 | bytes[5] << 16 | bytes[6] << 8 | bytes[7]);
+        return true;
+    }
+
+    public static bool Name(int socket, out uint address, out ushort port)
+    {
+        byte* name = stackalloc byte[32];
+        uint length = 32;
+        nint result = Host.Call(Sys.Getsockname, socket, (nint)name, (nint)(&length));
+        bool parsed = Parse(new ReadOnlySpan<byte>(name, 16), out address, out port);
+        return result >= 0 && parsed;
+    }
+
+    /// <summary>Connects from the pod's own address, so that the peer sees who calls. Negative errno, or 0; <paramref name="pending"/>: in progress on a blocking socket.</summary>
+    public static nint Connect(int socket, uint source, uint address, ushort port, out bool pending)
+    {
+        pending = false;
+        byte* name = stackalloc byte[16];
+        if (Name(socket, out uint bound, out _) && bound == 0)
+        {
+            int one = 1;
+            Host.Call(Sys.Setsockopt, socket, 0, 24, (nint)(&one), 4); // IP_BIND_ADDRESS_NO_PORT
+            Address(name, source, 0);
+            nint bind = Host.Call(Sys.Bind, socket, (nint)name, 16);
+            if (bind < 0) return bind;
+        }
+        Address(name, address, port);
+        nint flags = Host.Call(Sys.Fcntl, socket, 3);
+        bool blocking = flags >= 0 && (flags & Sys.NonBlock) == 0;
+        if (blocking) Host.Call(Sys.Fcntl, socket, 4, flags | Sys.NonBlock);
+        nint result = Host.Call(Sys.Connect, socket, (nint)name, 16);
+        pending = blocking && result == -Sys.Einprogress;
+        if (blocking && !pending) Host.Call(Sys.Fcntl, socket, 4, flags);
+        return result;
+    }
+
+    public static nint Bind(int socket, uint address, ushort port)
+    {
+        byte* name = stackalloc byte[16];
+        Address(name, address, port);
+        return Host.Call(Sys.Bind, socket, (nint)name, 16);
+    }
+}
+
+/// <summary>A connect that takes its time waits in a thread of its own and replies from there; the server goes on.</summary>
+public static unsafe class SlowConnect
+{
+    private const int MaxThreads = 64, StackSize = 32768, TimeoutMilliseconds = 60000;
+
+    private struct Work
+    {
+        public int Busy, Socket;
+        public long Caller;
+        public byte* Stack;
+    }
+
+    private static Work* s_work;
+
+    /// <summary>Takes over the socket and the reply. False: no thread is free.</summary>
+    public static bool Begin(int socket, long caller)
+    {
+        if (s_work == null) s_work = (Work*)State.Allocate(MaxThreads * sizeof(Work));
+        if (s_work == null) return false;
+        for (int i = 0; i < MaxThreads; i++)
+        {
+            Work* work = s_work + i;
+            if (System.Threading.Volatile.Read(ref work->Busy) != 0) continue;
+            if (work->Stack == null) work->Stack = State.Allocate(StackSize);
+            if (work->Stack == null) return false;
+            work->Busy = 1;
+            work->Socket = socket;
+            work->Caller = caller;
+            // CLONE_VM | FS | FILES | SIGHAND | THREAD | SYSVSEM; CHILD_CLEARTID on Busy frees the slot, and with it the stack, only when the thread has gone.
+            nint thread = Host.CloneThread(0x100 | 0x200 | 0x400 | 0x800 | 0x10000 | 0x40000 | 0x200000, work->Stack + StackSize, &Wait, (nint)work, &work->Busy);
+            if (thread >= 0) return true;
+            work->Busy = 0;
+            return false;
+        }
+        return false;
+    }
+
+    [UnmanagedCallersOnly]
+    private static nint Wait(nint argument)
+    {
+        var work = (Work*)argument;
+        int* poll = stackalloc int[2];
+        poll[0] = work->Socket;
+        poll[1] = 4; // POLLOUT
+        nint ready = Host.Call(Sys.Poll, (nint)poll, 1, TimeoutMilliseconds);
+        int error = 110; // ETIMEDOUT
+        uint length = 4;
+        if (ready > 0) Host.Call(Sys.Getsockopt, work->Socket, 1, 4, (nint)(&error), (nint)(&length)); // SO_ERROR
+        nint flags = Host.Call(Sys.Fcntl, work->Socket, 3);
+        Host.Call(Sys.Fcntl, work->Socket, 4, flags & ~Sys.NonBlock);
+        Host.Call(Sys.Close, work->Socket);
+        Microkernel.Ipc(IpcOperation.ReplyValue, work->Caller, -error);
+        return 0;
+    }
+}
