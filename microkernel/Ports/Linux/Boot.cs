@@ -34,8 +34,9 @@ public static unsafe class Boot
         if (root == null || socket == null || servers == null || Node.GroupPrefix == null)
             return Fail("usage: eyrie-kernel --root DIR --socket PATH --servers DIR --cgroup NAME\n"u8);
         nint directory = Host.Call(Sys.Openat, -100, (nint)root, Sys.Directory | Sys.Cloexec);
-        if (directory < 0) return Fail("eyrie-kernel: --root: the directory cannot be opened\n"u8);
+        if (directory < 0 || root[0] != '/') return Fail("eyrie-kernel: --root: not an absolute path of a directory that can be opened\n"u8);
         Node.Root = (int)directory;
+        Node.RootPath = root;
         if (!Prepare()) return Fail("eyrie-kernel: the host refused memory, namespaces or control groups; it must run as root\n"u8);
         nint listening = Listen(socket);
         if (listening < 0) return Fail("eyrie-kernel: --socket: cannot listen there\n"u8);

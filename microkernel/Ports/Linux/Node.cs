@@ -13,7 +13,7 @@ public static unsafe class Node
     public static PortTask* Tasks;
     public static int Epoll, Signals, Root, EmptyNetwork, EmptyDirectory, FirstTrap;
     public static int MettEagle, Network;
-    public static byte* GroupPrefix;
+    public static byte* GroupPrefix, RootPath;
     public static bool Stopping;
     /// <summary>Compiled filters: containers, and one for each server.</summary>
     public static ulong* ContainerFilter, MettEagleFilter, NetworkFilter;

@@ -28,7 +28,7 @@ public static unsafe class TaskLife
         }
         var child = new Launcher.Child
         {
-            Description = description, Root = Node.Root, EmptyNetwork = Node.EmptyNetwork, Filter = Node.ContainerFilter, FilterLength = Node.ContainerFilterLength,
+            Description = description, RootPath = Node.RootPath, EmptyNetwork = Node.EmptyNetwork, Filter = Node.ContainerFilter, FilterLength = Node.ContainerFilterLength,
         };
         int callerPid = Node.Tasks[owner].PidDescriptor;
         child.Output = (int)Host.Call(Sys.PidfdGetfd, callerPid, (nint)description.Number(StartTag.Output, 1), 0);

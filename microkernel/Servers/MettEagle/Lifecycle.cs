@@ -9,6 +9,9 @@ public static unsafe class Lifecycle
 {
     public const int ExitSlot = 8;
 
+    /// <summary>Of the start refused last: the launch stage and the host's errno, for the message of a host failure.</summary>
+    public static long FailedStage, FailedErrno;
+
     public static int Create(ReadOnlySpan<byte> request)
     {
         var id = FieldScanner.Find(request, ContainerProtocol.Id);
@@ -69,6 +72,8 @@ public static unsafe class Lifecycle
     private static int Refusal(long result, long stage, long errno)
     {
         const int Layers = 5, ProgramStage = 19;
+        FailedStage = stage;
+        FailedErrno = -errno;
         if (result == AbiError.InvalidArgument || result == AbiError.TooLarge) return ContainerErrorCode.InvalidRequest;
         if (stage == Layers && errno == -Sys.Enoent) return ContainerErrorCode.ImageMissing;
         if (errno == -18) return ContainerErrorCode.PathEscapes; // EXDEV

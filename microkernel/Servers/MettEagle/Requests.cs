@@ -17,8 +17,17 @@ public static unsafe class Requests
         {
             writer = Clients.Begin();
             writer.AddNumber(ContainerProtocol.Error, (uint)error);
+            if (error == ContainerErrorCode.HostFailure) Explain(ref writer);
         }
         Clients.Send(client, request, type | ContainerProtocol.Response, writer);
+    }
+
+    private static void Explain(ref FieldWriter writer)
+    {
+        byte* memory = stackalloc byte[64];
+        var text = new Eyrie.Freestanding.TextWriter(new Span<byte>(memory, 64));
+        text.Add("launch stage "u8); text.Add(Lifecycle.FailedStage); text.Add(", errno "u8); text.Add(Lifecycle.FailedErrno);
+        writer.Add(ContainerProtocol.Message, text.Written);
     }
 
     private static int Dispatch(int client, int type, ReadOnlySpan<byte> body, ref FieldWriter writer)

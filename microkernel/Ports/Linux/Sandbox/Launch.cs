@@ -39,6 +39,8 @@ public static unsafe class Launcher
         public byte* NativeProgram;
         public int MessageBuffer, Listening, KeepNetworkBind, NativeDescriptor, EmptyDirectory;
         public byte* NativeArgument;
+        /// <summary>Absolute path of the node root.</summary>
+        public byte* RootPath;
     }
 
     public static Launched Start(ref Child child)

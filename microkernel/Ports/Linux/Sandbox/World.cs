@@ -17,6 +17,10 @@ public static unsafe class World
         stage = (int)LaunchStage.Private;
         fixed (byte* slash = "/"u8) result = Host.Call(Sys.Mount, 0, (nint)slash, 0, Private);
         if (result < 0) return result;
+        // Opened anew: a descriptor from before belongs to the kernel's mount namespace, and overlayfs takes only mounts of its own.
+        nint own = Host.Call(Sys.Openat, -100, (nint)child.RootPath, Sys.OPath | Sys.Directory | Sys.Cloexec);
+        if (own < 0) return own;
+        child.Root = (int)own;
         nint root = Overlay(ref child, ref stage);
         if (root < 0) return root;
         stage = (int)LaunchStage.Proc;

@@ -1,0 +1,233 @@
+using System.Buffers.Binary;
+using System.Collections.Concurrent;
+using System.Net.Sockets;
+using System.Runtime.CompilerServices;
+using System.Text;
+using System.Threading.Channels;
+using Eyrie.Microkernel.Abi;
+
+namespace Eyrie.Microkernel.Client;
+
+/// <summary>The container protocol over MettEagle's local socket: many requests at once over one connection, answers by request id.</summary>
+public sealed class ContainerService : IContainerService
+{
+    private readonly Socket _socket;
+    private readonly SemaphoreSlim _sending = new(1, 1);
+    private readonly ConcurrentDictionary<uint, TaskCompletionSource<Frame>> _waiting = new();
+    private readonly Channel<ContainerEvent> _events = Channel.CreateUnbounded<ContainerEvent>();
+    private readonly CancellationTokenSource _closed = new();
+    private readonly Task _reader;
+    private uint _lastRequest;
+
+    private ContainerService(Socket socket)
+    {
+        _socket = socket;
+        _reader = Task.Run(ReadAsync);
+    }
+
+    /// <summary>Connects and subscribes to events.</summary>
+    /// <param name="path">The socket that the kernel was started with.</param>
+    /// <param name="cancellationToken">Ends the attempt.</param>
+    public static async Task<ContainerService> ConnectAsync(string path, CancellationToken cancellationToken)
+    {
+        var socket = new Socket(AddressFamily.Unix, SocketType.Stream, ProtocolType.Unspecified);
+        try
+        {
+            await socket.ConnectAsync(new UnixDomainSocketEndPoint(path), cancellationToken);
+        }
+        catch
+        {
+            socket.Dispose();
+            throw;
+        }
+        var service = new ContainerService(socket);
+        await service.CallAsync(ContainerProtocol.Subscribe, new FrameWriter(), cancellationToken);
+        return service;
+    }
+
+    public Task CreateAsync(ContainerSpec spec, CancellationToken cancellationToken)
+    {
+        var frame = new FrameWriter()
+            .Add(ContainerProtocol.Id, spec.Id).Add(ContainerProtocol.LogPath, spec.LogPath)
+            .Add(ContainerProtocol.PodAddress, spec.PodAddress).Add(ContainerProtocol.PodLoopback, spec.PodLoopback)
+            .Add(StartTag.Scratch, spec.Writable ?? "").Add(StartTag.WorkingDirectory, spec.WorkingDirectory).Add(StartTag.Hostname, spec.Hostname)
+            .Add(StartTag.UserId, spec.UserId).Add(StartTag.GroupId, spec.GroupId);
+        foreach (var layer in spec.Layers) frame.Add(StartTag.Layer, layer);
+        foreach (var group in spec.Groups) frame.Add(StartTag.Group, group);
+        foreach (var argument in spec.Arguments) frame.Add(StartTag.Argument, argument);
+        foreach (var variable in spec.Environment) frame.Add(StartTag.Environment, variable);
+        foreach (var entry in spec.Capabilities) frame.Add(ContainerProtocol.Capability, entry);
+        foreach (var mount in spec.Mounts) frame.Add(StartTag.Mount, Mount(mount));
+        return CallAsync(ContainerProtocol.Create, frame, cancellationToken);
+    }
+
+    private static byte[] Mount(MountSpec mount)
+    {
+        var names = Encoding.UTF8.GetBytes(mount.Source + "\0" + mount.Target);
+        var bytes = new byte[9 + names.Length];
+        bytes[0] = mount.ReadOnly ? (byte)1 : (byte)0;
+        BinaryPrimitives.WriteInt64LittleEndian(bytes.AsSpan(1), mount.SizeBytes);
+        names.CopyTo(bytes, 9);
+        return bytes;
+    }
+
+    public Task StartAsync(string containerId, CancellationToken cancellationToken) => CallAsync(ContainerProtocol.Start, For(containerId), cancellationToken);
+
+    public Task SignalAsync(string containerId, int signal, CancellationToken cancellationToken) =>
+        CallAsync(ContainerProtocol.Signal, For(containerId).Add(ContainerProtocol.SignalNumber, (uint)signal), cancellationToken);
+
+    public Task DeleteAsync(string containerId, CancellationToken cancellationToken) => CallAsync(ContainerProtocol.Delete, For(containerId), cancellationToken);
+
+    public async Task<IReadOnlyList<ContainerStatus>> ListAsync(CancellationToken cancellationToken)
+    {
+        var frame = await CallAsync(ContainerProtocol.List, new FrameWriter(), cancellationToken);
+        return [.. frame.Fields().Where(field => field.Tag == ContainerProtocol.Container).Select(field => Status(field.Value))];
+    }
+
+    public async Task<IReadOnlyList<string>> ReadCapabilitiesAsync(string containerId, CancellationToken cancellationToken)
+    {
+        var frame = await CallAsync(ContainerProtocol.ReadCapabilities, For(containerId), cancellationToken);
+        return [.. frame.Fields().Where(field => field.Tag == ContainerProtocol.Capability).Select(field => Encoding.UTF8.GetString(field.Value.Span)).Order(StringComparer.Ordinal)];
+    }
+
+    public Task ChangeCapabilitiesAsync(string containerId, IReadOnlyList<string> add, IReadOnlyList<string> revoke, CancellationToken cancellationToken)
+    {
+        var frame = For(containerId);
+        foreach (var entry in add) frame.Add(ContainerProtocol.Capability, entry);
+        foreach (var entry in revoke) frame.Add(ContainerProtocol.Revoked, entry);
+        return CallAsync(ContainerProtocol.ChangeCapabilities, frame, cancellationToken);
+    }
+
+    public async Task SetServicesAsync(IReadOnlyList<ServiceEntry> services, CancellationToken cancellationToken)
+    {
+        const int PartBytes = 30_000;
+        var parts = new List<List<string>> { new() };
+        int size = 0;
+        foreach (var service in services)
+        {
+            var line = $"{service.Namespace}/{service.Name} {service.Port} {service.ClusterAddress} " + string.Join(' ', service.Endpoints.Select(endpoint => $"{endpoint.Address}:{endpoint.Port}"));
+            if (size + line.Length > PartBytes) { parts.Add([]); size = 0; }
+            parts[^1].Add(line.TrimEnd());
+            size += line.Length + 8;
+        }
+        for (int i = 0; i < parts.Count; i++)
+        {
+            var frame = new FrameWriter().Add(ContainerProtocol.More, [i == 0 ? (byte)1 : (byte)0, i == parts.Count - 1 ? (byte)1 : (byte)0]);
+            foreach (var line in parts[i]) frame.Add(ContainerProtocol.Service, line);
+            await CallAsync(ContainerProtocol.SetServices, frame, cancellationToken);
+        }
+    }
+
+    public async Task<ContainerStatistics> StatisticsAsync(string containerId, CancellationToken cancellationToken)
+    {
+        var frame = await CallAsync(ContainerProtocol.Statistics, For(containerId), cancellationToken);
+        var numbers = frame.Fields().First(field => field.Tag == ContainerProtocol.Numbers).Value;
+        long Number(int index) => BinaryPrimitives.ReadInt64LittleEndian(numbers.Span[(8 * index)..]);
+        return new ContainerStatistics(TimeSpan.FromMicroseconds(Number(0)), Number(1), (int)Number(2));
+    }
+
+    public async IAsyncEnumerable<ContainerEvent> EventsAsync([EnumeratorCancellation] CancellationToken cancellationToken)
+    {
+        await foreach (var occurred in _events.Reader.ReadAllAsync(cancellationToken)) yield return occurred;
+    }
+
+    private static FrameWriter For(string containerId) => new FrameWriter().Add(ContainerProtocol.Id, containerId);
+
+    private async Task<Frame> CallAsync(int type, FrameWriter fields, CancellationToken cancellationToken)
+    {
+        if (fields.Length > ContainerProtocol.MaxFrame - ContainerProtocol.Header)
+            throw new ContainerServiceException(ContainerError.InvalidRequest, $"the request has {fields.Length} bytes; at most {ContainerProtocol.MaxFrame - ContainerProtocol.Header} fit one frame");
+        uint request = Interlocked.Increment(ref _lastRequest);
+        var answer = new TaskCompletionSource<Frame>(TaskCreationOptions.RunContinuationsAsynchronously);
+        _waiting[request] = answer;
+        try
+        {
+            if (_closed.IsCancellationRequested) throw new IOException("the connection to the container service is closed");
+            await _sending.WaitAsync(cancellationToken);
+            try
+            {
+                ReadOnlyMemory<byte> frame = fields.Frame(request, type);
+                while (frame.Length > 0) frame = frame[await _socket.SendAsync(frame, SocketFlags.None, CancellationToken.None)..];
+            }
+            finally
+            {
+                _sending.Release();
+            }
+            var response = await answer.Task.WaitAsync(cancellationToken);
+            var error = (ContainerError)response.Number(ContainerProtocol.Error);
+            if (error != 0) throw new ContainerServiceException(error, $"the container service refused: {error} {response.Text(ContainerProtocol.Message)}".TrimEnd());
+            return response;
+        }
+        finally
+        {
+            _waiting.TryRemove(request, out _);
+        }
+    }
+
+    private async Task ReadAsync()
+    {
+        Exception reason = new IOException("the container service closed the connection");
+        try
+        {
+            await using var stream = new NetworkStream(_socket, ownsSocket: false);
+            var head = new byte[ContainerProtocol.Header];
+            while (true)
+            {
+                await stream.ReadExactlyAsync(head, _closed.Token);
+                var body = new byte[BinaryPrimitives.ReadInt32LittleEndian(head) - (ContainerProtocol.Header - 4)];
+                await stream.ReadExactlyAsync(body, _closed.Token);
+                Deliver(new Frame(BinaryPrimitives.ReadUInt32LittleEndian(head.AsSpan(4)), BinaryPrimitives.ReadUInt16LittleEndian(head.AsSpan(10)), body));
+            }
+        }
+        catch (Exception exception)
+        {
+            reason = new IOException("the connection to the container service was lost", exception);
+        }
+        await _closed.CancelAsync();
+        _events.Writer.TryComplete(reason);
+        foreach (var waiting in _waiting.Values) waiting.TrySetException(reason);
+    }
+
+    private void Deliver(Frame frame)
+    {
+        switch (frame.Type)
+        {
+            case ContainerProtocol.ExitEvent:
+                var status = Status(frame.Fields().First(field => field.Tag == ContainerProtocol.Container).Value);
+                _events.Writer.TryWrite(new ContainerExited(status.Id, status.ExitCode, status.OutOfMemory));
+                break;
+            case ContainerProtocol.DeniedEvent:
+                _events.Writer.TryWrite(new CapabilityDenied(frame.Text(ContainerProtocol.Id), frame.Text(ContainerProtocol.Operation), frame.Text(ContainerProtocol.Target),
+                    frame.Text(ContainerProtocol.Entry), (int)frame.Number(ContainerProtocol.Count)));
+                break;
+            default:
+                if (_waiting.TryGetValue(frame.Request, out var answer)) answer.TrySetResult(frame);
+                break;
+        }
+    }
+
+    private static ContainerStatus Status(ReadOnlyMemory<byte> body)
+    {
+        string id = "";
+        var numbers = new long[6];
+        foreach (var (tag, value) in Frame.Read(body))
+        {
+            if (tag == ContainerProtocol.Id) id = Encoding.UTF8.GetString(value.Span);
+            if (tag == ContainerProtocol.Numbers)
+                for (int i = 0; i < numbers.Length; i++) numbers[i] = BinaryPrimitives.ReadInt64LittleEndian(value.Span[(8 * i)..]);
+        }
+        var state = (TaskState)numbers[0] switch { TaskState.Created => ContainerState.Created, TaskState.Running => ContainerState.Running, _ => ContainerState.Exited };
+        return new ContainerStatus(id, state, (int)numbers[1], numbers[2] != 0, Time(numbers[4]), Time(numbers[5]), (int)numbers[3]);
+    }
+
+    private static DateTimeOffset? Time(long milliseconds) => milliseconds == 0 ? null : DateTimeOffset.FromUnixTimeMilliseconds(milliseconds);
+
+    public async ValueTask DisposeAsync()
+    {
+        await _closed.CancelAsync();
+        _socket.Dispose();
+        await _reader;
+        _sending.Dispose();
+        _closed.Dispose();
+    }
+}
