@@ -34,7 +34,11 @@ public sealed record Transaction(IReadOnlyList<Compare> Compares, IReadOnlyList<
 public readonly record struct CommitResult(bool Committed, Revision At);
 
 /// <summary>A change of one key. <paramref name="Value"/> is null for a deletion; <paramref name="Previous"/> is the value before, or null.</summary>
-public sealed record StoreChange(string Key, ReadOnlyMemory<byte>? Value, ReadOnlyMemory<byte>? Previous, Revision Created, Revision At);
+public sealed record StoreChange(string Key, ReadOnlyMemory<byte>? Value, ReadOnlyMemory<byte>? Previous, Revision Created, Revision At)
+{
+    /// <summary>Revision of the value before; zero when there was none, or where the store does not tell.</summary>
+    internal Revision PreviousModified { get; init; }
+}
 
 /// <summary>All changes up to <paramref name="At"/>, in order. An empty batch is progress: nothing under the prefix changed until then.</summary>
 public sealed record WatchBatch(IReadOnlyList<StoreChange> Changes, Revision At);

@@ -1,0 +1,140 @@
+using System.Globalization;
+using System.Runtime.CompilerServices;
+using System.Security.Cryptography;
+using System.Text.Json;
+using System.Text.Json.Nodes;
+using Eyrie.ControlPlane.Store;
+
+namespace Eyrie.ControlPlane.Resources;
+
+/// <summary><see cref="IObjects"/> over a store: one key an object, its JSON the value, the store's revision the resourceVersion.</summary>
+public sealed class Objects(IStore store, TimeProvider clock) : IObjects
+{
+    private const string SuffixAlphabet = "bcdfghjklmnpqrstvwxz2456789"; // as Kubernetes: no vowels, so that no word appears
+
+    public async Task<JsonObject?> GetAsync(ResourceKind kind, ObjectName name, CancellationToken cancellationToken) => (await FindAsync(kind, name, cancellationToken))?.Document;
+
+    public async Task<ObjectList> ListAsync(ResourceKind kind, string? @namespace, CancellationToken cancellationToken)
+    {
+        var prefix = @namespace is null || !kind.Namespaced ? kind.KeyPrefix : kind.KeyPrefix + @namespace + "/";
+        var found = await store.RangeAsync(new RangeQuery(prefix, After(prefix)), cancellationToken);
+        return new ObjectList([.. found.Entries.Select(entry => Parse(entry.Value, entry.Modified))], found.At);
+    }
+
+    public async Task<JsonObject> CreateAsync(ResourceKind kind, JsonObject document, CancellationToken cancellationToken)
+    {
+        bool generated = string.IsNullOrEmpty(document.Metadata().Text("name"));
+        while (true)
+        {
+            var made = ObjectStamp.New(kind, document, Guid.NewGuid(), clock.GetUtcNow(), RandomNumberGenerator.GetString(SuffixAlphabet, 5));
+            var name = ObjectStamp.NameOf(made);
+            var key = kind.Key(name);
+            var result = await store.CommitAsync(new Transaction([new Compare(key, Revision.Zero)], [new Write(key, Bytes(made))]), cancellationToken);
+            if (result.Committed) return Versioned(made, result.At);
+            if (!generated) throw new ObjectExistsException(kind, name);
+        }
+    }
+
+    public Task<JsonObject> UpdateAsync(ResourceKind kind, JsonObject document, CancellationToken cancellationToken) =>
+        WriteAsync(kind, document, stored => ObjectStamp.Replace(kind, stored, document), cancellationToken);
+
+    public Task<JsonObject> UpdateStatusAsync(ResourceKind kind, JsonObject document, CancellationToken cancellationToken) =>
+        WriteAsync(kind, document, stored => ObjectStamp.ReplaceStatus(stored, document), cancellationToken);
+
+    private async Task<JsonObject> WriteAsync(ResourceKind kind, JsonObject document, Func<JsonObject, JsonObject> change, CancellationToken cancellationToken)
+    {
+        var name = ObjectStamp.NameOf(document);
+        var wanted = document.Metadata().Text("resourceVersion");
+        while (true)
+        {
+            var (stored, modified) = await FindAsync(kind, name, cancellationToken) ?? throw new ObjectNotFoundException(kind, name);
+            if (!string.IsNullOrEmpty(wanted) && wanted != modified.ToString()) throw Modified(kind, name);
+            if (document.Metadata().Text("uid") is { Length: > 0 } uid && uid != stored.Metadata().Text("uid"))
+                throw new ObjectConflictException(kind, name, "the object was deleted and made anew: its uid is another");
+            var made = change(stored);
+            bool gone = made.Metadata()["deletionTimestamp"] is not null && !ObjectStamp.HasFinalizers(made) && ObjectStamp.HasFinalizers(stored);
+            stored.Metadata().Remove("resourceVersion");
+            if (!gone && JsonNode.DeepEquals(stored, made)) return Versioned(made, modified);
+            var key = kind.Key(name);
+            var result = await store.CommitAsync(new Transaction([new Compare(key, modified)], [new Write(key, gone ? null : Bytes(made))]), cancellationToken);
+            if (result.Committed) return Versioned(made, result.At);
+            if (!string.IsNullOrEmpty(wanted)) throw Modified(kind, name);
+        }
+    }
+
+    public async Task<JsonObject> DeleteAsync(ResourceKind kind, ObjectName name, DeleteOptions options, CancellationToken cancellationToken)
+    {
+        while (true)
+        {
+            var (stored, modified) = await FindAsync(kind, name, cancellationToken) ?? throw new ObjectNotFoundException(kind, name);
+            if (options.Uid is { } uid && uid != stored.Metadata().Text("uid")) throw new ObjectConflictException(kind, name, "the uid in the precondition is another");
+            if (options.ResourceVersion is { } version && version != modified.ToString()) throw Modified(kind, name);
+            var next = AfterDelete(kind, stored, options);
+            stored.Metadata().Remove("resourceVersion");
+            if (next is not null && JsonNode.DeepEquals(stored, next)) return Versioned(next, modified);
+            var key = kind.Key(name);
+            var result = await store.CommitAsync(new Transaction([new Compare(key, modified)], [new Write(key, next is null ? null : Bytes(next))]), cancellationToken);
+            if (result.Committed) return Versioned(next ?? stored, result.At);
+        }
+    }
+
+    /// <summary>What a deletion leaves: null when the object goes at once.</summary>
+    private JsonObject? AfterDelete(ResourceKind kind, JsonObject stored, DeleteOptions options)
+    {
+        bool marked = stored.Metadata()["deletionTimestamp"] is not null;
+        bool finalizers = ObjectStamp.HasFinalizers(stored);
+        long grace = 0;
+        if (kind == Kinds.Pod && stored["spec"] is JsonObject spec && spec.Text("nodeName") is { Length: > 0 } && stored["status"]?["phase"]?.GetValue<string>() is not ("Succeeded" or "Failed"))
+            grace = options.GraceSeconds ?? spec["terminationGracePeriodSeconds"]?.GetValue<long>() ?? 30;
+        if (kind == Kinds.Namespace && stored["spec"]?["finalizers"] is JsonArray { Count: > 0 }) finalizers = true;
+        if (grace == 0 && !finalizers) return null;
+        if (marked && stored.Metadata()["deletionGracePeriodSeconds"]?.GetValue<long>() <= grace) return Clean(stored);
+        var made = ObjectStamp.MarkDeleted(stored, clock.GetUtcNow(), grace);
+        if (kind == Kinds.Namespace) made["status"] = new JsonObject { ["phase"] = "Terminating" };
+        return made;
+    }
+
+    private static JsonObject Clean(JsonObject stored)
+    {
+        var made = (JsonObject)stored.DeepClone();
+        made.Metadata().Remove("resourceVersion");
+        return made;
+    }
+
+    public async IAsyncEnumerable<ObjectBatch> WatchAsync(ResourceKind kind, Revision after, [EnumeratorCancellation] CancellationToken cancellationToken)
+    {
+        await foreach (var batch in store.WatchAsync(kind.KeyPrefix, after, cancellationToken))
+            yield return new ObjectBatch([.. batch.Changes.Select(change => Change(kind, change))], batch.At);
+    }
+
+    private static ObjectChange Change(ResourceKind kind, StoreChange change)
+    {
+        var previous = change.Previous is { } before ? Parse(before, change.At) : null;
+        if (change.Value is null) return new ObjectChange(ChangeType.Deleted, kind, ObjectStamp.NameOf(previous!), previous!, previous);
+        var document = Parse(change.Value.Value, change.At);
+        return new ObjectChange(previous is null ? ChangeType.Added : ChangeType.Modified, kind, ObjectStamp.NameOf(document), document, previous);
+    }
+
+    private async Task<(JsonObject Document, Revision Modified)?> FindAsync(ResourceKind kind, ObjectName name, CancellationToken cancellationToken)
+    {
+        var key = kind.Key(name);
+        var found = await store.RangeAsync(new RangeQuery(key, key + "\0"), cancellationToken);
+        return found.Entries.Count == 0 ? null : (Parse(found.Entries[0].Value, found.Entries[0].Modified), found.Entries[0].Modified);
+    }
+
+    private static ObjectConflictException Modified(ResourceKind kind, ObjectName name) =>
+        new(kind, name, "the object has been modified; please apply your changes to the latest version and try again");
+
+    private static JsonObject Parse(ReadOnlyMemory<byte> value, Revision revision) =>
+        Versioned(JsonNode.Parse(value.Span)!.AsObject(), revision);
+
+    private static JsonObject Versioned(JsonObject document, Revision revision)
+    {
+        document.Metadata()["resourceVersion"] = revision.Value.ToString(CultureInfo.InvariantCulture);
+        return document;
+    }
+
+    private static byte[] Bytes(JsonObject document) => JsonSerializer.SerializeToUtf8Bytes(document);
+
+    private static string After(string prefix) => prefix[..^1] + (char)(prefix[^1] + 1);
+}

@@ -1,0 +1,215 @@
+using System.Runtime.CompilerServices;
+using System.Threading.Channels;
+using Microsoft.Data.Sqlite;
+
+namespace Eyrie.ControlPlane.Store;
+
+/// <summary>
+/// The store in one SQLite file (write-ahead log, synchronous FULL), with the newest state and the history since the last compaction also in memory:
+/// reads and watches never touch the disk. Writers that come together are committed together.
+/// </summary>
+public sealed class EmbeddedStore : IStore
+{
+    private sealed record Pending(Transaction Transaction, TaskCompletionSource<CommitResult> Done, Revision? Compact = null);
+
+    private const int MaxGroup = 256;
+    private readonly SqliteConnection _connection;
+    private readonly Lock _lock = new();
+    private readonly History _history = new();
+    private readonly ChangeSignal _changed = new();
+    private readonly Channel<Pending> _queue = Channel.CreateUnbounded<Pending>(new UnboundedChannelOptions { SingleReader = true });
+    private readonly Task _writer;
+
+    private EmbeddedStore(SqliteConnection connection)
+    {
+        _connection = connection;
+        Load();
+        _writer = Task.Run(WriteAsync);
+    }
+
+    /// <summary>Opens or makes the file.</summary>
+    /// <exception cref="StoreUnavailableException">The file cannot be opened or is not a store of this version.</exception>
+    public static EmbeddedStore Open(string path)
+    {
+        var connection = new SqliteConnection(new SqliteConnectionStringBuilder { DataSource = path, Pooling = false }.ToString());
+        try
+        {
+            connection.Open();
+            Execute(connection, "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA busy_timeout=5000;");
+            Execute(connection, """
+                CREATE TABLE IF NOT EXISTS entries(key TEXT PRIMARY KEY, value BLOB NOT NULL, created INTEGER NOT NULL, modified INTEGER NOT NULL) WITHOUT ROWID;
+                CREATE TABLE IF NOT EXISTS changes(revision INTEGER NOT NULL, position INTEGER NOT NULL, key TEXT NOT NULL, value BLOB, previous BLOB,
+                    created INTEGER NOT NULL, previousModified INTEGER NOT NULL, PRIMARY KEY(revision, position)) WITHOUT ROWID;
+                CREATE TABLE IF NOT EXISTS marks(name TEXT PRIMARY KEY, revision INTEGER NOT NULL) WITHOUT ROWID;
+                """);
+            return new EmbeddedStore(connection);
+        }
+        catch (SqliteException exception)
+        {
+            connection.Dispose();
+            throw new StoreUnavailableException($"{path}: {exception.Message}", exception);
+        }
+    }
+
+    private static void Execute(SqliteConnection connection, string text)
+    {
+        using var command = connection.CreateCommand();
+        command.CommandText = text;
+        command.ExecuteNonQuery();
+    }
+
+    private void Load()
+    {
+        using var command = _connection.CreateCommand();
+        command.CommandText = "SELECT key, value, created, modified FROM entries";
+        using (var reader = command.ExecuteReader())
+            while (reader.Read()) _history.Load(new StoreEntry(reader.GetString(0), (byte[])reader.GetValue(1), new Revision(reader.GetInt64(2)), new Revision(reader.GetInt64(3))));
+        command.CommandText = "SELECT revision, key, value, previous, created, previousModified FROM changes ORDER BY revision, position";
+        using (var reader = command.ExecuteReader())
+            while (reader.Read())
+                _history.LoadChange(new StoreChange(reader.GetString(1), Bytes(reader, 2), Bytes(reader, 3), new Revision(reader.GetInt64(4)), new Revision(reader.GetInt64(0)))
+                {
+                    PreviousModified = new Revision(reader.GetInt64(5)),
+                });
+        _history.Resume(Mark("current"), Mark("compacted"));
+    }
+
+    private static ReadOnlyMemory<byte>? Bytes(SqliteDataReader reader, int column) => reader.IsDBNull(column) ? null : (ReadOnlyMemory<byte>)(byte[])reader.GetValue(column);
+
+    private Revision Mark(string name)
+    {
+        using var command = _connection.CreateCommand();
+        command.CommandText = "SELECT revision FROM marks WHERE name = $name";
+        command.Parameters.AddWithValue("$name", name);
+        return new Revision(command.ExecuteScalar() is long value ? value : 0);
+    }
+
+    public Task<RangeResult> RangeAsync(RangeQuery query, CancellationToken cancellationToken)
+    {
+        lock (_lock) return Task.FromResult(_history.Range(query));
+    }
+
+    public async Task<CommitResult> CommitAsync(Transaction transaction, CancellationToken cancellationToken)
+    {
+        var pending = new Pending(transaction, new TaskCompletionSource<CommitResult>(TaskCreationOptions.RunContinuationsAsynchronously));
+        if (!_queue.Writer.TryWrite(pending)) throw new StoreUnavailableException("the store is closed");
+        return await pending.Done.Task.WaitAsync(cancellationToken);
+    }
+
+    /// <summary>Group commit: what has queued up while the disk was busy goes into the next transaction. Memory follows the disk, never the other way.</summary>
+    private async Task WriteAsync()
+    {
+        var group = new List<Pending>();
+        while (await _queue.Reader.WaitToReadAsync())
+        {
+            group.Clear();
+            while (group.Count < MaxGroup && _queue.Reader.TryRead(out var pending)) group.Add(pending);
+            try
+            {
+                var results = Write(group, out bool changed);
+                for (int i = 0; i < group.Count; i++) group[i].Done.TrySetResult(results[i]);
+                if (changed) _changed.Raise();
+            }
+            catch (SqliteException exception)
+            {
+                foreach (var pending in group) pending.Done.TrySetException(new StoreUnavailableException(exception.Message, exception));
+            }
+        }
+    }
+
+    private List<CommitResult> Write(List<Pending> group, out bool changed)
+    {
+        var results = new List<CommitResult>();
+        var written = new List<Transaction>();
+        using var transaction = _connection.BeginTransaction();
+        var staged = new Staging(_history);
+        foreach (var pending in group)
+        {
+            if (pending.Compact is { } before)
+            {
+                Compact(transaction, before);
+                results.Add(new CommitResult(true, staged.Current));
+                continue;
+            }
+            var result = staged.Commit(pending.Transaction, out var changes);
+            for (int i = 0; i < changes.Count; i++) Persist(transaction, changes[i], i);
+            if (changes.Count > 0) written.Add(pending.Transaction);
+            results.Add(result);
+        }
+        if (written.Count > 0) SetMark(transaction, "current", staged.Current);
+        transaction.Commit();
+        lock (_lock)
+        {
+            foreach (var committed in written) _history.Commit(committed, out _);
+            foreach (var pending in group)
+                if (pending.Compact is { } before) _history.Compact(before);
+        }
+        changed = written.Count > 0;
+        return results;
+    }
+
+    private void Compact(SqliteTransaction transaction, Revision before)
+    {
+        SetMark(transaction, "compacted", before);
+        using var command = _connection.CreateCommand();
+        command.Transaction = transaction;
+        command.CommandText = "DELETE FROM changes WHERE revision <= $revision";
+        command.Parameters.AddWithValue("$revision", before.Value);
+        command.ExecuteNonQuery();
+    }
+
+    private void Persist(SqliteTransaction transaction, StoreChange change, int position)
+    {
+        using var command = _connection.CreateCommand();
+        command.Transaction = transaction;
+        command.CommandText = change.Value is null
+            ? "DELETE FROM entries WHERE key = $key"
+            : "INSERT INTO entries VALUES($key, $value, $created, $revision) ON CONFLICT(key) DO UPDATE SET value = $value, modified = $revision";
+        command.CommandText += "; INSERT INTO changes VALUES($revision, $position, $key, $value, $previous, $created, $previousModified)";
+        command.Parameters.AddWithValue("$key", change.Key);
+        command.Parameters.AddWithValue("$value", (object?)change.Value?.ToArray() ?? DBNull.Value);
+        command.Parameters.AddWithValue("$previous", (object?)change.Previous?.ToArray() ?? DBNull.Value);
+        command.Parameters.AddWithValue("$created", change.Created.Value);
+        command.Parameters.AddWithValue("$revision", change.At.Value);
+        command.Parameters.AddWithValue("$previousModified", change.PreviousModified.Value);
+        command.Parameters.AddWithValue("$position", position);
+        command.ExecuteNonQuery();
+    }
+
+    private void SetMark(SqliteTransaction transaction, string name, Revision revision)
+    {
+        using var command = _connection.CreateCommand();
+        command.Transaction = transaction;
+        command.CommandText = "INSERT INTO marks VALUES($name, $revision) ON CONFLICT(name) DO UPDATE SET revision = $revision";
+        command.Parameters.AddWithValue("$name", name);
+        command.Parameters.AddWithValue("$revision", revision.Value);
+        command.ExecuteNonQuery();
+    }
+
+    public async IAsyncEnumerable<WatchBatch> WatchAsync(string prefix, Revision after, [EnumeratorCancellation] CancellationToken cancellationToken)
+    {
+        while (true)
+        {
+            var next = _changed.Next;
+            WatchBatch batch;
+            lock (_lock) batch = _history.ChangesAfter(prefix, after);
+            if (batch.At.CompareTo(after) > 0) yield return batch;
+            after = batch.At;
+            await next.WaitAsync(cancellationToken);
+        }
+    }
+
+    public async Task CompactAsync(Revision before, CancellationToken cancellationToken)
+    {
+        var pending = new Pending(new Transaction([], []), new TaskCompletionSource<CommitResult>(TaskCreationOptions.RunContinuationsAsynchronously), before);
+        if (!_queue.Writer.TryWrite(pending)) throw new StoreUnavailableException("the store is closed");
+        await pending.Done.Task.WaitAsync(cancellationToken);
+    }
+
+    public async ValueTask DisposeAsync()
+    {
+        _queue.Writer.TryComplete();
+        await _writer;
+        await _connection.DisposeAsync();
+    }
+}

@@ -1,0 +1,45 @@
+using System.Runtime.CompilerServices;
+
+namespace Eyrie.ControlPlane.Store;
+
+/// <summary>The seam's meaning in memory: what the other implementations are held to, and a store for tests. Keeps nothing.</summary>
+public sealed class ModelStore : IStore
+{
+    private readonly Lock _lock = new();
+    private readonly History _history = new();
+    private readonly ChangeSignal _changed = new();
+
+    public Task<RangeResult> RangeAsync(RangeQuery query, CancellationToken cancellationToken)
+    {
+        lock (_lock) return Task.FromResult(_history.Range(query));
+    }
+
+    public Task<CommitResult> CommitAsync(Transaction transaction, CancellationToken cancellationToken)
+    {
+        CommitResult result;
+        lock (_lock) result = _history.Commit(transaction, out _);
+        if (result.Committed) _changed.Raise();
+        return Task.FromResult(result);
+    }
+
+    public async IAsyncEnumerable<WatchBatch> WatchAsync(string prefix, Revision after, [EnumeratorCancellation] CancellationToken cancellationToken)
+    {
+        while (true)
+        {
+            var next = _changed.Next;
+            WatchBatch batch;
+            lock (_lock) batch = _history.ChangesAfter(prefix, after);
+            if (batch.At.CompareTo(after) > 0) yield return batch;
+            after = batch.At;
+            await next.WaitAsync(cancellationToken);
+        }
+    }
+
+    public Task CompactAsync(Revision before, CancellationToken cancellationToken)
+    {
+        lock (_lock) _history.Compact(before);
+        return Task.CompletedTask;
+    }
+
+    public ValueTask DisposeAsync() => ValueTask.CompletedTask;
+}
