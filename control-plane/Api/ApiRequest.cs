@@ -1,0 +1,27 @@
+using Eyrie.ControlPlane.Resources;
+
+namespace Eyrie.ControlPlane.Api;
+
+/// <summary>What a path means: kind, namespace, name and subresource. Query parameters stay in the request.</summary>
+public sealed record ApiRequest(ResourceKind Kind, string? Namespace, string? Name, string? Subresource)
+{
+    /// <summary>null: no resource is served there.</summary>
+    public static ApiRequest? Parse(string path)
+    {
+        var parts = path.Trim('/').Split('/');
+        string group, version;
+        int at;
+        if (parts is ["api", _, _, ..]) (group, version, at) = ("", parts[1], 2);
+        else if (parts is ["apis", _, _, _, ..]) (group, version, at) = (parts[1], parts[2], 3);
+        else return null;
+        string? @namespace = null;
+        if (parts[at] == "namespaces" && parts.Length > at + 2 && Find(group, version, parts[at + 2]) is { Namespaced: true }) (@namespace, at) = (parts[at + 1], at + 2);
+        if (Find(group, version, parts[at]) is not { } kind || parts.Length > at + 3) return null;
+        return new ApiRequest(kind, @namespace, parts.Length > at + 1 ? parts[at + 1] : null, parts.Length > at + 2 ? parts[at + 2] : null);
+    }
+
+    private static ResourceKind? Find(string group, string version, string plural) =>
+        Kinds.All.FirstOrDefault(kind => kind.Group == group && kind.Version == version && kind.Plural == plural);
+
+    public ObjectName ObjectName => new(Kind.Namespaced ? Namespace ?? "default" : "", Name ?? "");
+}

@@ -1,0 +1,100 @@
+using System.Text.Json.Nodes;
+using Eyrie.ControlPlane.Resources;
+
+namespace Eyrie.ControlPlane.Api;
+
+/// <summary>Defaulting as the Kubernetes API does it (pkg/apis/*/v1/defaults.go), for the fields that the parts of Eyrie read or clients show.</summary>
+public static class Defaults
+{
+    public static void Apply(ResourceKind kind, JsonObject document)
+    {
+        if (kind == Kinds.Pod && document["spec"] is JsonObject pod)
+        {
+            PodSpec(pod);
+            Default(document, "status", new JsonObject { ["phase"] = "Pending", ["qosClass"] = "Burstable" });
+        }
+        if (kind == Kinds.Deployment && document["spec"] is JsonObject deployment) Deployment(deployment);
+        if (kind == Kinds.ReplicaSet && document["spec"] is JsonObject set)
+        {
+            Default(set, "replicas", 1);
+            if (set["template"]?["spec"] is JsonObject template) PodSpec(template);
+        }
+        if (kind == Kinds.Service && document["spec"] is JsonObject service) Service(service);
+        if (kind == Kinds.Namespace)
+        {
+            Default(document, "spec", new JsonObject { ["finalizers"] = new JsonArray("kubernetes") });
+            Default(document, "status", new JsonObject { ["phase"] = "Active" });
+            if (document["metadata"] is JsonObject metadata)
+            {
+                Default(metadata, "labels", new JsonObject());
+                metadata["labels"]!["kubernetes.io/metadata.name"] = metadata["name"]?.ToString();
+            }
+        }
+        if (kind == Kinds.Secret) Default(document, "type", "Opaque");
+    }
+
+    private static void Default(JsonObject target, string name, JsonNode value)
+    {
+        if (target[name] is null) target[name] = value;
+    }
+
+    private static void Deployment(JsonObject spec)
+    {
+        Default(spec, "replicas", 1);
+        Default(spec, "revisionHistoryLimit", 10);
+        Default(spec, "progressDeadlineSeconds", 600);
+        Default(spec, "strategy", new JsonObject());
+        if (spec["strategy"] is JsonObject strategy)
+        {
+            Default(strategy, "type", "RollingUpdate");
+            if (strategy["type"]!.ToString() == "RollingUpdate")
+            {
+                Default(strategy, "rollingUpdate", new JsonObject());
+                if (strategy["rollingUpdate"] is JsonObject rolling) { Default(rolling, "maxUnavailable", "25%"); Default(rolling, "maxSurge", "25%"); }
+            }
+        }
+        if (spec["template"] is JsonObject template)
+        {
+            if (template["spec"] is JsonObject pod) PodSpec(pod);
+        }
+    }
+
+    private static void Service(JsonObject spec)
+    {
+        Default(spec, "type", "ClusterIP");
+        Default(spec, "sessionAffinity", "None");
+        foreach (var port in Items(spec["ports"]))
+        {
+            Default(port, "protocol", "TCP");
+            if (port["port"] is { } number) Default(port, "targetPort", number.DeepClone());
+        }
+    }
+
+    private static void PodSpec(JsonObject spec)
+    {
+        Default(spec, "restartPolicy", "Always");
+        Default(spec, "terminationGracePeriodSeconds", 30);
+        Default(spec, "dnsPolicy", "ClusterFirst");
+        Default(spec, "schedulerName", "default-scheduler");
+        Default(spec, "securityContext", new JsonObject());
+        foreach (var container in Items(spec["containers"]).Concat(Items(spec["initContainers"])))
+        {
+            var image = container["image"]?.ToString() ?? "";
+            Default(container, "imagePullPolicy", image.EndsWith(":latest", StringComparison.Ordinal) || !image[(image.LastIndexOf('/') + 1)..].Contains(':', StringComparison.Ordinal) ? "Always" : "IfNotPresent");
+            Default(container, "terminationMessagePath", "/dev/termination-log");
+            Default(container, "terminationMessagePolicy", "File");
+            Default(container, "resources", new JsonObject());
+            foreach (var port in Items(container["ports"])) Default(port, "protocol", "TCP");
+            if (container["readinessProbe"] is JsonObject probe)
+            {
+                Default(probe, "timeoutSeconds", 1);
+                Default(probe, "periodSeconds", 10);
+                Default(probe, "successThreshold", 1);
+                Default(probe, "failureThreshold", 3);
+                if (probe["httpGet"] is JsonObject get) { Default(get, "path", "/"); Default(get, "scheme", "HTTP"); }
+            }
+        }
+    }
+
+    private static IEnumerable<JsonObject> Items(JsonNode? list) => (list as JsonArray)?.OfType<JsonObject>() ?? [];
+}

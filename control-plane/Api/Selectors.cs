@@ -1,0 +1,68 @@
+using System.Text.Json.Nodes;
+using Eyrie.ControlPlane.Resources;
+
+namespace Eyrie.ControlPlane.Api;
+
+/// <summary>Label and field selectors of list, watch and deletecollection.</summary>
+public static class Selectors
+{
+    public static Func<JsonObject, bool> Parse(string? labels, string? fields)
+    {
+        var tests = new List<Func<JsonObject, bool>>();
+        foreach (var term in Split(labels)) tests.Add(Label(term));
+        foreach (var term in Split(fields)) tests.Add(Field(term));
+        return document => tests.All(test => test(document));
+    }
+
+    /// <summary>Commas inside parentheses do not separate.</summary>
+    private static IEnumerable<string> Split(string? text)
+    {
+        int depth = 0, start = 0;
+        text ??= "";
+        for (int i = 0; i <= text.Length; i++)
+        {
+            if (i < text.Length && text[i] == '(') depth++;
+            if (i < text.Length && text[i] == ')') depth--;
+            if (i < text.Length && (text[i] != ',' || depth > 0)) continue;
+            var term = text[start..i].Trim();
+            start = i + 1;
+            if (term.Length > 0) yield return term;
+        }
+    }
+
+    private static Func<JsonObject, bool> Label(string term)
+    {
+        static string? Get(JsonObject document, string key) => document.Metadata()["labels"]?[key]?.ToString();
+        foreach (var (word, wanted) in new[] { (" notin ", false), (" in ", true) })
+        {
+            int at = term.IndexOf(word, StringComparison.Ordinal);
+            if (at < 0) continue;
+            var name = term[..at].Trim();
+            var values = term[(at + word.Length)..].Trim().Trim('(', ')').Split(',', StringSplitOptions.TrimEntries);
+            return document => (Get(document, name) is { } value && values.Contains(value)) == wanted;
+        }
+        var (key, not, expected) = Equality(term);
+        if (expected is not null) return document => (Get(document, key) == expected) != not;
+        return term[0] == '!' ? document => Get(document, term[1..].Trim()) is null : document => Get(document, term) is not null;
+    }
+
+    private static Func<JsonObject, bool> Field(string term)
+    {
+        var (path, not, expected) = Equality(term);
+        if (expected is null) throw StatusException.BadRequest($"invalid field selector: \"{term}\" has no =, == or !=");
+        return document =>
+        {
+            JsonNode? node = document;
+            foreach (var part in path.Split('.')) node = node is JsonObject map ? map[part] : null;
+            return ((node?.ToString() ?? "") == expected) != not;
+        };
+    }
+
+    private static (string Key, bool Not, string? Value) Equality(string term)
+    {
+        foreach (var sign in new[] { "!=", "==", "=" })
+            if (term.IndexOf(sign, StringComparison.Ordinal) is var at and > 0)
+                return (term[..at].Trim(), sign == "!=", term[(at + sign.Length)..].Trim());
+        return (term, false, null);
+    }
+}

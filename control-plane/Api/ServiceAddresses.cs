@@ -1,0 +1,40 @@
+using System.Globalization;
+using System.Text.Json.Nodes;
+using Eyrie.ControlPlane.Resources;
+
+namespace Eyrie.ControlPlane.Api;
+
+/// <summary>Cluster addresses of Services: the first one of 127.C.0.0/20 that no Service has. One at a time on a replica; the store's name key decides between two creates of one Service.</summary>
+public sealed class ServiceAddresses(IObjects objects, ApiOptions options)
+{
+    private readonly SemaphoreSlim _one = new(1, 1);
+
+    public async Task<JsonObject> CreateAsync(JsonObject service, CancellationToken cancellationToken)
+    {
+        await _one.WaitAsync(cancellationToken);
+        try
+        {
+            var taken = (await objects.ListAsync(Kinds.Service, null, cancellationToken)).Items.Select(item => item["spec"]?["clusterIP"]?.ToString()).ToHashSet();
+            var spec = service["spec"]!.AsObject();
+            var wanted = spec.Text("clusterIP");
+            if (wanted is { Length: > 0 } and not "None" && (taken.Contains(wanted) || !InRange(wanted)))
+                throw StatusException.Invalid("Service", service.Metadata().Text("name") ?? "", [new FieldError("spec.clusterIP", $"Invalid value: \"{wanted}\": not in 127.{options.ClusterOctet}.0.0/20, or another Service has it")]);
+            if (string.IsNullOrEmpty(wanted))
+            {
+                wanted = Enumerable.Range(10, 4000).Select(Address).FirstOrDefault(address => !taken.Contains(address))
+                    ?? throw new StatusException(500, "InternalError", "every cluster address is in use");
+                spec["clusterIP"] = wanted;
+            }
+            spec["clusterIPs"] = new JsonArray(wanted);
+            return await objects.CreateAsync(Kinds.Service, service, cancellationToken);
+        }
+        finally
+        {
+            _one.Release();
+        }
+    }
+
+    private bool InRange(string address) => Enumerable.Range(1, 4094).Any(index => Address(index) == address);
+
+    private string Address(int index) => string.Create(CultureInfo.InvariantCulture, $"127.{options.ClusterOctet}.{index / 256}.{index % 256}");
+}

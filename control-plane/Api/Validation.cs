@@ -1,0 +1,119 @@
+using System.Globalization;
+using System.Text.Json.Nodes;
+using System.Text.RegularExpressions;
+using Eyrie.ControlPlane.Resources;
+using Eyrie.Manifests.Permissions;
+
+namespace Eyrie.ControlPlane.Api;
+
+/// <summary>Checks a defaulted document and finds every mistake at once. Pure.</summary>
+public static partial class Validation
+{
+    public static IReadOnlyList<FieldError> Check(ResourceKind kind, JsonObject document, JsonObject? stored)
+    {
+        var errors = new List<FieldError>();
+        Name(kind, document, errors);
+        var spec = document["spec"] as JsonObject;
+        if (kind == Kinds.Pod) Pod(document, "", errors);
+        if (kind == Kinds.Deployment || kind == Kinds.ReplicaSet) Workload(document, spec, stored, errors);
+        if (kind == Kinds.Service) Service(spec, errors);
+        if (kind == Kinds.Pod && stored is not null && !JsonNode.DeepEquals(Immutable(document), Immutable(stored)))
+            errors.Add(new FieldError("spec", "Forbidden: pod updates may not change fields other than `spec.containers[*].image`, `spec.tolerations` (only additions)", "FieldValueForbidden"));
+        return errors;
+    }
+
+    private static JsonObject Immutable(JsonObject pod)
+    {
+        var spec = (JsonObject)(pod["spec"]?.DeepClone() ?? new JsonObject());
+        spec.Remove("tolerations");
+        spec.Remove("nodeName");
+        foreach (var container in Items(spec["containers"]).Concat(Items(spec["initContainers"]))) container.Remove("image");
+        return spec;
+    }
+
+    private static void Name(ResourceKind kind, JsonObject document, List<FieldError> errors)
+    {
+        var metadata = document.Metadata();
+        var name = metadata.Text("name") ?? "";
+        if (name.Length == 0 && string.IsNullOrEmpty(metadata.Text("generateName"))) errors.Add(new FieldError("metadata.name", "Required value: name or generateName is required", "FieldValueRequired"));
+        bool label = kind == Kinds.Service || kind == Kinds.Namespace;
+        if (name.Length > 0 && (name.Length > (label ? 63 : 253) || !(label ? DnsLabel() : DnsSubdomain()).IsMatch(name)))
+            errors.Add(new FieldError("metadata.name", $"Invalid value: \"{name}\": a lowercase RFC 1123 {(label ? "label" : "subdomain")} must consist of lower case alphanumeric characters{(label ? "" : ", '.'")} or '-', and must start and end with an alphanumeric character"));
+        Labels(metadata["labels"], "metadata.labels", errors);
+    }
+
+    private static void Labels(JsonNode? labels, string path, List<FieldError> errors)
+    {
+        foreach (var (key, value) in labels as JsonObject ?? [])
+            if (!LabelKey().IsMatch(key) || value is not JsonValue text || !text.TryGetValue(out string? content) || !LabelValue().IsMatch(content))
+                errors.Add(new FieldError($"{path}.{key}", $"Invalid value: \"{value}\": must be a string of at most 63 alphanumerics, '-', '_' or '.', under a qualified name"));
+    }
+
+    private static void Workload(JsonObject document, JsonObject? spec, JsonObject? stored, List<FieldError> errors)
+    {
+        if (spec?["template"] is not JsonObject template) { errors.Add(new FieldError("spec.template", "Required value", "FieldValueRequired")); return; }
+        if (spec["selector"]?["matchLabels"] is not JsonObject { Count: > 0 } selector) errors.Add(new FieldError("spec.selector", "Required value", "FieldValueRequired"));
+        else if (selector.Any(pair => template["metadata"]?["labels"]?[pair.Key]?.ToString() != pair.Value?.ToString()))
+            errors.Add(new FieldError("spec.template.metadata.labels", "Invalid value: `selector` does not match template `labels`"));
+        if (stored is not null && !JsonNode.DeepEquals(stored["spec"]?["selector"], spec["selector"])) errors.Add(new FieldError("spec.selector", "Invalid value: field is immutable"));
+        if (spec["replicas"] is JsonValue replicas && (!replicas.TryGetValue(out int count) || count < 0)) errors.Add(new FieldError("spec.replicas", "Invalid value: must be greater than or equal to 0"));
+        var pod = new JsonObject { ["metadata"] = new JsonObject { ["namespace"] = document.Metadata().Text("namespace") }, ["spec"] = template["spec"]?.DeepClone() };
+        Pod(pod, "spec.template.", errors);
+    }
+
+    private static void Pod(JsonObject pod, string path, List<FieldError> errors)
+    {
+        if (pod["spec"] is not JsonObject spec || spec["containers"] is not JsonArray { Count: > 0 })
+        {
+            errors.Add(new FieldError(path + "spec.containers", "Required value", "FieldValueRequired"));
+            return;
+        }
+        var volumes = Items(spec["volumes"]).Select(volume => volume.Text("name")).ToHashSet();
+        var names = new HashSet<string>();
+        foreach (var list in new[] { "initContainers", "containers" })
+        {
+            int index = 0;
+            foreach (var container in Items(spec[list]))
+            {
+                var at = $"{path}spec.{list}[{index++}]";
+                var name = container.Text("name") ?? "";
+                if (!DnsLabel().IsMatch(name) || name.Length > 63) errors.Add(new FieldError(at + ".name", name.Length == 0 ? "Required value" : $"Invalid value: \"{name}\": must be a lowercase RFC 1123 label", name.Length == 0 ? "FieldValueRequired" : "FieldValueInvalid"));
+                else if (!names.Add(name)) errors.Add(new FieldError(at + ".name", $"Duplicate value: \"{name}\"", "FieldValueDuplicate"));
+                if (string.IsNullOrWhiteSpace(container.Text("image"))) errors.Add(new FieldError(at + ".image", "Required value", "FieldValueRequired"));
+                int mount = 0;
+                foreach (var item in Items(container["volumeMounts"]))
+                    if (!volumes.Contains(item.Text("name"))) errors.Add(new FieldError($"{at}.volumeMounts[{mount++}].name", $"Not found: \"{item.Text("name")}\"", "FieldValueNotFound"));
+            }
+        }
+        try
+        {
+            errors.AddRange(PermissionCompiler.Compile(pod).Errors.Select(error => new FieldError(path + error.Source.FieldPath, "Invalid value: " + error.Message)));
+        }
+        catch (InvalidOperationException exception)
+        {
+            errors.Add(new FieldError(path + "spec", "Invalid value: a field has the wrong type: " + exception.Message));
+        }
+    }
+
+    private static void Service(JsonObject? spec, List<FieldError> errors)
+    {
+        if (spec?["ports"] is not JsonArray { Count: > 0 } ports) { errors.Add(new FieldError("spec.ports", "Required value", "FieldValueRequired")); return; }
+        for (int i = 0; i < ports.Count; i++)
+            if (ports[i]?["port"] is not JsonValue value || !value.TryGetValue(out int port) || port is < 1 or > 65535)
+                errors.Add(new FieldError($"spec.ports[{i}].port", string.Create(CultureInfo.InvariantCulture, $"Invalid value: {ports[i]?["port"]}: must be between 1 and 65535, inclusive")));
+    }
+
+    private static IEnumerable<JsonObject> Items(JsonNode? list) => (list as JsonArray)?.OfType<JsonObject>() ?? [];
+
+    [GeneratedRegex("^[a-z0-9]([-a-z0-9]*[a-z0-9])?$")]
+    private static partial Regex DnsLabel();
+
+    [GeneratedRegex("^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$")]
+    private static partial Regex DnsSubdomain();
+
+    [GeneratedRegex("^([a-z0-9.-]{1,253}/)?[A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?$")]
+    private static partial Regex LabelKey();
+
+    [GeneratedRegex("^([A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?)?$")]
+    private static partial Regex LabelValue();
+}

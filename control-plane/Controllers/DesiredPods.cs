@@ -1,0 +1,55 @@
+using System.Globalization;
+using System.Text.Json.Nodes;
+using Eyrie.ControlPlane.Resources;
+using Eyrie.Manifests.Permissions;
+using Eyrie.Node.Contract.V1;
+
+namespace Eyrie.ControlPlane.Controllers;
+
+/// <summary>From a pod and the Services to what its node is told. Pure; equal inputs give equal messages, so an unchanged pod is not sent again.</summary>
+public static class DesiredPods
+{
+    public static DesiredPod For(JsonObject pod, IReadOnlyCollection<JsonObject> services, bool terminating)
+    {
+        var metadata = (JsonObject)pod.Metadata().DeepClone();
+        foreach (var name in new[] { "resourceVersion", "managedFields", "deletionTimestamp", "deletionGracePeriodSeconds", "generation" }) metadata.Remove(name);
+        var document = new JsonObject { ["apiVersion"] = "v1", ["kind"] = "Pod", ["metadata"] = metadata, ["spec"] = pod["spec"]?.DeepClone() };
+        var desired = new DesiredPod { Uid = pod.Uid(), PodJson = document.ToJsonString(), Terminating = terminating, GraceSeconds = pod.Metadata()["deletionGracePeriodSeconds"]?.GetValue<long>() ?? 0 };
+        var sets = PermissionCompiler.Compile(pod).Sets;
+        foreach (var set in sets)
+        {
+            var capabilities = new ContainerCapabilities { Container = set.Container };
+            capabilities.Entries.AddRange(set.Lines);
+            desired.Capabilities.Add(capabilities);
+        }
+        desired.HostAliases.AddRange(Names(pod.Namespace(), sets.SelectMany(set => set.Lines), services));
+        foreach (var (name, value) in Environment(pod.Namespace(), services)) desired.ServiceEnvironment[name] = value;
+        return desired;
+    }
+
+    /// <summary>Names only of Services that the set lets the pod reach: what it may not reach has no name.</summary>
+    private static IEnumerable<HostAlias> Names(string @namespace, IEnumerable<string> lines, IReadOnlyCollection<JsonObject> services)
+    {
+        var granted = lines.Where(line => line.StartsWith("connect tcp service ", StringComparison.Ordinal)).Select(line => line.Split(' ')[3]).Distinct().Order(StringComparer.Ordinal);
+        foreach (var grant in granted)
+        {
+            if (services.FirstOrDefault(service => $"{service.Namespace()}/{service.Name()}" == grant)?["spec"]?["clusterIP"]?.ToString() is not { Length: > 0 } address) continue;
+            var (home, name) = (grant.Split('/')[0], grant.Split('/')[1]);
+            var alias = new HostAlias { Address = address };
+            if (home == @namespace) alias.Names.Add(name);
+            alias.Names.AddRange([$"{name}.{home}", $"{name}.{home}.svc", $"{name}.{home}.svc.cluster.local"]);
+            yield return alias;
+        }
+    }
+
+    private static IEnumerable<(string Name, string Value)> Environment(string @namespace, IReadOnlyCollection<JsonObject> services)
+    {
+        foreach (var service in services.Where(service => service.Namespace() == @namespace).OrderBy(service => service.Name(), StringComparer.Ordinal))
+        {
+            var prefix = service.Name().ToUpperInvariant().Replace('-', '_');
+            if (service["spec"]?["clusterIP"]?.ToString() is not { Length: > 0 } address || address == "None") continue;
+            yield return (prefix + "_SERVICE_HOST", address);
+            if ((service["spec"]?["ports"] as JsonArray)?.FirstOrDefault()?["port"].Int() is { } port) yield return (prefix + "_SERVICE_PORT", port.ToString(CultureInfo.InvariantCulture));
+        }
+    }
+}

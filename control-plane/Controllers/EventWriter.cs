@@ -1,0 +1,61 @@
+using System.Globalization;
+using System.Security.Cryptography;
+using System.Text;
+using System.Text.Json.Nodes;
+using System.Threading.Channels;
+using Eyrie.ControlPlane.Resources;
+using Eyrie.ControlPlane.Store;
+using Microsoft.Extensions.Hosting;
+using Microsoft.Extensions.Logging;
+
+namespace Eyrie.ControlPlane.Controllers;
+
+/// <summary>Writes core/v1 Events in order, apart from those who report them. The same event of the same object is counted, not repeated.</summary>
+public sealed partial class EventWriter(IObjects objects, TimeProvider clock, ILogger<EventWriter> log) : BackgroundService
+{
+    private sealed record Entry(JsonObject About, string Type, string Reason, string Message, int Count);
+
+    private readonly Channel<Entry> _queue = Channel.CreateBounded<Entry>(new BoundedChannelOptions(10_000) { FullMode = BoundedChannelFullMode.DropOldest });
+
+    public void Write(JsonObject about, string type, string reason, string message, int count) => _queue.Writer.TryWrite(new Entry(about, type, reason, message, count));
+
+    protected override async Task ExecuteAsync(CancellationToken stoppingToken)
+    {
+        await foreach (var entry in _queue.Reader.ReadAllAsync(stoppingToken))
+        {
+            try
+            {
+                await WriteAsync(entry, stoppingToken);
+            }
+            catch (Exception exception) when (exception is StoreUnavailableException or ObjectConflictException or ObjectNotFoundException or ObjectExistsException)
+            {
+                Lost(entry.Reason, exception.Message);
+            }
+        }
+    }
+
+    private async Task WriteAsync(Entry entry, CancellationToken cancellationToken)
+    {
+        var about = entry.About;
+        var digest = Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes(about.Uid() + entry.Type + entry.Reason + entry.Message)))[..16];
+        var name = new ObjectName(about.Namespace(), $"{about.Name()}.{digest}");
+        var now = ObjectStamp.Time(clock.GetUtcNow());
+        if (await objects.GetAsync(Kinds.Event, name, cancellationToken) is { } known)
+        {
+            known["count"] = known["count"].Int(1) + entry.Count;
+            known["lastTimestamp"] = now;
+            await objects.UpdateAsync(Kinds.Event, known, cancellationToken);
+            return;
+        }
+        await objects.CreateAsync(Kinds.Event, new JsonObject
+        {
+            ["metadata"] = new JsonObject { ["name"] = name.Name, ["namespace"] = name.Namespace },
+            ["involvedObject"] = new JsonObject { ["kind"] = about.Text("kind") ?? "Pod", ["namespace"] = about.Namespace(), ["name"] = about.Name(), ["uid"] = about.Uid(), ["apiVersion"] = about.Text("apiVersion") ?? "v1" },
+            ["type"] = entry.Type, ["reason"] = entry.Reason, ["message"] = entry.Message, ["count"] = entry.Count, ["firstTimestamp"] = now, ["lastTimestamp"] = now,
+            ["source"] = new JsonObject { ["component"] = "eyrie" }, ["reportingComponent"] = "eyrie", ["reportingInstance"] = "",
+        }, cancellationToken);
+    }
+
+    [LoggerMessage(Level = LogLevel.Warning, Message = "event {Reason} could not be written: {Cause}")]
+    private partial void Lost(string reason, string cause);
+}

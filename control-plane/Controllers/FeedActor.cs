@@ -1,0 +1,50 @@
+using Akka.Actor;
+using Eyrie.ControlPlane.Resources;
+using Eyrie.ControlPlane.Store;
+
+namespace Eyrie.ControlPlane.Controllers;
+
+/// <summary>Changes of one kind that the cache holds already; an empty list is progress.</summary>
+public sealed record FeedBatch(ResourceKind Kind, IReadOnlyList<ObjectChange> Changes, Revision At);
+
+/// <summary>
+/// Lists and watches every kind the controllers need, keeps the cache, and tells the controllers. When a watch fails the actor crashes and its
+/// supervisor starts it anew: it lists again and passes on the difference.
+/// </summary>
+public sealed class FeedActor : ReceiveActor
+{
+    private static readonly ResourceKind[] Watched = [Kinds.Namespace, Kinds.Node, Kinds.Service, Kinds.Deployment, Kinds.ReplicaSet, Kinds.Pod];
+
+    private readonly IObjects _objects;
+    private readonly ObjectCache _cache;
+    private readonly CancellationTokenSource _stopped = new();
+
+    public FeedActor(IObjects objects, ObjectCache cache, IReadOnlyList<IActorRef> listeners)
+    {
+        (_objects, _cache) = (objects, cache);
+        Receive<FeedBatch>(batch =>
+        {
+            cache.Apply(batch.Kind, batch.Changes, batch.At);
+            foreach (var listener in listeners) listener.Tell(batch);
+        });
+        Receive<Status.Failure>(failure => throw new InvalidOperationException("a watch of the store ended", failure.Cause));
+    }
+
+    protected override void PreStart()
+    {
+        foreach (var kind in Watched) FollowAsync(kind, Self, _stopped.Token).PipeTo(Self, failure: exception => new Status.Failure(exception));
+    }
+
+    protected override void PostStop() => _stopped.Cancel();
+
+    private async Task<FeedBatch> FollowAsync(ResourceKind kind, IActorRef self, CancellationToken cancellationToken)
+    {
+        var list = await _objects.ListAsync(kind, null, cancellationToken);
+        var names = list.Items.Select(ObjectStamp.NameOf).ToHashSet();
+        var changes = list.Items.Select(item => new ObjectChange(ChangeType.Added, kind, ObjectStamp.NameOf(item), item, _cache.Get(kind, ObjectStamp.NameOf(item))))
+            .Concat(_cache.All(kind).Where(item => !names.Contains(ObjectStamp.NameOf(item))).Select(item => new ObjectChange(ChangeType.Deleted, kind, ObjectStamp.NameOf(item), item, item)));
+        self.Tell(new FeedBatch(kind, [.. changes], list.At));
+        await foreach (var batch in _objects.WatchAsync(kind, list.At, cancellationToken)) self.Tell(new FeedBatch(kind, batch.Changes, batch.At));
+        throw new InvalidOperationException($"the watch of {kind} ended");
+    }
+}

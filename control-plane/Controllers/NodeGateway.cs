@@ -1,0 +1,87 @@
+using System.Collections.Concurrent;
+using System.Runtime.CompilerServices;
+using System.Threading.Channels;
+using Akka.Actor;
+using Akka.Hosting;
+using Eyrie.Node.Contract.V1;
+
+namespace Eyrie.ControlPlane.Controllers;
+
+/// <summary>Requests to nodes over their sessions, and the answers back to who asked, by request id.</summary>
+public sealed class NodeGateway(IRequiredActor<NodeSessionsActor> sessions) : INodeGateway
+{
+    private static readonly TimeSpan Answer = TimeSpan.FromSeconds(10);
+    private readonly ConcurrentDictionary<string, (string Node, Channel<NodeMessage> Answers)> _waiting = new();
+
+    /// <summary>An answer came in. False: nobody waits for it.</summary>
+    public bool Deliver(NodeMessage message)
+    {
+        var request = message.MessageCase == NodeMessage.MessageOneofCase.LogChunk ? message.LogChunk.RequestId : message.Capabilities.RequestId;
+        return _waiting.TryGetValue(request, out var waiting) && waiting.Answers.Writer.TryWrite(message);
+    }
+
+    /// <summary>A session ended: what was asked of it will not be answered.</summary>
+    public void Lost(string node)
+    {
+        foreach (var waiting in _waiting.Values.Where(waiting => waiting.Node == node)) waiting.Answers.Writer.TryComplete(new NodeUnreachableException($"node {node} lost its connection"));
+    }
+
+    public async IAsyncEnumerable<ReadOnlyMemory<byte>> LogsAsync(string nodeName, string podUid, LogOptions options, [EnumeratorCancellation] CancellationToken cancellationToken)
+    {
+        var request = new LogRequest
+        {
+            RequestId = Guid.NewGuid().ToString("N"), PodUid = podUid, Container = options.Container ?? "", Follow = options.Follow, Previous = options.Previous, TailLines = options.TailLines ?? -1,
+            Timestamps = options.Timestamps, SinceUnixMilliseconds = options.Since?.ToUnixTimeMilliseconds() ?? 0, LimitBytes = options.LimitBytes ?? 0,
+        };
+        var answers = Wait(request.RequestId, nodeName);
+        bool ended = false;
+        try
+        {
+            await SendAsync(nodeName, new ControlMessage { LogRequest = request });
+            await foreach (var message in answers.Reader.ReadAllAsync(cancellationToken))
+            {
+                var chunk = message.LogChunk;
+                if (chunk.Error.Length > 0) throw new NodeUnreachableException(chunk.Error);
+                if (chunk.Data.Length > 0) yield return chunk.Data.Memory;
+                if (chunk.End) { ended = true; yield break; }
+            }
+        }
+        finally
+        {
+            _waiting.TryRemove(request.RequestId, out _);
+            if (!ended) (await sessions.GetAsync(CancellationToken.None)).Tell(new SendToNode(nodeName, new ControlMessage { Cancel = new CancelRequest { RequestId = request.RequestId } }), ActorRefs.NoSender);
+        }
+    }
+
+    public async Task<IReadOnlyDictionary<string, IReadOnlyList<string>>> ReadCapabilitiesAsync(string nodeName, string podUid, CancellationToken cancellationToken)
+    {
+        var request = new CapabilitiesRequest { RequestId = Guid.NewGuid().ToString("N"), PodUid = podUid };
+        var answers = Wait(request.RequestId, nodeName);
+        try
+        {
+            await SendAsync(nodeName, new ControlMessage { CapabilitiesRequest = request });
+            using var deadline = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
+            deadline.CancelAfter(Answer);
+            var report = (await answers.Reader.ReadAsync(deadline.Token)).Capabilities;
+            if (report.Error.Length > 0) throw new NodeUnreachableException(report.Error);
+            return report.Containers.ToDictionary(container => container.Container, container => (IReadOnlyList<string>)container.Entries);
+        }
+        catch (OperationCanceledException) when (!cancellationToken.IsCancellationRequested)
+        {
+            throw new NodeUnreachableException($"node {nodeName} did not answer within {Answer.TotalSeconds} s");
+        }
+        finally
+        {
+            _waiting.TryRemove(request.RequestId, out _);
+        }
+    }
+
+    private Channel<NodeMessage> Wait(string request, string node)
+    {
+        var answers = Channel.CreateUnbounded<NodeMessage>();
+        _waiting[request] = (node, answers);
+        return answers;
+    }
+
+    private async Task SendAsync(string node, ControlMessage message) => await (await sessions.GetAsync(CancellationToken.None)).Ask<Sent>(new SendToNode(node, message), Answer);
+}

@@ -1,0 +1,61 @@
+using System.Globalization;
+using System.Text.Json.Nodes;
+using Eyrie.ControlPlane.Resources;
+using Eyrie.Node.Contract.V1;
+
+namespace Eyrie.ControlPlane.Controllers;
+
+/// <summary>From a node's hello to its Node object. Pure.</summary>
+public static class NodeObjects
+{
+    public static JsonObject New(NodeHello hello)
+    {
+        var labels = new JsonObject { ["kubernetes.io/hostname"] = hello.NodeName, ["kubernetes.io/os"] = "linux", ["kubernetes.io/arch"] = hello.Architecture };
+        foreach (var (name, value) in hello.Labels) labels[name] = value;
+        return new JsonObject { ["metadata"] = new JsonObject { ["name"] = hello.NodeName, ["labels"] = labels }, ["spec"] = new JsonObject { ["podCIDR"] = hello.PodRange } };
+    }
+
+    public static JsonObject WithStatus(JsonObject node, NodeHello hello, DateTimeOffset now)
+    {
+        var made = (JsonObject)node.DeepClone();
+        made.Metadata().Remove("resourceVersion");
+        JsonObject Amounts() => new()
+        {
+            ["cpu"] = hello.CpuMilli % 1000 == 0 ? (hello.CpuMilli / 1000).ToString(CultureInfo.InvariantCulture) : $"{hello.CpuMilli}m",
+            ["memory"] = $"{hello.MemoryBytes / 1024}Ki", ["pods"] = hello.MaxPods.ToString(CultureInfo.InvariantCulture),
+        };
+        var conditions = new JsonArray(Ready(node, true, "NodeSessionOpen", "the node agent is connected", now));
+        foreach (var (type, message) in hello.Conditions.OrderBy(pair => pair.Key, StringComparer.Ordinal))
+            conditions.Add(new JsonObject { ["type"] = type, ["status"] = "True", ["reason"] = type, ["message"] = message, ["lastTransitionTime"] = ObjectStamp.Time(now) });
+        made["status"] = new JsonObject
+        {
+            ["capacity"] = Amounts(), ["allocatable"] = Amounts(), ["conditions"] = conditions,
+            ["addresses"] = new JsonArray(new JsonObject { ["type"] = "InternalIP", ["address"] = hello.InternalAddress }, new JsonObject { ["type"] = "Hostname", ["address"] = hello.NodeName }),
+            ["nodeInfo"] = new JsonObject
+            {
+                ["kubeletVersion"] = "v" + hello.AgentVersion, ["kubeProxyVersion"] = "", ["osImage"] = hello.OsImage, ["kernelVersion"] = hello.KernelVersion, ["architecture"] = hello.Architecture,
+                ["operatingSystem"] = "linux", ["containerRuntimeVersion"] = "metteagle://" + hello.AgentVersion, ["bootID"] = hello.BootId, ["machineID"] = "", ["systemUUID"] = "",
+            },
+        };
+        return made;
+    }
+
+    public static JsonObject Lost(JsonObject node, DateTimeOffset now)
+    {
+        var made = (JsonObject)node.DeepClone();
+        made.Metadata().Remove("resourceVersion");
+        if (made["status"] is JsonObject status) status["conditions"] = new JsonArray(Ready(node, false, "NodeSessionLost", "the node agent is not connected", now));
+        return made;
+    }
+
+    private static JsonObject Ready(JsonObject node, bool ready, string reason, string message, DateTimeOffset now)
+    {
+        var word = ready ? "True" : "Unknown";
+        var before = node.Condition("Ready");
+        return new JsonObject
+        {
+            ["type"] = "Ready", ["status"] = word, ["reason"] = reason, ["message"] = message,
+            ["lastHeartbeatTime"] = ObjectStamp.Time(now), ["lastTransitionTime"] = before?.Text("status") == word ? before.Text("lastTransitionTime") : ObjectStamp.Time(now),
+        };
+    }
+}

@@ -1,0 +1,257 @@
+using System.Text.Json.Nodes;
+using System.Threading.Channels;
+using Akka.Actor;
+using Akka.Event;
+using Eyrie.ControlPlane.Resources;
+using Eyrie.ControlPlane.Store;
+using Eyrie.Node.Contract.V1;
+
+namespace Eyrie.ControlPlane.Controllers;
+
+public sealed record SessionOpened(Guid Session, NodeHello Hello, ChannelWriter<ControlMessage> Outbound);
+public sealed record SessionClosed(Guid Session, string Node);
+public sealed record SessionReport(string Node, NodeMessage Message);
+
+/// <summary>Sends a request to a node's session; answered with <see cref="Sent"/> or a failure.</summary>
+public sealed record SendToNode(string Node, ControlMessage Message);
+public sealed record Sent;
+
+/// <summary>
+/// Every connected node: pushes what it should run and the table of Services, takes what it reports. A pod that is being deleted is told to end only
+/// when no connected node resolves to it any more.
+/// </summary>
+public sealed class NodeSessionsActor : ReceiveActor, IWithTimers
+{
+    private sealed class Session(Guid id, NodeHello hello, ChannelWriter<ControlMessage> outbound)
+    {
+        public Guid Id { get; } = id;
+        public NodeHello Hello { get; } = hello;
+        public ChannelWriter<ControlMessage> Outbound { get; } = outbound;
+        public Dictionary<string, DesiredPod> Told { get; } = [];
+        public long Acknowledged { get; set; }
+    }
+
+    private sealed record NodeOverdue(string Node);
+    private sealed record Wrote(string Uid);
+    private sealed record Failed(string What, Exception Cause);
+
+    /// <summary>How long pods stay bound to a node that is not there.</summary>
+    private static readonly TimeSpan Toleration = TimeSpan.FromSeconds(60);
+
+    private readonly ILoggingAdapter _log = Context.GetLogger();
+    private readonly ObjectCache _cache;
+    private readonly IObjects _objects;
+    private readonly EventWriter _events;
+    private readonly TimeProvider _clock;
+    private readonly ControllerOptions _options;
+    private readonly Dictionary<string, Session> _sessions = [];
+    private readonly Dictionary<string, long> _leftAt = []; // pods being deleted: first table revision without them
+    private readonly Dictionary<string, Queue<NodeMessage>> _reports = []; // one write at a time for each pod, in order
+    private IReadOnlyList<ServicePort> _table = [];
+    private long _revision = 1;
+
+    public ITimerScheduler Timers { get; set; } = null!;
+
+    public NodeSessionsActor(ObjectCache cache, IObjects objects, EventWriter events, TimeProvider clock, ControllerOptions options)
+    {
+        (_cache, _objects, _events, _clock, _options) = (cache, objects, events, clock, options);
+        Receive<FeedBatch>(OnFeed);
+        Receive<SessionOpened>(OnOpened);
+        Receive<SessionClosed>(OnClosed);
+        Receive<SessionReport>(OnReport);
+        Receive<SendToNode>(send =>
+        {
+            if (_sessions.TryGetValue(send.Node, out var session) && session.Outbound.TryWrite(send.Message)) Sender.Tell(new Sent());
+            else Sender.Tell(new Status.Failure(new NodeUnreachableException($"node {send.Node} is not connected")));
+        });
+        Receive<NodeOverdue>(overdue =>
+        {
+            if (!_sessions.ContainsKey(overdue.Node)) Run("evicting pods of " + overdue.Node, EvictAsync(overdue.Node));
+        });
+        Receive<Wrote>(wrote => NextReport(wrote.Uid));
+        Receive<Failed>(failed => _log.Warning("{0}: {1}", failed.What, failed.Cause.Message));
+    }
+
+    private void Run(string what, Task task) => task.PipeTo(Self, success: () => new Wrote(""), failure: exception => new Failed(what, exception));
+
+    private void OnFeed(FeedBatch batch)
+    {
+        if (batch.Kind != Kinds.Pod && batch.Kind != Kinds.Service) return;
+        if (batch.Changes.Count == 0) return;
+        Retable();
+        if (batch.Kind == Kinds.Service) foreach (var session in _sessions.Values) PushAll(session);
+        else foreach (var change in batch.Changes) Push(change);
+    }
+
+    private void Retable()
+    {
+        var table = EndpointsPlan.Decide(_cache.All(Kinds.Service), _cache.All(Kinds.Pod));
+        if (table.SequenceEqual(_table)) return;
+        _table = table;
+        _revision++;
+        foreach (var session in _sessions.Values) session.Outbound.TryWrite(Table());
+    }
+
+    private ControlMessage Table()
+    {
+        var services = new Services { Revision = _revision };
+        services.Ports.AddRange(_table);
+        return new ControlMessage { Services = services };
+    }
+
+    private void Push(ObjectChange change)
+    {
+        var pod = change.Document;
+        if (change.Type == ChangeType.Deleted) _leftAt.Remove(pod.Uid());
+        if (!_sessions.TryGetValue(pod.NodeName(), out var session)) return;
+        if (change.Type == ChangeType.Deleted)
+        {
+            session.Told.Remove(pod.Uid());
+            session.Outbound.TryWrite(new ControlMessage { Remove = new RemovePod { Uid = pod.Uid() } });
+        }
+        else Push(session, pod);
+    }
+
+    private void Push(Session session, JsonObject pod)
+    {
+        bool terminating = false;
+        if (pod.IsDeleted())
+        {
+            _leftAt.TryAdd(pod.Uid(), _revision);
+            terminating = pod.Metadata()["deletionGracePeriodSeconds"]?.GetValue<long>() == 0 || _sessions.Values.All(other => other.Acknowledged >= _leftAt[pod.Uid()]);
+        }
+        var desired = DesiredPods.For(pod, _cache.All(Kinds.Service), terminating);
+        if (session.Told.TryGetValue(pod.Uid(), out var told) && told.Equals(desired)) return;
+        session.Told[pod.Uid()] = desired;
+        session.Outbound.TryWrite(new ControlMessage { Desired = desired });
+    }
+
+    private int PushAll(Session session)
+    {
+        var pods = _cache.All(Kinds.Pod).Where(pod => pod.NodeName() == session.Hello.NodeName && !pod.IsOver()).ToList();
+        foreach (var pod in pods) Push(session, pod);
+        return pods.Count;
+    }
+
+    private void OnOpened(SessionOpened opened)
+    {
+        var name = opened.Hello.NodeName;
+        if (_sessions.Remove(name, out var old)) old.Outbound.TryComplete();
+        var session = new Session(opened.Session, opened.Hello, opened.Outbound);
+        _sessions[name] = session;
+        Timers.Cancel(name);
+        opened.Outbound.TryWrite(new ControlMessage { Welcome = new Welcome { NodeName = name, ClusterServiceRange = $"127.{_options.ClusterOctet}.0.0/20" } });
+        opened.Outbound.TryWrite(Table());
+        int pods = PushAll(session);
+        opened.Outbound.TryWrite(new ControlMessage { Synced = new Synced { Pods = pods } });
+        Run("registering " + name, RegisterAsync(opened.Hello));
+    }
+
+    private void OnClosed(SessionClosed closed)
+    {
+        if (!_sessions.TryGetValue(closed.Node, out var session) || session.Id != closed.Session) return;
+        _sessions.Remove(closed.Node);
+        Timers.StartSingleTimer(closed.Node, new NodeOverdue(closed.Node), Toleration);
+        Run("marking " + closed.Node + " lost", LostAsync(closed.Node));
+        Released();
+    }
+
+    private void OnReport(SessionReport report)
+    {
+        switch (report.Message.MessageCase)
+        {
+            case NodeMessage.MessageOneofCase.ServicesApplied:
+                if (_sessions.TryGetValue(report.Node, out var session)) session.Acknowledged = report.Message.ServicesApplied.Revision;
+                Released();
+                break;
+            case NodeMessage.MessageOneofCase.PodStatus: Enqueue(report.Message.PodStatus.Uid, report.Message); break;
+            case NodeMessage.MessageOneofCase.PodGone: Enqueue(report.Message.PodGone.Uid, report.Message); break;
+            case NodeMessage.MessageOneofCase.PodEvent:
+                var told = report.Message.PodEvent;
+                if (_cache.Get(Kinds.Pod, new ObjectName(told.Namespace, told.Name)) is { } pod) _events.Write(pod, told.Type, told.Reason, told.Message, Math.Max(1, told.Count));
+                break;
+        }
+    }
+
+    /// <summary>Another node has acknowledged, or left: pods that waited for it may end now.</summary>
+    private void Released()
+    {
+        foreach (var pod in _cache.All(Kinds.Pod).Where(pod => pod.IsDeleted()))
+            if (_sessions.TryGetValue(pod.NodeName(), out var session)) Push(session, pod);
+    }
+
+    private void Enqueue(string uid, NodeMessage message)
+    {
+        if (_reports.TryGetValue(uid, out var queue)) { queue.Enqueue(message); return; }
+        _reports[uid] = new Queue<NodeMessage>();
+        Write(uid, message);
+    }
+
+    private void NextReport(string uid)
+    {
+        if (!_reports.TryGetValue(uid, out var queue)) return;
+        if (queue.TryDequeue(out var next)) Write(uid, next);
+        else _reports.Remove(uid);
+    }
+
+    private void Write(string uid, NodeMessage message)
+    {
+        var self = Self;
+        WriteAsync(message).PipeTo(self, success: () => new Wrote(uid), failure: exception =>
+        {
+            self.Tell(new Failed("a pod's status", exception));
+            return new Wrote(uid);
+        });
+    }
+
+    private async Task WriteAsync(NodeMessage message)
+    {
+        bool gone = message.MessageCase == NodeMessage.MessageOneofCase.PodGone;
+        var (uid, name, status) = gone
+            ? (message.PodGone.Uid, new ObjectName(message.PodGone.Namespace, message.PodGone.Name), message.PodGone.StatusJson)
+            : (message.PodStatus.Uid, new ObjectName(message.PodStatus.Namespace, message.PodStatus.Name), message.PodStatus.StatusJson);
+        try
+        {
+            var document = new JsonObject
+            {
+                ["metadata"] = new JsonObject { ["namespace"] = name.Namespace, ["name"] = name.Name, ["uid"] = uid }, ["status"] = JsonNode.Parse(status),
+            };
+            await _objects.UpdateStatusAsync(Kinds.Pod, document, CancellationToken.None);
+            if (gone && await _objects.GetAsync(Kinds.Pod, name, CancellationToken.None) is { } pod && pod.IsDeleted())
+                await _objects.DeleteAsync(Kinds.Pod, name, new DeleteOptions(0, uid), CancellationToken.None);
+        }
+        catch (Exception exception) when (exception is ObjectNotFoundException or ObjectConflictException)
+        {
+            // The pod is gone, or another has its name: the report is about nothing any more.
+        }
+    }
+
+    private async Task RegisterAsync(NodeHello hello)
+    {
+        var name = new ObjectName("", hello.NodeName);
+        var node = await _objects.GetAsync(Kinds.Node, name, CancellationToken.None) ?? await _objects.CreateAsync(Kinds.Node, NodeObjects.New(hello), CancellationToken.None);
+        await _objects.UpdateStatusAsync(Kinds.Node, NodeObjects.WithStatus(node, hello, _clock.GetUtcNow()), CancellationToken.None);
+    }
+
+    private async Task LostAsync(string node)
+    {
+        if (await _objects.GetAsync(Kinds.Node, new ObjectName("", node), CancellationToken.None) is { } document)
+            await _objects.UpdateStatusAsync(Kinds.Node, NodeObjects.Lost(document, _clock.GetUtcNow()), CancellationToken.None);
+    }
+
+    private async Task EvictAsync(string node)
+    {
+        foreach (var pod in _cache.All(Kinds.Pod).Where(pod => pod.NodeName() == node))
+        {
+            _events.Write(pod, "Normal", "TaintManagerEviction", $"Deleting pod {pod.Namespace()}/{pod.Name()}: node {node} has not been connected for {Toleration.TotalSeconds} s", 1);
+            try
+            {
+                await _objects.DeleteAsync(Kinds.Pod, ObjectStamp.NameOf(pod), new DeleteOptions(0, pod.Uid()), CancellationToken.None);
+            }
+            catch (ObjectNotFoundException)
+            {
+                // Deleted meanwhile: what eviction wants.
+            }
+        }
+    }
+}

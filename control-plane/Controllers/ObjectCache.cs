@@ -1,0 +1,34 @@
+using System.Collections.Concurrent;
+using System.Collections.Immutable;
+using System.Text.Json.Nodes;
+using Eyrie.ControlPlane.Resources;
+using Eyrie.ControlPlane.Store;
+
+namespace Eyrie.ControlPlane.Controllers;
+
+/// <summary>Every object the controllers look at, as of a revision for each kind. Written by the feed alone; documents in it are never changed.</summary>
+public sealed class ObjectCache
+{
+    private sealed record KindState(ImmutableDictionary<ObjectName, JsonObject> Objects, Revision At);
+
+    private readonly ConcurrentDictionary<ResourceKind, KindState> _kinds = new();
+
+    public IReadOnlyCollection<JsonObject> All(ResourceKind kind) => [.. State(kind).Objects.Values];
+
+    public JsonObject? Get(ResourceKind kind, ObjectName name) => State(kind).Objects.GetValueOrDefault(name);
+
+    public Revision At(ResourceKind kind) => State(kind).At;
+
+    public void Apply(ResourceKind kind, IEnumerable<ObjectChange> changes, Revision at)
+    {
+        var objects = State(kind).Objects.ToBuilder();
+        foreach (var change in changes)
+        {
+            if (change.Type == ChangeType.Deleted) objects.Remove(change.Name);
+            else objects[change.Name] = change.Document;
+        }
+        _kinds[kind] = new KindState(objects.ToImmutable(), at);
+    }
+
+    private KindState State(ResourceKind kind) => _kinds.GetOrAdd(kind, _ => new KindState(ImmutableDictionary<ObjectName, JsonObject>.Empty, Revision.Zero));
+}

@@ -1,0 +1,124 @@
+using System.Globalization;
+using Akka.Actor;
+using Akka.Event;
+using Eyrie.ControlPlane.Resources;
+using Eyrie.ControlPlane.Store;
+
+namespace Eyrie.ControlPlane.Controllers;
+
+/// <summary>What to do for one object, from the cache; pure but for reading it. The object may be gone.</summary>
+public delegate IReadOnlyList<WorkloadAction> Decide(ObjectName name, ObjectCache cache, DateTimeOffset now);
+
+/// <summary>
+/// The mailbox of one object: decides, acts, and decides again only when the cache has seen what it wrote, so that it never acts twice on one
+/// observation. A conflict means that the cache was behind; the change that caused it will arrive.
+/// </summary>
+public sealed class WorkloadActor : ReceiveActor, IWithTimers
+{
+    public sealed record Reconcile;
+    public sealed record Progressed;
+    private sealed record Acted(IReadOnlyDictionary<ResourceKind, Revision> Written, Exception? Failure);
+
+    private static readonly TimeSpan Retry = TimeSpan.FromSeconds(1), Recheck = TimeSpan.FromSeconds(5);
+    private readonly ILoggingAdapter _log = Context.GetLogger();
+    private readonly ObjectName _name;
+    private readonly Decide _decide;
+    private readonly ObjectCache _cache;
+    private readonly IObjects _objects;
+    private readonly TimeProvider _clock;
+    private IReadOnlyDictionary<ResourceKind, Revision> _awaited = new Dictionary<ResourceKind, Revision>();
+    private bool _acting, _wanted;
+
+    public ITimerScheduler Timers { get; set; } = null!;
+
+    public WorkloadActor(ObjectName name, Decide decide, ObjectCache cache, IObjects objects, TimeProvider clock)
+    {
+        (_name, _decide, _cache, _objects, _clock) = (name, decide, cache, objects, clock);
+        Receive<Reconcile>(_ => { _wanted = true; Step(); });
+        Receive<Progressed>(_ => Step());
+        Receive<Acted>(acted =>
+        {
+            _acting = false;
+            _awaited = acted.Written;
+            if (acted.Failure is { } failure)
+            {
+                _log.Warning("{0}: {1}", _name, failure.Message);
+                Timers.StartSingleTimer("retry", new Reconcile(), Retry);
+            }
+            Step();
+        });
+    }
+
+    private void Step()
+    {
+        if (!_wanted || _acting || _awaited.Any(pair => _cache.At(pair.Key).CompareTo(pair.Value) < 0)) return;
+        _wanted = false;
+        var actions = _decide(_name, _cache, _clock.GetUtcNow());
+        if (actions.Count == 0) return;
+        _acting = true;
+        ActAsync(actions).PipeTo(Self);
+        Timers.StartSingleTimer("recheck", new Reconcile(), Recheck); // time alone can change a decision: minReadySeconds, the progress deadline
+    }
+
+    private async Task<Acted> ActAsync(IReadOnlyList<WorkloadAction> actions)
+    {
+        var written = new Dictionary<ResourceKind, Revision>();
+        Exception? failure = null;
+        foreach (var action in actions)
+        {
+            try
+            {
+                var (kind, document) = await ApplyAsync(action);
+                if (long.TryParse(document.Metadata().Text("resourceVersion"), CultureInfo.InvariantCulture, out long revision)) written[kind] = new Revision(revision);
+            }
+            catch (Exception exception) when (exception is ObjectConflictException or ObjectNotFoundException or ObjectExistsException)
+            {
+                failure ??= action is CreateObject ? exception : null; // what changed meanwhile arrives through the feed
+            }
+            catch (StoreUnavailableException exception)
+            {
+                failure = exception;
+            }
+        }
+        return new Acted(written, failure);
+    }
+
+    private async Task<(ResourceKind Kind, System.Text.Json.Nodes.JsonObject Document)> ApplyAsync(WorkloadAction action) => action switch
+    {
+        CreateObject create => (create.Kind, await _objects.CreateAsync(create.Kind, create.Document, CancellationToken.None)),
+        UpdateObject update => (update.Kind, await _objects.UpdateAsync(update.Kind, update.Document, CancellationToken.None)),
+        UpdateObjectStatus status => (status.Kind, await _objects.UpdateStatusAsync(status.Kind, status.Document, CancellationToken.None)),
+        DeleteObject delete => (delete.Kind, await _objects.DeleteAsync(delete.Kind, delete.Name, new DeleteOptions(Uid: delete.Uid), CancellationToken.None)),
+        _ => throw new InvalidOperationException($"no way to apply {action}"),
+    };
+}
+
+/// <summary>Routes changes to one child actor an object: an object's own changes, and those of what it owns.</summary>
+public sealed class WorkloadController : ReceiveActor
+{
+    public WorkloadController(ResourceKind kind, ResourceKind owned, Decide decide, ObjectCache cache, IObjects objects, TimeProvider clock)
+    {
+        Receive<FeedBatch>(batch =>
+        {
+            foreach (var change in batch.Changes)
+            {
+                if (batch.Kind == kind)
+                {
+                    if (change.Type == ChangeType.Deleted) Context.Stop(Context.Child(ActorName(change.Name)));
+                    else Child(change.Name).Tell(new WorkloadActor.Reconcile());
+                }
+                else if (batch.Kind == owned && OwnerName(change) is { } owner && cache.Get(kind, owner) is not null) Child(owner).Tell(new WorkloadActor.Reconcile());
+            }
+            foreach (var child in Context.GetChildren()) child.Tell(new WorkloadActor.Progressed());
+        });
+
+        IActorRef Child(ObjectName name) => Context.Child(ActorName(name)) is { } child && !child.Equals(ActorRefs.Nobody) ? child
+            : Context.ActorOf(Props.Create(() => new WorkloadActor(name, decide, cache, objects, clock)), ActorName(name));
+    }
+
+    private static ObjectName? OwnerName(ObjectChange change) =>
+        (change.Document.Metadata()["ownerReferences"] as System.Text.Json.Nodes.JsonArray)?.FirstOrDefault(reference => reference?["controller"]?.GetValue<bool>() == true)?["name"]?.ToString() is { } name
+            ? new ObjectName(change.Name.Namespace, name) : null;
+
+    private static string ActorName(ObjectName name) => Uri.EscapeDataString($"{name.Namespace}_{name.Name}");
+}
