@@ -1,0 +1,41 @@
+using System.Security.Cryptography;
+using System.Text;
+using Eyrie.ControlPlane.Api;
+
+namespace Eyrie.ControlPlane.Host;
+
+/// <summary>Bearer tokens: the administrator's for everything, the nodes' for their session and for reading images. Health is open.</summary>
+public static class Authentication
+{
+    public static async Task CheckAsync(HttpContext context, Keys keys, RequestDelegate next)
+    {
+        var path = context.Request.Path;
+        if (path == "/livez" || path == "/readyz" || path == "/healthz" || path == "/version" || Holds(context, keys.AdminToken)
+            || (Holds(context, keys.NodeToken) && (path.StartsWithSegments("/eyrie.node.v1.NodeSessions") || (path.StartsWithSegments("/v2") && (HttpMethods.IsGet(context.Request.Method) || HttpMethods.IsHead(context.Request.Method))))))
+        {
+            await next(context);
+            return;
+        }
+        context.Response.StatusCode = 401;
+        context.Response.ContentType = "application/json";
+        await context.Response.WriteAsync(new StatusException(401, "Unauthorized", "Unauthorized: the bearer token is missing or unknown").ToStatus().ToJsonString());
+    }
+
+    private static bool Holds(HttpContext context, string token) =>
+        CryptographicOperations.FixedTimeEquals(Encoding.UTF8.GetBytes(context.Request.Headers.Authorization.ToString()), Encoding.UTF8.GetBytes("Bearer " + token));
+}
+
+/// <summary>The namespaces that every cluster has.</summary>
+public static class Namespaces
+{
+    public static async Task EnsureAsync(Resources.IObjects objects, CancellationToken cancellationToken)
+    {
+        foreach (var name in new[] { "default", "kube-system" })
+        {
+            if (await objects.GetAsync(Resources.Kinds.Namespace, new Resources.ObjectName("", name), cancellationToken) is not null) continue;
+            var document = new System.Text.Json.Nodes.JsonObject { ["metadata"] = new System.Text.Json.Nodes.JsonObject { ["name"] = name } };
+            Defaults.Apply(Resources.Kinds.Namespace, document);
+            await objects.CreateAsync(Resources.Kinds.Namespace, document, cancellationToken);
+        }
+    }
+}

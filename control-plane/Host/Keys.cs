@@ -1,0 +1,72 @@
+using System.Net;
+using System.Security.Cryptography;
+using System.Security.Cryptography.X509Certificates;
+
+namespace Eyrie.ControlPlane.Host;
+
+/// <summary>The cluster's own authority, the server's certificate and the tokens; made at the first start and kept in STATE/pki, readable by the owner only.</summary>
+public sealed class Keys
+{
+    private readonly string _directory;
+
+    public X509Certificate2 Server { get; }
+    public string AdminToken { get; }
+    public string NodeToken { get; }
+    public string AuthorityPem => File.ReadAllText(Path.Combine(_directory, "ca.crt"));
+
+    private Keys(string directory)
+    {
+        _directory = directory;
+        using var pem = X509Certificate2.CreateFromPemFile(Path.Combine(directory, "server.crt"), Path.Combine(directory, "server.key"));
+        Server = X509CertificateLoader.LoadPkcs12(pem.Export(X509ContentType.Pkcs12), null);
+        AdminToken = File.ReadAllText(Path.Combine(directory, "admin.token")).Trim();
+        NodeToken = File.ReadAllText(Path.Combine(directory, "node.token")).Trim();
+    }
+
+    public static Keys LoadOrMake(string stateDirectory, IPAddress address)
+    {
+        var directory = Path.Combine(stateDirectory, "pki");
+        if (!Directory.Exists(directory))
+        {
+            var making = directory + ".new";
+            if (Directory.Exists(making)) Directory.Delete(making, true);
+            Directory.CreateDirectory(making, UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute);
+            Make(making, address);
+            Directory.Move(making, directory); // all of it or nothing
+        }
+        return new Keys(directory);
+    }
+
+    private static void Make(string directory, IPAddress address)
+    {
+        var from = DateTimeOffset.UtcNow.AddMinutes(-5);
+        var to = from.AddYears(10);
+        using var authorityKey = ECDsa.Create(ECCurve.NamedCurves.nistP256);
+        var authorityRequest = new CertificateRequest("CN=eyrie-authority", authorityKey, HashAlgorithmName.SHA256);
+        authorityRequest.CertificateExtensions.Add(new X509BasicConstraintsExtension(true, false, 0, true));
+        authorityRequest.CertificateExtensions.Add(new X509KeyUsageExtension(X509KeyUsageFlags.KeyCertSign | X509KeyUsageFlags.CrlSign, true));
+        using var authority = authorityRequest.CreateSelfSigned(from, to);
+        using var serverKey = ECDsa.Create(ECCurve.NamedCurves.nistP256);
+        var request = new CertificateRequest("CN=eyrie-control-plane", serverKey, HashAlgorithmName.SHA256);
+        var names = new SubjectAlternativeNameBuilder();
+        names.AddDnsName("localhost");
+        names.AddIpAddress(IPAddress.Loopback);
+        if (!address.Equals(IPAddress.Loopback) && !address.Equals(IPAddress.Any)) names.AddIpAddress(address);
+        request.CertificateExtensions.Add(names.Build());
+        request.CertificateExtensions.Add(new X509EnhancedKeyUsageExtension([new Oid("1.3.6.1.5.5.7.3.1")], false));
+        using var server = request.Create(authority, from, to, RandomNumberGenerator.GetBytes(12));
+        Write(directory, "ca.crt", authority.ExportCertificatePem());
+        Write(directory, "ca.key", authorityKey.ExportPkcs8PrivateKeyPem());
+        Write(directory, "server.crt", server.ExportCertificatePem());
+        Write(directory, "server.key", serverKey.ExportPkcs8PrivateKeyPem());
+        Write(directory, "admin.token", Convert.ToHexStringLower(RandomNumberGenerator.GetBytes(32)));
+        Write(directory, "node.token", Convert.ToHexStringLower(RandomNumberGenerator.GetBytes(32)));
+    }
+
+    private static void Write(string directory, string name, string content)
+    {
+        using var file = new FileStream(Path.Combine(directory, name), new FileStreamOptions { Mode = FileMode.CreateNew, Access = FileAccess.Write, UnixCreateMode = UnixFileMode.UserRead | UnixFileMode.UserWrite });
+        using var writer = new StreamWriter(file);
+        writer.Write(content + "\n");
+    }
+}

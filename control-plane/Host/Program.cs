@@ -1,0 +1,92 @@
+using System.Globalization;
+using System.Net;
+using System.Net.Sockets;
+using System.Text;
+using System.Text.Json;
+using System.Text.Json.Nodes;
+using Eyrie.ControlPlane.Api;
+using Eyrie.ControlPlane.Controllers;
+using Eyrie.ControlPlane.Host;
+using Eyrie.ControlPlane.Registry;
+using Eyrie.ControlPlane.Resources;
+using Eyrie.ControlPlane.Store;
+using Microsoft.AspNetCore.Server.Kestrel.Core;
+using Prometheus;
+
+if (ServerOptions.Parse(args, Console.Error) is not { } options) return 2;
+Directory.CreateDirectory(options.StateDirectory);
+var keys = Keys.LoadOrMake(options.StateDirectory, options.Listen.Address);
+var stateFile = Path.Combine(options.StateDirectory, "control-plane.json");
+var listen = new IPEndPoint(options.Listen.Address, options.Listen.Port != 0 ? options.Listen.Port : LastPort(stateFile) ?? FreePort());
+await using IStore store = EmbeddedStore.Open(Path.Combine(options.StateDirectory, "store.db"));
+
+var builder = WebApplication.CreateBuilder(new WebApplicationOptions { ContentRootPath = AppContext.BaseDirectory });
+builder.Logging.ClearProviders().AddSimpleConsole(console => { console.SingleLine = true; console.TimestampFormat = "HH:mm:ss.fff "; });
+builder.Services.Configure<Microsoft.Extensions.Logging.Console.ConsoleLoggerOptions>(console => console.LogToStandardErrorThreshold = LogLevel.Trace);
+builder.Logging.AddFilter("Microsoft", LogLevel.Warning).AddFilter("Grpc", LogLevel.Warning);
+builder.WebHost.ConfigureKestrel(kestrel => kestrel.Listen(listen, endpoint => { endpoint.UseHttps(keys.Server); endpoint.Protocols = HttpProtocols.Http1AndHttp2; }));
+builder.Services.AddSingleton(store).AddSingleton(TimeProvider.System).AddSingleton<IObjects, Objects>();
+builder.Services.AddEyrieControllers(new ControllerOptions { ClusterOctet = options.ClusterOctet, NodeToken = keys.NodeToken });
+builder.Services.AddEyrieApi(new ApiOptions { ClusterOctet = options.ClusterOctet });
+builder.Services.AddEyrieRegistry(Path.Combine(options.StateDirectory, "registry"));
+
+var app = builder.Build();
+app.Use((context, next) => Authentication.CheckAsync(context, keys, next));
+app.UseRouting();
+app.UseHttpMetrics();
+app.MapMetrics();
+app.MapEyrieApi();
+app.MapEyrieNodeSessions();
+app.MapEyrieRegistry();
+await Namespaces.EnsureAsync(app.Services.GetRequiredService<IObjects>(), CancellationToken.None);
+await app.StartAsync();
+
+var url = $"https://{listen}";
+WriteAtomically(Path.Combine(options.StateDirectory, "kubeconfig"), Kubeconfig(url, keys));
+WriteAtomically(stateFile, new JsonObject
+{
+    ["pid"] = Environment.ProcessId, ["url"] = url, ["clusterOctet"] = options.ClusterOctet,
+}.ToJsonString(new JsonSerializerOptions { WriteIndented = true }));
+Console.WriteLine("ready");
+await app.WaitForShutdownAsync();
+return 0;
+
+static int? LastPort(string stateFile) =>
+    File.Exists(stateFile) && JsonNode.Parse(File.ReadAllText(stateFile))?["url"]?.ToString() is { } url && Uri.TryCreate(url, UriKind.Absolute, out var last) ? last.Port : null;
+
+static int FreePort()
+{
+    using var probe = new TcpListener(IPAddress.Loopback, 0);
+    probe.Start();
+    return ((IPEndPoint)probe.LocalEndpoint).Port;
+}
+
+static string Kubeconfig(string url, Keys keys) => string.Create(CultureInfo.InvariantCulture, $"""
+    apiVersion: v1
+    kind: Config
+    current-context: eyrie
+    clusters:
+    - name: eyrie
+      cluster:
+        server: {url}
+        certificate-authority-data: {Convert.ToBase64String(Encoding.UTF8.GetBytes(keys.AuthorityPem))}
+    users:
+    - name: admin
+      user:
+        token: {keys.AdminToken}
+    contexts:
+    - name: eyrie
+      context:
+        cluster: eyrie
+        user: admin
+        namespace: default
+
+    """);
+
+static void WriteAtomically(string path, string content)
+{
+    var temporary = path + ".new";
+    File.WriteAllText(temporary, content);
+    File.SetUnixFileMode(temporary, UnixFileMode.UserRead | UnixFileMode.UserWrite);
+    File.Move(temporary, path, true);
+}
