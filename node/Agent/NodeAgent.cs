@@ -1,0 +1,259 @@
+using System.Collections.Concurrent;
+using System.Globalization;
+using System.Runtime.InteropServices;
+using System.Threading.Channels;
+using Eyrie.Microkernel.Client;
+using Eyrie.Node.Contract.V1;
+using Grpc.Core;
+using Grpc.Net.Client;
+
+namespace Eyrie.Node;
+
+/// <summary>
+/// The node: one session with the control plane, one worker a pod. While there is no session, pods go on and what happens is reported when there
+/// is one again.
+/// </summary>
+public sealed class NodeAgent(NodeOptions options, KernelProcess kernel, HttpClient client)
+{
+    private static readonly TimeSpan Beat = TimeSpan.FromSeconds(5), Silence = TimeSpan.FromSeconds(15), FirstBackOff = TimeSpan.FromMilliseconds(200), LongestBackOff = TimeSpan.FromSeconds(10);
+
+    private readonly string _bootId = Guid.NewGuid().ToString();
+    private readonly ImageStore _images = new(options, client);
+    private readonly ServiceEntry _entry = new();
+    private readonly AddressPool _addresses = new(options);
+    private readonly ConcurrentDictionary<string, PodWorker> _pods = new();
+    private readonly ConcurrentDictionary<string, CancellationTokenSource> _logs = new();
+    private readonly SemaphoreSlim _table = new(1, 1);
+    private volatile ChannelWriter<NodeMessage>? _outbound;
+
+    /// <summary>Completes when the first session has told all pods of this node.</summary>
+    public TaskCompletionSource Synced { get; } = new(TaskCreationOptions.RunContinuationsAsynchronously);
+
+    public async Task RunAsync(CancellationToken cancellationToken)
+    {
+        _ = Task.Run(() => EventsAsync(cancellationToken), cancellationToken);
+        var wait = FirstBackOff;
+        while (!cancellationToken.IsCancellationRequested)
+        {
+            try
+            {
+                await SessionAsync(cancellationToken);
+                wait = FirstBackOff;
+            }
+            catch (Exception exception) when (exception is RpcException or IOException or HttpRequestException or OperationCanceledException)
+            {
+                if (cancellationToken.IsCancellationRequested) return;
+                Console.Error.WriteLine($"eyrie-node: the session ended ({exception.Message}); again in {wait.TotalSeconds:0.0} s");
+                await Task.Delay(wait, cancellationToken).ContinueWith(_ => { }, CancellationToken.None, TaskContinuationOptions.ExecuteSynchronously, TaskScheduler.Default);
+                wait = wait * 2 > LongestBackOff ? LongestBackOff : wait * 2;
+            }
+        }
+    }
+
+    private async Task EventsAsync(CancellationToken cancellationToken)
+    {
+        await foreach (var occurred in kernel.Service.EventsAsync(cancellationToken))
+        {
+            var worker = _pods.Values.FirstOrDefault(worker => worker.Owns(occurred.ContainerId));
+            if (occurred is ContainerExited exited) worker?.ContainerExited(exited);
+            if (occurred is CapabilityDenied denied)
+            {
+                Metrics.Denials.WithLabels(denied.Operation).Inc(denied.Count);
+                worker?.Denied(denied);
+            }
+        }
+    }
+
+    private void Report(NodeMessage message) => _outbound?.TryWrite(message);
+
+    private async Task SessionAsync(CancellationToken cancellationToken)
+    {
+        using var channel = GrpcChannel.ForAddress(options.Server, new GrpcChannelOptions { HttpClient = client });
+        using var silent = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
+        using var call = new NodeSessions.NodeSessionsClient(channel).Connect(cancellationToken: silent.Token);
+        await call.RequestStream.WriteAsync(new NodeMessage { Hello = Hello() }, silent.Token);
+        var outbound = Channel.CreateUnbounded<NodeMessage>(new UnboundedChannelOptions { SingleReader = true });
+        var writing = WriteAsync(outbound.Reader, call.RequestStream, silent);
+        using var beat = new Timer(_ => outbound.Writer.TryWrite(new NodeMessage { Heartbeat = new Heartbeat { UnixMilliseconds = DateTimeOffset.UtcNow.ToUnixTimeMilliseconds() } }), null, Beat, Beat);
+        _outbound = outbound.Writer;
+        var seen = new HashSet<string>();
+        try
+        {
+            silent.CancelAfter(Silence);
+            while (await call.ResponseStream.MoveNext(silent.Token))
+            {
+                silent.CancelAfter(Silence);
+                Take(call.ResponseStream.Current, seen);
+            }
+        }
+        finally
+        {
+            _outbound = null;
+            outbound.Writer.TryComplete();
+            await silent.CancelAsync();
+            await writing;
+        }
+    }
+
+    private static async Task WriteAsync(ChannelReader<NodeMessage> outbound, IClientStreamWriter<NodeMessage> stream, CancellationTokenSource ends)
+    {
+        try
+        {
+            await foreach (var message in outbound.ReadAllAsync(ends.Token)) await stream.WriteAsync(message, ends.Token);
+        }
+        catch (Exception exception) when (exception is OperationCanceledException or RpcException or InvalidOperationException or IOException)
+        {
+            await ends.CancelAsync(); // the stream is gone; the reader ends with it
+        }
+    }
+
+    private void Take(ControlMessage message, HashSet<string> seen)
+    {
+        switch (message.MessageCase)
+        {
+            case ControlMessage.MessageOneofCase.Desired:
+                seen.Add(message.Desired.Uid);
+                Want(message.Desired);
+                break;
+            case ControlMessage.MessageOneofCase.Remove:
+                if (_pods.TryGetValue(message.Remove.Uid, out var removed)) removed.Remove();
+                break;
+            case ControlMessage.MessageOneofCase.Synced:
+                foreach (var (uid, worker) in _pods)
+                    if (seen.Contains(uid)) worker.Resend();
+                    else worker.Remove(); // deleted, or moved away, while there was no session
+                Synced.TrySetResult();
+                break;
+            case ControlMessage.MessageOneofCase.Services: _ = ApplyAsync(message.Services); break;
+            case ControlMessage.MessageOneofCase.LogRequest: _ = LogAsync(message.LogRequest); break;
+            case ControlMessage.MessageOneofCase.Cancel:
+                if (_logs.TryGetValue(message.Cancel.RequestId, out var log)) log.Cancel();
+                break;
+            case ControlMessage.MessageOneofCase.CapabilitiesRequest: _ = CapabilitiesAsync(message.CapabilitiesRequest); break;
+        }
+    }
+
+    private void Want(DesiredPod desired)
+    {
+        if (_pods.TryGetValue(desired.Uid, out var worker)) { worker.Update(desired); return; }
+        worker = new PodWorker(desired, options, kernel.Service, _images, _addresses.Take(), Report);
+        _pods[desired.Uid] = worker;
+        Metrics.Pods.Set(_pods.Count);
+        _ = worker.Completion.ContinueWith(ended =>
+        {
+            _pods.TryRemove(desired.Uid, out _);
+            _addresses.Return(worker.Address);
+            Metrics.Pods.Set(_pods.Count);
+            if (ended.Exception is { } failure) Console.Error.WriteLine($"eyrie-node: the worker of pod {worker.Name} failed: {failure.InnerException}");
+        }, CancellationToken.None, TaskContinuationOptions.None, TaskScheduler.Default);
+    }
+
+    private async Task ApplyAsync(Services services)
+    {
+        await _table.WaitAsync();
+        try
+        {
+            await kernel.Service.SetServicesAsync([.. services.Ports.Select(port => new Eyrie.Microkernel.Client.ServiceEntry(port.Namespace, port.Name, port.ClusterAddress, port.Port, port.PortName,
+                [.. port.Endpoints.Select(endpoint => new ServiceEndpoint(endpoint.Address, endpoint.Port))]))], CancellationToken.None);
+            _entry.Apply(services.Ports);
+            Report(new NodeMessage { ServicesApplied = new ServicesApplied { Revision = services.Revision } });
+        }
+        catch (Exception exception) when (exception is ContainerServiceException or IOException)
+        {
+            Console.Error.WriteLine($"eyrie-node: the table of Services {services.Revision} was not taken: {exception.Message}");
+        }
+        finally
+        {
+            _table.Release();
+        }
+    }
+
+    private async Task LogAsync(LogRequest request)
+    {
+        using var cancel = new CancellationTokenSource();
+        _logs[request.RequestId] = cancel;
+        var error = "";
+        try
+        {
+            var path = _pods.TryGetValue(request.PodUid, out var worker) ? worker.LogFile(request.Container, request.Previous) : null;
+            if (path is null || !File.Exists(path)) error = $"container {request.Container} has no {(request.Previous ? "previous " : "")}log yet";
+            else await LogReader.ReadAsync(path, request, Report, cancel.Token);
+        }
+        catch (Exception exception) when (exception is OperationCanceledException or IOException)
+        {
+            error = exception is OperationCanceledException ? "" : exception.Message;
+        }
+        _logs.TryRemove(request.RequestId, out _);
+        Report(new NodeMessage { LogChunk = new LogChunk { RequestId = request.RequestId, End = true, Error = error } });
+    }
+
+    private async Task CapabilitiesAsync(CapabilitiesRequest request)
+    {
+        var report = new CapabilitiesReport { RequestId = request.RequestId };
+        try
+        {
+            if (!_pods.TryGetValue(request.PodUid, out var worker)) report.Error = "the pod is not on this node";
+            else
+                foreach (var (container, id) in worker.Running())
+                {
+                    var capabilities = new ContainerCapabilities { Container = container };
+                    capabilities.Entries.AddRange(await kernel.Service.ReadCapabilitiesAsync(id, CancellationToken.None));
+                    report.Containers.Add(capabilities);
+                }
+        }
+        catch (Exception exception) when (exception is ContainerServiceException or IOException)
+        {
+            report.Error = exception.Message;
+        }
+        Report(new NodeMessage { Capabilities = report });
+    }
+
+    private NodeHello Hello()
+    {
+        var hello = new NodeHello
+        {
+            NodeName = options.Name, ContractVersion = 1, PodRange = options.PodRange, CpuMilli = options.CpuMilli, MemoryBytes = options.MemoryBytes, MaxPods = options.MaxPods,
+            KernelVersion = $"eyrie-kernel (hosted, Linux {Environment.OSVersion.Version})", OsImage = RuntimeInformation.OSDescription, Architecture = "amd64",
+            AgentVersion = typeof(NodeAgent).Assembly.GetName().Version!.ToString(3), InternalAddress = "127.0.0.1", BootId = _bootId,
+        };
+        foreach (var (name, value) in options.Labels) hello.Labels[name] = value;
+        return hello;
+    }
+
+    /// <summary>Ends every pod; the control plane will find this node gone.</summary>
+    public async Task StopAsync()
+    {
+        foreach (var worker in _pods.Values) worker.Remove();
+        await Task.WhenAll(_pods.Values.Select(worker => worker.Completion));
+        await _entry.DisposeAsync();
+    }
+}
+
+/// <summary>Addresses for pods from this node's range; one is not given out again before all others were.</summary>
+public sealed class AddressPool(NodeOptions options)
+{
+    private readonly Queue<int> _free = new(Enumerable.Range(1, 1022));
+
+    public PodAddress Take()
+    {
+        lock (_free)
+        {
+            if (!_free.TryDequeue(out int index)) throw new InvalidOperationException($"every address of {options.PodRange} is in use");
+            int third = 16 + 4 * options.Index + index / 256, fourth = index % 256;
+            return new PodAddress(string.Create(CultureInfo.InvariantCulture, $"127.{options.ClusterOctet}.{third}.{fourth}"), string.Create(CultureInfo.InvariantCulture, $"127.{options.ClusterOctet + 16}.{third}.{fourth}"));
+        }
+    }
+
+    public void Return(string address)
+    {
+        var parts = address.Split('.').Select(part => int.Parse(part, CultureInfo.InvariantCulture)).ToArray();
+        lock (_free) _free.Enqueue((parts[2] - 16 - 4 * options.Index) * 256 + parts[3]);
+    }
+}
+
+/// <summary>Metrics of the node agent.</summary>
+public static class Metrics
+{
+    public static readonly Prometheus.Gauge Pods = Prometheus.Metrics.CreateGauge("eyrie_node_pods", "Pods on this node.");
+    public static readonly Prometheus.Counter Denials = Prometheus.Metrics.CreateCounter("eyrie_node_denials_total", "Uses refused for want of a grant.", "operation");
+}

@@ -1,0 +1,70 @@
+using System.Globalization;
+using Eyrie.Manifests.Permissions;
+
+namespace Eyrie.Node;
+
+/// <summary>The command line of eyrie-node.</summary>
+public sealed record NodeOptions
+{
+    /// <summary>Directory of this node: images, containers, logs; the kernel's node root.</summary>
+    public required string StateDirectory { get; init; }
+    public required string Name { get; init; }
+    /// <summary>Which part of the cluster's pod addresses is this node's: 127.C.(16+4n).0/22.</summary>
+    public required int Index { get; init; }
+    public required int ClusterOctet { get; init; }
+    /// <summary>Base address of the control plane.</summary>
+    public required Uri Server { get; init; }
+    /// <summary>The cluster's authority, PEM.</summary>
+    public required string AuthorityFile { get; init; }
+    public required string TokenFile { get; init; }
+    /// <summary>Directory of eyrie-kernel, metteagle and network.</summary>
+    public required string Microkernel { get; init; }
+    public IReadOnlyDictionary<string, string> Labels { get; init; } = new Dictionary<string, string>();
+    /// <summary>Thousandths of a core that pods may request.</summary>
+    public long CpuMilli { get; init; }
+    public long MemoryBytes { get; init; }
+    public int MaxPods { get; init; } = 110;
+
+    public string PodRange => string.Create(CultureInfo.InvariantCulture, $"127.{ClusterOctet}.{16 + 4 * Index}.0/22");
+
+    public static NodeOptions? Parse(string[] arguments, TextWriter errors)
+    {
+        var known = new[] { "--state-dir", "--name", "--index", "--cluster-octet", "--server", "--ca", "--token-file", "--microkernel", "--label", "--cpu", "--memory", "--max-pods" };
+        var values = new Dictionary<string, string>();
+        var labels = new Dictionary<string, string>();
+        var problems = new List<string>();
+        for (int i = 0; i < arguments.Length; i += 2)
+        {
+            if (!known.Contains(arguments[i])) problems.Add($"unknown option {arguments[i]}");
+            else if (i + 1 == arguments.Length) problems.Add($"{arguments[i]} needs a value");
+            else if (arguments[i] == "--label" && arguments[i + 1].Split('=') is [var label, var value]) labels[label] = value;
+            else if (arguments[i] == "--label") problems.Add($"--label: \"{arguments[i + 1]}\" is not NAME=VALUE");
+            else values[arguments[i]] = arguments[i + 1];
+        }
+        foreach (var name in new[] { "--state-dir", "--name", "--index", "--cluster-octet", "--server", "--ca", "--token-file", "--microkernel" })
+            if (!values.ContainsKey(name)) problems.Add($"{name} is required");
+        int Number(string name, int absent, int low, int high)
+        {
+            if (!values.TryGetValue(name, out var text)) return absent;
+            if (int.TryParse(text, CultureInfo.InvariantCulture, out int number) && number >= low && number <= high) return number;
+            problems.Add($"{name}: \"{text}\" is not a number between {low} and {high}");
+            return absent;
+        }
+        long Amount(string name, int scale, long absent)
+        {
+            if (!values.TryGetValue(name, out var text)) return absent;
+            if (Quantity.TryParse(text, scale, out long amount)) return amount;
+            problems.Add($"{name}: \"{text}\" is not a quantity such as 2000m or 8Gi");
+            return absent;
+        }
+        int index = Number("--index", 0, 0, 59), octet = Number("--cluster-octet", 64, 64, 79), pods = Number("--max-pods", 110, 1, 1000);
+        long cpu = Amount("--cpu", 1000, Environment.ProcessorCount * 1000L), memory = Amount("--memory", 1, GC.GetGCMemoryInfo().TotalAvailableMemoryBytes);
+        if (!Uri.TryCreate(values.GetValueOrDefault("--server"), UriKind.Absolute, out var server)) problems.Add("--server must be a URL");
+        foreach (var problem in problems) errors.WriteLine("eyrie-node: " + problem);
+        return problems.Count > 0 ? null : new NodeOptions
+        {
+            StateDirectory = Path.GetFullPath(values["--state-dir"]), Name = values["--name"], Index = index, ClusterOctet = octet, Server = server!, AuthorityFile = values["--ca"], TokenFile = values["--token-file"],
+            Microkernel = Path.GetFullPath(values["--microkernel"]), Labels = labels, CpuMilli = cpu, MemoryBytes = memory, MaxPods = pods,
+        };
+    }
+}

@@ -1,0 +1,50 @@
+using System.Net;
+using System.Net.Sockets;
+using System.Runtime.InteropServices;
+using System.Text.Json.Nodes;
+using Eyrie.Node;
+using Prometheus;
+
+if (NodeOptions.Parse(args, Console.Error) is not { } options) return 2;
+foreach (var directory in new[] { "images/layers", "containers", "logs", "pods" }) Directory.CreateDirectory(Path.Combine(options.StateDirectory, directory));
+// Of a run that was killed: its containers died with its kernel, and what they wrote is nobody's.
+foreach (var directory in new[] { "containers", "logs", "pods" })
+    foreach (var left in Directory.EnumerateDirectories(Path.Combine(options.StateDirectory, directory))) Directory.Delete(left, true);
+using var stop = new CancellationTokenSource();
+using var terminated = PosixSignalRegistration.Create(PosixSignal.SIGTERM, signal => { signal.Cancel = true; stop.Cancel(); });
+using var interrupted = PosixSignalRegistration.Create(PosixSignal.SIGINT, signal => { signal.Cancel = true; stop.Cancel(); });
+using var client = Tls.Client(options);
+await using var kernel = await KernelProcess.StartAsync(options, stop.Token);
+using var metrics = new MetricsListener();
+await File.WriteAllTextAsync(Path.Combine(options.StateDirectory, "node.json"), new JsonObject { ["pid"] = Environment.ProcessId, ["kernelPid"] = kernel.ProcessId, ["metrics"] = metrics.Url }.ToJsonString());
+var agent = new NodeAgent(options, kernel, client);
+var running = agent.RunAsync(stop.Token);
+if (await Task.WhenAny(agent.Synced.Task, kernel.Ended, running) == agent.Synced.Task) Console.WriteLine("ready");
+await Task.WhenAny(running, kernel.Ended);
+bool kernelEnded = kernel.Ended.IsCompleted;
+await stop.CancelAsync();
+await running;
+if (!kernelEnded) await agent.StopAsync();
+else Console.Error.WriteLine("eyrie-node: the microkernel ended, and every container with it");
+return kernelEnded ? 1 : 0;
+
+/// <summary>prometheus-net's own listener on a free loopback port.</summary>
+internal sealed class MetricsListener : IDisposable
+{
+    private readonly MetricServer _server;
+
+    public string Url { get; }
+
+    public MetricsListener()
+    {
+        using var probe = new TcpListener(IPAddress.Loopback, 0);
+        probe.Start();
+        int port = ((IPEndPoint)probe.LocalEndpoint).Port;
+        probe.Stop();
+        Url = $"http://127.0.0.1:{port}/metrics";
+        _server = new MetricServer("127.0.0.1", port);
+        _server.Start();
+    }
+
+    public void Dispose() => _server.Dispose();
+}
