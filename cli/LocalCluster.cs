@@ -1,0 +1,145 @@
+using System.Diagnostics;
+using System.Globalization;
+using System.Text.Json.Nodes;
+
+namespace Eyrie.Cli;
+
+/// <summary>The processes of a cluster on this machine: started detached, remembered by process id and start time, ended by exactly those.</summary>
+public sealed class LocalCluster(string stateDirectory)
+{
+    private static readonly TimeSpan Deadline = TimeSpan.FromSeconds(60);
+
+    private sealed record Member(string Name, int ProcessId, long StartTime);
+
+    private string ProcessFile => Path.Combine(stateDirectory, "processes.json");
+
+    /// <summary>Directory that holds every part, found from this program's own place.</summary>
+    private static string Root => Path.GetFullPath(Path.Combine(AppContext.BaseDirectory, "../../../.."));
+
+    public async Task StartAsync(int nodes, string? store, int? port, Action<string> progress)
+    {
+        if (Environment.UserName != "root") throw new Failure("a node's microkernel needs root on this host: run it as root, or with sudo");
+        Directory.CreateDirectory(Path.Combine(stateDirectory, "logs"));
+        using var one = Lock();
+        var members = Members().Where(Alive).ToList();
+        if (members.All(member => member.Name != "control-plane"))
+        {
+            progress("starting the control plane");
+            var arguments = new List<string> { "--state-dir", stateDirectory, "--cluster-octet", Octet().ToString(CultureInfo.InvariantCulture) };
+            if (store is not null) arguments.AddRange(["--store", store]);
+            if (port is not null) arguments.AddRange(["--listen", $"127.0.0.1:{port}"]);
+            members.RemoveAll(member => member.Name == "control-plane");
+            members.Add(await LaunchAsync("control-plane", Path.Combine(Root, "control-plane/Host/bin/Release/net10.0/eyrie-control-plane.dll"), arguments));
+            Save(members);
+        }
+        var url = JsonNode.Parse(await File.ReadAllTextAsync(Path.Combine(stateDirectory, "control-plane.json")))!["url"]!.ToString();
+        var missing = Enumerable.Range(0, nodes).Where(index => members.All(member => member.Name != $"node-{index}")).ToList();
+        if (missing.Count > 0) progress($"starting {missing.Count} node{(missing.Count == 1 ? "" : "s")}");
+        var started = await Task.WhenAll(missing.Select(index => LaunchAsync($"node-{index}", Path.Combine(Root, "node/Agent/bin/Release/net10.0/eyrie-node.dll"),
+        [
+            "--state-dir", Path.Combine(stateDirectory, "nodes", $"node-{index}"), "--name", $"node-{index}", "--index", index.ToString(CultureInfo.InvariantCulture), "--cluster-octet", Octet().ToString(CultureInfo.InvariantCulture),
+            "--server", url, "--ca", Path.Combine(stateDirectory, "pki/ca.crt"), "--token-file", Path.Combine(stateDirectory, "pki/node.token"), "--microkernel", Path.Combine(Root, "microkernel/bin"),
+        ])));
+        Save([.. members, .. started]);
+    }
+
+    public async Task StopAsync(bool purge)
+    {
+        var members = Members();
+        foreach (var member in members.Where(member => member.Name != "control-plane").Append(members.FirstOrDefault(member => member.Name == "control-plane")!).Where(member => member is not null && Alive(member)))
+        {
+            if (member.Name == "control-plane") await WaitAsync(members.Where(other => other.Name != "control-plane"));
+            using var kill = Process.Start("kill", ["-TERM", member.ProcessId.ToString(CultureInfo.InvariantCulture)])!;
+            await kill.WaitForExitAsync();
+        }
+        await WaitAsync(members);
+        File.Delete(ProcessFile);
+        if (purge && Directory.Exists(stateDirectory)) Directory.Delete(stateDirectory, true);
+    }
+
+    public IReadOnlyList<(string Name, int ProcessId, bool Alive)> Status() => [.. Members().Select(member => (member.Name, member.ProcessId, Alive(member)))];
+
+    private static async Task WaitAsync(IEnumerable<Member> members)
+    {
+        var end = DateTimeOffset.UtcNow + Deadline;
+        foreach (var member in members)
+            while (Alive(member))
+            {
+                if (DateTimeOffset.UtcNow > end) throw new Failure($"{member.Name} (process {member.ProcessId}) did not end within {Deadline.TotalSeconds} s");
+                await Task.Delay(TimeSpan.FromMilliseconds(20));
+            }
+    }
+
+    /// <summary>Starts a process in a session of its own with its output in a file, and waits for its word <c>ready</c>.</summary>
+    private async Task<Member> LaunchAsync(string name, string assembly, IReadOnlyList<string> arguments)
+    {
+        if (!File.Exists(assembly)) throw new Failure($"{assembly} is not built; run ./eyrie from the repository, which builds it");
+        var output = Path.Combine(stateDirectory, "logs", name + ".out");
+        var errors = Path.Combine(stateDirectory, "logs", name + ".log");
+        await File.WriteAllTextAsync(output, "");
+        // The shell becomes the program (exec), so the process id is the program's own.
+        var start = new ProcessStartInfo("setsid") { WorkingDirectory = "/" };
+        foreach (var argument in new[] { "sh", "-c", "out=$1; err=$2; shift 2; exec \"$@\" >\"$out\" 2>>\"$err\" </dev/null", "sh", output, errors, Environment.ProcessPath is { } host && Path.GetFileName(host) == "dotnet" ? host : "dotnet", assembly }.Concat(arguments)) start.ArgumentList.Add(argument);
+        start.Environment["DOTNET_TieredPGO"] = "0";
+        var process = Process.Start(start)!;
+        var end = DateTimeOffset.UtcNow + Deadline;
+        while (!(await File.ReadAllTextAsync(output)).Contains("ready", StringComparison.Ordinal))
+        {
+            if (process.HasExited) throw new Failure($"{name} ended at once; its log {errors} says:\n" + string.Join('\n', File.ReadLines(errors).TakeLast(5)));
+            if (DateTimeOffset.UtcNow > end) throw new Failure($"{name} was not ready within {Deadline.TotalSeconds} s; see {errors}");
+            await Task.Delay(TimeSpan.FromMilliseconds(10));
+        }
+        return new Member(name, process.Id, StartTime(process.Id) ?? 0);
+    }
+
+    /// <summary>A second octet that no other cluster on this machine uses: its mark in /run/eyrie names no other state directory that still exists. Kept for good.</summary>
+    private int Octet()
+    {
+        var file = Path.Combine(stateDirectory, "cluster-octet");
+        if (File.Exists(file)) return int.Parse(File.ReadAllText(file), CultureInfo.InvariantCulture);
+        Directory.CreateDirectory("/run/eyrie");
+        for (int octet = 64; octet < 80; octet++)
+        {
+            var mark = $"/run/eyrie/octet-{octet}";
+            if (File.Exists(mark) && File.ReadAllText(mark) is var owner && owner != stateDirectory && Directory.Exists(owner)) continue;
+            File.WriteAllText(mark, stateDirectory);
+            File.WriteAllText(file, octet.ToString(CultureInfo.InvariantCulture));
+            return octet;
+        }
+        throw new Failure("all 16 address ranges of this machine are in use; end a cluster with: eyrie down --purge");
+    }
+
+    private FileStream Lock()
+    {
+        try
+        {
+            return new FileStream(Path.Combine(stateDirectory, "lock"), FileMode.OpenOrCreate, FileAccess.ReadWrite, FileShare.None);
+        }
+        catch (IOException)
+        {
+            throw new Failure($"another eyrie up or down is at work in {stateDirectory}");
+        }
+    }
+
+    private List<Member> Members() => !File.Exists(ProcessFile) ? [] : [.. JsonNode.Parse(File.ReadAllText(ProcessFile))!.AsArray()
+        .Select(node => new Member(node!["name"]!.ToString(), node["pid"]!.GetValue<int>(), node["start"]!.GetValue<long>()))];
+
+    private void Save(IEnumerable<Member> members) => File.WriteAllText(ProcessFile, new JsonArray([.. members.Select(member => new JsonObject { ["name"] = member.Name, ["pid"] = member.ProcessId, ["start"] = member.StartTime })]).ToJsonString());
+
+    private static bool Alive(Member member) => StartTime(member.ProcessId) == member.StartTime;
+
+    /// <summary>Start time of a process (field 22 of /proc/PID/stat): with the id it names a process for good. null: there is none, or it has ended.</summary>
+    private static long? StartTime(int process)
+    {
+        try
+        {
+            var text = File.ReadAllText($"/proc/{process}/stat");
+            var fields = text[(text.LastIndexOf(')') + 2)..].Split(' ');
+            return fields[0] == "Z" ? null : long.Parse(fields[19], CultureInfo.InvariantCulture);
+        }
+        catch (Exception exception) when (exception is FileNotFoundException or DirectoryNotFoundException or IOException)
+        {
+            return null;
+        }
+    }
+}

@@ -1,0 +1,138 @@
+using System.CommandLine;
+using System.Text.Json.Nodes;
+using Eyrie.Cli;
+using Eyrie.Manifests.Yaml;
+using Spectre.Console;
+
+var state = new Option<string>("--state-dir")
+{
+    Description = "Directory of the cluster's state.", Recursive = true,
+    DefaultValueFactory = _ => Environment.GetEnvironmentVariable("EYRIE_STATE_DIR") ?? Path.Combine(Environment.GetFolderPath(Environment.SpecialFolder.UserProfile), ".local/state/eyrie"),
+};
+var namespaceOption = new Option<string>("--namespace", "-n") { Description = "Namespace.", DefaultValueFactory = _ => "default", Recursive = true };
+var root = new RootCommand("Eyrie: a cluster whose containers hold exactly the capabilities their manifests declare.") { state, namespaceOption };
+string State(ParseResult parsed) => Path.GetFullPath(parsed.GetValue(state)!);
+
+var upFile = new Argument<string?>("file") { Description = "Manifest to apply.", Arity = ArgumentArity.ZeroOrOne };
+var nodes = new Option<int>("--nodes") { Description = "Nodes on this machine.", DefaultValueFactory = _ => 2 };
+var store = new Option<string?>("--store") { Description = "embedded (default)." };
+var port = new Option<int?>("--port") { Description = "Port of the API; chosen once when absent." };
+var up = new Command("up", "Starts a cluster on this machine, applies a manifest and follows its rollout.") { upFile, nodes, store, port };
+up.SetAction(async (parsed, _) => await Guard(async () =>
+{
+    await new LocalCluster(State(parsed)).StartAsync(parsed.GetValue(nodes), parsed.GetValue(store), parsed.GetValue(port), Say);
+    using var cluster = Cluster.Open(State(parsed));
+    if (parsed.GetValue(upFile) is { } file)
+    {
+        await SampleImages.EnsureAsync(cluster, file, Say);
+        var applied = await Applying.ApplyAsync(cluster, file);
+        foreach (var line in applied) Say(line);
+        await Rollout.FollowAsync(cluster, applied, Say);
+        foreach (var service in (await cluster.GetAsync("/api/v1/services"))!["items"]!.AsArray())
+            foreach (var item in service!["spec"]!["ports"]!.AsArray())
+                Say($"service/{service["metadata"]!["name"]} answers at http://{service["spec"]!["clusterIP"]}:{item!["port"]}/");
+    }
+    Say($"kubeconfig: {State(parsed)}/kubeconfig    (export KUBECONFIG={State(parsed)}/kubeconfig)");
+}));
+
+var purge = new Option<bool>("--purge") { Description = "Removes the state too." };
+var down = new Command("down", "Ends everything that up has started.") { purge };
+down.SetAction(async (parsed, _) => await Guard(() => new LocalCluster(State(parsed)).StopAsync(parsed.GetValue(purge))));
+
+var status = new Command("status", "Shows the cluster's processes.");
+status.SetAction(async (parsed, _) => await Guard(() =>
+{
+    var table = new Table().Border(TableBorder.None).AddColumns("NAME", "PROCESS", "STATE");
+    foreach (var (name, process, alive) in new LocalCluster(State(parsed)).Status()) table.AddRow(name, $"{process}", alive ? "running" : "gone");
+    AnsiConsole.Write(table);
+    return Task.CompletedTask;
+}));
+
+var file = new Option<string>("--filename", "-f") { Description = "Manifest.", Required = true };
+var apply = new Command("apply", "Applies a manifest: all of it or nothing.") { file };
+apply.SetAction(async (parsed, _) => await Guard(async () =>
+{
+    using var cluster = Cluster.Open(State(parsed));
+    foreach (var line in await Applying.ApplyAsync(cluster, parsed.GetValue(file)!)) Console.WriteLine(line);
+}));
+
+var resource = new Argument<string>("resource") { Description = "pods, deployments, services, nodes, events, ..." };
+var get = new Command("get", "Lists resources.") { resource };
+get.SetAction(async (parsed, _) => await Guard(async () =>
+{
+    using var cluster = Cluster.Open(State(parsed));
+    await Listing.WriteAsync(cluster, parsed.GetValue(resource)!, parsed.GetValue(namespaceOption)!);
+}));
+
+var pod = new Argument<string>("pod");
+var follow = new Option<bool>("--follow", "-f");
+var container = new Option<string?>("--container", "-c");
+var logs = new Command("logs", "Prints a container's log.") { pod, follow, container };
+logs.SetAction(async (parsed, cancellation) => await Guard(async () =>
+{
+    using var cluster = Cluster.Open(State(parsed));
+    var query = $"?follow={(parsed.GetValue(follow) ? "true" : "false")}" + (parsed.GetValue(container) is { } name ? $"&container={name}" : "");
+    using var response = await cluster.Http.GetAsync($"/api/v1/namespaces/{parsed.GetValue(namespaceOption)}/pods/{parsed.GetValue(pod)}/log{query}", HttpCompletionOption.ResponseHeadersRead, cancellation);
+    if (!response.IsSuccessStatusCode) throw new Failure(JsonNode.Parse(await response.Content.ReadAsStringAsync(cancellation))?["message"]?.ToString() ?? "the log could not be read");
+    await using var output = Console.OpenStandardOutput();
+    await (await response.Content.ReadAsStreamAsync(cancellation)).CopyToAsync(output, cancellation);
+}));
+
+var caps = new Command("caps", "Prints a pod's capability sets, read back from the node's kernel.") { pod };
+caps.SetAction(async (parsed, _) => await Guard(async () =>
+{
+    using var cluster = Cluster.Open(State(parsed));
+    var found = await cluster.CallAsync(HttpMethod.Get, $"/apis/eyrie.dev/v1/namespaces/{parsed.GetValue(namespaceOption)}/pods/{parsed.GetValue(pod)}/capabilities", null);
+    foreach (var set in found["containers"]!.AsArray())
+    {
+        Console.WriteLine($"container {set!["name"]} ({(set["equal"]!.GetValue<bool>() ? "equal to the compiled set" : "DIFFERS from the compiled set")})");
+        foreach (var line in set["kernel"]!.AsArray()) Console.WriteLine($"  {line}");
+    }
+}));
+
+var kind = new Argument<string>("resource");
+var named = new Argument<string>("name");
+var delete = new Command("delete", "Deletes a resource.") { kind, named };
+delete.SetAction(async (parsed, _) => await Guard(async () =>
+{
+    using var cluster = Cluster.Open(State(parsed));
+    await cluster.CallAsync(HttpMethod.Delete, Listing.PathOf(parsed.GetValue(kind)!, parsed.GetValue(namespaceOption)!) + "/" + parsed.GetValue(named), null);
+    Console.WriteLine($"{parsed.GetValue(kind)}/{parsed.GetValue(named)} deleted");
+}));
+
+var imageName = new Argument<string>("name") { Description = "NAME:TAG" };
+var folder = new Argument<string>("folder") { Description = "Root file system, or OCI layout." };
+var import = new Command("import", "Packs a folder (or takes an OCI layout) into the cluster's registry.") { imageName, folder };
+import.SetAction(async (parsed, _) => await Guard(async () =>
+{
+    using var cluster = Cluster.Open(State(parsed));
+    await Images.ImportAsync(cluster, parsed.GetValue(imageName)!, parsed.GetValue(folder)!);
+    Console.WriteLine($"image {parsed.GetValue(imageName)} imported");
+}));
+var imageList = new Command("list", "Lists the images of the cluster's registry.");
+imageList.SetAction(async (parsed, _) => await Guard(async () =>
+{
+    using var cluster = Cluster.Open(State(parsed));
+    foreach (var repository in (await cluster.GetAsync("/v2/_catalog"))!["repositories"]!.AsArray())
+        foreach (var tag in (await cluster.GetAsync($"/v2/{repository}/tags/list"))!["tags"]!.AsArray()) Console.WriteLine($"{repository}:{tag}");
+}));
+var image = new Command("image", "Images of the cluster's registry.") { import, imageList };
+
+foreach (var command in new[] { up, down, status, apply, get, logs, delete, caps, image }) root.Add(command);
+return await root.Parse(args).InvokeAsync();
+
+static void Say(string line) => Console.WriteLine(line);
+
+static async Task<int> Guard(Func<Task> work)
+{
+    try
+    {
+        await work();
+        return 0;
+    }
+    catch (Exception exception) when (exception is Failure or ManifestException)
+    {
+        Console.Error.WriteLine("eyrie: " + exception.Message);
+        return 1;
+    }
+}
