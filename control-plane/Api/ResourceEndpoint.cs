@@ -42,7 +42,6 @@ public sealed class ResourceEndpoint(IObjects objects, Writer writer, INodeGatew
         RevisionCompactedException compacted => new StatusException(410, "Expired", compacted.Message),
         StoreUnavailableException unavailable => new StatusException(503, "ServiceUnavailable", unavailable.Message),
         NodeUnreachableException unreachable => new StatusException(503, "ServiceUnavailable", unreachable.Message),
-        JsonException json => StatusException.BadRequest("the body is not JSON: " + json.Message),
         InvalidOperationException or FormatException => StatusException.BadRequest("a field has the wrong type: " + exception.Message),
         _ => null,
     };
@@ -180,7 +179,7 @@ public sealed class ResourceEndpoint(IObjects objects, Writer writer, INodeGatew
         for (int attempt = 1; ; attempt++)
         {
             var stored = await objects.GetAsync(request.Kind, request.ObjectName, context.RequestAborted) ?? throw new ObjectNotFoundException(request.Kind, request.ObjectName);
-            var patch = JsonNode.Parse(text);
+            var patch = Parse(text);
             var copy = (JsonObject)stored.DeepClone();
             var patched = (type, patch) switch
             {
@@ -229,7 +228,7 @@ public sealed class ResourceEndpoint(IObjects objects, Writer writer, INodeGatew
     private static async Task<DeleteOptions> OptionsAsync(HttpContext context)
     {
         var text = await TextAsync(context);
-        var body = text.Length == 0 ? [] : JsonNode.Parse(text) as JsonObject ?? throw StatusException.BadRequest("DeleteOptions must be an object");
+        var body = text.Length == 0 ? [] : Parse(text) as JsonObject ?? throw StatusException.BadRequest("DeleteOptions must be an object");
         long? grace = body["gracePeriodSeconds"]?.GetValue<long>();
         if (long.TryParse(context.Request.Query["gracePeriodSeconds"], CultureInfo.InvariantCulture, out long queried)) grace = queried;
         if (grace < 0) throw StatusException.BadRequest("gracePeriodSeconds must not be negative");
@@ -303,7 +302,19 @@ public sealed class ResourceEndpoint(IObjects objects, Writer writer, INodeGatew
     {
         if (context.Request.ContentType?.StartsWith("application/vnd.kubernetes.protobuf", StringComparison.Ordinal) == true)
             throw new StatusException(415, "UnsupportedMediaType", "protobuf is not supported; send application/json");
-        return JsonNode.Parse(await TextAsync(context)) as JsonObject ?? throw StatusException.BadRequest("the body must be an object");
+        return Parse(await TextAsync(context)) as JsonObject ?? throw StatusException.BadRequest("the body must be an object");
+    }
+
+    private static JsonNode? Parse(string text)
+    {
+        try
+        {
+            return JsonNode.Parse(text, documentOptions: new JsonDocumentOptions { MaxDepth = 64, AllowDuplicateProperties = false });
+        }
+        catch (JsonException exception)
+        {
+            throw StatusException.BadRequest("the body is not valid JSON: " + exception.Message);
+        }
     }
 
     private static async Task<string> TextAsync(HttpContext context)

@@ -29,7 +29,7 @@ public sealed class Objects(IStore store, TimeProvider clock) : IObjects
             var made = ObjectStamp.New(kind, document, Guid.NewGuid(), clock.GetUtcNow(), RandomNumberGenerator.GetString(SuffixAlphabet, 5));
             var name = ObjectStamp.NameOf(made);
             var key = kind.Key(name);
-            var result = await store.CommitAsync(new Transaction([new Compare(key, Revision.Zero)], [new Write(key, Bytes(made))]), cancellationToken);
+            var result = await store.CommitAsync(new Transaction([new Compare(key, Revision.Zero)], [Put(key, made)]), cancellationToken);
             if (result.Committed) return Versioned(made, result.At);
             if (!generated) throw new ObjectExistsException(kind, name);
         }
@@ -56,7 +56,7 @@ public sealed class Objects(IStore store, TimeProvider clock) : IObjects
             stored.Metadata().Remove("resourceVersion");
             if (!gone && JsonNode.DeepEquals(stored, made)) return Versioned(made, modified);
             var key = kind.Key(name);
-            var result = await store.CommitAsync(new Transaction([new Compare(key, modified)], [new Write(key, gone ? null : Bytes(made))]), cancellationToken);
+            var result = await store.CommitAsync(new Transaction([new Compare(key, modified)], [Put(key, gone ? null : made)]), cancellationToken);
             if (result.Committed) return Versioned(made, result.At);
             if (!string.IsNullOrEmpty(wanted)) throw Modified(kind, name);
         }
@@ -73,7 +73,7 @@ public sealed class Objects(IStore store, TimeProvider clock) : IObjects
             stored.Metadata().Remove("resourceVersion");
             if (next is not null && JsonNode.DeepEquals(stored, next)) return Versioned(next, modified);
             var key = kind.Key(name);
-            var result = await store.CommitAsync(new Transaction([new Compare(key, modified)], [new Write(key, next is null ? null : Bytes(next))]), cancellationToken);
+            var result = await store.CommitAsync(new Transaction([new Compare(key, modified)], [Put(key, next)]), cancellationToken);
             if (result.Committed) return Versioned(next ?? stored, result.At);
         }
     }
@@ -134,7 +134,9 @@ public sealed class Objects(IStore store, TimeProvider clock) : IObjects
         return document;
     }
 
-    private static byte[] Bytes(JsonObject document) => JsonSerializer.SerializeToUtf8Bytes(document);
+    /// <summary>The write of a document, or (null) its removal.</summary>
+    private static Write Put(string key, JsonObject? document) =>
+        new(key, document is null ? (ReadOnlyMemory<byte>?)null : new ReadOnlyMemory<byte>(JsonSerializer.SerializeToUtf8Bytes(document)));
 
     private static string After(string prefix) => prefix[..^1] + (char)(prefix[^1] + 1);
 }

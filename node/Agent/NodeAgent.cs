@@ -31,7 +31,8 @@ public sealed class NodeAgent(NodeOptions options, KernelProcess kernel, HttpCli
 
     public async Task RunAsync(CancellationToken cancellationToken)
     {
-        _ = Task.Run(() => EventsAsync(cancellationToken), cancellationToken);
+        // Not ended with the session: stopping waits for the exits of what it kills. It ends when the kernel's connection does.
+        _ = Task.Run(() => EventsAsync(CancellationToken.None), CancellationToken.None);
         var wait = FirstBackOff;
         while (!cancellationToken.IsCancellationRequested)
         {

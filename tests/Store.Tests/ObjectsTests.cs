@@ -1,0 +1,61 @@
+using System.Text.Json.Nodes;
+using Eyrie.ControlPlane.Resources;
+using Eyrie.ControlPlane.Store;
+using Xunit;
+
+namespace Eyrie.Store.Tests;
+
+public sealed class ObjectsTests
+{
+    private readonly Objects _objects = new(new ModelStore(), TimeProvider.System);
+
+    private static JsonObject Pod(string name, string? node = null) => new()
+    {
+        ["metadata"] = new JsonObject { ["name"] = name, ["namespace"] = "default" }, ["spec"] = new JsonObject { ["nodeName"] = node, ["containers"] = new JsonArray() },
+    };
+
+    [Fact]
+    public async Task A_deleted_object_is_gone_from_get_list_and_watch()
+    {
+        await _objects.CreateAsync(Kinds.Pod, Pod("a"), CancellationToken.None);
+        await _objects.DeleteAsync(Kinds.Pod, new ObjectName("default", "a"), new DeleteOptions(), CancellationToken.None);
+        Assert.Null(await _objects.GetAsync(Kinds.Pod, new ObjectName("default", "a"), CancellationToken.None));
+        Assert.Empty((await _objects.ListAsync(Kinds.Pod, null, CancellationToken.None)).Items);
+    }
+
+    [Fact]
+    public async Task A_pod_on_a_node_is_only_marked_until_the_node_confirms()
+    {
+        await _objects.CreateAsync(Kinds.Pod, Pod("a", "node-0"), CancellationToken.None);
+        var marked = await _objects.DeleteAsync(Kinds.Pod, new ObjectName("default", "a"), new DeleteOptions(), CancellationToken.None);
+        Assert.NotNull(marked["metadata"]!["deletionTimestamp"]);
+        Assert.Equal(30, marked["metadata"]!["deletionGracePeriodSeconds"]!.GetValue<long>());
+        await _objects.DeleteAsync(Kinds.Pod, new ObjectName("default", "a"), new DeleteOptions(0), CancellationToken.None);
+        Assert.Null(await _objects.GetAsync(Kinds.Pod, new ObjectName("default", "a"), CancellationToken.None));
+    }
+
+    [Fact]
+    public async Task An_update_on_an_old_revision_is_refused_and_status_is_not_spec()
+    {
+        var first = await _objects.CreateAsync(Kinds.Pod, Pod("a"), CancellationToken.None);
+        var second = (JsonObject)first.DeepClone();
+        second["spec"]!["nodeName"] = "node-0";
+        second["status"] = new JsonObject { ["phase"] = "Running" };
+        var stored = await _objects.UpdateAsync(Kinds.Pod, second, CancellationToken.None);
+        Assert.Null(stored["status"]);
+        Assert.Equal(2, stored["metadata"]!["generation"]!.GetValue<long>());
+        await Assert.ThrowsAsync<ObjectConflictException>(() => _objects.UpdateAsync(Kinds.Pod, second, CancellationToken.None));
+    }
+
+    [Fact]
+    public async Task An_object_with_finalizers_goes_when_the_last_one_is_removed()
+    {
+        var pod = Pod("a");
+        pod["metadata"]!["finalizers"] = new JsonArray("eyrie.dev/test");
+        await _objects.CreateAsync(Kinds.Pod, pod, CancellationToken.None);
+        var marked = await _objects.DeleteAsync(Kinds.Pod, new ObjectName("default", "a"), new DeleteOptions(), CancellationToken.None);
+        marked["metadata"]!.AsObject().Remove("finalizers");
+        await _objects.UpdateAsync(Kinds.Pod, marked, CancellationToken.None);
+        Assert.Null(await _objects.GetAsync(Kinds.Pod, new ObjectName("default", "a"), CancellationToken.None));
+    }
+}

@@ -1,0 +1,154 @@
+using System.Text;
+using Eyrie.ControlPlane.Store;
+using Xunit;
+
+namespace Eyrie.Store.Tests;
+
+/// <summary>What every implementation of the seam must do. One class an implementation derives from it.</summary>
+public abstract class StoreConformance : IAsyncLifetime
+{
+    protected IStore Store { get; set; } = null!;
+
+    protected abstract Task<IStore> OpenAsync();
+
+    public virtual async Task InitializeAsync() => Store = await OpenAsync();
+
+    public virtual async Task DisposeAsync() => await Store.DisposeAsync();
+
+    private static readonly CancellationToken None = CancellationToken.None;
+
+    private static Write Put(string key, string value) => new(key, new ReadOnlyMemory<byte>(Encoding.UTF8.GetBytes(value)));
+
+    private static string Text(ReadOnlyMemory<byte>? value) => value is { } bytes ? Encoding.UTF8.GetString(bytes.Span) : "<deleted>";
+
+    private Task<CommitResult> CommitAsync(params Write[] writes) => Store.CommitAsync(new Transaction([], writes), None);
+
+    [Fact]
+    public async Task A_write_is_read_back_with_the_revision_it_was_made_at()
+    {
+        var written = await CommitAsync(Put("/a", "1"));
+        var entry = Assert.Single((await Store.RangeAsync(new RangeQuery("/a", "/b"), None)).Entries);
+        Assert.Equal("1", Text(entry.Value));
+        Assert.Equal(written.At, entry.Modified);
+        Assert.Equal(written.At, entry.Created);
+    }
+
+    [Fact]
+    public async Task Compare_and_swap_writes_only_on_the_revision_it_was_decided_on()
+    {
+        var first = await CommitAsync(Put("/a", "1"));
+        Assert.False((await Store.CommitAsync(new Transaction([new Compare("/a", Revision.Zero)], [Put("/a", "new")]), None)).Committed);
+        Assert.True((await Store.CommitAsync(new Transaction([new Compare("/a", first.At)], [Put("/a", "2")]), None)).Committed);
+        Assert.False((await Store.CommitAsync(new Transaction([new Compare("/a", first.At)], [Put("/a", "3")]), None)).Committed);
+        Assert.Equal("2", Text((await Store.RangeAsync(new RangeQuery("/a", "/b"), None)).Entries[0].Value));
+    }
+
+    [Fact]
+    public async Task A_deleted_key_is_gone_and_may_be_made_anew()
+    {
+        await CommitAsync(Put("/a", "1"));
+        await CommitAsync(new Write("/a", null));
+        Assert.Empty((await Store.RangeAsync(new RangeQuery("/a", "/b"), None)).Entries);
+        Assert.True((await Store.CommitAsync(new Transaction([new Compare("/a", Revision.Zero)], [Put("/a", "2")]), None)).Committed);
+    }
+
+    [Fact]
+    public async Task A_range_is_ordered_limited_and_can_be_read_as_of_an_older_revision()
+    {
+        var both = await CommitAsync(Put("/p/b", "1"), Put("/p/a", "1"));
+        await CommitAsync(Put("/p/a", "2"), Put("/p/c", "1"));
+        await CommitAsync(new Write("/p/b", null));
+        var limited = await Store.RangeAsync(new RangeQuery("/p/", "/p0", 1), None);
+        Assert.True(limited.More);
+        Assert.Equal("/p/a", limited.Entries[0].Key);
+        var old = await Store.RangeAsync(new RangeQuery("/p/", "/p0", At: both.At), None);
+        Assert.Equal(["/p/a=1", "/p/b=1"], old.Entries.Select(entry => $"{entry.Key}={Text(entry.Value)}"));
+    }
+
+    [Fact]
+    public async Task A_watch_brings_every_change_after_its_revision_once_and_in_order()
+    {
+        var start = await CommitAsync(Put("/w/a", "1"));
+        await CommitAsync(Put("/w/a", "2"));
+        using var deadline = new CancellationTokenSource(TimeSpan.FromSeconds(20));
+        var seen = new List<string>();
+        var writing = Task.Run(async () =>
+        {
+            await CommitAsync(Put("/other", "x"));
+            await CommitAsync(new Write("/w/a", null));
+            await CommitAsync(Put("/w/b", "end"));
+        });
+        await foreach (var batch in Store.WatchAsync("/w/", start.At, deadline.Token))
+        {
+            seen.AddRange(batch.Changes.Select(change => $"{change.Key}={Text(change.Value)} was {Text(change.Previous)}"));
+            if (seen.Count >= 3) break;
+        }
+        await writing;
+        Assert.Equal(["/w/a=2 was 1", "/w/a=<deleted> was 2", "/w/b=end was <deleted>"], seen);
+    }
+
+    [Fact]
+    public async Task Many_writers_of_one_counter_lose_no_increment()
+    {
+        await CommitAsync(Put("/n", "0"));
+        await Task.WhenAll(Enumerable.Range(0, 8).Select(_ => Task.Run(async () =>
+        {
+            for (int done = 0; done < 10;)
+            {
+                var entry = (await Store.RangeAsync(new RangeQuery("/n", "/o"), None)).Entries[0];
+                var next = (int.Parse(Text(entry.Value), System.Globalization.CultureInfo.InvariantCulture) + 1).ToString(System.Globalization.CultureInfo.InvariantCulture);
+                if ((await Store.CommitAsync(new Transaction([new Compare("/n", entry.Modified)], [Put("/n", next)]), None)).Committed) done++;
+            }
+        })));
+        Assert.Equal("80", Text((await Store.RangeAsync(new RangeQuery("/n", "/o"), None)).Entries[0].Value));
+    }
+
+    [Fact]
+    public async Task What_was_compacted_is_refused_and_what_stands_stays()
+    {
+        var first = await CommitAsync(Put("/a", "1"));
+        await CommitAsync(Put("/a", "2"));
+        var last = await CommitAsync(Put("/a", "3"));
+        await Store.CompactAsync(last.At, None);
+        await Assert.ThrowsAsync<RevisionCompactedException>(async () =>
+        {
+            await foreach (var batch in Store.WatchAsync("/a", first.At, None)) Assert.Fail($"brought {batch}");
+        });
+        Assert.Equal("3", Text((await Store.RangeAsync(new RangeQuery("/a", "/b"), None)).Entries[0].Value));
+    }
+}
+
+public sealed class ModelStoreTests : StoreConformance
+{
+    protected override Task<IStore> OpenAsync() => Task.FromResult<IStore>(new ModelStore());
+}
+
+public sealed class EmbeddedStoreTests : StoreConformance
+{
+    private readonly string _directory = Directory.CreateTempSubdirectory("eyrie-store-").FullName;
+
+    protected override Task<IStore> OpenAsync() => Task.FromResult<IStore>(EmbeddedStore.Open(Path.Combine(_directory, "store.db")));
+
+    public override async Task DisposeAsync()
+    {
+        await base.DisposeAsync();
+        Directory.Delete(_directory, true);
+    }
+
+    [Fact]
+    public async Task Reopened_it_holds_everything_and_watches_go_on_by_revision()
+    {
+        var first = await Store.CommitAsync(new Transaction([], [new Write("/a", new byte[] { 1 })]), CancellationToken.None);
+        var second = await Store.CommitAsync(new Transaction([], [new Write("/a", new byte[] { 2 })]), CancellationToken.None);
+        await Store.DisposeAsync();
+        Store = await OpenAsync();
+        var range = await Store.RangeAsync(new RangeQuery("/a", "/b"), CancellationToken.None);
+        Assert.Equal(second.At, range.At);
+        Assert.Equal(2, range.Entries[0].Value.Span[0]);
+        await foreach (var batch in Store.WatchAsync("/a", first.At, CancellationToken.None))
+        {
+            Assert.Equal(second.At, Assert.Single(batch.Changes).At);
+            break;
+        }
+    }
+}
