@@ -20,7 +20,6 @@ public static unsafe class ChildProcess
     private static nint Steps(ref Launcher.Child child, int report, int go, ref int stage)
     {
         nint result;
-        Host.Call(Sys.Prctl, 1, 9); // PR_SET_PDEATHSIG SIGKILL: no container outlives the kernel
         ulong none = 0;
         Host.Call(Sys.RtSigprocmask, 2, (nint)(&none), 0, 8);
         if (child.NativeProgram == null)
@@ -43,6 +42,8 @@ public static unsafe class ChildProcess
         if ((result = Privileges.Become(child.Description)) < 0) return result;
         stage = (int)LaunchStage.Privileges;
         if ((result = Privileges.Empty(child.KeepNetworkBind != 0)) < 0) return result;
+        // PR_SET_PDEATHSIG SIGKILL: nothing outlives the kernel. Only now, since every change of identity clears it.
+        if ((result = Host.Call(Sys.Prctl, 1, 9)) < 0) return result;
         stage = (int)LaunchStage.WorkingDirectory;
         if (child.NativeProgram == null && (result = Program.ChangeDirectory(child.Description)) < 0) return result;
         stage = (int)LaunchStage.Filter;

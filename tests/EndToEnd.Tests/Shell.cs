@@ -1,0 +1,34 @@
+using System.Diagnostics;
+
+namespace Eyrie.EndToEnd.Tests;
+
+/// <summary>Real programs with a deadline.</summary>
+public static class Shell
+{
+    public static string Root => Path.GetFullPath(Path.Combine(AppContext.BaseDirectory, "../../../../.."));
+
+    public static async Task<(int Code, string Output)> RunAsync(string program, IEnumerable<string> arguments, IReadOnlyDictionary<string, string>? environment = null)
+    {
+        var start = new ProcessStartInfo(program) { RedirectStandardOutput = true, RedirectStandardError = true, WorkingDirectory = Root };
+        foreach (var argument in arguments) start.ArgumentList.Add(argument);
+        foreach (var (name, value) in environment ?? new Dictionary<string, string>()) start.Environment[name] = value;
+        using var process = Process.Start(start)!;
+        using var deadline = new CancellationTokenSource(TimeSpan.FromMinutes(3));
+        var output = process.StandardOutput.ReadToEndAsync(deadline.Token);
+        var errors = process.StandardError.ReadToEndAsync(deadline.Token);
+        await process.WaitForExitAsync(deadline.Token);
+        return (process.ExitCode, await output + await errors);
+    }
+
+    /// <summary>Runs until the output satisfies; after the deadline says what it saw last.</summary>
+    public static async Task<string> UntilAsync(Func<Task<(int Code, string Output)>> run, Func<string, bool> wanted, string waitingFor)
+    {
+        var end = DateTimeOffset.UtcNow.AddSeconds(30);
+        while (true)
+        {
+            var (_, output) = await run();
+            if (wanted(output)) return output;
+            if (DateTimeOffset.UtcNow > end) throw new TimeoutException($"waited 30 s for {waitingFor}; saw last:\n{output}");
+        }
+    }
+}

@@ -1,0 +1,24 @@
+using System.Diagnostics;
+
+namespace Eyrie.Servers.Tests;
+
+public sealed class KernelDeathTests
+{
+    [Fact]
+    public async Task Nothing_outlives_a_kernel_that_is_killed()
+    {
+        var kernel = await RunningKernel.StartAsync();
+        var spec = kernel.Script("sleep 1000");
+        await kernel.Service.CreateAsync(spec, CancellationToken.None);
+        await kernel.Service.StartAsync(spec.Id, CancellationToken.None);
+        var container = (await kernel.Service.ListAsync(CancellationToken.None)).Single(status => status.Id == spec.Id).ProcessId;
+        var children = File.ReadAllText($"/proc/{kernel.ProcessId}/task/{kernel.ProcessId}/children").Split(' ', StringSplitOptions.RemoveEmptyEntries);
+        Assert.Contains($"{container}", children);
+        using (var process = Process.GetProcessById(kernel.ProcessId)) process.Kill();
+        var end = DateTimeOffset.UtcNow.AddSeconds(10);
+        while (children.Any(child => Directory.Exists($"/proc/{child}")))
+            Assert.True(DateTimeOffset.UtcNow < end, $"10 s after the kernel was killed these live: {string.Join(", ", children.Where(child => Directory.Exists($"/proc/{child}")))}");
+        foreach (var controller in new[] { "memory", "cpu", "cpuacct", "pids" })
+            foreach (var group in new[] { $"/{spec.Id}", "" }) Directory.Delete($"/sys/fs/cgroup/{controller}/{kernel.Group}{group}");
+    }
+}
