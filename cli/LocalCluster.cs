@@ -54,7 +54,10 @@ public sealed class LocalCluster(string stateDirectory)
         }
         await WaitAsync(members);
         File.Delete(ProcessFile);
-        if (purge && Directory.Exists(stateDirectory)) Directory.Delete(stateDirectory, true);
+        if (!purge || !Directory.Exists(stateDirectory)) return;
+        var octet = Path.Combine(stateDirectory, "cluster-octet");
+        if (File.Exists(octet)) File.Delete($"/run/eyrie/octet-{File.ReadAllText(octet)}");
+        Directory.Delete(stateDirectory, true);
     }
 
     public IReadOnlyList<(string Name, int ProcessId, bool Alive)> Status() => [.. Members().Select(member => (member.Name, member.ProcessId, Alive(member)))];

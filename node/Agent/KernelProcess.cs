@@ -16,9 +16,11 @@ public sealed class KernelProcess : IAsyncDisposable
     /// <summary>Completes when the kernel has ended.</summary>
     public Task Ended { get; }
 
-    private KernelProcess(Process process, ContainerService service)
+    private readonly string _socket;
+
+    private KernelProcess(Process process, ContainerService service, string socket)
     {
-        (_process, Service) = (process, service);
+        (_process, Service, _socket) = (process, service, socket);
         Ended = process.WaitForExitAsync();
     }
 
@@ -33,7 +35,7 @@ public sealed class KernelProcess : IAsyncDisposable
         using var deadline = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
         deadline.CancelAfter(TimeSpan.FromSeconds(15));
         if (await process.StandardOutput.ReadLineAsync(deadline.Token) != "ready") throw new InvalidOperationException("the microkernel did not start; its message is above");
-        return new KernelProcess(process, await ContainerService.ConnectAsync(socket, deadline.Token));
+        return new KernelProcess(process, await ContainerService.ConnectAsync(socket, deadline.Token), socket);
     }
 
     public async ValueTask DisposeAsync()
@@ -45,5 +47,6 @@ public sealed class KernelProcess : IAsyncDisposable
             await _process.WaitForExitAsync();
         }
         _process.Dispose();
+        File.Delete(_socket);
     }
 }
