@@ -57,6 +57,7 @@ public sealed class LocalCluster(string stateDirectory)
         if (!purge || !Directory.Exists(stateDirectory)) return;
         var octet = Path.Combine(stateDirectory, "cluster-octet");
         if (File.Exists(octet)) File.Delete($"/run/eyrie/octet-{File.ReadAllText(octet)}");
+        if (Directory.Exists("/run/eyrie") && !Directory.EnumerateFileSystemEntries("/run/eyrie").Any()) Directory.Delete("/run/eyrie");
         Directory.Delete(stateDirectory, true);
     }
 

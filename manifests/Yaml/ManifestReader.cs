@@ -37,9 +37,9 @@ public static partial class ManifestReader
     public static IReadOnlyList<ManifestDocument> Read(string text, string file)
     {
         if (text.Length > MaxBytes) throw new ManifestException(file, 1, 1, $"the file has more than {MaxBytes} bytes");
+        var parser = new Parser(new StringReader(text));
         try
         {
-            var parser = new Parser(new StringReader(text));
             parser.Consume<StreamStart>();
             var documents = new List<ManifestDocument>();
             while (parser.TryConsume<DocumentStart>(out var start))
@@ -52,6 +52,12 @@ public static partial class ManifestReader
                 documents.Add(new ManifestDocument(content, builder.Places));
             }
             return documents;
+        }
+        catch (InvalidOperationException)
+        {
+            // The scanner's way to say that a flow collection ran into the next line: the last thing it understood is where to look.
+            var last = parser.Current?.End ?? Mark.Empty;
+            throw new ManifestException(file, last.Line, last.Column, "a [ or { is not closed, or a comma is missing, after here");
         }
         catch (YamlException exception)
         {
