@@ -62,7 +62,7 @@ public sealed class HelloTests(HelloCluster cluster) : IClassFixture<HelloCluste
     }
 
     [Theory]
-    [InlineData("a: [1\nb: 2", ":1:5: a [ or { is not closed")]
+    [InlineData("a: [1\nb: 2", ":1:4: a [ or { is not closed")]
     [InlineData("kind: Pod\nkind: Pod", ":2:1: key \"kind\" is there twice")]
     [InlineData("apiVersion: v1\nkind: Pod\nmetadata: {name: a}\nspec:\n  containers:\n  - name: a\n    image: b\n    colour: red", "unknown field \"spec.containers[0].colour\"")]
     [InlineData("apiVersion: v1\nkind: Pod\nmetadata: {name: a}\nspec:\n  containers:\n  - name: a\n    image: b\n    ports: [{containerPort: 70000}]", "must be between 1 and 65535")]
