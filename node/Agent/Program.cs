@@ -37,13 +37,25 @@ internal sealed class MetricsListener : IDisposable
 
     public MetricsListener()
     {
-        using var probe = new TcpListener(IPAddress.Loopback, 0);
-        probe.Start();
-        int port = ((IPEndPoint)probe.LocalEndpoint).Port;
-        probe.Stop();
-        Url = $"http://127.0.0.1:{port}/metrics";
-        _server = new MetricServer("127.0.0.1", port);
-        _server.Start();
+        const int Tries = 20;
+        for (int attempt = 1; ; attempt++)
+        {
+            using var probe = new TcpListener(IPAddress.Loopback, 0);
+            probe.Start();
+            int port = ((IPEndPoint)probe.LocalEndpoint).Port;
+            probe.Stop();
+            Url = $"http://127.0.0.1:{port}/metrics";
+            _server = new MetricServer("127.0.0.1", port);
+            try
+            {
+                _server.Start();
+                return;
+            }
+            catch (HttpListenerException) when (attempt < Tries)
+            {
+                // Another process took the port between the look and the listen: the next one.
+            }
+        }
     }
 
     public void Dispose() => _server.Dispose();
