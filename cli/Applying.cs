@@ -3,28 +3,29 @@ using Eyrie.Manifests.Yaml;
 
 namespace Eyrie.Cli;
 
+/// <summary>What became of one document: created, configured or unchanged.</summary>
+public sealed record Applied(string Kind, string Namespace, string Name, string Outcome)
+{
+    public override string ToString() => $"{Kind.ToLowerInvariant()}/{Name} {Outcome}";
+}
+
 /// <summary>apply: every document is checked by the server first, then all are written; after a mistake nothing is.</summary>
 public static class Applying
 {
     private const string LastApplied = "kubectl.kubernetes.io/last-applied-configuration";
 
-    private static readonly Dictionary<(string, string), string> Plurals = new()
-    {
-        [("v1", "Pod")] = "pods", [("v1", "Service")] = "services", [("v1", "Namespace")] = "namespaces", [("v1", "ConfigMap")] = "configmaps", [("v1", "Secret")] = "secrets",
-        [("apps/v1", "Deployment")] = "deployments", [("apps/v1", "ReplicaSet")] = "replicasets",
-    };
-
-    public static async Task<IReadOnlyList<string>> ApplyAsync(Cluster cluster, string file)
+    public static async Task<IReadOnlyList<Applied>> ApplyAsync(Cluster cluster, string file)
     {
         if (!File.Exists(file)) throw new Failure($"{file}: no such file");
         var documents = ManifestReader.Read(await File.ReadAllTextAsync(file), file);
         if (documents.Count == 0) throw new Failure($"{file}: there is no document in it");
+        var resources = await Resources.DiscoverAsync(cluster);
         var problems = new List<string>();
         foreach (var document in documents)
         {
             try
             {
-                await WriteAsync(cluster, document.Content, dryRun: true);
+                await WriteAsync(cluster, resources, document.Content, dryRun: true);
             }
             catch (Failure failure)
             {
@@ -32,8 +33,8 @@ public static class Applying
             }
         }
         if (problems.Count > 0) throw new Failure(string.Join('\n', problems) + "\nnothing was applied");
-        var done = new List<string>();
-        foreach (var document in documents) done.Add(await WriteAsync(cluster, document.Content, dryRun: false));
+        var done = new List<Applied>();
+        foreach (var document in documents) done.Add(await WriteAsync(cluster, resources, document.Content, dryRun: false));
         return done;
     }
 
@@ -45,13 +46,13 @@ public static class Applying
         return $"{file}:{place.Line}:{place.Column}: {message}";
     }
 
-    private static async Task<string> WriteAsync(Cluster cluster, JsonObject document, bool dryRun)
+    private static async Task<Applied> WriteAsync(Cluster cluster, Resources resources, JsonObject document, bool dryRun)
     {
         string version = document["apiVersion"]?.ToString() ?? throw new Failure("apiVersion is missing"), kind = document["kind"]?.ToString() ?? throw new Failure("kind is missing");
-        if (!Plurals.TryGetValue((version, kind), out var plural)) throw new Failure($"apiVersion {version}, kind {kind} is not known to this command; use kubectl for it");
+        var type = resources.OfManifest(version, kind);
         var name = document["metadata"]?["name"]?.ToString() ?? throw new Failure("metadata.name is missing");
-        var root = version == "v1" ? "/api/v1" : "/apis/" + version;
-        var collection = kind == "Namespace" ? $"{root}/namespaces" : $"{root}/namespaces/{document["metadata"]!["namespace"]?.ToString() ?? "default"}/{plural}";
+        var @namespace = document["metadata"]!["namespace"]?.ToString() ?? "default";
+        var collection = type.Collection(@namespace);
         var query = "?fieldValidation=Strict" + (dryRun ? "&dryRun=All" : "");
         var wanted = (JsonObject)document.DeepClone();
         if (wanted["metadata"]!["annotations"] is not JsonObject) wanted["metadata"]!["annotations"] = new JsonObject();
@@ -60,12 +61,12 @@ public static class Applying
         if (stored is null)
         {
             await cluster.CallAsync(HttpMethod.Post, collection + query, wanted);
-            return $"{kind.ToLowerInvariant()}/{name} created";
+            return new Applied(kind, @namespace, name, "created");
         }
         var last = stored["metadata"]?["annotations"]?[LastApplied]?.ToString() is { } text ? JsonNode.Parse(text) as JsonObject : null;
         var patch = MergeDifference(last ?? [], wanted);
         var written = await cluster.CallAsync(HttpMethod.Patch, $"{collection}/{name}{query}", patch, "application/merge-patch+json");
-        return $"{kind.ToLowerInvariant()}/{name} {(written["metadata"]!["resourceVersion"]!.ToString() == stored["metadata"]!["resourceVersion"]!.ToString() ? "unchanged" : "configured")}";
+        return new Applied(kind, @namespace, name, written["metadata"]!["resourceVersion"]!.ToString() == stored["metadata"]!["resourceVersion"]!.ToString() ? "unchanged" : "configured");
     }
 
     /// <summary>A merge patch that sets what is wanted and removes what was applied last and is wanted no more.</summary>

@@ -8,11 +8,9 @@ using System.Text.Json.Nodes;
 
 namespace Eyrie.Cli;
 
-/// <summary>Packs a folder into an OCI image and pushes it to the cluster's registry; or pushes an OCI layout as it is.</summary>
+/// <summary>Packs a folder into an OCI image and pushes it to the cluster's registry; or pushes an archive's image as it is.</summary>
 public static class Images
 {
-    private const string ManifestType = "application/vnd.oci.image.manifest.v1+json";
-
     public static (string Repository, string Tag) Split(string name)
     {
         int colon = name.LastIndexOf(':');
@@ -27,11 +25,38 @@ public static class Images
         return response.IsSuccessStatusCode;
     }
 
-    public static async Task ImportAsync(Cluster cluster, string name, string folder)
+    /// <summary>Imports a root file system's folder, an OCI layout or a docker archive (folder or tar).</summary>
+    public static async Task ImportAsync(Cluster cluster, string name, string source)
     {
-        if (!Directory.Exists(folder)) throw new Failure($"{folder}: no such folder");
-        if (File.Exists(Path.Combine(folder, "oci-layout"))) await LayoutAsync(cluster, name, folder);
-        else await FolderAsync(cluster, name, folder);
+        if (File.Exists(source))
+        {
+            var unpacked = Directory.CreateTempSubdirectory("eyrie-archive-").FullName;
+            try
+            {
+                await ImageArchive.ExtractAsync(source, unpacked);
+                if (!ImageArchive.IsOne(unpacked)) throw new Failure($"{source} is neither an OCI layout nor a docker archive; to import a root file system, unpack it into a folder first");
+                await ArchiveAsync(cluster, name, unpacked);
+            }
+            finally
+            {
+                Directory.Delete(unpacked, true);
+            }
+        }
+        else if (!Directory.Exists(source)) throw new Failure($"{source}: no such file or folder");
+        else if (ImageArchive.IsOne(source)) await ArchiveAsync(cluster, name, source);
+        else await FolderAsync(cluster, name, source);
+    }
+
+    private static async Task ArchiveAsync(Cluster cluster, string name, string directory)
+    {
+        var (repository, tag) = Split(name);
+        var image = ImageArchive.Read(directory);
+        foreach (var (digest, file) in image.Blobs)
+        {
+            await using var content = File.OpenRead(file);
+            await BlobAsync(cluster, repository, digest, new StreamContent(content));
+        }
+        await ManifestAsync(cluster, repository, tag, image.Manifest, image.MediaType);
     }
 
     private static async Task FolderAsync(Cluster cluster, string name, string folder)
@@ -49,15 +74,15 @@ public static class Images
             ["architecture"] = "amd64", ["os"] = "linux", ["config"] = new JsonObject { ["Env"] = new JsonArray("PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin") },
             ["rootfs"] = new JsonObject { ["type"] = "layers", ["diff_ids"] = new JsonArray(diff) },
         }.ToJsonString());
-        await BlobAsync(cluster, repository, layer);
-        await BlobAsync(cluster, repository, config);
+        await BlobAsync(cluster, repository, Digest(layer), new ByteArrayContent(layer));
+        await BlobAsync(cluster, repository, Digest(config), new ByteArrayContent(config));
         JsonObject Descriptor(string type, byte[] content) => new() { ["mediaType"] = type, ["digest"] = Digest(content), ["size"] = content.Length };
         var manifest = new JsonObject
         {
-            ["schemaVersion"] = 2, ["mediaType"] = ManifestType, ["config"] = Descriptor("application/vnd.oci.image.config.v1+json", config),
-            ["layers"] = new JsonArray(Descriptor("application/vnd.oci.image.layer.v1.tar+gzip", layer)),
+            ["schemaVersion"] = 2, ["mediaType"] = ImageArchive.ManifestType, ["config"] = Descriptor(ImageArchive.ConfigType, config),
+            ["layers"] = new JsonArray(Descriptor(ImageArchive.LayerType + "+gzip", layer)),
         };
-        await ManifestAsync(cluster, repository, tag, Encoding.UTF8.GetBytes(manifest.ToJsonString()));
+        await ManifestAsync(cluster, repository, tag, Encoding.UTF8.GetBytes(manifest.ToJsonString()), ImageArchive.ManifestType);
     }
 
     /// <summary>Entries in order of name, owned by root, with no times: the same folder gives the same image.</summary>
@@ -78,31 +103,21 @@ public static class Images
         }
     }
 
-    private static async Task LayoutAsync(Cluster cluster, string name, string folder)
+    private static async Task BlobAsync(Cluster cluster, string repository, string digest, HttpContent content)
     {
-        var (repository, tag) = Split(name);
-        byte[] Blob(string digest) => File.ReadAllBytes(Path.Combine(folder, "blobs", digest.Replace(':', '/')));
-        var index = JsonNode.Parse(await File.ReadAllTextAsync(Path.Combine(folder, "index.json")))!;
-        var manifest = Blob((index["manifests"] as JsonArray)?.FirstOrDefault()?["digest"]?.ToString() ?? throw new Failure($"{folder}/index.json names no manifest"));
-        var content = JsonNode.Parse(manifest)!;
-        foreach (var descriptor in (content["layers"] as JsonArray ?? []).Append(content["config"])) await BlobAsync(cluster, repository, Blob(descriptor!["digest"]!.ToString()));
-        await ManifestAsync(cluster, repository, tag, manifest);
+        using (content)
+        {
+            using var check = await cluster.Http.SendAsync(new HttpRequestMessage(HttpMethod.Head, $"/v2/{repository}/blobs/{digest}"));
+            if (check.IsSuccessStatusCode) return;
+            using var response = await cluster.Http.PostAsync($"/v2/{repository}/blobs/uploads/?digest={digest}", content);
+            await CheckAsync(response);
+        }
     }
 
-    private static async Task BlobAsync(Cluster cluster, string repository, byte[] content)
-    {
-        var digest = Digest(content);
-        using var check = await cluster.Http.SendAsync(new HttpRequestMessage(HttpMethod.Head, $"/v2/{repository}/blobs/{digest}"));
-        if (check.StatusCode == HttpStatusCode.OK) return;
-        using var body = new ByteArrayContent(content);
-        using var response = await cluster.Http.PostAsync($"/v2/{repository}/blobs/uploads/?digest={digest}", body);
-        await CheckAsync(response);
-    }
-
-    private static async Task ManifestAsync(Cluster cluster, string repository, string tag, byte[] manifest)
+    private static async Task ManifestAsync(Cluster cluster, string repository, string tag, byte[] manifest, string mediaType)
     {
         using var body = new ByteArrayContent(manifest);
-        body.Headers.ContentType = new MediaTypeHeaderValue(ManifestType);
+        body.Headers.ContentType = new MediaTypeHeaderValue(mediaType);
         using var response = await cluster.Http.PutAsync($"/v2/{repository}/manifests/{tag}", body);
         await CheckAsync(response);
     }

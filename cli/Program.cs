@@ -26,9 +26,9 @@ up.SetAction(async (parsed, _) => await Guard(async () =>
     {
         await SampleImages.EnsureAsync(cluster, file, Say);
         var applied = await Applying.ApplyAsync(cluster, file);
-        foreach (var line in applied) Say(line);
-        await Rollout.FollowAsync(cluster, applied, Say);
-        foreach (var service in (await cluster.GetAsync("/api/v1/services"))!["items"]!.AsArray())
+        foreach (var done in applied) Say($"{done}");
+        await Rollout.FollowAsync(cluster, [.. applied.Where(done => done.Kind == "Deployment").Select(done => (done.Namespace, done.Name))]);
+        foreach (var service in (await cluster.GetAsync("/api/v1/services"))!["items"]!.AsArray().Where(service => applied.Any(done => done.Kind == "Service" && done.Name == service!["metadata"]!["name"]!.ToString())))
             foreach (var item in service!["spec"]!["ports"]!.AsArray())
                 Say($"service/{service["metadata"]!["name"]} answers at http://{service["spec"]!["clusterIP"]}:{item!["port"]}/");
     }
@@ -96,13 +96,13 @@ var delete = new Command("delete", "Deletes a resource.") { kind, named };
 delete.SetAction(async (parsed, _) => await Guard(async () =>
 {
     using var cluster = Cluster.Open(State(parsed));
-    await cluster.CallAsync(HttpMethod.Delete, Listing.PathOf(parsed.GetValue(kind)!, parsed.GetValue(namespaceOption)!) + "/" + parsed.GetValue(named), null);
+    await cluster.CallAsync(HttpMethod.Delete, (await Resources.DiscoverAsync(cluster)).Named(parsed.GetValue(kind)!).Collection(parsed.GetValue(namespaceOption)!) + "/" + parsed.GetValue(named), null);
     Console.WriteLine($"{parsed.GetValue(kind)}/{parsed.GetValue(named)} deleted");
 }));
 
 var imageName = new Argument<string>("name") { Description = "NAME:TAG" };
-var folder = new Argument<string>("folder") { Description = "Root file system, or OCI layout." };
-var import = new Command("import", "Packs a folder (or takes an OCI layout) into the cluster's registry.") { imageName, folder };
+var folder = new Argument<string>("folder") { Description = "Root file system, OCI layout or docker archive; the archives also as a tar file." };
+var import = new Command("import", "Packs a folder into an image of the cluster's registry, or takes an OCI layout or docker archive.") { imageName, folder };
 import.SetAction(async (parsed, _) => await Guard(async () =>
 {
     using var cluster = Cluster.Open(State(parsed));
