@@ -1,3 +1,4 @@
+using System.Net.Http.Headers;
 using System.Security.Cryptography;
 using System.Text;
 using Eyrie.ControlPlane.Api;
@@ -17,12 +18,25 @@ public static class Authentication
             return;
         }
         context.Response.StatusCode = 401;
+        if (path.StartsWithSegments("/v2")) context.Response.Headers.WWWAuthenticate = "Basic realm=\"eyrie\"";
         context.Response.ContentType = "application/json";
         await context.Response.WriteAsync(new StatusException(401, "Unauthorized", "Unauthorized: the bearer token is missing or unknown").ToStatus().ToJsonString());
     }
 
     private static bool Holds(HttpContext context, string token) =>
-        CryptographicOperations.FixedTimeEquals(Encoding.UTF8.GetBytes(context.Request.Headers.Authorization.ToString()), Encoding.UTF8.GetBytes("Bearer " + token));
+        CryptographicOperations.FixedTimeEquals(Encoding.UTF8.GetBytes(Presented(context)), Encoding.UTF8.GetBytes(token));
+
+    /// <summary>The bearer token; for the registry also the password of basic authentication, with any name, as image tools send it.</summary>
+    private static string Presented(HttpContext context)
+    {
+        if (!AuthenticationHeaderValue.TryParse(context.Request.Headers.Authorization, out var header) || header.Parameter is null) return "";
+        if (string.Equals(header.Scheme, "Bearer", StringComparison.OrdinalIgnoreCase)) return header.Parameter;
+        if (!string.Equals(header.Scheme, "Basic", StringComparison.OrdinalIgnoreCase) || !context.Request.Path.StartsWithSegments("/v2")) return "";
+        var decoded = new byte[header.Parameter.Length];
+        if (!Convert.TryFromBase64String(header.Parameter, decoded, out int length)) return "";
+        var pair = Encoding.UTF8.GetString(decoded, 0, length);
+        return pair[(pair.IndexOf(':', StringComparison.Ordinal) + 1)..];
+    }
 }
 
 /// <summary>The namespaces that every cluster has.</summary>

@@ -1,16 +1,15 @@
 using System.Text.Json.Nodes;
 using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Http;
-using Microsoft.AspNetCore.Http.Features;
 using Microsoft.AspNetCore.Routing;
 using Microsoft.Extensions.DependencyInjection;
 
 namespace Eyrie.ControlPlane.Registry;
 
-/// <summary>The cluster's own registry: the part of the OCI distribution specification (v1.1) that push and pull by digest and tag need; uploads are monolithic.</summary>
+/// <summary>The cluster's own registry: the part of the OCI distribution specification (v1.1) that push and pull need.</summary>
 public static class RegistryEndpoints
 {
-    public static IServiceCollection AddEyrieRegistry(this IServiceCollection services, string directory) => services.AddSingleton(new BlobStore(directory));
+    public static IServiceCollection AddEyrieRegistry(this IServiceCollection services, string directory) => services.AddSingleton(new BlobStore(directory)).AddSingleton(provider => new Uploads(directory, provider.GetRequiredService<BlobStore>()));
 
     public static void MapEyrieRegistry(this IEndpointRouteBuilder routes)
     {
@@ -21,14 +20,14 @@ public static class RegistryEndpoints
 
     private static JsonArray List(IEnumerable<string> items) => new([.. items.Select(item => (JsonNode)item)]);
 
-    private static Task HandleAsync(HttpContext context, BlobStore blobs, string path)
+    private static Task HandleAsync(HttpContext context, BlobStore blobs, Uploads uploads, string path)
     {
         var parts = path.Split('/');
         var method = context.Request.Method;
         bool read = HttpMethods.IsGet(method) || HttpMethods.IsHead(method);
         if (parts.Length >= 3 && parts[^2] == "tags" && parts[^1] == "list" && read) return TagsAsync(context, blobs, Name(parts[..^2]));
         if (parts.Length >= 3 && parts[^2] == "manifests") return read ? ManifestAsync(context, blobs, Name(parts[..^2]), parts[^1]) : PutManifestAsync(context, blobs, Name(parts[..^2]), parts[^1]);
-        if (parts.Length >= 4 && parts[^3] == "blobs" && parts[^2] == "uploads") return UploadAsync(context, blobs, Name(parts[..^3]), parts[^1]);
+        if (parts.Length >= 4 && parts[^3] == "blobs" && parts[^2] == "uploads") return UploadEndpoint.HandleAsync(context, blobs, uploads, Name(parts[..^3]), parts[^1]);
         if (parts.Length >= 3 && parts[^2] == "blobs" && read) return BlobAsync(context, blobs, parts[^1]);
         return RefuseAsync(context, 404, "UNSUPPORTED", "there is nothing at this path");
     }
@@ -89,26 +88,7 @@ public static class RegistryEndpoints
         if (HttpMethods.IsGet(context.Request.Method)) await context.Response.SendFileAsync(file.FullName, context.RequestAborted);
     }
 
-    /// <summary>POST with a digest uploads at once; without, it names the place for the one PUT that follows.</summary>
-    private static async Task UploadAsync(HttpContext context, BlobStore blobs, string repository, string upload)
-    {
-        if (!BlobStore.IsRepository(repository)) { await RefuseAsync(context, 400, "NAME_INVALID", "the repository's name is not valid"); return; }
-        var digest = context.Request.Query["digest"].ToString();
-        if (HttpMethods.IsPost(context.Request.Method) && digest.Length == 0)
-        {
-            context.Response.StatusCode = 202;
-            context.Response.Headers.Location = $"/v2/{repository}/blobs/uploads/{Guid.NewGuid():N}";
-            return;
-        }
-        if (!BlobStore.IsDigest(digest)) { await RefuseAsync(context, 400, "DIGEST_INVALID", "digest must be sha256:HEX; chunked uploads are not supported"); return; }
-        if (context.Features.Get<IHttpMaxRequestBodySizeFeature>() is { IsReadOnly: false } limit) limit.MaxRequestBodySize = null;
-        if (await blobs.AddAsync(context.Request.Body, digest, context.RequestAborted) is null) { await RefuseAsync(context, 400, "DIGEST_INVALID", "the content has another digest"); return; }
-        context.Response.StatusCode = 201;
-        context.Response.Headers.Location = $"/v2/{repository}/blobs/{digest}";
-        context.Response.Headers["Docker-Content-Digest"] = digest;
-    }
-
-    private static async Task RefuseAsync(HttpContext context, int code, string error, string message)
+    internal static async Task RefuseAsync(HttpContext context, int code, string error, string message)
     {
         context.Response.StatusCode = code;
         context.Response.ContentType = "application/json";

@@ -1,0 +1,68 @@
+using Xunit;
+
+namespace Eyrie.EndToEnd.Tests;
+
+/// <summary>Images that a real tool (skopeo) wrote, imported and run.</summary>
+public sealed class ImageImportTests(HelloCluster cluster) : IClassFixture<HelloCluster>
+{
+    [Theory]
+    [InlineData("oci", "oci:{0}/image:latest", "{0}/image")]
+    [InlineData("ocitar", "oci-archive:{0}/image.tar:latest", "{0}/image.tar")]
+    [InlineData("docker", "docker-archive:{0}/image.tar:any:latest", "{0}/image.tar")]
+    public async Task An_image_that_skopeo_copied_out_of_the_registry_comes_in_again_and_runs(string name, string target, string source)
+    {
+        var folder = Directory.CreateTempSubdirectory("eyrie-import-").FullName;
+        try
+        {
+            var token = (await File.ReadAllTextAsync(Path.Combine(cluster.State, "pki/admin.token"))).Trim();
+            var server = (await cluster.KubectlAsync("config", "view", "-o", "jsonpath={.clusters[0].cluster.server}")).Output["https://".Length..];
+            var (code, output) = await Shell.RunAsync("skopeo", ["--insecure-policy", "copy", "--src-tls-verify=false", "--src-creds", "admin:" + token, $"docker://{server}/hello:1", string.Format(null, target, folder)]);
+            Assert.True(code == 0, output);
+            (code, output) = await cluster.EyrieAsync("image", "import", $"{name}:1", string.Format(null, source, folder));
+            Assert.True(code == 0, output);
+            Assert.Contains($"{name}:1", (await cluster.EyrieAsync("image", "list")).Output, StringComparison.Ordinal);
+            var file = Path.Combine(folder, "pod.yaml");
+            await File.WriteAllTextAsync(file, $"apiVersion: v1\nkind: Pod\nmetadata: {{name: {name}}}\nspec:\n  restartPolicy: Never\n  containers:\n  - name: a\n    image: {name}:1\n    command: [cat, /version]\n");
+            (code, output) = await cluster.EyrieAsync("apply", "-f", file);
+            Assert.True(code == 0, output);
+            await Shell.UntilAsync(() => cluster.KubectlAsync("get", "pod", name, "-o", "jsonpath={.status.phase}"), phase => phase == "Succeeded", "the pod to succeed");
+            Assert.Equal("1", (await cluster.KubectlAsync("logs", name)).Output.Trim());
+        }
+        finally
+        {
+            Directory.Delete(folder, true);
+        }
+    }
+
+    [Fact]
+    public async Task Skopeo_pushes_into_the_registry_and_a_wrong_password_is_refused()
+    {
+        var folder = Directory.CreateTempSubdirectory("eyrie-push-").FullName;
+        try
+        {
+            var token = (await File.ReadAllTextAsync(Path.Combine(cluster.State, "pki/admin.token"))).Trim();
+            var server = (await cluster.KubectlAsync("config", "view", "-o", "jsonpath={.clusters[0].cluster.server}")).Output["https://".Length..];
+            var (code, output) = await Shell.RunAsync("skopeo", ["--insecure-policy", "copy", "--src-tls-verify=false", "--src-creds", "admin:" + token, $"docker://{server}/hello:1", $"docker-archive:{folder}/image.tar:any:1"]);
+            Assert.True(code == 0, output);
+            (code, output) = await Shell.RunAsync("skopeo", ["--insecure-policy", "copy", "--dest-tls-verify=false", "--dest-creds", "admin:wrong", $"docker-archive:{folder}/image.tar", $"docker://{server}/team/pushed:1"]);
+            Assert.NotEqual(0, code);
+            (code, output) = await Shell.RunAsync("skopeo", ["--insecure-policy", "copy", "--dest-tls-verify=false", "--dest-creds", "admin:" + token, $"docker-archive:{folder}/image.tar", $"docker://{server}/team/pushed:1"]);
+            Assert.True(code == 0, output);
+            Assert.Contains("team/pushed:1", (await cluster.EyrieAsync("image", "list")).Output, StringComparison.Ordinal);
+        }
+        finally
+        {
+            Directory.Delete(folder, true);
+        }
+    }
+
+    [Fact]
+    public async Task A_damaged_archive_is_refused_by_name()
+    {
+        var file = Path.Combine(cluster.State, "damaged.tar");
+        await File.WriteAllTextAsync(file, "no tar at all");
+        var (code, output) = await cluster.EyrieAsync("image", "import", "damaged:1", file);
+        Assert.Equal(1, code);
+        Assert.Contains("damaged.tar is n", output, StringComparison.Ordinal);
+    }
+}

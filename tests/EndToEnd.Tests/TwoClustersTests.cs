@@ -1,0 +1,63 @@
+using Xunit;
+
+namespace Eyrie.EndToEnd.Tests;
+
+/// <summary>A second cluster beside the first, and what commands say when they cannot do their work.</summary>
+public sealed class TwoClustersTests(HelloCluster first) : IClassFixture<HelloCluster>
+{
+    [Fact]
+    public async Task A_second_cluster_runs_beside_the_first_and_leaves_nothing_when_it_goes()
+    {
+        var second = new HelloCluster();
+        await second.InitializeAsync();
+        try
+        {
+            foreach (var cluster in new[] { first, second })
+            {
+                var address = "http://" + (await cluster.KubectlAsync("get", "svc", "hello", "-o", "jsonpath={.spec.clusterIP}")).Output;
+                Assert.Contains("hello from", (await Shell.RunAsync("curl", ["-sf", address])).Output, StringComparison.Ordinal);
+            }
+            Assert.NotEqual(await AddressAsync(first), await AddressAsync(second));
+        }
+        finally
+        {
+            await second.DisposeAsync();
+        }
+        Assert.DoesNotContain(second.State, await CommandLinesAsync(), StringComparison.Ordinal);
+        Assert.DoesNotContain(second.State, await File.ReadAllTextAsync("/proc/self/mounts"), StringComparison.Ordinal);
+        Assert.Contains("Running", (await first.KubectlAsync("get", "pods", "--no-headers")).Output, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task Without_rights_to_install_it_says_what_to_install()
+    {
+        var bare = Directory.CreateTempSubdirectory("eyrie-bare-").FullName;
+        File.SetUnixFileMode(bare, (UnixFileMode)0b111_101_101);
+        foreach (var program in new[] { "bash", "dirname", "id", "grep", "setpriv", "env" }) File.CreateSymbolicLink(Path.Combine(bare, program), (await Shell.RunAsync("which", [program])).Output.Trim());
+        await File.WriteAllTextAsync(Path.Combine(bare, "dotnet"), "#!/bin/bash\necho 10.0.100\n");
+        File.SetUnixFileMode(Path.Combine(bare, "dotnet"), (UnixFileMode)0b111_101_101);
+        var copy = Path.Combine(bare, "eyrie");
+        File.Copy(Path.Combine(Shell.Root, "eyrie"), copy);
+        var (code, output) = await Shell.RunAsync("setpriv", ["--reuid", "65534", "--clear-groups", "env", "PATH=" + bare, "bash", copy, "up"]);
+        Directory.Delete(bare, true);
+        Assert.Equal(1, code);
+        Assert.Contains("ld is missing; install it with: sudo apt-get install binutils", output, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task An_image_that_is_nowhere_ends_up_with_what_to_do_and_the_cluster_goes_on()
+    {
+        var file = Path.Combine(first.State, "nowhere.yaml");
+        await File.WriteAllTextAsync(file, "apiVersion: apps/v1\nkind: Deployment\nmetadata: {name: nowhere}\nspec:\n  selector: {matchLabels: {app: nowhere}}\n  template:\n    metadata: {labels: {app: nowhere}}\n    spec:\n      containers: [{name: a, image: \"nowhere:7\"}]\n");
+        var (code, output) = await first.EyrieAsync("up", file);
+        Assert.Equal(1, code);
+        Assert.Contains("image \"nowhere:7\" is not in the cluster's registry; import it with: eyrie image import nowhere:7", output, StringComparison.Ordinal);
+        (code, output) = await first.EyrieAsync("delete", "deployment", "nowhere");
+        Assert.True(code == 0, output);
+        await Shell.UntilAsync(() => first.KubectlAsync("get", "pods", "-o", "name"), pods => !pods.Contains("nowhere", StringComparison.Ordinal), "the pods of the deleted Deployment to go");
+    }
+
+    private static async Task<string> AddressAsync(HelloCluster cluster) => (await cluster.KubectlAsync("get", "svc", "hello", "-o", "jsonpath={.spec.clusterIP}")).Output;
+
+    private static async Task<string> CommandLinesAsync() => (await Shell.RunAsync("ps", ["-eo", "args"])).Output;
+}
