@@ -21,12 +21,13 @@ public sealed class LocalCluster(string stateDirectory)
         if (Environment.UserName != "root") throw new Failure("a node's microkernel needs root on this host: run it as root, or with sudo");
         Directory.CreateDirectory(Path.Combine(stateDirectory, "logs"));
         using var one = Lock();
+        store = RememberedStore(store);
         var members = Members().Where(Alive).ToList();
         if (members.All(member => member.Name != "control-plane"))
         {
             progress("starting the control plane");
             var arguments = new List<string> { "--state-dir", stateDirectory, "--cluster-octet", Octet().ToString(CultureInfo.InvariantCulture) };
-            if (store is not null) arguments.AddRange(["--store", store]);
+            arguments.AddRange(["--store", store]);
             if (port is not null) arguments.AddRange(["--listen", $"127.0.0.1:{port}"]);
             members.RemoveAll(member => member.Name == "control-plane");
             members.Add(await LaunchAsync("control-plane", Path.Combine(Root, "control-plane/Host/bin/Release/net10.0/eyrie-control-plane.dll"), arguments));
@@ -111,6 +112,16 @@ public sealed class LocalCluster(string stateDirectory)
             return octet;
         }
         throw new Failure("all 16 address ranges of this machine are in use; end a cluster with: eyrie down --purge");
+    }
+
+    /// <summary>A cluster keeps the store it was first started with: another one would not hold its objects.</summary>
+    private string RememberedStore(string? wanted)
+    {
+        var file = Path.Combine(stateDirectory, "store");
+        var first = File.Exists(file) ? File.ReadAllText(file) : null;
+        if (first is not null && wanted is not null && wanted != first) throw new Failure($"this cluster's objects are in the store {first}; it cannot be started with --store {wanted}. A new cluster: --state-dir DIR");
+        if (first is null) File.WriteAllText(file, first = wanted ?? "embedded");
+        return first;
     }
 
     private FileStream Lock()

@@ -15,7 +15,7 @@ string State(ParseResult parsed) => Path.GetFullPath(parsed.GetValue(state)!);
 
 var upFile = new Argument<string?>("file") { Description = "Manifest to apply.", Arity = ArgumentArity.ZeroOrOne };
 var nodes = new Option<int>("--nodes") { Description = "Nodes on this machine.", DefaultValueFactory = _ => 2 };
-var store = new Option<string?>("--store") { Description = "embedded (default)." };
+var store = new Option<string?>("--store") { Description = "Where objects are kept: embedded (default) or etcd://HOST:PORT[,HOST:PORT...][/PREFIX]; chosen at the first up." };
 var port = new Option<int?>("--port") { Description = "Port of the API; chosen once when absent." };
 var up = new Command("up", "Starts a cluster on this machine, applies a manifest and follows its rollout.") { upFile, nodes, store, port };
 up.SetAction(async (parsed, _) => await Guard(async () =>

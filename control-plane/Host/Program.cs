@@ -18,14 +18,24 @@ Directory.CreateDirectory(options.StateDirectory);
 var keys = Keys.LoadOrMake(options.StateDirectory, options.Listen.Address);
 var stateFile = Path.Combine(options.StateDirectory, "control-plane.json");
 var listen = new IPEndPoint(options.Listen.Address, options.Listen.Port != 0 ? options.Listen.Port : LastPort(stateFile) ?? FreePort());
-await using IStore store = EmbeddedStore.Open(Path.Combine(options.StateDirectory, "store.db"));
+IStore opened;
+try
+{
+    opened = options.Etcd is { } etcd ? await EtcdStore.OpenAsync(etcd, CancellationToken.None) : EmbeddedStore.Open(Path.Combine(options.StateDirectory, "store.db"));
+}
+catch (StoreUnavailableException exception)
+{
+    Console.Error.WriteLine($"eyrie-control-plane: the store does not open: {exception.Message}");
+    return 1;
+}
+await using var store = opened;
 
 var builder = WebApplication.CreateBuilder(new WebApplicationOptions { ContentRootPath = AppContext.BaseDirectory });
 builder.Logging.ClearProviders().AddSimpleConsole(console => { console.SingleLine = true; console.TimestampFormat = "HH:mm:ss.fff "; });
 builder.Services.Configure<Microsoft.Extensions.Logging.Console.ConsoleLoggerOptions>(console => console.LogToStandardErrorThreshold = LogLevel.Trace);
 builder.Logging.AddFilter("Microsoft", LogLevel.Warning).AddFilter("Grpc", LogLevel.Warning);
 builder.WebHost.ConfigureKestrel(kestrel => kestrel.Listen(listen, endpoint => { endpoint.UseHttps(keys.Server); endpoint.Protocols = HttpProtocols.Http1AndHttp2; }));
-builder.Services.AddSingleton(store).AddSingleton(TimeProvider.System).AddSingleton<IObjects, Objects>();
+builder.Services.AddSingleton<IStore>(store).AddSingleton(TimeProvider.System).AddSingleton<IObjects, Objects>();
 builder.Services.AddEyrieControllers(new ControllerOptions { ClusterOctet = options.ClusterOctet, NodeToken = keys.NodeToken });
 builder.Services.AddEyrieApi(new ApiOptions { ClusterOctet = options.ClusterOctet });
 builder.Services.AddEyrieRegistry(Path.Combine(options.StateDirectory, "registry"));

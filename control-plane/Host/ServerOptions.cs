@@ -1,5 +1,6 @@
 using System.Globalization;
 using System.Net;
+using Eyrie.ControlPlane.Store;
 
 namespace Eyrie.ControlPlane.Host;
 
@@ -10,8 +11,8 @@ public sealed record ServerOptions
     public required string StateDirectory { get; init; }
     /// <summary>Address and port to serve on; port 0: the one of the last start, or a free one.</summary>
     public IPEndPoint Listen { get; init; } = new(IPAddress.Loopback, 0);
-    /// <summary><c>embedded</c>.</summary>
-    public string Store { get; init; } = "embedded";
+    /// <summary>The etcd that holds the objects; null: the embedded store.</summary>
+    public EtcdAddress? Etcd { get; init; }
     /// <summary>Second octet of the cluster's addresses, 64 to 79.</summary>
     public int ClusterOctet { get; init; } = 64;
 
@@ -32,8 +33,9 @@ public sealed record ServerOptions
         int octet = 64;
         if (values.TryGetValue("--cluster-octet", out var text) && (!int.TryParse(text, CultureInfo.InvariantCulture, out octet) || octet is < 64 or > 79)) problems.Add("--cluster-octet must be 64 to 79");
         var store = values.GetValueOrDefault("--store", "embedded");
-        if (store != "embedded") problems.Add($"--store: \"{store}\" is not supported; supported is embedded");
+        var etcd = EtcdAddress.Parse(store);
+        if (store != "embedded" && etcd is null) problems.Add($"--store: \"{store}\" is neither embedded nor {EtcdAddress.Form}");
         foreach (var problem in problems) errors.WriteLine("eyrie-control-plane: " + problem);
-        return problems.Count > 0 ? null : new ServerOptions { StateDirectory = Path.GetFullPath(state!), Listen = listen, Store = store, ClusterOctet = octet };
+        return problems.Count > 0 ? null : new ServerOptions { StateDirectory = Path.GetFullPath(state!), Listen = listen, Etcd = etcd, ClusterOctet = octet };
     }
 }

@@ -3,7 +3,8 @@ namespace Eyrie.ControlPlane.Store;
 /// <summary>Revisioned keys in memory: the newest state, and every change since the last compaction. Not safe for concurrent use.</summary>
 internal sealed class History
 {
-    private readonly SortedDictionary<string, StoreEntry> _entries = new(StringComparer.Ordinal);
+    private readonly Dictionary<string, StoreEntry> _entries = new(StringComparer.Ordinal);
+    private readonly SortedSet<string> _order = new(StringComparer.Ordinal);
     private readonly List<StoreChange> _changes = [];
 
     public Revision Current { get; private set; }
@@ -11,7 +12,13 @@ internal sealed class History
     /// <summary>Changes up to this revision may be gone.</summary>
     public Revision Compacted { get; private set; }
 
-    public void Load(StoreEntry entry) => _entries[entry.Key] = entry;
+    public void Load(StoreEntry entry) => Put(entry);
+
+    private void Put(StoreEntry entry)
+    {
+        if (!_entries.ContainsKey(entry.Key)) _order.Add(entry.Key);
+        _entries[entry.Key] = entry;
+    }
 
     public void LoadChange(StoreChange change) => _changes.Add(change);
 
@@ -19,26 +26,26 @@ internal sealed class History
 
     public RangeResult Range(RangeQuery query)
     {
-        IEnumerable<StoreEntry> found = query.At == Revision.Zero || query.At == Current ? _entries.Values : At(query.At);
-        var entries = new List<StoreEntry>();
-        foreach (var entry in found)
-        {
-            if (string.CompareOrdinal(entry.Key, query.Start) < 0) continue;
-            if (string.CompareOrdinal(entry.Key, query.End) >= 0) break;
-            if (query.Limit > 0 && entries.Count == query.Limit) return new RangeResult(entries, query.At == Revision.Zero ? Current : query.At, true);
-            entries.Add(entry);
-        }
-        return new RangeResult(entries, query.At == Revision.Zero ? Current : query.At, false);
+        if (string.CompareOrdinal(query.Start, query.End) >= 0) return new RangeResult([], query.At == Revision.Zero ? Current : query.At, false);
+        var found = query.At == Revision.Zero || query.At == Current ? Newest(query) : At(query);
+        var entries = (query.Limit > 0 ? found.Take(query.Limit + 1) : found).ToList();
+        bool more = query.Limit > 0 && entries.Count > query.Limit;
+        if (more) entries.RemoveAt(query.Limit);
+        return new RangeResult(entries, query.At == Revision.Zero ? Current : query.At, more);
     }
 
-    /// <summary>The state at an older revision: the newest one with the changes since undone.</summary>
-    private IEnumerable<StoreEntry> At(Revision revision)
+    private IEnumerable<StoreEntry> Newest(RangeQuery query) =>
+        _order.GetViewBetween(query.Start, query.End).TakeWhile(key => key != query.End).Select(key => _entries[key]);
+
+    /// <summary>The range at an older revision: the newest one with the changes since undone.</summary>
+    private SortedDictionary<string, StoreEntry>.ValueCollection At(RangeQuery query)
     {
-        if (revision.CompareTo(Compacted) < 0) throw new RevisionCompactedException(revision, Compacted);
-        var state = new SortedDictionary<string, StoreEntry>(_entries, StringComparer.Ordinal);
-        for (int i = _changes.Count - 1; i >= 0 && _changes[i].At.CompareTo(revision) > 0; i--)
+        if (query.At.CompareTo(Compacted) < 0) throw new RevisionCompactedException(query.At, Compacted);
+        var state = new SortedDictionary<string, StoreEntry>(Newest(query).ToDictionary(entry => entry.Key), StringComparer.Ordinal);
+        for (int i = _changes.Count - 1; i >= 0 && _changes[i].At.CompareTo(query.At) > 0; i--)
         {
             var change = _changes[i];
+            if (string.CompareOrdinal(change.Key, query.Start) < 0 || string.CompareOrdinal(change.Key, query.End) >= 0) continue;
             if (change.Previous is { } previous) state[change.Key] = new StoreEntry(change.Key, previous, change.Created, change.PreviousModified);
             else state.Remove(change.Key);
         }
@@ -57,8 +64,8 @@ internal sealed class History
         if (made.Count == 0) return new CommitResult(true, Current);
         foreach (var change in made)
         {
-            if (change.Value is { } value) _entries[change.Key] = new StoreEntry(change.Key, value, change.Created, change.At);
-            else _entries.Remove(change.Key);
+            if (change.Value is { } value) Put(new StoreEntry(change.Key, value, change.Created, change.At));
+            else if (_entries.Remove(change.Key)) _order.Remove(change.Key);
         }
         Current = made[0].At;
         _changes.AddRange(made);

@@ -66,12 +66,12 @@ public interface IStore : IAsyncDisposable
     Task CompactAsync(Revision before, CancellationToken cancellationToken);
 }
 
-/// <summary>The revision is older than the oldest one held.</summary>
-public sealed class RevisionCompactedException(Revision asked, Revision oldest)
-    : Exception($"revision {asked} is too old: the oldest one held is {oldest}")
+/// <summary>The revision is older than the oldest one held; which that is, where the store tells.</summary>
+public sealed class RevisionCompactedException(Revision asked, Revision? oldest)
+    : Exception($"revision {asked} is too old: " + (oldest is { } held ? $"the oldest one held is {held}" : "it has been compacted"))
 {
     public Revision Asked { get; } = asked;
-    public Revision Oldest { get; } = oldest;
+    public Revision? Oldest { get; } = oldest;
 }
 
 /// <summary>The store cannot be reached or cannot write; nothing is known of the outcome.</summary>

@@ -1,0 +1,112 @@
+using System.Net;
+using dotnet_etcd;
+using Etcdserverpb;
+using Grpc.Core;
+using Grpc.Net.Client;
+using Grpc.Net.Client.Balancer;
+using Grpc.Net.Client.Configuration;
+using Microsoft.Extensions.DependencyInjection;
+
+namespace Eyrie.ControlPlane.Store;
+
+/// <summary>The store in etcd (v3.4 or later), for a control plane of more than one replica. A revision is etcd's own.</summary>
+public sealed class EtcdStore : IStore
+{
+    private static readonly TimeSpan Deadline = TimeSpan.FromSeconds(10);
+
+    private readonly GrpcChannel _channel;
+    private readonly EtcdClient _client;
+    private readonly EtcdMapping _mapping;
+    private readonly EtcdWatch _watch;
+    private readonly EtcdAddress _address;
+
+    private EtcdStore(EtcdAddress address, GrpcChannel channel)
+    {
+        (_address, _channel) = (address, channel);
+        var invoker = channel.CreateCallInvoker();
+        (_client, _mapping) = (new EtcdClient(invoker), new EtcdMapping(address.Prefix));
+        // The library's own watch starts anew at the newest revision after an outage; this one must resume, so it stands on the generated client.
+        _watch = new EtcdWatch(new Watch.WatchClient(invoker), _mapping);
+    }
+
+    /// <summary>Connects; the etcd must answer.</summary>
+    /// <exception cref="StoreUnavailableException">None of its members answers.</exception>
+    public static async Task<EtcdStore> OpenAsync(EtcdAddress address, CancellationToken cancellationToken)
+    {
+        var members = address.Members.Select(member => new BalancerAddress(member.Host, member.Port)).ToList();
+        var store = new EtcdStore(address, GrpcChannel.ForAddress("static:///etcd", new GrpcChannelOptions
+        {
+            Credentials = ChannelCredentials.Insecure, MaxReceiveMessageSize = null, ServiceConfig = new ServiceConfig { LoadBalancingConfigs = { new RoundRobinConfig() } },
+            HttpHandler = new SocketsHttpHandler { EnableMultipleHttp2Connections = true, KeepAlivePingDelay = TimeSpan.FromSeconds(10), KeepAlivePingTimeout = TimeSpan.FromSeconds(10), ConnectTimeout = TimeSpan.FromSeconds(5), UseProxy = false },
+            MaxReconnectBackoff = TimeSpan.FromSeconds(2), InitialReconnectBackoff = TimeSpan.FromMilliseconds(100),
+            ServiceProvider = new ServiceCollection().AddSingleton<ResolverFactory>(new StaticResolverFactory(_ => members)).BuildServiceProvider(),
+        }));
+        try
+        {
+            await store.RangeAsync(new RangeQuery("/", "/0", 1), cancellationToken);
+        }
+        catch (StoreUnavailableException)
+        {
+            await store.DisposeAsync();
+            throw;
+        }
+        return store;
+    }
+
+    public async Task<RangeResult> RangeAsync(RangeQuery query, CancellationToken cancellationToken)
+    {
+        var request = new RangeRequest { Key = _mapping.Key(query.Start), RangeEnd = _mapping.Key(query.End), Limit = query.Limit, Revision = query.At.Value };
+        var found = await CallAsync(query.At, () => _client.GetAsync(request, null, DateTime.UtcNow + Deadline, cancellationToken));
+        return new RangeResult([.. found.Kvs.Select(_mapping.Entry)], query.At == Revision.Zero ? new Revision(found.Header.Revision) : query.At, found.More);
+    }
+
+    public async Task<CommitResult> CommitAsync(Transaction transaction, CancellationToken cancellationToken)
+    {
+        var request = _mapping.Request(transaction);
+        var done = await CallAsync(Revision.Zero, () => _client.TransactionAsync(request, null, DateTime.UtcNow + Deadline, cancellationToken));
+        return new CommitResult(done.Succeeded, new Revision(done.Header.Revision));
+    }
+
+    public IAsyncEnumerable<WatchBatch> WatchAsync(string prefix, Revision after, CancellationToken cancellationToken) => _watch.RunAsync(prefix, after, cancellationToken);
+
+    public async Task CompactAsync(Revision before, CancellationToken cancellationToken)
+    {
+        var newest = (await RangeAsync(new RangeQuery("/", "/0", 1), cancellationToken)).At;
+        var request = new CompactionRequest { Revision = Math.Min(before.Value, newest.Value) };
+        try
+        {
+            await CallAsync(before, () => _client.CompactAsync(request, null, DateTime.UtcNow + Deadline, cancellationToken));
+        }
+        catch (RevisionCompactedException)
+        {
+            // Somebody compacted further already: what was asked for holds.
+        }
+    }
+
+    /// <summary>Turns etcd's errors into the seam's.</summary>
+    private async Task<T> CallAsync<T>(Revision asked, Func<Task<T>> call)
+    {
+        try
+        {
+            return await call();
+        }
+        catch (RpcException exception) when (exception.StatusCode == StatusCode.OutOfRange && exception.Status.Detail.Contains("compacted", StringComparison.Ordinal))
+        {
+            throw new RevisionCompactedException(asked, null);
+        }
+        catch (RpcException exception) when (exception.StatusCode == StatusCode.Cancelled)
+        {
+            throw new OperationCanceledException(exception.Status.Detail, exception);
+        }
+        catch (RpcException exception)
+        {
+            throw new StoreUnavailableException($"{_address}: {exception.StatusCode}: {exception.Status.Detail}", exception);
+        }
+    }
+
+    public ValueTask DisposeAsync()
+    {
+        _channel.Dispose();
+        return ValueTask.CompletedTask;
+    }
+}

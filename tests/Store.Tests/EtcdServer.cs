@@ -1,0 +1,76 @@
+using System.Diagnostics;
+using System.Net;
+using System.Net.Sockets;
+using Eyrie.ControlPlane.Store;
+
+namespace Eyrie.Store.Tests;
+
+/// <summary>A real etcd (Debian's etcd-server) on loopback with a directory of its own; can be killed and started again.</summary>
+public sealed class EtcdServer : IAsyncDisposable
+{
+    private readonly string _directory = Directory.CreateTempSubdirectory("eyrie-etcd-").FullName;
+    private readonly int _peerPort = FreePort();
+    private Process _process;
+
+    public int Port { get; } = FreePort();
+
+    public EtcdServer() => _process = Start();
+
+    public EtcdAddress Address(int? port = null) => EtcdAddress.Parse($"etcd://127.0.0.1:{port ?? Port}/{Guid.NewGuid():N}")!;
+
+    private Process Start()
+    {
+        var start = new ProcessStartInfo("etcd") { RedirectStandardError = true, RedirectStandardOutput = true };
+        foreach (var argument in new[] { "--data-dir", _directory, "--listen-client-urls", $"http://127.0.0.1:{Port}", "--advertise-client-urls", $"http://127.0.0.1:{Port}",
+            "--listen-peer-urls", $"http://127.0.0.1:{_peerPort}", "--initial-advertise-peer-urls", $"http://127.0.0.1:{_peerPort}", "--initial-cluster", $"default=http://127.0.0.1:{_peerPort}" }) start.ArgumentList.Add(argument);
+        var process = Process.Start(start)!;
+        process.ErrorDataReceived += (_, _) => { };
+        process.OutputDataReceived += (_, _) => { };
+        process.BeginErrorReadLine();
+        process.BeginOutputReadLine();
+        return process;
+    }
+
+    /// <summary>Opens a store as soon as the server answers.</summary>
+    public static async Task<EtcdStore> OpenAsync(EtcdAddress address)
+    {
+        var end = DateTimeOffset.UtcNow.AddSeconds(30);
+        while (true)
+        {
+            try
+            {
+                return await EtcdStore.OpenAsync(address, CancellationToken.None);
+            }
+            catch (StoreUnavailableException exception) when (DateTimeOffset.UtcNow < end)
+            {
+                Trace.WriteLine(exception.Message); // it is still starting
+            }
+        }
+    }
+
+    public async Task KillAsync()
+    {
+        _process.Kill();
+        await _process.WaitForExitAsync();
+    }
+
+    public void Restart()
+    {
+        _process.Dispose();
+        _process = Start();
+    }
+
+    public async ValueTask DisposeAsync()
+    {
+        if (!_process.HasExited) await KillAsync();
+        _process.Dispose();
+        Directory.Delete(_directory, true);
+    }
+
+    private static int FreePort()
+    {
+        using var probe = new TcpListener(IPAddress.Loopback, 0);
+        probe.Start();
+        return ((IPEndPoint)probe.LocalEndpoint).Port;
+    }
+}

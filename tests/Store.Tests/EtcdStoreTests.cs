@@ -1,0 +1,151 @@
+using System.Globalization;
+using System.Text;
+using Eyrie.ControlPlane.Store;
+using Xunit;
+
+namespace Eyrie.Store.Tests;
+
+public sealed class EtcdFixture : IAsyncLifetime
+{
+    public EtcdServer Server { get; } = new();
+    public Task InitializeAsync() => Task.CompletedTask;
+    public async Task DisposeAsync() => await Server.DisposeAsync();
+}
+
+/// <summary>The seam's meaning, by a real etcd; each test under a prefix of its own.</summary>
+public sealed class EtcdStoreTests(EtcdFixture etcd) : StoreConformance, IClassFixture<EtcdFixture>
+{
+    protected override async Task<IStore> OpenAsync() => await EtcdServer.OpenAsync(etcd.Server.Address());
+}
+
+/// <summary>What may happen to an etcd and its connections while somebody watches: no change is lost, none comes twice.</summary>
+public sealed class EtcdOutageTests : IAsyncLifetime
+{
+    private readonly EtcdServer _server = new();
+
+    public Task InitializeAsync() => Task.CompletedTask;
+
+    public async Task DisposeAsync() => await _server.DisposeAsync();
+
+    [Fact]
+    public async Task A_watch_outlives_an_etcd_that_is_killed_and_started_again()
+    {
+        await using var store = await EtcdServer.OpenAsync(_server.Address());
+        await WatchedAsync(store, store, async () =>
+        {
+            await _server.KillAsync();
+            await Assert.ThrowsAsync<StoreUnavailableException>(() => store.CommitAsync(Number(-1), CancellationToken.None));
+            _server.Restart();
+        });
+    }
+
+    [Fact]
+    public async Task A_watch_goes_on_after_its_connection_was_cut_for_a_while()
+    {
+        await using var relay = new Relay(_server.Port);
+        var address = _server.Address();
+        await using var direct = await EtcdServer.OpenAsync(address);
+        await using var watched = await EtcdServer.OpenAsync(address with { Members = [("127.0.0.1", relay.Port)] });
+        await WatchedAsync(direct, watched, async () =>
+        {
+            relay.Cut();
+            await direct.CommitAsync(Number(1000), CancellationToken.None);
+            await Task.Delay(TimeSpan.FromSeconds(3)); // the outage itself, not a wait for something
+            relay.Mend();
+        }, during: 1000);
+    }
+
+    [Fact]
+    public async Task A_stream_that_stays_open_and_silent_is_left()
+    {
+        await using var relay = new Relay(_server.Port);
+        var address = _server.Address();
+        await using var direct = await EtcdServer.OpenAsync(address);
+        await using var watched = await EtcdServer.OpenAsync(address with { Members = [("127.0.0.1", relay.Port)] });
+        await WatchedAsync(direct, watched, () =>
+        {
+            relay.Silence();
+            return Task.CompletedTask;
+        });
+    }
+
+    [Fact]
+    public async Task A_watcher_behind_a_compaction_is_told_so()
+    {
+        await using var relay = new Relay(_server.Port);
+        var address = _server.Address();
+        await using var direct = await EtcdServer.OpenAsync(address);
+        await using var watched = await EtcdServer.OpenAsync(address with { Members = [("127.0.0.1", relay.Port)] });
+        var first = await direct.CommitAsync(Number(0), CancellationToken.None);
+        using var deadline = new CancellationTokenSource(TimeSpan.FromSeconds(40));
+        await Assert.ThrowsAsync<RevisionCompactedException>(async () =>
+        {
+            await foreach (var batch in watched.WatchAsync("/", new Revision(first.At.Value - 1), deadline.Token))
+            {
+                relay.Cut();
+                await direct.CommitAsync(Number(1), CancellationToken.None);
+                await direct.CommitAsync(Number(2), CancellationToken.None);
+                var last = await direct.CommitAsync(Number(3), CancellationToken.None);
+                await direct.CompactAsync(last.At, CancellationToken.None);
+                relay.Mend();
+            }
+        });
+    }
+
+    private static Transaction Number(int number) => new([], [new Write("/number", Encoding.UTF8.GetBytes(number.ToString(CultureInfo.InvariantCulture)))]);
+
+    /// <summary>Writes 0 to 9 before the fault and 10 to 19 after it, and expects the watch to bring each once, in order, with what the fault wrote between.</summary>
+    private static async Task WatchedAsync(IStore writer, IStore watched, Func<Task> fault, int? during = null)
+    {
+        using var deadline = new CancellationTokenSource(TimeSpan.FromSeconds(60));
+        var start = (await watched.RangeAsync(new RangeQuery("/", "/0"), deadline.Token)).At;
+        for (int number = 0; number < 10; number++) await writer.CommitAsync(Number(number), deadline.Token);
+        var seen = new List<int>();
+        Task? writing = null;
+        var expected = Enumerable.Range(0, 10).Concat(during is { } between ? [between] : Array.Empty<int>()).Concat(Enumerable.Range(10, 10)).ToList();
+        await foreach (var batch in watched.WatchAsync("/", start, deadline.Token))
+        {
+            seen.AddRange(batch.Changes.Select(change => int.Parse(Encoding.UTF8.GetString(change.Value!.Value.Span), CultureInfo.InvariantCulture)));
+            if (seen.Count >= 10) writing ??= Task.Run(async () =>
+            {
+                await fault();
+                for (int number = 10; number < 20; number++) await InsistAsync(writer, number, deadline.Token);
+            });
+            if (seen.Count >= expected.Count) break;
+        }
+        await writing!;
+        Assert.Equal(expected, seen);
+    }
+
+    private static async Task InsistAsync(IStore store, int number, CancellationToken cancellationToken)
+    {
+        while (true)
+        {
+            try
+            {
+                await store.CommitAsync(Number(number), cancellationToken);
+                return;
+            }
+            catch (StoreUnavailableException)
+            {
+                cancellationToken.ThrowIfCancellationRequested(); // refused before it was sent: the server is starting
+            }
+        }
+    }
+}
+
+public sealed class EtcdAddressTests
+{
+    [Theory]
+    [InlineData("etcd://127.0.0.1:2379", "etcd://127.0.0.1:2379/eyrie")]
+    [InlineData("etcd://a:1,b.c:2/x", "etcd://a:1,b.c:2/x")]
+    public void An_address_has_members_and_a_prefix(string text, string expected) => Assert.Equal(expected, EtcdAddress.Parse(text)!.ToString());
+
+    [Theory]
+    [InlineData("etcd://")]
+    [InlineData("etcd://host")]
+    [InlineData("etcd://host:99999")]
+    [InlineData("http://host:1")]
+    [InlineData("etcd://host:1/a/b")]
+    public void What_is_no_address_is_refused(string text) => Assert.Null(EtcdAddress.Parse(text));
+}
