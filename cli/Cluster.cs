@@ -13,13 +13,17 @@ public sealed class Cluster : IDisposable
     public string Url { get; }
     public HttpClient Http { get; }
 
-    private Cluster(string stateDirectory, string url, HttpClient http) => (StateDirectory, Url, Http) = (stateDirectory, url, http);
+    /// <summary>Address of the dashboard with the token that signs in.</summary>
+    public string Dashboard { get; }
+
+    private Cluster(string stateDirectory, string url, string dashboard, HttpClient http) => (StateDirectory, Url, Dashboard, Http) = (stateDirectory, url, dashboard, http);
 
     public static Cluster Open(string stateDirectory)
     {
         var state = Path.Combine(stateDirectory, "control-plane.json");
         if (!File.Exists(state)) throw new Failure($"there is no cluster in {stateDirectory}; start one with: eyrie up FILE");
-        var url = JsonNode.Parse(File.ReadAllText(state))!["url"]!.ToString();
+        var facts = JsonNode.Parse(File.ReadAllText(state))!;
+        var url = facts["url"]!.ToString();
         var authority = X509CertificateLoader.LoadCertificateFromFile(Path.Combine(stateDirectory, "pki/ca.crt"));
         var handler = new SocketsHttpHandler { UseProxy = false };
         handler.SslOptions.RemoteCertificateValidationCallback = (_, certificate, _, _) =>
@@ -34,7 +38,7 @@ public sealed class Cluster : IDisposable
         };
         var http = new HttpClient(handler) { BaseAddress = new Uri(url), Timeout = Timeout.InfiniteTimeSpan };
         http.DefaultRequestHeaders.Authorization = new AuthenticationHeaderValue("Bearer", File.ReadAllText(Path.Combine(stateDirectory, "pki/admin.token")).Trim());
-        return new Cluster(stateDirectory, url, http);
+        return new Cluster(stateDirectory, url, facts["dashboard"]?.ToString() ?? "", http);
     }
 
     public async Task<JsonObject?> GetAsync(string path)

@@ -32,7 +32,16 @@ up.SetAction(async (parsed, _) => await Guard(async () =>
             foreach (var item in service!["spec"]!["ports"]!.AsArray())
                 Say($"service/{service["metadata"]!["name"]} answers at http://{service["spec"]!["clusterIP"]}:{item!["port"]}/");
     }
+    Say($"dashboard:  {cluster.Dashboard}");
     Say($"kubeconfig: {State(parsed)}/kubeconfig    (export KUBECONFIG={State(parsed)}/kubeconfig)");
+}));
+
+var dashboard = new Command("dashboard", "Prints the address of the dashboard, with the way in.");
+dashboard.SetAction(async (parsed, _) => await Guard(() =>
+{
+    using var cluster = Cluster.Open(State(parsed));
+    Console.WriteLine(cluster.Dashboard);
+    return Task.CompletedTask;
 }));
 
 var purge = new Option<bool>("--purge") { Description = "Removes the state too." };
@@ -118,7 +127,7 @@ imageList.SetAction(async (parsed, _) => await Guard(async () =>
 }));
 var image = new Command("image", "Images of the cluster's registry.") { import, imageList };
 
-foreach (var command in new[] { up, down, status, apply, get, logs, delete, caps, image }) root.Add(command);
+foreach (var command in new[] { up, down, status, dashboard, apply, get, logs, delete, caps, image }) root.Add(command);
 return await root.Parse(args).InvokeAsync();
 
 static void Say(string line) => Console.WriteLine(line);

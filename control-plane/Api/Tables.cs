@@ -10,14 +10,14 @@ public static class Tables
     private sealed record Column(string Name, string Type, Func<JsonObject, JsonNode?> Value, int Priority = 0);
 
     private static readonly Column NameColumn = new("Name", "string", document => document.Metadata().Text("name"));
-    private static readonly Column Age = new("Age", "string", document => Since(document.Metadata().Text("creationTimestamp")));
+    private static readonly Column Age = new("Age", "string", document => Words.Age(document.Metadata().Text("creationTimestamp")));
 
     private static readonly Dictionary<ResourceKind, Column[]> Columns = new()
     {
         [Kinds.Pod] =
         [
-            NameColumn, new("Ready", "string", pod => $"{Statuses(pod).Count(status => status["ready"]?.GetValue<bool>() == true)}/{(pod["spec"]?["containers"] as JsonArray)?.Count ?? 0}"),
-            new("Status", "string", PodStatus), new("Restarts", "string", pod => Statuses(pod).Sum(status => status["restartCount"]?.GetValue<int>() ?? 0).ToString(CultureInfo.InvariantCulture)), Age,
+            NameColumn, new("Ready", "string", pod => Words.ReadyContainers(pod)),
+            new("Status", "string", pod => Words.PodStatus(pod)), new("Restarts", "string", pod => Words.Restarts(pod).ToString(CultureInfo.InvariantCulture)), Age,
             new("IP", "string", pod => Or(pod["status"]?["podIP"]), 1), new("Node", "string", pod => Or(pod["spec"]?["nodeName"]), 1),
             new("Nominated Node", "string", pod => Or(pod["status"]?["nominatedNodeName"]), 1), new("Readiness Gates", "string", _ => "<none>", 1),
         ],
@@ -42,14 +42,14 @@ public static class Tables
         [Kinds.Namespace] = [NameColumn, new("Status", "string", item => item["status"]?["phase"]?.ToString()), Age],
         [Kinds.Node] =
         [
-            NameColumn, new("Status", "string", NodeStatus), new("Roles", "string", _ => "<none>"), Age, new("Version", "string", item => item["status"]?["nodeInfo"]?["kubeletVersion"]?.ToString()),
+            NameColumn, new("Status", "string", node => Words.NodeStatus(node)), new("Roles", "string", _ => "<none>"), Age, new("Version", "string", item => item["status"]?["nodeInfo"]?["kubeletVersion"]?.ToString()),
             new("Internal-IP", "string", item => Or((item["status"]?["addresses"] as JsonArray)?.FirstOrDefault()?["address"]), 1), new("External-IP", "string", _ => "<none>", 1),
             new("OS-Image", "string", item => Or(item["status"]?["nodeInfo"]?["osImage"]), 1), new("Kernel-Version", "string", item => Or(item["status"]?["nodeInfo"]?["kernelVersion"]), 1),
             new("Container-Runtime", "string", item => Or(item["status"]?["nodeInfo"]?["containerRuntimeVersion"]), 1),
         ],
         [Kinds.Event] =
         [
-            new("Last Seen", "string", item => Since(item.Text("lastTimestamp") ?? item.Metadata().Text("creationTimestamp"))), new("Type", "string", item => item.Text("type")), new("Reason", "string", item => item.Text("reason")),
+            new("Last Seen", "string", item => Words.Age(item.Text("lastTimestamp") ?? item.Metadata().Text("creationTimestamp"))), new("Type", "string", item => item.Text("type")), new("Reason", "string", item => item.Text("reason")),
             new("Object", "string", item => $"{item["involvedObject"]?["kind"]?.ToString().ToLowerInvariant()}/{item["involvedObject"]?["name"]}"), new("Message", "string", item => item.Text("message")),
         ],
         [Kinds.ConfigMap] = [NameColumn, new("Data", "integer", item => (item["data"] as JsonObject)?.Count ?? 0), Age],
@@ -73,24 +73,6 @@ public static class Tables
         };
     }
 
-    private static IEnumerable<JsonObject> Statuses(JsonObject pod) => (pod["status"]?["containerStatuses"] as JsonArray)?.OfType<JsonObject>() ?? [];
-
-    private static JsonNode? PodStatus(JsonObject pod)
-    {
-        if (pod.Metadata()["deletionTimestamp"] is not null) return "Terminating";
-        foreach (var status in Statuses(pod))
-            if (status["state"]?["waiting"]?["reason"]?.ToString() is { Length: > 0 } waiting) return waiting;
-        foreach (var status in Statuses(pod))
-            if (status["state"]?["terminated"]?["reason"]?.ToString() is { Length: > 0 } terminated) return terminated;
-        return pod["status"]?["reason"]?.ToString() ?? pod["status"]?["phase"]?.ToString() ?? "Unknown";
-    }
-
-    private static JsonNode? NodeStatus(JsonObject node)
-    {
-        var ready = (node["status"]?["conditions"] as JsonArray ?? []).FirstOrDefault(condition => condition?["type"]?.ToString() == "Ready")?["status"]?.ToString() == "True" ? "Ready" : "NotReady";
-        return node["spec"]?["unschedulable"]?.GetValue<bool>() == true ? ready + ",SchedulingDisabled" : ready;
-    }
-
     private static JsonNode Number(JsonObject item, string part, string name) => item[part]?[name]?.DeepClone() ?? 0;
 
     private static string Containers(JsonObject item, string field) => string.Join(',', (item["spec"]?["template"]?["spec"]?["containers"] as JsonArray ?? []).Select(container => container?[field]?.ToString()));
@@ -100,17 +82,4 @@ public static class Tables
     private static string Pairs(JsonNode? map) => map is JsonObject { Count: > 0 } pairs ? string.Join(',', pairs.Select(pair => $"{pair.Key}={pair.Value}")) : "<none>";
 
     private static string Or(JsonNode? value) => value?.ToString() is { Length: > 0 } text ? text : "<none>";
-
-    /// <summary>As kubectl words a duration: 45s, 3m12s, 5h, 12d.</summary>
-    private static string Since(string? time)
-    {
-        if (!DateTimeOffset.TryParse(time, CultureInfo.InvariantCulture, DateTimeStyles.AssumeUniversal, out var then)) return "<unknown>";
-        var age = DateTimeOffset.UtcNow - then;
-        return age switch
-        {
-            { TotalSeconds: < 120 } => $"{(int)Math.Max(0, age.TotalSeconds)}s", { TotalMinutes: < 10 } => age.Seconds == 0 ? $"{(int)age.TotalMinutes}m" : $"{(int)age.TotalMinutes}m{age.Seconds}s",
-            { TotalHours: < 3 } => $"{(int)age.TotalMinutes}m", { TotalHours: < 8 } => age.Minutes == 0 ? $"{(int)age.TotalHours}h" : $"{(int)age.TotalHours}h{age.Minutes}m",
-            { TotalHours: < 48 } => $"{(int)age.TotalHours}h", _ => $"{(int)age.TotalDays}d",
-        };
-    }
 }

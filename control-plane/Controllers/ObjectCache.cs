@@ -12,6 +12,10 @@ public sealed class ObjectCache
     private sealed record KindState(ImmutableDictionary<ObjectName, JsonObject> Objects, Revision At);
 
     private readonly ConcurrentDictionary<ResourceKind, KindState> _kinds = new();
+    private readonly ChangeSignal _changed = new();
+
+    /// <summary>Completes with the next change. Take it first, look second, wait third.</summary>
+    public Task NextChange => _changed.Next;
 
     public IReadOnlyCollection<JsonObject> All(ResourceKind kind) => [.. State(kind).Objects.Values];
 
@@ -19,8 +23,13 @@ public sealed class ObjectCache
 
     public Revision At(ResourceKind kind) => State(kind).At;
 
-    public void Apply(ResourceKind kind, IEnumerable<ObjectChange> changes, Revision at)
+    public void Apply(ResourceKind kind, IReadOnlyCollection<ObjectChange> changes, Revision at)
     {
+        if (changes.Count == 0)
+        {
+            _kinds[kind] = State(kind) with { At = at };
+            return;
+        }
         var objects = State(kind).Objects.ToBuilder();
         foreach (var change in changes)
         {
@@ -28,6 +37,7 @@ public sealed class ObjectCache
             else objects[change.Name] = change.Document;
         }
         _kinds[kind] = new KindState(objects.ToImmutable(), at);
+        _changed.Raise();
     }
 
     private KindState State(ResourceKind kind) => _kinds.GetOrAdd(kind, _ => new KindState(ImmutableDictionary<ObjectName, JsonObject>.Empty, Revision.Zero));

@@ -21,7 +21,8 @@ public static class SchedulerPlan
         return Placement.Decide(new PodView(pod.Name(), Requests(pod), Labels(pod["spec"]?["nodeSelector"])), [.. views]);
     }
 
-    private static Amounts Requests(JsonObject pod) =>
+    /// <summary>What a pod asks for.</summary>
+    public static Amounts Requests(JsonObject pod) =>
         (pod["spec"]?["containers"] as JsonArray ?? []).Aggregate(new Amounts(0, 0, 0), (sum, container) => sum + new Amounts(
             Amount(container, "cpu", 1000), Amount(container, "memory", 1), 0));
 
@@ -29,7 +30,8 @@ public static class SchedulerPlan
     private static long Amount(JsonNode? container, string name, int scale) =>
         Quantity.TryParse((container?["resources"]?["requests"]?[name] ?? container?["resources"]?["limits"]?[name])?.ToString() ?? "0", scale, out long amount) ? amount : 0;
 
-    private static Amounts Capacity(JsonObject node)
+    /// <summary>What a node has for pods.</summary>
+    public static Amounts Capacity(JsonObject node)
     {
         long Of(string name, int scale) => Quantity.TryParse(node["status"]?["allocatable"]?[name]?.ToString() ?? "0", scale, out long amount) ? amount : 0;
         return new Amounts(Of("cpu", 1000), Of("memory", 1), (int)Of("pods", 1));

@@ -2,16 +2,17 @@ using System.Net.Http.Headers;
 using System.Security.Cryptography;
 using System.Text;
 using Eyrie.ControlPlane.Api;
+using Eyrie.ControlPlane.Dashboard;
 
 namespace Eyrie.ControlPlane.Host;
 
-/// <summary>Bearer tokens: the administrator's for everything, the nodes' for their session and for reading images. Health is open.</summary>
+/// <summary>Bearer tokens: the administrator's for everything, the nodes' for their session and for reading images. Health is open; the dashboard has sessions of its own.</summary>
 public static class Authentication
 {
     public static async Task CheckAsync(HttpContext context, Keys keys, RequestDelegate next)
     {
         var path = context.Request.Path;
-        if (path == "/livez" || path == "/readyz" || path == "/healthz" || path == "/version" || Holds(context, keys.AdminToken)
+        if (path == "/livez" || path == "/readyz" || path == "/healthz" || path == "/version" || DashboardSession.IsDashboard(path) || Holds(context, keys.AdminToken)
             || (Holds(context, keys.NodeToken) && (path.StartsWithSegments("/eyrie.node.v1.NodeSessions") || (path.StartsWithSegments("/v2") && (HttpMethods.IsGet(context.Request.Method) || HttpMethods.IsHead(context.Request.Method))))))
         {
             await next(context);

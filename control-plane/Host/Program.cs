@@ -6,6 +6,7 @@ using System.Text.Json;
 using System.Text.Json.Nodes;
 using Eyrie.ControlPlane.Api;
 using Eyrie.ControlPlane.Controllers;
+using Eyrie.ControlPlane.Dashboard;
 using Eyrie.ControlPlane.Host;
 using Eyrie.ControlPlane.Registry;
 using Eyrie.ControlPlane.Resources;
@@ -33,21 +34,25 @@ await using var store = opened;
 var builder = WebApplication.CreateBuilder(new WebApplicationOptions { ContentRootPath = AppContext.BaseDirectory });
 builder.Logging.ClearProviders().AddSimpleConsole(console => { console.SingleLine = true; console.TimestampFormat = "HH:mm:ss.fff "; });
 builder.Services.Configure<Microsoft.Extensions.Logging.Console.ConsoleLoggerOptions>(console => console.LogToStandardErrorThreshold = LogLevel.Trace);
-builder.Logging.AddFilter("Microsoft", LogLevel.Warning).AddFilter("Grpc", LogLevel.Warning);
+builder.Logging.AddFilter("Microsoft", LogLevel.Warning).AddFilter("Grpc", LogLevel.Warning).AddFilter("Microsoft.AspNetCore.DataProtection", LogLevel.Error);
 builder.WebHost.ConfigureKestrel(kestrel => kestrel.Listen(listen, endpoint => { endpoint.UseHttps(keys.Server); endpoint.Protocols = HttpProtocols.Http1AndHttp2; }));
 builder.Services.AddSingleton<IStore>(store).AddSingleton(TimeProvider.System).AddSingleton<IObjects, Objects>();
 builder.Services.AddEyrieControllers(new ControllerOptions { ClusterOctet = options.ClusterOctet, NodeToken = keys.NodeToken });
 builder.Services.AddEyrieApi(new ApiOptions { ClusterOctet = options.ClusterOctet });
+builder.Services.AddEyrieDashboard(keys.AdminToken, Path.Combine(options.StateDirectory, "pki", "dashboard"));
+builder.WebHost.UseStaticWebAssets();
 builder.Services.AddEyrieRegistry(Path.Combine(options.StateDirectory, "registry"));
 
 var app = builder.Build();
 app.Use((context, next) => Authentication.CheckAsync(context, keys, next));
+app.UseEyrieDashboardSession();
 app.UseRouting();
 app.UseHttpMetrics();
 app.MapMetrics();
 app.MapEyrieApi();
 app.MapEyrieNodeSessions();
 app.MapEyrieRegistry();
+app.MapEyrieDashboard();
 await Namespaces.EnsureAsync(app.Services.GetRequiredService<IObjects>(), CancellationToken.None);
 await app.StartAsync();
 
@@ -55,7 +60,7 @@ var url = $"https://{listen}";
 WriteAtomically(Path.Combine(options.StateDirectory, "kubeconfig"), Kubeconfig(url, keys));
 WriteAtomically(stateFile, new JsonObject
 {
-    ["pid"] = Environment.ProcessId, ["url"] = url, ["clusterOctet"] = options.ClusterOctet,
+    ["pid"] = Environment.ProcessId, ["url"] = url, ["dashboard"] = $"{url}/dashboard/sign-in#{app.Services.GetRequiredService<DashboardSession>().Token}", ["clusterOctet"] = options.ClusterOctet,
 }.ToJsonString(new JsonSerializerOptions { WriteIndented = true }));
 Console.WriteLine("ready");
 await app.WaitForShutdownAsync();

@@ -1,7 +1,7 @@
 namespace Eyrie.ControlPlane.Store;
 
 /// <summary>Wakes everybody who waits for the next change. Take <see cref="Next"/> first, look second, wait third: then none is missed.</summary>
-internal sealed class ChangeSignal
+public sealed class ChangeSignal
 {
     private TaskCompletionSource _next = new(TaskCreationOptions.RunContinuationsAsynchronously);
 

@@ -13,7 +13,7 @@ public sealed class ReferenceDirectionTests
         ["manifests"] = ["microkernel/Abi"], ["node/Contract"] = [], ["node/Agent"] = ["microkernel/Abi", "microkernel/Client", "manifests", "node/Contract"],
         ["control-plane/Store"] = [], ["control-plane/Resources"] = ["control-plane/Store", "manifests"], ["control-plane/Scheduler"] = [], ["control-plane/Registry"] = [],
         ["control-plane/Controllers"] = ["control-plane/Resources", "control-plane/Scheduler", "node/Contract"], ["control-plane/Api"] = ["control-plane/Resources", "control-plane/Controllers"],
-        ["control-plane/Host"] = ["control-plane/Api", "control-plane/Registry"], ["cli"] = ["manifests"],
+        ["control-plane/Dashboard"] = ["control-plane/Controllers"], ["control-plane/Host"] = ["control-plane/Api", "control-plane/Dashboard", "control-plane/Registry"], ["cli"] = ["manifests"],
     };
 
     private static string Root => Path.GetFullPath(Path.Combine(AppContext.BaseDirectory, "../../../../.."));
