@@ -61,15 +61,17 @@ public unsafe partial struct Kernel<TMachine>
         return 0;
     }
 
-    /// <summary>Removes every capability derived from one, deepest first; the one itself stays.</summary>
+    /// <summary>Removes every capability derived from one, deepest first; the one itself stays, and with it the object, so nothing else is destroyed on the way.</summary>
     public void RevokeChildren(int c)
     {
-        // Iterative: descend to a leaf, remove it, go on with what is left. Depth costs no stack.
-        while (Capabilities[c].FirstChild != 0)
+        // Down to a leaf, remove it, on from its parent: every capability is visited twice, and depth costs no stack.
+        for (int at = c; ;)
         {
-            int leaf = Capabilities[c].FirstChild;
-            while (Capabilities[leaf].FirstChild != 0) leaf = Capabilities[leaf].FirstChild;
-            Remove(leaf);
+            if (Capabilities[at].FirstChild != 0) { at = Capabilities[at].FirstChild; continue; }
+            if (at == c) return;
+            int parent = Capabilities[at].Parent;
+            Remove(at);
+            at = parent;
         }
     }
 

@@ -14,14 +14,14 @@ public unsafe partial struct Kernel<TMachine>
     {
         int factory = Decode(holder, factorySlot, ObjectKind.Factory, Rights.Write);
         if (factory < 0) return factory;
-        if (nameLength < 0 || nameLength > ObjectRecord.MaxName || a < 0 || b < 0) return AbiError.InvalidArgument;
+        if (nameLength < 0 || nameLength > ObjectRecord.MaxName || a < 0 || b < 0 || destination < 0) return AbiError.InvalidArgument;
         if (Find(holder, destination) != 0) return AbiError.SlotTaken;
         int server = 0;
         switch (kind)
         {
             case ObjectKind.Task or ObjectKind.Notification or ObjectKind.SchedulingContext or ObjectKind.Log: break;
             case ObjectKind.Factory:
-                if (b > Objects[factory].C) return AbiError.QuotaExhausted;
+                if (b > Objects[factory].C - Objects[factory].D) return AbiError.QuotaExhausted;
                 break;
             case ObjectKind.Gate:
                 server = Decode(holder, (int)b, ObjectKind.Task, Rights.Control);
@@ -31,23 +31,22 @@ public unsafe partial struct Kernel<TMachine>
         }
         if (_freeObject == 0 || _freeCapability == 0) return AbiError.TableFull;
         long charge = ObjectCharge + (kind == ObjectKind.Factory ? a : 0);
-        if (!Charge(factory, charge)) return AbiError.QuotaExhausted;
-        // Everything is checked but the slot's own charge; from here on a refusal gives all back.
+        int payer = Objects[holder].Factory; // of the slot
+        if (!Affords(factory, payer == factory ? charge + CapabilityCharge : charge) || !Affords(payer, CapabilityCharge)) return AbiError.QuotaExhausted;
+        // Everything is checked; from here on nothing can fail.
+        Charge(factory, charge);
         int o = TakeObject(kind, factory);
         ref var record = ref Objects[o];
         record.Link = server;
         if (server != 0) Objects[server].References++; // a gate keeps its server's index from being used again
         record.A = a;
-        if (kind == ObjectKind.Factory) record.C = b;
+        if (kind == ObjectKind.Factory) { record.C = b; Objects[factory].D += b; }
         else if (kind != ObjectKind.Gate) record.B = b;
         record.NameLength = nameLength;
         for (int i = 0; i < nameLength; i++) record.Name[i] = name[i];
         if (kind == ObjectKind.Task) Tasks[o].Alive = true;
-        int c = Insert(holder, destination, o, Rights.All, 0);
-        if (c >= 0) return 0;
-        Objects[o].References = 1;
-        Drop(o);
-        return c;
+        Insert(holder, destination, o, Rights.All, 0);
+        return 0;
     }
 
     /// <summary>A descriptor object made by the port for a host handle, charged to a factory. Returns the object or a negative error.</summary>
@@ -66,6 +65,13 @@ public unsafe partial struct Kernel<TMachine>
     /// <summary>Ends a task: its IPC is cancelled, every capability it holds and everything derived from those is revoked.</summary>
     public void DestroyTask(int task)
     {
+        Hold(task); // it may hold the last capability to itself
+        Empty(task);
+        Drop(task);
+    }
+
+    private void Empty(int task)
+    {
         if (!Tasks[task].Alive) return;
         Tasks[task].Alive = false;
         CancelIpc(task);
@@ -82,13 +88,13 @@ public unsafe partial struct Kernel<TMachine>
 
     public void Release(int o) => Drop(o);
 
+    private bool Affords(int factory, long bytes) => factory == 0 || bytes <= Objects[factory].A - Objects[factory].B;
+
     /// <summary>Takes bytes from a factory's quota; false and no change when it has too few.</summary>
     private bool Charge(int factory, long bytes)
     {
-        if (factory == 0) return true;
-        ref var record = ref Objects[factory];
-        if (bytes > record.A - record.B) return false;
-        record.B += bytes;
+        if (!Affords(factory, bytes)) return false;
+        if (factory != 0) Objects[factory].B += bytes;
         return true;
     }
 
@@ -97,20 +103,37 @@ public unsafe partial struct Kernel<TMachine>
         if (factory != 0) Objects[factory].B -= bytes;
     }
 
+    /// <summary>
+    /// Takes one reference away. Objects whose last one that was are buried one after the other, not one within the other: a chain of tasks that hold each other costs no stack.
+    /// </summary>
     private void Drop(int o)
     {
-        while (o != 0 && --Objects[o].References == 0)
+        if (o == 0 || --Objects[o].References != 0) return;
+        Objects[o].NextFree = _dying;
+        _dying = o;
+        if (_burying) return;
+        _burying = true;
+        while (_dying != 0)
         {
-            ref var record = ref Objects[o];
-            int factory = record.Factory;
-            if (record.Kind == ObjectKind.Gate) { int server = record.Link; record.Link = 0; Drop(server); }
-            if (record.Kind == ObjectKind.Task) DestroyTask(o);
-            TMachine.Release(o, ref record);
-            Discharge(factory, ObjectCharge + (record.Kind == ObjectKind.Factory ? record.A : 0));
-            record = default;
-            record.NextFree = _freeObject;
-            _freeObject = o;
-            o = factory; // the object held a reference to the factory that pays for it
+            int next = _dying;
+            _dying = Objects[next].NextFree;
+            Bury(next);
         }
+        _burying = false;
+    }
+
+    private void Bury(int o)
+    {
+        ref var record = ref Objects[o];
+        int factory = record.Factory;
+        if (record.Kind == ObjectKind.Gate) Drop(record.Link);
+        if (record.Kind == ObjectKind.Task) Empty(o);
+        TMachine.Release(o, ref record);
+        Discharge(factory, ObjectCharge + (record.Kind == ObjectKind.Factory ? record.A : 0));
+        if (factory != 0 && record.Kind == ObjectKind.Factory) Objects[factory].D -= record.C;
+        record = default;
+        record.NextFree = _freeObject;
+        _freeObject = o;
+        Drop(factory); // the object held a reference to the factory that pays for it
     }
 }

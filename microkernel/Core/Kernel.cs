@@ -19,6 +19,9 @@ public unsafe partial struct Kernel<TMachine> where TMachine : IMachine<TMachine
     private int* _buckets;
     public int ObjectCount, CapabilityCount;
     private int _freeObject, _freeCapability;
+    /// <summary>Objects without references that are not yet buried, linked like free ones; and whether somebody is at it.</summary>
+    private int _dying;
+    private bool _burying;
 
     /// <summary>Bytes that <see cref="Initialize"/> needs for these table sizes.</summary>
     public static long MemoryFor(int objects, int capabilities) =>

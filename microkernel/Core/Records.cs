@@ -11,14 +11,16 @@ public unsafe struct ObjectRecord
     public int Factory;
     public int References;
     public int NextFree;
-    /// <summary>Gate: serving task. Task: number of capabilities it holds. Otherwise the port's.</summary>
+    /// <summary>Gate: serving task. Otherwise the port's.</summary>
     public int Link;
     /// <summary>Gate: label. Factory: byte limit. Scheduling context: shares. Descriptor: host handle.</summary>
     public long A;
     /// <summary>Factory: bytes used. Scheduling context: limit in thousandths of a CPU.</summary>
     public long B;
-    /// <summary>Factory: process limit. </summary>
+    /// <summary>Factory: process limit.</summary>
     public long C;
+    /// <summary>Factory: processes promised to factories made from it.</summary>
+    public long D;
     public int NameLength;
     public fixed byte Name[MaxName];
 }

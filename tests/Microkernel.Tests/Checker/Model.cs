@@ -1,0 +1,249 @@
+using System.Collections.Generic;
+using System.Linq;
+using Eyrie.Microkernel.Abi;
+
+namespace Eyrie.Microkernel.Tests.Checker;
+
+public enum Waiting { No, Queued, Reply, Receiving }
+
+public sealed class ModelObject(ObjectKind kind, ModelObject? factory)
+{
+    public ObjectKind Kind { get; } = kind;
+    /// <summary>Who pays; null at boot.</summary>
+    public ModelObject? Factory { get; } = factory;
+    public bool Booted { get; init; }
+    /// <summary>Index in the kernel's table.</summary>
+    public int Index { get; set; }
+    public long Bytes { get; init; }
+    public long Processes { get; init; }
+    public ModelObject? Server { get; init; }
+    public long Label { get; init; }
+
+    // A task's side of IPC.
+    public bool Alive { get; set; } = true;
+    public Waiting Waiting { get; set; }
+    public ModelObject? Called { get; set; }
+    public long CalledThrough { get; set; }
+    public long Sent { get; set; }
+    public List<ModelObject> Queue { get; } = [];
+    public HashSet<ModelObject> Owed { get; } = [];
+}
+
+public sealed class ModelCapability(ModelObject holder, int slot, ModelObject target, Rights rights, ModelCapability? parent)
+{
+    public ModelObject Holder { get; } = holder;
+    public int Slot { get; } = slot;
+    public ModelObject Target { get; } = target;
+    public Rights Rights { get; } = rights;
+    public ModelCapability? Parent { get; } = parent;
+}
+
+/// <summary>
+/// What the kernel means, said in the plainest way: lists and sets, and everything that can be counted is counted anew each time. An operation gives the result that the kernel must
+/// give and leaves the state that the kernel must have.
+/// </summary>
+public sealed class Model
+{
+    public const long ObjectCharge = 512, CapabilityCharge = 64;
+
+    public List<ModelObject> Objects { get; } = [];
+    public List<ModelCapability> Capabilities { get; } = [];
+    /// <summary>Tasks that the last operation let go on, with their results.</summary>
+    public List<(ModelObject Task, long Result)> Resumed { get; } = [];
+    /// <summary>What the last operation destroyed.</summary>
+    public List<ModelObject> Released { get; } = [];
+    /// <summary>Messages that the last operation delivered: to whom, from whom, what.</summary>
+    public List<(ModelObject Server, ModelObject Caller, long Word, long Label)> Delivered { get; } = [];
+    /// <summary>Replies that reached their caller.</summary>
+    public List<(ModelObject Caller, long Word)> Replied { get; } = [];
+
+    private readonly int _maxObjects, _maxCapabilities;
+
+    public Model(int maxObjects, int maxCapabilities) => (_maxObjects, _maxCapabilities) = (maxObjects, maxCapabilities);
+
+    public void Begin()
+    {
+        Resumed.Clear();
+        Released.Clear();
+        Delivered.Clear();
+        Replied.Clear();
+    }
+
+    public long Used(ModelObject factory) =>
+        Objects.Where(o => o.Factory == factory && !o.Booted).Sum(o => ObjectCharge + (o.Kind == ObjectKind.Factory ? o.Bytes : 0)) + Capabilities.Count(c => c.Holder.Factory == factory) * CapabilityCharge;
+
+    private long Promised(ModelObject factory) => Objects.Where(o => o.Factory == factory && o.Kind == ObjectKind.Factory).Sum(o => o.Processes);
+
+    public ModelCapability? Find(ModelObject task, int slot) => Capabilities.FirstOrDefault(c => c.Holder == task && c.Slot == slot);
+
+    private long Decode(ModelObject task, int slot, ObjectKind kind, Rights needed, out ModelObject? found)
+    {
+        found = null;
+        if (Find(task, slot) is not { } capability) return AbiError.NoCapability;
+        if (capability.Target.Kind != kind) return AbiError.WrongKind;
+        if ((capability.Rights & needed) != needed) return AbiError.MissingRights;
+        found = capability.Target;
+        return 0;
+    }
+
+    public long Create(ModelObject holder, int factorySlot, ObjectKind kind, int slot, long a, long b, out ModelObject? made)
+    {
+        made = null;
+        long refused = Decode(holder, factorySlot, ObjectKind.Factory, Rights.Write, out var factory);
+        if (refused < 0) return refused;
+        if (a < 0 || b < 0 || slot < 0) return AbiError.InvalidArgument;
+        if (Find(holder, slot) is not null) return AbiError.SlotTaken;
+        ModelObject? server = null;
+        if (kind == ObjectKind.Factory && b > factory!.Processes - Promised(factory)) return AbiError.QuotaExhausted;
+        if (kind == ObjectKind.Gate && (refused = Decode(holder, (int)b, ObjectKind.Task, Rights.Control, out server)) < 0) return refused;
+        if (kind is ObjectKind.Descriptor or ObjectKind.None) return AbiError.InvalidArgument;
+        if (Objects.Count >= _maxObjects || Capabilities.Count >= _maxCapabilities) return AbiError.TableFull;
+        var model = new ModelObject(kind, factory) { Bytes = kind == ObjectKind.Factory ? a : 0, Processes = kind == ObjectKind.Factory ? b : 0, Server = server, Label = kind == ObjectKind.Gate ? a : 0 };
+        Objects.Add(model);
+        Capabilities.Add(new ModelCapability(holder, slot, model, Rights.All, null));
+        if (Used(factory!) > factory!.Bytes || (holder.Factory is { } payer && Used(payer) > payer.Bytes))
+        {
+            Objects.Remove(model);
+            Capabilities.RemoveAt(Capabilities.Count - 1);
+            return AbiError.QuotaExhausted;
+        }
+        made = model;
+        return 0;
+    }
+
+    public long Map(ModelObject holder, int source, int taskSlot, int destination, Rights rights)
+    {
+        if (Find(holder, source) is not { } from) return AbiError.NoCapability;
+        if ((from.Rights & Rights.Map) == 0 || (rights & ~from.Rights) != 0) return AbiError.MissingRights;
+        long refused = Decode(holder, taskSlot, ObjectKind.Task, Rights.Control, out var target);
+        if (refused < 0) return refused;
+        if (!target!.Alive) return AbiError.WrongState;
+        if (destination < 0) return AbiError.InvalidArgument;
+        if (Find(target, destination) is not null) return AbiError.SlotTaken;
+        if (Capabilities.Count >= _maxCapabilities) return AbiError.TableFull;
+        if (target.Factory is { } payer && Used(payer) + CapabilityCharge > payer.Bytes) return AbiError.QuotaExhausted;
+        Capabilities.Add(new ModelCapability(target, destination, from.Target, rights, from));
+        return 0;
+    }
+
+    public long Unmap(ModelObject holder, int taskSlot, int slot, UnmapMode mode)
+    {
+        var task = holder;
+        if (taskSlot >= 0)
+        {
+            long refused = Decode(holder, taskSlot, ObjectKind.Task, Rights.Control, out var named);
+            if (refused < 0) return refused;
+            task = named!;
+        }
+        if (Find(task, slot) is not { } capability) return AbiError.NoCapability;
+        var gone = Derived(capability);
+        if (mode == UnmapMode.Derived) gone.Remove(capability);
+        Capabilities.RemoveAll(gone.Contains);
+        Collect();
+        return 0;
+    }
+
+    /// <summary>A capability and everything derived from it.</summary>
+    private HashSet<ModelCapability> Derived(ModelCapability root)
+    {
+        var found = new HashSet<ModelCapability> { root };
+        while (Capabilities.Where(c => c.Parent is not null && found.Contains(c.Parent) && !found.Contains(c)).ToList() is { Count: > 0 } more) found.UnionWith(more);
+        return found;
+    }
+
+    public void Destroy(ModelObject task)
+    {
+        End(task);
+        Collect();
+    }
+
+    private void End(ModelObject task)
+    {
+        if (!task.Alive) return;
+        task.Alive = false;
+        Withdraw(task);
+        task.Waiting = Waiting.No;
+        foreach (var caller in task.Owed.Concat(task.Queue).ToList()) Finish(caller, AbiError.Cancelled);
+        task.Owed.Clear();
+        task.Queue.Clear();
+        while (Capabilities.FirstOrDefault(c => c.Holder == task) is { } held)
+        {
+            var gone = Derived(held);
+            Capabilities.RemoveAll(gone.Contains);
+        }
+    }
+
+    /// <summary>An object is there as long as somebody has a capability to it, or a gate leads to it, or it pays for one that is there.</summary>
+    private void Collect()
+    {
+        while (Objects.FirstOrDefault(o => !o.Booted && Capabilities.All(c => c.Target != o) && Objects.All(other => other.Factory != o && other.Server != o)) is { } lost)
+        {
+            if (lost.Kind == ObjectKind.Task) End(lost);
+            Objects.Remove(lost);
+            Released.Add(lost);
+        }
+    }
+
+    public long Call(ModelObject task, int slot, long word)
+    {
+        long refused = Decode(task, slot, ObjectKind.Gate, Rights.Call, out var gate);
+        if (refused < 0) return refused;
+        var server = gate!.Server!;
+        if (!server.Alive || server == task) return AbiError.Cancelled;
+        (task.Called, task.CalledThrough, task.Sent) = (server, gate.Label, word);
+        if (server.Waiting == Waiting.Receiving)
+        {
+            server.Waiting = Waiting.No;
+            Deliver(task, server);
+            Resumed.Add((server, 0));
+        }
+        else
+        {
+            task.Waiting = Waiting.Queued;
+            server.Queue.Add(task);
+        }
+        return long.MinValue;
+    }
+
+    private void Deliver(ModelObject caller, ModelObject server)
+    {
+        caller.Waiting = Waiting.Reply;
+        server.Owed.Add(caller);
+        Delivered.Add((server, caller, caller.Sent, caller.CalledThrough));
+    }
+
+    public long Wait(ModelObject server)
+    {
+        if (server.Queue.Count == 0)
+        {
+            server.Waiting = Waiting.Receiving;
+            return long.MinValue;
+        }
+        var caller = server.Queue[0];
+        server.Queue.RemoveAt(0);
+        Deliver(caller, server);
+        return 0;
+    }
+
+    public bool Reply(ModelObject server, ModelObject? caller, long word)
+    {
+        if (caller is null || !server.Owed.Remove(caller)) return false;
+        Finish(caller, 0);
+        Replied.Add((caller, word));
+        return true;
+    }
+
+    public void Withdraw(ModelObject task)
+    {
+        if (task.Waiting is not (Waiting.Queued or Waiting.Reply)) return;
+        task.Called!.Queue.Remove(task);
+        task.Called.Owed.Remove(task);
+        (task.Waiting, task.Called) = (Waiting.No, null);
+    }
+
+    private void Finish(ModelObject caller, long result)
+    {
+        (caller.Waiting, caller.Called) = (Waiting.No, null);
+        Resumed.Add((caller, result));
+    }
+}

@@ -1,0 +1,52 @@
+using System.Collections.Generic;
+using System.Runtime.InteropServices;
+using Eyrie.Microkernel.Abi;
+using Eyrie.Microkernel.Core;
+
+namespace Eyrie.Microkernel.Tests.Checker;
+
+/// <summary>The machine under the core in a test: message buffers in plain memory; what the core asks for is written down. One world a thread.</summary>
+public readonly unsafe struct TestMachine : IMachine<TestMachine>
+{
+    private const int BufferSize = 512;
+
+    [System.ThreadStatic] private static byte* t_buffers;
+    [System.ThreadStatic] private static List<(int Task, long Result)>? t_resumed;
+    [System.ThreadStatic] private static List<int>? t_released;
+
+    public static List<(int Task, long Result)> Resumed => t_resumed ??= [];
+
+    public static List<int> Released => t_released ??= [];
+
+    public static void Begin(int tasks)
+    {
+        NativeMemory.Free(t_buffers);
+        t_buffers = (byte*)NativeMemory.AllocZeroed((nuint)(tasks * BufferSize));
+        Resumed.Clear();
+        Released.Clear();
+    }
+
+    /// <summary>Puts one word into a task's buffer.</summary>
+    public static void Put(int task, long word)
+    {
+        byte* buffer = MessageBuffer(task);
+        *(uint*)(buffer + MessageLayout.WordCount) = 1;
+        *(uint*)(buffer + MessageLayout.PayloadLength) = 0;
+        *(long*)(buffer + MessageLayout.Words) = word;
+    }
+
+    /// <summary>Word, label and caller that stand in a task's buffer.</summary>
+    public static (long Word, long Label, int Caller) Get(int task)
+    {
+        byte* buffer = MessageBuffer(task);
+        return (*(long*)(buffer + MessageLayout.Words), *(long*)(buffer + MessageLayout.Label), (int)*(uint*)(buffer + MessageLayout.Caller));
+    }
+
+    public static byte* MessageBuffer(int task) => t_buffers + task * BufferSize;
+
+    public static void Resume(int task, long result) => Resumed.Add((task, result));
+
+    public static void Release(int objectIndex, ref ObjectRecord record) => Released.Add(objectIndex);
+
+    public static void TransferDescriptor(int from, int to) { }
+}

@@ -1,0 +1,274 @@
+using System;
+using System.Collections.Generic;
+using System.Linq;
+using System.Runtime.InteropServices;
+using Eyrie.Microkernel.Abi;
+using Eyrie.Microkernel.Core;
+
+namespace Eyrie.Microkernel.Tests.Checker;
+
+/// <summary>The kernel did something else than the model. The message gives the seed and step that show it again, and the operations before it.</summary>
+public sealed class DiffersException(string message) : Exception(message);
+
+/// <summary>One random history of kernel operations, each done by the kernel and by the model and compared.</summary>
+public sealed unsafe class World : IDisposable
+{
+    private const int MaxObjects = 40, MaxCapabilities = 140, Slots = 16, CompareEvery = 8;
+
+    private readonly Random _random;
+    private readonly int _seed;
+    private readonly void* _memory;
+    private readonly Model _model = new(MaxObjects - 1, MaxCapabilities - 1);
+    private readonly ModelObject _boot;
+    private readonly Queue<string> _history = new();
+    private Kernel<TestMachine> _kernel;
+    private readonly Dictionary<string, int> _done;
+    private long _word;
+    private int _step;
+
+    private World(int seed, Dictionary<string, int> done)
+    {
+        (_seed, _random, _done) = (seed, new Random(seed), done);
+        _memory = NativeMemory.AllocZeroed((nuint)Kernel<TestMachine>.MemoryFor(MaxObjects, MaxCapabilities));
+        TestMachine.Begin(MaxObjects);
+        _kernel.Initialize((byte*)_memory, MaxObjects, MaxCapabilities);
+        const long Bytes = 40_000, Processes = 100;
+        _kernel.Boot(Bytes, Processes, out int factory, out int task);
+        var paying = new ModelObject(ObjectKind.Factory, null) { Booted = true, Index = factory, Bytes = Bytes, Processes = Processes };
+        _boot = new ModelObject(ObjectKind.Task, paying) { Booted = true, Index = task };
+        _model.Objects.AddRange([paying, _boot]);
+        foreach (var (slot, target) in new[] { (0, paying), (1, _boot) })
+        {
+            Expect("boot", _kernel.Insert(task, slot, target.Index, Rights.All, 0) > 0, true);
+            _model.Capabilities.Add(new ModelCapability(_boot, slot, target, Rights.All, null));
+        }
+    }
+
+    /// <summary>Runs histories of <paramref name="length"/> steps from consecutive seeds.</summary>
+    /// <returns>How often each operation was done and with which kind of end, so that a run that tries nothing is seen.</returns>
+    /// <exception cref="DiffersException"/>
+    public static Dictionary<string, int> Run(int firstSeed, int histories, int length)
+    {
+        var done = new Dictionary<string, int>();
+        for (int seed = firstSeed; seed < firstSeed + histories; seed++)
+        {
+            using var world = new World(seed, done);
+            for (world._step = 0; world._step < length; world._step++) world.Step();
+            world.Compare();
+        }
+        return done;
+    }
+
+    public void Dispose() => NativeMemory.Free(_memory);
+
+    private int Slot() => _random.Next(40) == 0 ? -1 : _random.Next(Slots);
+
+    /// <summary>Mostly a slot of the task that holds what is wanted, so that histories get somewhere; else any.</summary>
+    private int Slot(ModelObject task, Func<ModelCapability, bool> wanted)
+    {
+        var fitting = _random.Next(6) == 0 ? [] : _model.Capabilities.Where(c => c.Holder == task && wanted(c)).ToList();
+        return fitting.Count == 0 ? Slot() : fitting[_random.Next(fitting.Count)].Slot;
+    }
+
+    /// <summary>Mostly an empty slot.</summary>
+    private int Free(ModelObject? task)
+    {
+        int slot = Slot();
+        for (int tries = 0; tries < 4 && task is not null && _model.Find(task, slot) is not null && _random.Next(6) > 0; tries++) slot = _random.Next(Slots);
+        return slot;
+    }
+
+    private Rights SomeRights() => _random.Next(3) == 0 ? (Rights)_random.Next(64) : Rights.All;
+
+    private void Step()
+    {
+        _model.Begin();
+        TestMachine.Resumed.Clear();
+        TestMachine.Released.Clear();
+        // A task that waits does nothing; the first task never waits, as nobody could wake it.
+        if (_random.Next(150) == 0) TidyUp();
+        var able = _model.Objects.Where(o => o is { Kind: ObjectKind.Task, Alive: true, Waiting: Waiting.No }).ToList();
+        var actor = _random.Next(3) == 0 ? _boot : able[_random.Next(able.Count)];
+        switch (_random.Next(20))
+        {
+            case < 5: Create(actor); break;
+            case < 10: Map(actor); break;
+            case < 11: Unmap(actor); break;
+            case < 14: if (Able(task => _model.Capabilities.Any(c => c.Holder == task && c.Target is { Kind: ObjectKind.Gate, Server.Alive: true })) is { } caller) Call(caller); break;
+            case < 16: if (Able(task => _model.Objects.Any(o => o.Server == task)) is { } server) WaitFor(server); break;
+            case < 18: if (Able(task => task.Owed.Count > 0) is { } owing) ReplyTo(owing); break;
+            case 18: Withdraw(); break;
+            case 19: Destroy(); break;
+        }
+        CompareEffects();
+        if (_step % CompareEvery == 0) Compare();
+    }
+
+    /// <summary>A task that can act, mostly one that fits; never the first, which must not wait.</summary>
+    private ModelObject? Able(Func<ModelObject, bool> fits)
+    {
+        var able = _model.Objects.Where(o => o is { Kind: ObjectKind.Task, Alive: true, Waiting: Waiting.No, Booted: false }).ToList();
+        var fitting = _random.Next(10) == 0 ? able : able.Where(fits).ToList();
+        return fitting.Count == 0 ? null : fitting[_random.Next(fitting.Count)];
+    }
+
+    private void Note(string word)
+    {
+        _history.Enqueue($"{_step}: {word}");
+        if (_history.Count > 25) _history.Dequeue();
+    }
+
+    private void Expect<T>(string what, T kernel, T model)
+    {
+        if (!EqualityComparer<T>.Default.Equals(kernel, model)) throw new DiffersException($"seed {_seed}, step {_step}: {what}: kernel {kernel}, model {model}\n{string.Join('\n', _history)}");
+    }
+
+    /// <summary>Compares the results of an operation and counts how it ended.</summary>
+    private void Result(string operation, long kernel, long model)
+    {
+        Expect(operation, kernel, model);
+        var end = operation + (model == long.MinValue ? " blocked" : model < 0 ? $" refused {model}" : " done");
+        _done[end] = _done.GetValueOrDefault(end) + 1;
+    }
+
+    private void Count(string end, int times) => _done[end] = _done.GetValueOrDefault(end) + times;
+
+    private void Create(ModelObject actor)
+    {
+        int from = Slot(actor, c => c.Target.Kind == ObjectKind.Factory), to = Free(actor);
+        var kind = _random.Next(3) == 0 ? (ObjectKind)_random.Next(1, 8) : _random.Next(2) == 0 ? ObjectKind.Gate : ObjectKind.Task;
+        long a = kind == ObjectKind.Factory ? _random.Next(12_000) : _random.Next(-1, 1000), b = kind == ObjectKind.Gate ? Slot(actor, c => c.Target is { Kind: ObjectKind.Task, Alive: true, Booted: false }) : kind == ObjectKind.Factory ? _random.Next(80) : _random.Next(-1, 40);
+        Note($"task {actor.Index} creates {kind} by factory {from} in {to} ({a}, {b})");
+        long expected = _model.Create(actor, from, kind, to, a, b, out var made);
+        Result($"create {kind}", _kernel.Create(actor.Index, from, kind, to, a, b, null, 0), expected);
+        if (made is not null) made.Index = _kernel.Capabilities[_kernel.Find(actor.Index, to)].Object;
+    }
+
+    private void Map(ModelObject actor)
+    {
+        bool gates = _random.Next(2) == 0; // without them nobody could call anybody
+        int source = Slot(actor, c => (c.Rights & Rights.Map) != 0 && (!gates || c.Target is { Kind: ObjectKind.Gate, Server.Alive: true })), task = Slot(actor, c => c.Target is { Kind: ObjectKind.Task, Alive: true });
+        int to = Free(_model.Find(actor, task)?.Target);
+        var rights = SomeRights() & (_random.Next(6) > 0 && _model.Find(actor, source) is { } from ? from.Rights : Rights.All);
+        Note($"task {actor.Index} maps {source} to {to} of task {task} with {rights}");
+        Result("map", _kernel.Map(actor.Index, source, task, to, rights), _model.Map(actor, source, task, to, rights));
+    }
+
+    private void Unmap(ModelObject actor)
+    {
+        int task = _random.Next(2) == 0 ? -1 : Slot(actor, c => c.Target.Kind == ObjectKind.Task), slot = Slot(_model.Find(actor, task)?.Target ?? actor, _ => true);
+        var mode = (UnmapMode)_random.Next(2);
+        if (actor == _boot && _random.Next(4) > 0) mode = UnmapMode.Derived;
+        if (actor == _boot && task < 0 && slot < 2 && mode == UnmapMode.Self) return; // without its factory nothing happens any more
+        Note($"task {actor.Index} unmaps {slot} of task {task}, {mode}");
+        Result("unmap", _kernel.Unmap(actor.Index, task, slot, mode), _model.Unmap(actor, task, slot, mode));
+    }
+
+    private void Call(ModelObject actor)
+    {
+        int slot = Slot(actor, c => c.Target.Kind == ObjectKind.Gate && c.Target.Server!.Alive);
+        TestMachine.Put(actor.Index, ++_word);
+        Note($"task {actor.Index} calls {slot} with {_word}");
+        Result("call", _kernel.Ipc(actor.Index, IpcOperation.Call, slot), _model.Call(actor, slot, _word));
+    }
+
+    private void WaitFor(ModelObject actor)
+    {
+        Note($"task {actor.Index} waits");
+        Result("wait", _kernel.Ipc(actor.Index, IpcOperation.Wait, 0), _model.Wait(actor));
+    }
+
+    private void ReplyTo(ModelObject actor)
+    {
+        // Mostly somebody who is owed a reply; else anything, as a hostile server would.
+        var caller = actor.Owed.Count > 0 && _random.Next(4) > 0 ? actor.Owed.ElementAt(_random.Next(actor.Owed.Count)) : null;
+        long handle = caller?.Index ?? _random.Next(-2, MaxObjects + 2);
+        caller ??= _model.Objects.FirstOrDefault(o => o.Kind == ObjectKind.Task && o.Index == handle);
+        var operation = _random.Next(3) switch { 0 => IpcOperation.Reply, 1 => IpcOperation.ReplyWait, _ => IpcOperation.ReplyValue };
+        Note($"task {actor.Index}: {operation} to {handle} with {++_word}");
+        bool reaches = _model.Reply(actor, caller, _word);
+        if (operation == IpcOperation.ReplyValue)
+        {
+            Expect("reply value", _kernel.ReplyValue(actor.Index, handle, _word), reaches);
+            if (reaches) Expect("the value", ((long*)(TestMachine.MessageBuffer(caller!.Index) + MessageLayout.Words))[1], _word);
+            _model.Replied.Clear();
+            return;
+        }
+        TestMachine.Put(actor.Index, _word);
+        long expected = operation == IpcOperation.ReplyWait ? _model.Wait(actor) : reaches ? 0 : AbiError.NoCaller;
+        Result("reply", _kernel.Ipc(actor.Index, operation, handle), expected);
+    }
+
+    private void Withdraw()
+    {
+        var waiting = _model.Objects.Where(o => o.Kind == ObjectKind.Task && o.Waiting is Waiting.Queued or Waiting.Reply).ToList();
+        if (waiting.Count == 0 || _random.Next(4) > 0) return;
+        var task = waiting[_random.Next(waiting.Count)];
+        Note($"task {task.Index} gives up its call");
+        _kernel.Withdraw(task.Index);
+        _model.Withdraw(task);
+    }
+
+    private void Destroy()
+    {
+        var tasks = _model.Objects.Where(o => o.Kind == ObjectKind.Task && o != _boot).ToList();
+        if (tasks.Count == 0 || _random.Next(5) > 0) return;
+        var task = tasks[_random.Next(tasks.Count)];
+        Note($"task {task.Index} is destroyed");
+        _kernel.DestroyTask(task.Index);
+        _model.Destroy(task);
+    }
+
+    /// <summary>Now and then the first task lets go of most of what it holds, so that a history is not stuck in full tables.</summary>
+    private void TidyUp()
+    {
+        foreach (var capability in _model.Capabilities.Where(c => c.Holder == _boot && c.Slot > 1 && _random.Next(3) > 0).ToList())
+        {
+            if (_model.Find(_boot, capability.Slot) is null) continue;
+            Note($"task {_boot.Index} lets go of {capability.Slot}");
+            Result("unmap", _kernel.Unmap(_boot.Index, -1, capability.Slot, UnmapMode.Self), _model.Unmap(_boot, -1, capability.Slot, UnmapMode.Self));
+        }
+    }
+
+    /// <summary>Whom the operation woke, what it delivered and what it destroyed: each exactly once.</summary>
+    private void CompareEffects()
+    {
+        Count("resumed", _model.Resumed.Count);
+        Count("destroyed", _model.Released.Count);
+        Count("delivered", _model.Delivered.Count);
+        Count("replied", _model.Replied.Count);
+        static string Words(IEnumerable<(int, long)> pairs) => string.Join(", ", pairs.Order());
+        // Whether a task that dies in the same operation was woken before depends on the order of the deaths, which nobody can tell.
+        bool Lives(int index) => _model.Objects.Any(o => o.Index == index && o is { Kind: ObjectKind.Task, Alive: true });
+        Expect("resumed", Words(TestMachine.Resumed.Where(pair => Lives(pair.Task))), Words(_model.Resumed.Select(pair => (pair.Task.Index, pair.Result)).Where(pair => Lives(pair.Index))));
+        Expect("destroyed", string.Join(", ", TestMachine.Released.Order()), string.Join(", ", _model.Released.Select(o => o.Index).Order()));
+        foreach (var (server, caller, word, label) in _model.Delivered)
+            if (_model.Replied.All(reply => reply.Caller != server)) Expect($"message of task {server.Index}", TestMachine.Get(server.Index), (word, label, caller.Index));
+        foreach (var (caller, word) in _model.Replied) Expect($"reply to task {caller.Index}", TestMachine.Get(caller.Index).Word, word);
+    }
+
+    /// <summary>The whole state.</summary>
+    private void Compare()
+    {
+        var held = new List<string>();
+        for (int c = 1; c < MaxCapabilities; c++)
+            if (_kernel.Capabilities[c] is { Task: not 0 } record)
+            {
+                var parent = _kernel.Capabilities[record.Parent];
+                held.Add(Line(record.Task, record.Slot, record.Object, record.Rights, record.Parent == 0 ? null : (parent.Task, parent.Slot)));
+                if (record.Parent != 0 && (record.Rights & ~parent.Rights) != 0) throw new DiffersException($"seed {_seed}, step {_step}: slot {record.Slot} of task {record.Task} has more rights than what it was derived from");
+            }
+        var meant = _model.Capabilities.Select(c => Line(c.Holder.Index, c.Slot, c.Target.Index, c.Rights, c.Parent is null ? null : (c.Parent.Holder.Index, c.Parent.Slot)));
+        Expect("capabilities", string.Join('\n', held.Order(StringComparer.Ordinal)), string.Join('\n', meant.Order(StringComparer.Ordinal)));
+        foreach (var factory in _model.Objects.Where(o => o.Kind == ObjectKind.Factory)) Expect($"bytes used of factory {factory.Index}", _kernel.Objects[factory.Index].B, _model.Used(factory));
+        foreach (var task in _model.Objects.Where(o => o.Kind == ObjectKind.Task))
+        {
+            Expect($"life of task {task.Index}", _kernel.Tasks[task.Index].Alive, task.Alive);
+            Expect($"state of task {task.Index}", (int)_kernel.Tasks[task.Index].Ipc, (int)task.Waiting);
+        }
+        int there = Enumerable.Range(1, MaxObjects - 1).Count(index => _kernel.Objects[index].Kind != ObjectKind.None);
+        Expect("objects", there, _model.Objects.Count);
+    }
+
+    private static string Line(int task, int slot, int target, Rights rights, (int Task, int Slot)? parent) => $"{task}/{slot} {target} {(int)rights} from {parent}";
+}

@@ -1,0 +1,67 @@
+using System.Reflection;
+using Microsoft.CodeAnalysis;
+using Microsoft.CodeAnalysis.CSharp;
+using Xunit;
+
+namespace Eyrie.Microkernel.Tests;
+
+/// <summary>The checker sees mistakes: the core is compiled once more with one line changed, and the same histories must then differ from the model.</summary>
+public sealed class MutantTests
+{
+    private const int Seed = 1, Histories = 400, Length = 1000;
+
+    public static TheoryData<string, string, string, string> Mistakes() => new()
+    {
+        { "revoking skips one child", "Kernel.Mapping.cs", "if (Capabilities[at].FirstChild != 0) { at = Capabilities[at].FirstChild; continue; }", "if (Capabilities[at].FirstChild != 0 && Capabilities[Capabilities[at].FirstChild].NextSibling != 0) { at = Capabilities[at].FirstChild; continue; }" },
+        { "a mapped capability keeps all rights", "Kernel.Mapping.cs", "Insert(target, destinationSlot, Capabilities[source].Object, rights, source)", "Insert(target, destinationSlot, Capabilities[source].Object, Rights.All, source)" },
+        { "rights may grow", "Kernel.Mapping.cs", "if ((rights & ~Capabilities[source].Rights) != 0) return AbiError.MissingRights;", "" },
+        { "a derivation is not recorded", "Kernel.Mapping.cs", "if (parent != 0) Adopt(parent, c);", "" },
+        { "a slot is not given back", "Kernel.Mapping.cs", "Discharge(Objects[record.Task].Factory, CapabilityCharge);", "" },
+        { "an object's charge is not given back", "Kernel.Objects.cs", "Discharge(factory, ObjectCharge + (record.Kind == ObjectKind.Factory ? record.A : 0));", "" },
+        { "an object is charged to nobody", "Kernel.Objects.cs", "Charge(factory, charge);", "" },
+        { "processes are promised twice", "Kernel.Objects.cs", "Objects[factory].D += b;", "" },
+        { "a task that holds itself is buried while it is emptied", "Kernel.Objects.cs", "Hold(task); // it may hold the last capability to itself\n        Empty(task);\n        Drop(task);", "Empty(task);" },
+        { "a gate does not keep its server", "Kernel.Objects.cs", "if (server != 0) Objects[server].References++;", "" },
+        { "callers of a dead server wait for ever", "Kernel.Ipc.cs", "while (record.FirstOwed != 0)", "while (record.FirstOwed < 0)" },
+        { "queued callers of a dead server wait for ever", "Kernel.Ipc.cs", "while (record.QueueHead != 0)", "while (record.QueueHead < 0)" },
+        { "a reply reaches a caller that another server owes", "Kernel.Ipc.cs", "Tasks[handle].Ipc == IpcState.AwaitingReply && Tasks[handle].Server == server", "Tasks[handle].Ipc == IpcState.AwaitingReply" },
+        { "a caller is answered twice", "Kernel.Ipc.cs", "Tasks[caller].Ipc = IpcState.Running;\n        Tasks[caller].Server = 0;\n        TMachine.Resume(caller, result);", "Tasks[caller].Ipc = IpcState.Running;\n        Tasks[caller].Server = 0;\n        TMachine.Resume(caller, result);\n        TMachine.Resume(caller, result);" },
+        { "the queue is last in, first out", "Kernel.Ipc.cs", "if (Tasks[server].QueueTail != 0) Tasks[Tasks[server].QueueTail].QueueNext = task;\n        else Tasks[server].QueueHead = task;", "Tasks[task].QueueNext = Tasks[server].QueueHead;\n        Tasks[server].QueueHead = task;" },
+        { "a label is another gate's", "Kernel.Ipc.cs", "Tasks[task].Label = Objects[gate].A;", "Tasks[task].Label = Objects[gate].A + 1;" },
+    };
+
+    private static string Root => Path.GetFullPath(Path.Combine(AppContext.BaseDirectory, "../../../../.."));
+
+    [Theory]
+    [MemberData(nameof(Mistakes))]
+    public void A_mistake_in_the_core_is_found(string mistake, string file, string right, string wrong)
+    {
+        var difference = Assert.Throws<TargetInvocationException>(() => Run(file, right, wrong)).InnerException!;
+        Assert.True(difference.GetType().Name is "DiffersException" or "IndexOutOfRangeException", $"{mistake}: {difference}");
+    }
+
+    [Fact]
+    public void Compiled_the_same_way_the_core_as_it_stands_passes() => Run("Kernel.cs", "", "");
+
+    private static void Run(string file, string right, string wrong)
+    {
+        var folders = new[] { "microkernel/Abi", "microkernel/Core", "tests/Microkernel.Tests/Checker" };
+        var trees = folders.SelectMany(folder => Directory.EnumerateFiles(Path.Combine(Root, folder), "*.cs")).Select(path =>
+        {
+            var text = File.ReadAllText(path);
+            if (Path.GetFileName(path) == file && right.Length > 0)
+            {
+                Assert.True(text.Split(right).Length == 2, $"{file} must hold this once: {right}");
+                text = text.Replace(right, wrong, StringComparison.Ordinal);
+            }
+            return CSharpSyntaxTree.ParseText(text, new CSharpParseOptions(LanguageVersion.Preview), path);
+        });
+        var references = ((string)AppContext.GetData("TRUSTED_PLATFORM_ASSEMBLIES")!).Split(':').Where(path => Path.GetFileName(path).StartsWith("System", StringComparison.Ordinal)).Select(path => MetadataReference.CreateFromFile(path));
+        var compilation = CSharpCompilation.Create("Mutant" + Guid.NewGuid().ToString("N"), trees, references,
+            new CSharpCompilationOptions(OutputKind.DynamicallyLinkedLibrary, allowUnsafe: true, optimizationLevel: OptimizationLevel.Release, nullableContextOptions: NullableContextOptions.Enable));
+        using var image = new MemoryStream();
+        var result = compilation.Emit(image);
+        Assert.True(result.Success, string.Join('\n', result.Diagnostics.Where(diagnostic => diagnostic.Severity == DiagnosticSeverity.Error).Take(5)));
+        Assembly.Load(image.ToArray()).GetType("Eyrie.Microkernel.Tests.Checker.World")!.GetMethod("Run")!.Invoke(null, [Seed, Histories, Length]);
+    }
+}
