@@ -1,12 +1,15 @@
 using System.Globalization;
 using Eyrie.Benchmarks;
 
-string name = args.ElementAtOrDefault(0) ?? "";
-int rounds = args.ElementAtOrDefault(1) is { } given && int.TryParse(given, CultureInfo.InvariantCulture, out int number) && number > 0 ? number : 0;
-switch (name)
+var benchmarks = typeof(IBenchmark).Assembly.GetTypes().Where(type => type.IsClass && typeof(IBenchmark).IsAssignableFrom(type))
+    .Select(type => (IBenchmark)Activator.CreateInstance(type)!).OrderBy(benchmark => benchmark.Name, StringComparer.Ordinal).ToList();
+if (benchmarks.FirstOrDefault(benchmark => benchmark.Name == args.ElementAtOrDefault(0)) is { } chosen && Rounds(chosen) is { } rounds)
 {
-    case "up": await UpToReady.RunAsync(rounds == 0 ? 10 : rounds); return 0;
-    default:
-        Console.Error.WriteLine("usage: ./bench NAME [ROUNDS]\n  up    from ./eyrie up to all sample pods Ready");
-        return 2;
+    await chosen.RunAsync(rounds);
+    return 0;
 }
+Console.Error.WriteLine("usage: ./bench NAME [ROUNDS]");
+foreach (var benchmark in benchmarks) Console.Error.WriteLine($"  {benchmark.Name,-12} {benchmark.Description} ({benchmark.DefaultRounds} rounds)");
+return 2;
+
+int? Rounds(IBenchmark benchmark) => args.Length < 2 ? benchmark.DefaultRounds : int.TryParse(args[1], CultureInfo.InvariantCulture, out int number) && number > 0 ? number : null;

@@ -1,12 +1,16 @@
 namespace Eyrie.Benchmarks;
 
 /// <summary>From <c>./eyrie up manifests/samples/hello.yaml</c> on a built tree to all sample pods Ready: from nothing (keys, store and images are made), and with the state of a cluster that was down.</summary>
-public static class UpToReady
+public sealed class UpToReady : IBenchmark
 {
+    public string Name => "up";
+    public string Description => "from ./eyrie up to all sample pods Ready";
+    public int DefaultRounds => 10;
+
     private const string Manifest = "manifests/samples/hello.yaml";
     private const int SamplePods = 5;
 
-    public static async Task RunAsync(int rounds)
+    public async Task RunAsync(int rounds)
     {
         await Commands.RunAsync("./eyrie", ["--help"]); // builds
         Samples fresh = new("up, new state, all sample pods Ready"), again = new("up, kept state, all sample pods Ready"), nothing = new("up, everything runs"), down = new("down");
