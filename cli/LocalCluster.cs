@@ -16,6 +16,30 @@ public sealed class LocalCluster(string stateDirectory)
     /// <summary>Directory that holds every part, found from this program's own place.</summary>
     private static string Root => Path.GetFullPath(Path.Combine(AppContext.BaseDirectory, "../../../.."));
 
+    /// <summary>The program that runs .NET programs.</summary>
+    public static string DotNet => Environment.ProcessPath is { } host && Path.GetFileName(host) == "dotnet" ? host : "dotnet";
+
+    public static string ControlPlane => Path.Combine(Root, "control-plane/Host/bin/Release/net10.0/eyrie-control-plane.dll");
+
+    private string StoreFile => Path.Combine(stateDirectory, "store");
+
+    /// <summary>Where the cluster's objects are: embedded or etcd://...; null before its first start.</summary>
+    public string? Store
+    {
+        get => File.Exists(StoreFile) ? File.ReadAllText(StoreFile) : null;
+        set => File.WriteAllText(StoreFile, value);
+    }
+
+    /// <summary>Holds a cluster that is down where it is, until disposed.</summary>
+    public IDisposable Stopped()
+    {
+        Directory.CreateDirectory(stateDirectory);
+        var held = Lock();
+        if (!Members().Any(Alive)) return held;
+        held.Dispose();
+        throw new Failure("the cluster runs; end it first with: eyrie down");
+    }
+
     public async Task StartAsync(int nodes, string? store, int? port, Action<string> progress)
     {
         if (Environment.UserName != "root") throw new Failure("a node's microkernel needs root on this host: run it as root, or with sudo");
@@ -30,7 +54,7 @@ public sealed class LocalCluster(string stateDirectory)
             arguments.AddRange(["--store", store]);
             if (port is not null) arguments.AddRange(["--listen", $"127.0.0.1:{port}"]);
             members.RemoveAll(member => member.Name == "control-plane");
-            members.Add(await LaunchAsync("control-plane", Path.Combine(Root, "control-plane/Host/bin/Release/net10.0/eyrie-control-plane.dll"), arguments));
+            members.Add(await LaunchAsync("control-plane", ControlPlane, arguments));
             Save(members);
         }
         var url = JsonNode.Parse(await File.ReadAllTextAsync(Path.Combine(stateDirectory, "control-plane.json")))!["url"]!.ToString();
@@ -84,7 +108,7 @@ public sealed class LocalCluster(string stateDirectory)
         await File.WriteAllTextAsync(output, "");
         // The shell becomes the program (exec), so the process id is the program's own.
         var start = new ProcessStartInfo("setsid") { WorkingDirectory = "/" };
-        foreach (var argument in new[] { "sh", "-c", "out=$1; err=$2; shift 2; exec \"$@\" >\"$out\" 2>>\"$err\" </dev/null", "sh", output, errors, Environment.ProcessPath is { } host && Path.GetFileName(host) == "dotnet" ? host : "dotnet", assembly }.Concat(arguments)) start.ArgumentList.Add(argument);
+        foreach (var argument in new[] { "sh", "-c", "out=$1; err=$2; shift 2; exec \"$@\" >\"$out\" 2>>\"$err\" </dev/null", "sh", output, errors, DotNet, assembly }.Concat(arguments)) start.ArgumentList.Add(argument);
         start.Environment["DOTNET_TieredPGO"] = "0";
         var process = Process.Start(start)!;
         var end = DateTimeOffset.UtcNow + Deadline;
@@ -117,11 +141,9 @@ public sealed class LocalCluster(string stateDirectory)
     /// <summary>A cluster keeps the store it was first started with: another one would not hold its objects.</summary>
     private string RememberedStore(string? wanted)
     {
-        var file = Path.Combine(stateDirectory, "store");
-        var first = File.Exists(file) ? File.ReadAllText(file) : null;
-        if (first is not null && wanted is not null && wanted != first) throw new Failure($"this cluster's objects are in the store {first}; it cannot be started with --store {wanted}. A new cluster: --state-dir DIR");
-        if (first is null) File.WriteAllText(file, first = wanted ?? "embedded");
-        return first;
+        if (Store is { } first) return wanted is null || wanted == first ? first
+            : throw new Failure($"this cluster's objects are in the store {first}; it cannot be started with --store {wanted}. Move them with: eyrie move-store {wanted}, or start a new cluster with --state-dir DIR");
+        return Store = wanted ?? "embedded";
     }
 
     private FileStream Lock()

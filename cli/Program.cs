@@ -127,7 +127,26 @@ imageList.SetAction(async (parsed, _) => await Guard(async () =>
 }));
 var image = new Command("image", "Images of the cluster's registry.") { import, imageList };
 
-foreach (var command in new[] { up, down, status, dashboard, apply, get, logs, delete, caps, image }) root.Add(command);
+var backupFile = new Argument<string>("file") { Description = "File of the backup." };
+var backup = new Command("backup", "Writes the cluster's objects, as of one moment, to a new file.") { backupFile };
+backup.SetAction(async (parsed, _) => await Guard(async () =>
+{
+    using var cluster = Cluster.Open(State(parsed));
+    await Backups.BackupAsync(cluster, parsed.GetValue(backupFile)!);
+    Console.WriteLine($"backup written to {parsed.GetValue(backupFile)}");
+}));
+var restore = new Command("restore", "Puts a backup in the place of the objects of a cluster that is down; the old ones stay beside it.") { backupFile };
+restore.SetAction(async (parsed, _) => await Guard(async () =>
+{
+    await Backups.RestoreAsync(new LocalCluster(State(parsed)), State(parsed), parsed.GetValue(backupFile)!);
+    Console.WriteLine("restored; start the cluster with: eyrie up");
+}));
+var address = new Argument<string>("address") { Description = "etcd://HOST:PORT[,HOST:PORT...][/PREFIX], empty." };
+var moveStore = new Command("move-store", "Moves the objects of a cluster that is down from the embedded store to an etcd.") { address };
+moveStore.SetAction(async (parsed, _) => await Guard(async () =>
+    Console.WriteLine($"{await Backups.MoveAsync(new LocalCluster(State(parsed)), State(parsed), parsed.GetValue(address)!)} objects moved; start the cluster with: eyrie up")));
+
+foreach (var command in new[] { up, down, status, dashboard, apply, get, logs, delete, caps, image, backup, restore, moveStore }) root.Add(command);
 return await root.Parse(args).InvokeAsync();
 
 static void Say(string line) => Console.WriteLine(line);

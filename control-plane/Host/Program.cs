@@ -14,6 +14,7 @@ using Eyrie.ControlPlane.Store;
 using Microsoft.AspNetCore.Server.Kestrel.Core;
 using Prometheus;
 
+if (await Backup.RunAsync(args) is { } code) return code;
 if (ServerOptions.Parse(args, Console.Error) is not { } options) return 2;
 Directory.CreateDirectory(options.StateDirectory);
 var keys = Keys.LoadOrMake(options.StateDirectory, options.Listen.Address);
@@ -22,7 +23,7 @@ var listen = new IPEndPoint(options.Listen.Address, options.Listen.Port != 0 ? o
 IStore opened;
 try
 {
-    opened = options.Etcd is { } etcd ? await EtcdStore.OpenAsync(etcd, CancellationToken.None) : EmbeddedStore.Open(Path.Combine(options.StateDirectory, "store.db"));
+    opened = options.Etcd is { } etcd ? await EtcdStore.OpenAsync(etcd, CancellationToken.None) : EmbeddedStore.Open(Backup.StoreFile(options.StateDirectory));
 }
 catch (StoreUnavailableException exception)
 {
@@ -36,7 +37,7 @@ builder.Logging.ClearProviders().AddSimpleConsole(console => { console.SingleLin
 builder.Services.Configure<Microsoft.Extensions.Logging.Console.ConsoleLoggerOptions>(console => console.LogToStandardErrorThreshold = LogLevel.Trace);
 builder.Logging.AddFilter("Microsoft", LogLevel.Warning).AddFilter("Grpc", LogLevel.Warning).AddFilter("Microsoft.AspNetCore.DataProtection", LogLevel.Error);
 builder.WebHost.ConfigureKestrel(kestrel => kestrel.Listen(listen, endpoint => { endpoint.UseHttps(keys.Server); endpoint.Protocols = HttpProtocols.Http1AndHttp2; }));
-builder.Services.AddSingleton<IStore>(store).AddSingleton(TimeProvider.System).AddSingleton<IObjects, Objects>();
+builder.Services.AddSingleton<IStore>(store).AddSingleton(TimeProvider.System).AddSingleton<IObjects, Objects>().AddHostedService<Compactor>();
 builder.Services.AddEyrieControllers(new ControllerOptions { ClusterOctet = options.ClusterOctet, NodeToken = keys.NodeToken });
 builder.Services.AddEyrieApi(new ApiOptions { ClusterOctet = options.ClusterOctet });
 builder.Services.AddEyrieDashboard(keys.AdminToken, Path.Combine(options.StateDirectory, "pki", "dashboard"));
@@ -51,6 +52,7 @@ app.UseHttpMetrics();
 app.MapMetrics();
 app.MapEyrieApi();
 app.MapEyrieNodeSessions();
+app.MapEyrieBackup(options.StateDirectory);
 app.MapEyrieRegistry();
 app.MapEyrieDashboard();
 await Namespaces.EnsureAsync(app.Services.GetRequiredService<IObjects>(), CancellationToken.None);

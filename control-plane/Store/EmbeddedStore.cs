@@ -8,11 +8,15 @@ namespace Eyrie.ControlPlane.Store;
 /// The store in one SQLite file (write-ahead log, synchronous FULL), with the newest state and the history since the last compaction also in memory:
 /// reads and watches never touch the disk. Writers that come together are committed together.
 /// </summary>
-public sealed class EmbeddedStore : IStore
+public sealed partial class EmbeddedStore : IStore
 {
     private sealed record Pending(Transaction Transaction, TaskCompletionSource<CommitResult> Done, Revision? Compact = null);
 
     private const int MaxGroup = 256;
+
+    /// <summary>Past values held for watchers and reads of old revisions; beyond it the older half goes, and who is behind lists anew.</summary>
+    private const long MaxPastBytes = 64 << 20;
+
     private readonly SqliteConnection _connection;
     private readonly Lock _lock = new();
     private readonly History _history = new();
@@ -20,9 +24,9 @@ public sealed class EmbeddedStore : IStore
     private readonly Channel<Pending> _queue = Channel.CreateUnbounded<Pending>(new UnboundedChannelOptions { SingleReader = true });
     private readonly Task _writer;
 
-    private EmbeddedStore(SqliteConnection connection)
+    private EmbeddedStore(SqliteConnection connection, string path)
     {
-        _connection = connection;
+        (_connection, _path) = (connection, path);
         Load();
         _writer = Task.Run(WriteAsync);
     }
@@ -42,7 +46,7 @@ public sealed class EmbeddedStore : IStore
                     created INTEGER NOT NULL, previousModified INTEGER NOT NULL, PRIMARY KEY(revision, position)) WITHOUT ROWID;
                 CREATE TABLE IF NOT EXISTS marks(name TEXT PRIMARY KEY, revision INTEGER NOT NULL) WITHOUT ROWID;
                 """);
-            return new EmbeddedStore(connection);
+            return new EmbeddedStore(connection, path);
         }
         catch (SqliteException exception)
         {
@@ -74,7 +78,7 @@ public sealed class EmbeddedStore : IStore
         _history.Resume(Mark("current"), Mark("compacted"));
     }
 
-    private static ReadOnlyMemory<byte>? Bytes(SqliteDataReader reader, int column) => reader.IsDBNull(column) ? null : (ReadOnlyMemory<byte>)(byte[])reader.GetValue(column);
+    private static ReadOnlyMemory<byte>? Bytes(SqliteDataReader reader, int column) => reader.IsDBNull(column) ? (ReadOnlyMemory<byte>?)null : (byte[])reader.GetValue(column);
 
     private Revision Mark(string name)
     {
@@ -104,6 +108,7 @@ public sealed class EmbeddedStore : IStore
         {
             group.Clear();
             while (group.Count < MaxGroup && _queue.Reader.TryRead(out var pending)) group.Add(pending);
+            if (_history.PastBytes > MaxPastBytes) group.Add(Compaction(_history.Middle));
             try
             {
                 var results = Write(group, out bool changed);
@@ -201,10 +206,12 @@ public sealed class EmbeddedStore : IStore
 
     public async Task CompactAsync(Revision before, CancellationToken cancellationToken)
     {
-        var pending = new Pending(new Transaction([], []), new TaskCompletionSource<CommitResult>(TaskCreationOptions.RunContinuationsAsynchronously), before);
+        var pending = Compaction(before);
         if (!_queue.Writer.TryWrite(pending)) throw new StoreUnavailableException("the store is closed");
         await pending.Done.Task.WaitAsync(cancellationToken);
     }
+
+    private static Pending Compaction(Revision before) => new(new Transaction([], []), new TaskCompletionSource<CommitResult>(TaskCreationOptions.RunContinuationsAsynchronously), before);
 
     public async ValueTask DisposeAsync()
     {

@@ -9,6 +9,9 @@ internal sealed class History
 
     public Revision Current { get; private set; }
 
+    /// <summary>Bytes of values that only past changes hold.</summary>
+    public long PastBytes { get; private set; }
+
     /// <summary>Changes up to this revision may be gone.</summary>
     public Revision Compacted { get; private set; }
 
@@ -20,7 +23,16 @@ internal sealed class History
         _entries[entry.Key] = entry;
     }
 
-    public void LoadChange(StoreChange change) => _changes.Add(change);
+    public void LoadChange(StoreChange change)
+    {
+        _changes.Add(change);
+        PastBytes += Past(change);
+    }
+
+    private static long Past(StoreChange change) => change.Previous?.Length ?? 0;
+
+    /// <summary>The revision in the middle of the changes held.</summary>
+    public Revision Middle => _changes.Count == 0 ? Current : _changes[_changes.Count / 2].At;
 
     public void Resume(Revision current, Revision compacted) => (Current, Compacted) = (current, compacted);
 
@@ -68,7 +80,7 @@ internal sealed class History
             else if (_entries.Remove(change.Key)) _order.Remove(change.Key);
         }
         Current = made[0].At;
-        _changes.AddRange(made);
+        foreach (var change in made) LoadChange(change);
         changes = made;
         return new CommitResult(true, Current);
     }
@@ -109,6 +121,8 @@ internal sealed class History
         if (before.CompareTo(Current) > 0) before = Current;
         if (before.CompareTo(Compacted) <= 0) return;
         Compacted = before;
-        _changes.RemoveAll(change => change.At.CompareTo(before) <= 0);
+        int gone = _changes.FindIndex(change => change.At.CompareTo(before) > 0) is var first && first >= 0 ? first : _changes.Count;
+        for (int i = 0; i < gone; i++) PastBytes -= Past(_changes[i]);
+        _changes.RemoveRange(0, gone);
     }
 }

@@ -8,6 +8,12 @@ public sealed class Samples(string name)
 {
     private readonly List<TimeSpan> _taken = [];
 
+    private List<TimeSpan> Sorted()
+    {
+        _taken.Sort();
+        return _taken;
+    }
+
     public string Name { get; } = name;
 
     public async Task TakeAsync(Func<Task> work)
@@ -17,10 +23,14 @@ public sealed class Samples(string name)
         _taken.Add(Stopwatch.GetElapsedTime(start));
     }
 
+    public int Count => _taken.Count;
+
     public void Add(TimeSpan taken) => _taken.Add(taken);
 
+    public void Add(Samples others) => _taken.AddRange(others._taken);
+
     /// <summary>Nearest rank: the smallest sample that so much of all samples do not exceed.</summary>
-    public TimeSpan Percentile(double share) => _taken.Order().ElementAt(Math.Clamp((int)Math.Ceiling(share * _taken.Count) - 1, 0, _taken.Count - 1));
+    public TimeSpan Percentile(double share) => Sorted()[Math.Clamp((int)Math.Ceiling(share * _taken.Count) - 1, 0, _taken.Count - 1)];
 
     /// <summary>A row of a Markdown table: what, median, p99, slowest, how many.</summary>
     public string Row() => string.Create(CultureInfo.InvariantCulture, $"| {Name} | {Words(Percentile(0.5))} | {Words(Percentile(0.99))} | {Words(Percentile(1))} | {_taken.Count} |");

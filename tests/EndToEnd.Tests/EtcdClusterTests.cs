@@ -1,6 +1,4 @@
-using System.Diagnostics;
-using System.Net;
-using System.Net.Sockets;
+using Eyrie.Store.Tests;
 using Xunit;
 
 namespace Eyrie.EndToEnd.Tests;
@@ -11,16 +9,9 @@ public sealed class EtcdClusterTests
     [Fact]
     public async Task Objects_in_etcd_outlive_the_control_plane_and_another_store_is_refused()
     {
-        var data = Directory.CreateTempSubdirectory("eyrie-etcd-").FullName;
-        var (clients, peers) = ($"http://127.0.0.1:{FreePort()}", $"http://127.0.0.1:{FreePort()}");
-        var start = new ProcessStartInfo("etcd") { RedirectStandardError = true, RedirectStandardOutput = true };
-        foreach (var argument in new[] { "--data-dir", data, "--listen-client-urls", clients, "--advertise-client-urls", clients, "--listen-peer-urls", peers, "--initial-advertise-peer-urls", peers, "--initial-cluster", "default=" + peers })
-            start.ArgumentList.Add(argument);
-        using var etcd = Process.Start(start)!;
-        etcd.BeginErrorReadLine();
-        etcd.BeginOutputReadLine();
+        await using var etcd = new EtcdServer();
         var cluster = new HelloCluster();
-        var store = "etcd://" + clients["http://".Length..];
+        var store = etcd.NewAddress();
         try
         {
             await Shell.UntilAsync(() => cluster.EyrieAsync("up", "manifests/samples/hello.yaml", "--store", store), output => output.Contains("answers at", StringComparison.Ordinal), "a cluster on etcd");
@@ -38,16 +29,6 @@ public sealed class EtcdClusterTests
         finally
         {
             await cluster.EyrieAsync("down", "--purge");
-            etcd.Kill();
-            await etcd.WaitForExitAsync();
-            Directory.Delete(data, true);
         }
-    }
-
-    private static int FreePort()
-    {
-        using var probe = new TcpListener(IPAddress.Loopback, 0);
-        probe.Start();
-        return ((IPEndPoint)probe.LocalEndpoint).Port;
     }
 }

@@ -1,7 +1,6 @@
 using System.Diagnostics;
 using System.Net;
 using System.Net.Sockets;
-using Eyrie.ControlPlane.Store;
 
 namespace Eyrie.Store.Tests;
 
@@ -16,7 +15,8 @@ public sealed class EtcdServer : IAsyncDisposable
 
     public EtcdServer() => _process = Start();
 
-    public EtcdAddress Address(int? port = null) => EtcdAddress.Parse($"etcd://127.0.0.1:{port ?? Port}/{Guid.NewGuid():N}")!;
+    /// <summary>Address of a store of its own in it: a new prefix each time.</summary>
+    public string NewAddress() => $"etcd://127.0.0.1:{Port}/{Guid.NewGuid():N}";
 
     private Process Start()
     {
@@ -29,23 +29,6 @@ public sealed class EtcdServer : IAsyncDisposable
         process.BeginErrorReadLine();
         process.BeginOutputReadLine();
         return process;
-    }
-
-    /// <summary>Opens a store as soon as the server answers.</summary>
-    public static async Task<EtcdStore> OpenAsync(EtcdAddress address)
-    {
-        var end = DateTimeOffset.UtcNow.AddSeconds(30);
-        while (true)
-        {
-            try
-            {
-                return await EtcdStore.OpenAsync(address, CancellationToken.None);
-            }
-            catch (StoreUnavailableException exception) when (DateTimeOffset.UtcNow < end)
-            {
-                Trace.WriteLine(exception.Message); // it is still starting
-            }
-        }
     }
 
     public async Task KillAsync()

@@ -15,7 +15,7 @@ public sealed class EtcdFixture : IAsyncLifetime
 /// <summary>The seam's meaning, by a real etcd; each test under a prefix of its own.</summary>
 public sealed class EtcdStoreTests(EtcdFixture etcd) : StoreConformance, IClassFixture<EtcdFixture>
 {
-    protected override async Task<IStore> OpenAsync() => await EtcdServer.OpenAsync(etcd.Server.Address());
+    protected override async Task<IStore> OpenAsync() => await EtcdServerStores.OpenAsync(etcd.Server.Address());
 }
 
 /// <summary>What may happen to an etcd and its connections while somebody watches: no change is lost, none comes twice.</summary>
@@ -30,7 +30,7 @@ public sealed class EtcdOutageTests : IAsyncLifetime
     [Fact]
     public async Task A_watch_outlives_an_etcd_that_is_killed_and_started_again()
     {
-        await using var store = await EtcdServer.OpenAsync(_server.Address());
+        await using var store = await EtcdServerStores.OpenAsync(_server.Address());
         await WatchedAsync(store, store, async () =>
         {
             await _server.KillAsync();
@@ -44,8 +44,8 @@ public sealed class EtcdOutageTests : IAsyncLifetime
     {
         await using var relay = new Relay(_server.Port);
         var address = _server.Address();
-        await using var direct = await EtcdServer.OpenAsync(address);
-        await using var watched = await EtcdServer.OpenAsync(address with { Members = [("127.0.0.1", relay.Port)] });
+        await using var direct = await EtcdServerStores.OpenAsync(address);
+        await using var watched = await EtcdServerStores.OpenAsync(address with { Members = [("127.0.0.1", relay.Port)] });
         await WatchedAsync(direct, watched, async () =>
         {
             relay.Cut();
@@ -60,8 +60,8 @@ public sealed class EtcdOutageTests : IAsyncLifetime
     {
         await using var relay = new Relay(_server.Port);
         var address = _server.Address();
-        await using var direct = await EtcdServer.OpenAsync(address);
-        await using var watched = await EtcdServer.OpenAsync(address with { Members = [("127.0.0.1", relay.Port)] });
+        await using var direct = await EtcdServerStores.OpenAsync(address);
+        await using var watched = await EtcdServerStores.OpenAsync(address with { Members = [("127.0.0.1", relay.Port)] });
         await WatchedAsync(direct, watched, () =>
         {
             relay.Silence();
@@ -74,8 +74,8 @@ public sealed class EtcdOutageTests : IAsyncLifetime
     {
         await using var relay = new Relay(_server.Port);
         var address = _server.Address();
-        await using var direct = await EtcdServer.OpenAsync(address);
-        await using var watched = await EtcdServer.OpenAsync(address with { Members = [("127.0.0.1", relay.Port)] });
+        await using var direct = await EtcdServerStores.OpenAsync(address);
+        await using var watched = await EtcdServerStores.OpenAsync(address with { Members = [("127.0.0.1", relay.Port)] });
         var first = await direct.CommitAsync(Number(0), CancellationToken.None);
         using var deadline = new CancellationTokenSource(TimeSpan.FromSeconds(40));
         await Assert.ThrowsAsync<RevisionCompactedException>(async () =>

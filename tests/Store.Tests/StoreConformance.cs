@@ -145,9 +145,14 @@ public sealed class EmbeddedStoreTests : StoreConformance
         var range = await Store.RangeAsync(new RangeQuery("/a", "/b"), CancellationToken.None);
         Assert.Equal(second.At, range.At);
         Assert.Equal(2, range.Entries[0].Value.Span[0]);
-        await foreach (var batch in Store.WatchAsync("/a", first.At, CancellationToken.None))
+        var last = await Store.CommitAsync(new Transaction([], [new Write("/a", null)]), CancellationToken.None);
+        await Store.DisposeAsync();
+        Store = await OpenAsync();
+        await foreach (var batch in Store.WatchAsync("/a", Revision.Zero, CancellationToken.None))
         {
-            Assert.Equal(second.At, Assert.Single(batch.Changes).At);
+            Assert.Equal([first.At, second.At, last.At], batch.Changes.Select(change => change.At));
+            Assert.Equal([true, false, false], batch.Changes.Select(change => change.Previous is null));
+            Assert.Equal([false, false, true], batch.Changes.Select(change => change.Value is null));
             break;
         }
     }
