@@ -23,7 +23,7 @@ var listen = new IPEndPoint(options.Listen.Address, options.Listen.Port != 0 ? o
 IStore opened;
 try
 {
-    opened = options.Etcd is { } etcd ? await EtcdStore.OpenAsync(etcd, CancellationToken.None) : EmbeddedStore.Open(Backup.StoreFile(options.StateDirectory));
+    opened = options.Etcd is { } etcd ? await CachedStore.OpenAsync(await EtcdStore.OpenAsync(etcd, CancellationToken.None), CancellationToken.None) : EmbeddedStore.Open(Backup.StoreFile(options.StateDirectory));
 }
 catch (StoreUnavailableException exception)
 {

@@ -74,15 +74,26 @@ internal sealed class History
         if (!Holds(transaction)) return new CommitResult(false, Current);
         var made = Changes(transaction, new Revision(Current.Value + 1), Find);
         if (made.Count == 0) return new CommitResult(true, Current);
-        foreach (var change in made)
-        {
-            if (change.Value is { } value) Put(new StoreEntry(change.Key, value, change.Created, change.At));
-            else if (_entries.Remove(change.Key)) _order.Remove(change.Key);
-        }
-        Current = made[0].At;
-        foreach (var change in made) LoadChange(change);
+        Follow(new WatchBatch(made, made[0].At));
         changes = made;
         return new CommitResult(true, Current);
+    }
+
+    /// <summary>Takes what another store has committed: its changes in order, or its progress.</summary>
+    public void Follow(WatchBatch batch)
+    {
+        foreach (var change in batch.Changes)
+        {
+            Apply(change);
+            LoadChange(change);
+        }
+        Current = batch.At;
+    }
+
+    private void Apply(StoreChange change)
+    {
+        if (change.Value is { } value) Put(new StoreEntry(change.Key, value, change.Created, change.At));
+        else if (_entries.Remove(change.Key)) _order.Remove(change.Key);
     }
 
     public StoreEntry? Find(string key) => _entries.GetValueOrDefault(key);

@@ -18,6 +18,61 @@ public sealed class EtcdStoreTests(EtcdFixture etcd) : StoreConformance, IClassF
     protected override async Task<IStore> OpenAsync() => await EtcdServerStores.OpenAsync(etcd.Server.Address());
 }
 
+/// <summary>The same behind the cache that the control plane puts in front of etcd.</summary>
+public sealed class CachedEtcdStoreTests(EtcdFixture etcd) : StoreConformance, IClassFixture<EtcdFixture>
+{
+    protected override async Task<IStore> OpenAsync() => await CachedStore.OpenAsync(await EtcdServerStores.OpenAsync(etcd.Server.Address()), CancellationToken.None);
+
+    [Fact]
+    public async Task Reads_and_watches_go_on_while_etcd_is_away_and_nothing_is_lost_when_it_is_back()
+    {
+        await using var server = new EtcdServer();
+        await using var store = await CachedStore.OpenAsync(await EtcdServerStores.OpenAsync(server.Address()), CancellationToken.None);
+        static Transaction Put(string value) => new([], [new Write("/a", new ReadOnlyMemory<byte>(Encoding.UTF8.GetBytes(value)))]);
+        var first = await store.CommitAsync(Put("1"), CancellationToken.None);
+        await server.KillAsync();
+        Assert.Equal("1", Encoding.UTF8.GetString(Assert.Single((await store.RangeAsync(new RangeQuery("/", "0"), CancellationToken.None)).Entries).Value.Span));
+        await Assert.ThrowsAsync<StoreUnavailableException>(() => store.CommitAsync(Put("lost"), CancellationToken.None));
+        server.Restart();
+        _ = Task.Run(async () =>
+        {
+            while (true)
+            {
+                try
+                {
+                    await store.CommitAsync(Put("2"), CancellationToken.None);
+                    return;
+                }
+                catch (StoreUnavailableException)
+                {
+                    await Task.Delay(50); // it is still starting
+                }
+            }
+        });
+        await foreach (var batch in store.WatchAsync("/", first.At, CancellationToken.None))
+        {
+            if (batch.Changes.Count == 0) continue;
+            Assert.Equal("2", Encoding.UTF8.GetString(Assert.Single(batch.Changes).Value!.Value.Span));
+            break;
+        }
+    }
+
+    [Fact]
+    public async Task A_writer_that_was_refused_sees_at_once_what_was_in_the_way()
+    {
+        var address = etcd.Server.Address();
+        await using var one = await CachedStore.OpenAsync(await EtcdServerStores.OpenAsync(address), CancellationToken.None);
+        await using var other = await CachedStore.OpenAsync(await EtcdServerStores.OpenAsync(address), CancellationToken.None);
+        for (int i = 0; i < 50; i++)
+        {
+            var key = $"/taken/{i}";
+            await other.CommitAsync(new Transaction([], [new Write(key, new byte[] { 1 })]), CancellationToken.None);
+            if (!(await one.CommitAsync(new Transaction([new Compare(key, Revision.Zero)], [new Write(key, new byte[] { 2 })]), CancellationToken.None)).Committed)
+                Assert.Single((await one.RangeAsync(new RangeQuery(key, key + "\0"), CancellationToken.None)).Entries);
+        }
+    }
+}
+
 /// <summary>What may happen to an etcd and its connections while somebody watches: no change is lost, none comes twice.</summary>
 public sealed class EtcdOutageTests : IAsyncLifetime
 {

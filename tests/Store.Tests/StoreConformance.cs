@@ -123,6 +123,11 @@ public sealed class ModelStoreTests : StoreConformance
     protected override Task<IStore> OpenAsync() => Task.FromResult<IStore>(new ModelStore());
 }
 
+public sealed class CachedModelStoreTests : StoreConformance
+{
+    protected override async Task<IStore> OpenAsync() => await CachedStore.OpenAsync(new ModelStore(), CancellationToken.None);
+}
+
 public sealed class EmbeddedStoreTests : StoreConformance
 {
     private readonly string _directory = Directory.CreateTempSubdirectory("eyrie-store-").FullName;
