@@ -17,11 +17,13 @@ public sealed record ApiRequest(ResourceKind Kind, string? Namespace, string? Na
         string? @namespace = null;
         if (parts[at] == "namespaces" && parts.Length > at + 2 && Find(group, version, parts[at + 2]) is { Namespaced: true }) (@namespace, at) = (parts[at + 1], at + 2);
         if (Find(group, version, parts[at]) is not { } kind || parts.Length > at + 3) return null;
-        return new ApiRequest(kind, @namespace, parts.Length > at + 1 ? parts[at + 1] : null, parts.Length > at + 2 ? parts[at + 2] : null);
+        var subresource = parts.Length > at + 2 ? parts[at + 2] : null;
+        if (subresource is not null && !kind.AllSubresources.Any(part => part.Name == subresource)) return null;
+        return new ApiRequest(kind, @namespace, parts.Length > at + 1 ? parts[at + 1] : null, subresource);
     }
 
     private static ResourceKind? Find(string group, string version, string plural) =>
-        Kinds.All.FirstOrDefault(kind => kind.Group == group && kind.Version == version && kind.Plural == plural);
+        Kinds.Served.FirstOrDefault(kind => kind.Group == group && kind.Version == version && kind.Plural == plural);
 
     public ObjectName ObjectName => new(Kind.Namespaced ? Namespace ?? "default" : "", Name ?? "");
 }

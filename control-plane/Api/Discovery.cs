@@ -6,9 +6,7 @@ namespace Eyrie.ControlPlane.Api;
 /// <summary>What the API serves: groups, versions, resources, and the OpenAPI documents of each group.</summary>
 public static class Discovery
 {
-    private static readonly string[] Verbs = ["create", "delete", "deletecollection", "get", "list", "patch", "update", "watch"];
-
-    private static IEnumerable<IGrouping<(string Group, string Version), ResourceKind>> Groups => Kinds.All.Where(kind => kind.Group.Length > 0).GroupBy(kind => (kind.Group, kind.Version));
+    private static IEnumerable<IGrouping<(string Group, string Version), ResourceKind>> Groups => Kinds.Served.Where(kind => kind.Group.Length > 0).GroupBy(kind => (kind.Group, kind.Version));
 
     public static JsonObject Versions() => new() { ["kind"] = "APIVersions", ["versions"] = new JsonArray("v1"), ["serverAddressByClientCIDRs"] = new JsonArray() };
 
@@ -26,7 +24,7 @@ public static class Discovery
 
     public static JsonObject? ResourceList(string group, string version)
     {
-        var kinds = Kinds.All.Where(kind => kind.Group == group && kind.Version == version).ToList();
+        var kinds = Kinds.Served.Where(kind => kind.Group == group && kind.Version == version).ToList();
         if (kinds.Count == 0) return null;
         return new JsonObject
         {
@@ -37,26 +35,23 @@ public static class Discovery
 
     private static IEnumerable<JsonObject> Resources(ResourceKind kind)
     {
-        JsonObject Entry(string name, string kindName, params string[] verbs) => new()
+        JsonObject Entry(string name, string kindName, IReadOnlyList<string> verbs) => new()
         {
             ["name"] = name, ["singularName"] = name == kind.Plural ? kind.Singular : "", ["namespaced"] = kind.Namespaced, ["kind"] = kindName, ["verbs"] = new JsonArray([.. verbs.Select(verb => (JsonNode)verb)]),
         };
-        var main = Entry(kind.Plural, kind.Kind, Verbs);
+        var main = Entry(kind.Plural, kind.Kind, kind.Verbs);
         if (kind.ShortNames.Count > 0) main["shortNames"] = new JsonArray([.. kind.ShortNames.Select(name => (JsonNode)name)]);
         if (kind.Categories.Count > 0) main["categories"] = new JsonArray([.. kind.Categories.Select(name => (JsonNode)name)]);
         yield return main;
-        if (kind.HasStatus) yield return Entry($"{kind.Plural}/status", kind.Kind, "get", "patch", "update");
-        if (kind == Kinds.Deployment || kind == Kinds.ReplicaSet)
+        foreach (var part in kind.AllSubresources)
         {
-            var scale = Entry($"{kind.Plural}/scale", "Scale", "get", "patch", "update");
-            scale["group"] = "autoscaling";
-            scale["version"] = "v1";
-            yield return scale;
-        }
-        if (kind == Kinds.Pod)
-        {
-            yield return Entry("pods/log", "Pod", "get");
-            yield return Entry("pods/binding", "Binding", "create");
+            var entry = Entry($"{kind.Plural}/{part.Name}", part.Kind, part.Verbs);
+            if (part.ApiVersion.Length > 0)
+            {
+                entry["group"] = part.ApiVersion[..part.ApiVersion.IndexOf('/', StringComparison.Ordinal)];
+                entry["version"] = part.ApiVersion[(part.ApiVersion.IndexOf('/', StringComparison.Ordinal) + 1)..];
+            }
+            yield return entry;
         }
     }
 
@@ -76,7 +71,7 @@ public static class Discovery
     private static JsonObject? MakeOpenApi(string path)
     {
         if (!OpenApiPaths.Contains(path)) return null;
-        var kinds = Kinds.All.Where(kind => (kind.Group.Length == 0 ? "api/v1" : $"apis/{kind.Group}/{kind.Version}") == path).ToList();
+        var kinds = Kinds.Served.Where(kind => (kind.Group.Length == 0 ? "api/v1" : $"apis/{kind.Group}/{kind.Version}") == path).ToList();
         var paths = new JsonObject();
         foreach (var kind in kinds) paths[$"/{path}/{(kind.Namespaced ? "namespaces/{namespace}/" : "")}{kind.Plural}/{{name}}"] = new JsonObject { ["patch"] = Patch(kind) };
         return new JsonObject

@@ -52,6 +52,7 @@ public sealed class ResourceEndpoint(IObjects objects, Writer writer, INodeGatew
         ("GET", { Subresource: "scale" }) => ScaleAsync(context, request),
         ("PUT" or "PATCH", { Subresource: "scale" }) => SetScaleAsync(context, request),
         ("POST", { Subresource: "binding" }) when request.Kind == Kinds.Pod => BindAsync(context, request),
+        (var method, _) when !Allowed(method, request) => throw NotAllowed(method),
         ("GET", { Name: null }) => context.Request.Query["watch"].ToString() is "true" or "1" ? WatchAsync(context, request) : ListAsync(context, request),
         ("GET", { Subresource: null or "status" }) => GetAsync(context, request),
         ("POST", { Name: null }) => CreateAsync(context, request),
@@ -59,8 +60,20 @@ public sealed class ResourceEndpoint(IObjects objects, Writer writer, INodeGatew
         ("PATCH", { Subresource: null or "status", Name: not null }) => PatchAsync(context, request),
         ("DELETE", { Name: null }) => DeleteCollectionAsync(context, request),
         ("DELETE", { Subresource: null }) => DeleteAsync(context, request),
-        _ => throw new StatusException(405, "MethodNotAllowed", $"{context.Request.Method} is not supported here"),
+        var (method, _) => throw NotAllowed(method),
     };
+
+    private static StatusException NotAllowed(string method) => new(405, "MethodNotAllowed", $"the server does not allow {method} on the requested resource");
+
+    /// <summary>Whether the kind or its subresource has the verb at all.</summary>
+    private static bool Allowed(string method, ApiRequest request)
+    {
+        var verbs = request.Subresource is { } part ? request.Kind.AllSubresources.First(subresource => subresource.Name == part).Verbs : request.Kind.Verbs;
+        return verbs.Contains((method, request.Name) switch
+        {
+            ("GET", null) => "list", ("GET", _) => "get", ("POST", _) => "create", ("PUT", _) => "update", ("PATCH", _) => "patch", ("DELETE", null) => "deletecollection", ("DELETE", _) => "delete", _ => "",
+        });
+    }
 
     private async Task GetAsync(HttpContext context, ApiRequest request)
     {
@@ -175,21 +188,11 @@ public sealed class ResourceEndpoint(IObjects objects, Writer writer, INodeGatew
     {
         const int Tries = 5;
         var text = await TextAsync(context);
-        var type = context.Request.ContentType?.Split(';')[0].Trim();
         for (int attempt = 1; ; attempt++)
         {
             var stored = await objects.GetAsync(request.Kind, request.ObjectName, context.RequestAborted) ?? throw new ObjectNotFoundException(request.Kind, request.ObjectName);
-            var patch = Parse(text);
-            var copy = (JsonObject)stored.DeepClone();
-            var patched = (type, patch) switch
-            {
-                ("application/strategic-merge-patch+json", JsonObject merge) => Patches.Strategic(copy, merge, Schemas.ModelOf(request.Kind)),
-                ("application/merge-patch+json", JsonObject merge) => Patches.Merge(copy, merge),
-                ("application/json-patch+json", JsonArray operations) => Patches.JsonPatch(copy, operations),
-                ("application/strategic-merge-patch+json" or "application/merge-patch+json" or "application/json-patch+json", _) => throw StatusException.BadRequest("the patch has the wrong form for its content type"),
-                _ => throw new StatusException(415, "UnsupportedMediaType", $"a patch of type {type} is not supported; supported are JSON patch, merge patch and strategic merge patch"),
-            };
-            bool asked = patch is JsonObject map && map["metadata"]?["resourceVersion"] is not null;
+            var patched = Patched(context, (JsonObject)stored.DeepClone(), text, Schemas.ModelOf(request.Kind));
+            bool asked = patched.Metadata().Text("resourceVersion") != stored.Metadata().Text("resourceVersion");
             try
             {
                 await WriteAsync(context, request.Subresource == "status"
@@ -202,6 +205,20 @@ public sealed class ResourceEndpoint(IObjects objects, Writer writer, INodeGatew
                 context.Response.Headers.Remove("Warning");
             }
         }
+    }
+
+    /// <summary>A patch of the request's content type, applied.</summary>
+    private static JsonObject Patched(HttpContext context, JsonObject target, string text, Type? model)
+    {
+        var type = context.Request.ContentType?.Split(';')[0].Trim();
+        return (type, Parse(text)) switch
+        {
+            ("application/strategic-merge-patch+json", JsonObject merge) => Patches.Strategic(target, merge, model),
+            ("application/merge-patch+json", JsonObject merge) => Patches.Merge(target, merge),
+            ("application/json-patch+json", JsonArray operations) => Patches.JsonPatch(target, operations),
+            ("application/strategic-merge-patch+json" or "application/merge-patch+json" or "application/json-patch+json", _) => throw StatusException.BadRequest("the patch has the wrong form for its content type"),
+            _ => throw new StatusException(415, "UnsupportedMediaType", $"a patch of type {type} is not supported; supported are JSON patch, merge patch and strategic merge patch"),
+        };
     }
 
     private async Task DeleteAsync(HttpContext context, ApiRequest request) =>
@@ -246,20 +263,28 @@ public sealed class ResourceEndpoint(IObjects objects, Writer writer, INodeGatew
         await WriteAsync(context, new JsonObject { ["kind"] = "Status", ["apiVersion"] = "v1", ["metadata"] = new JsonObject(), ["status"] = "Success", ["code"] = 201 });
     }
 
-    private async Task ScaleAsync(HttpContext context, ApiRequest request) =>
-        await WriteAsync(context, Scale(await objects.GetAsync(request.Kind, request.ObjectName, context.RequestAborted) ?? throw new ObjectNotFoundException(request.Kind, request.ObjectName)));
+    private async Task ScaleAsync(HttpContext context, ApiRequest request) => await WriteAsync(context, Scale(request.Kind.Scale!, await FoundAsync(context, request)));
 
+    private async Task<JsonObject> FoundAsync(HttpContext context, ApiRequest request) =>
+        await objects.GetAsync(request.Kind, request.ObjectName, context.RequestAborted) ?? throw new ObjectNotFoundException(request.Kind, request.ObjectName);
+
+    /// <summary>PUT and PATCH of <c>scale</c>: the change is made to the Scale, and its replicas are written to the object.</summary>
     private async Task SetScaleAsync(HttpContext context, ApiRequest request)
     {
-        var body = await BodyAsync(context);
+        var text = await TextAsync(context);
+        var paths = request.Kind.Scale!;
         while (true)
         {
-            var stored = await objects.GetAsync(request.Kind, request.ObjectName, context.RequestAborted) ?? throw new ObjectNotFoundException(request.Kind, request.ObjectName);
+            var stored = await FoundAsync(context, request);
+            var scale = Scale(paths, stored);
+            var wanted = context.Request.Method == "PUT" ? Parse(text) as JsonObject : Patched(context, scale, text, null);
+            if (Fields.At(wanted, "metadata.resourceVersion")?.ToString() is { Length: > 0 } version && version != stored.Metadata().Text("resourceVersion"))
+                throw new ObjectConflictException(request.Kind, request.ObjectName, "the object has been modified; please apply your changes to the latest version and try again");
             var changed = (JsonObject)stored.DeepClone();
-            changed["spec"]!["replicas"] = body["spec"]?["replicas"]?.GetValue<int>() ?? throw StatusException.BadRequest("spec.replicas is required");
+            Fields.Set(changed, paths.Replicas, Fields.At(wanted, "spec.replicas")?.GetValue<int>() ?? throw StatusException.BadRequest("spec.replicas is required"));
             try
             {
-                await WriteAsync(context, Scale(await writer.UpdateAsync(request with { Subresource = null }, changed, stored, context.Request.Query, context.Response, context.RequestAborted)));
+                await WriteAsync(context, Scale(paths, await writer.UpdateAsync(request with { Subresource = null }, changed, stored, context.Request.Query, context.Response, context.RequestAborted)));
                 return;
             }
             catch (ObjectConflictException)
@@ -269,23 +294,27 @@ public sealed class ResourceEndpoint(IObjects objects, Writer writer, INodeGatew
         }
     }
 
-    private static JsonObject Scale(JsonObject document) => new()
+    private static JsonObject Scale(ScalePaths paths, JsonObject document) => new()
     {
         ["kind"] = "Scale", ["apiVersion"] = "autoscaling/v1",
-        ["metadata"] = new JsonObject { ["name"] = document.Metadata().Text("name"), ["namespace"] = document.Metadata().Text("namespace"), ["resourceVersion"] = document.Metadata().Text("resourceVersion"), ["uid"] = document.Metadata().Text("uid") },
-        ["spec"] = new JsonObject { ["replicas"] = document["spec"]?["replicas"]?.DeepClone() ?? 0 },
-        ["status"] = new JsonObject { ["replicas"] = document["status"]?["replicas"]?.DeepClone() ?? 0 },
+        ["metadata"] = Kept(document.Metadata(), "name", "namespace", "uid", "resourceVersion", "creationTimestamp"),
+        ["spec"] = new JsonObject { ["replicas"] = Fields.At(document, paths.Replicas)?.DeepClone() ?? 0 },
+        ["status"] = new JsonObject { ["replicas"] = Fields.At(document, paths.StatusReplicas)?.DeepClone() ?? 0, ["selector"] = Selectors.Print(Fields.At(document, paths.Selector)) },
     };
+
+    private static JsonObject Kept(JsonObject source, params IEnumerable<string> names) => new(names.Where(source.ContainsKey).Select(name => KeyValuePair.Create(name, source[name]?.DeepClone())));
 
     private async Task LogAsync(HttpContext context, ApiRequest request)
     {
         var pod = await objects.GetAsync(Kinds.Pod, request.ObjectName, context.RequestAborted) ?? throw new ObjectNotFoundException(request.Kind, request.ObjectName);
         var query = context.Request.Query;
         long? Number(string name) => long.TryParse(query[name], CultureInfo.InvariantCulture, out long value) ? value : null;
-        var names = (pod["spec"]?["containers"] as JsonArray ?? []).Select(container => container!["name"]!.ToString()).ToList();
-        var container = query["container"].ToString() is { Length: > 0 } named ? named : names.Count == 1 ? names[0]
+        var names = ContainerNames(pod, "containers").ToList();
+        var everyName = names.Concat(ContainerNames(pod, "initContainers")).Concat(ContainerNames(pod, "ephemeralContainers"));
+        var container = query["container"].ToString() is { Length: > 0 } named ? everyName.Contains(named) ? named : throw StatusException.BadRequest($"container {named} is not valid for pod {request.Name}") : names.Count == 1 ? names[0]
             : throw StatusException.BadRequest($"a container name must be specified for pod {request.Name}, choose one of: [{string.Join(' ', names)}]");
         if (pod["spec"]?["nodeName"]?.ToString() is not { Length: > 0 } node) throw StatusException.BadRequest($"pod {request.Name} does not have a host assigned");
+        if (Waiting(pod, container) is { } reason) throw StatusException.BadRequest($"container \"{container}\" in pod \"{request.Name}\" is waiting to start: {reason}");
         var since = Number("sinceSeconds") is { } ago ? DateTimeOffset.UtcNow.AddSeconds(-ago) : DateTimeOffset.TryParse(query["sinceTime"], CultureInfo.InvariantCulture, DateTimeStyles.AssumeUniversal, out var time) ? time : (DateTimeOffset?)null;
         var options = new LogOptions(container, query["follow"] == "true", query["previous"] == "true", Number("tailLines"), query["timestamps"] == "true", since, Number("limitBytes"));
         context.Response.ContentType = "text/plain";
@@ -294,6 +323,16 @@ public sealed class ResourceEndpoint(IObjects objects, Writer writer, INodeGatew
             await context.Response.Body.WriteAsync(chunk, context.RequestAborted);
             await context.Response.Body.FlushAsync(context.RequestAborted);
         }
+    }
+
+    private static IEnumerable<string> ContainerNames(JsonObject pod, string list) => (pod["spec"]?[list] as JsonArray ?? []).Select(container => container!["name"]!.ToString());
+
+    /// <summary>Why a container has no log yet; null when it has run, or its state is not known.</summary>
+    private static string? Waiting(JsonObject pod, string container)
+    {
+        var statuses = new[] { "containerStatuses", "initContainerStatuses", "ephemeralContainerStatuses" }.SelectMany(list => (pod["status"]?[list] as JsonArray ?? []).OfType<JsonObject>());
+        var status = statuses.FirstOrDefault(status => status.Text("name") == container);
+        return status?["lastState"]?["terminated"] is null && status?["state"]?["waiting"] is JsonObject waiting ? waiting.Text("reason") ?? "ContainerCreating" : null;
     }
 
     private static bool WantsTable(HttpContext context) => context.Request.Headers.Accept.ToString().Contains("as=Table", StringComparison.Ordinal);

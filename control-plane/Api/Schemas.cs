@@ -29,7 +29,7 @@ public static class Schemas
     };
 
     public static Type? ModelOf(ResourceKind kind) =>
-        Models.GetValueOrDefault(kind switch { { Kind: "Event", Group: "" } => "Corev1Event", _ => "V1" + kind.Kind });
+        Models.GetValueOrDefault(kind.Model ?? "V1" + kind.Kind);
 
     /// <summary>The type a field of a model has, by its JSON name; null when there is no such field.</summary>
     public static Type? FieldOf(Type model, string name) => Fields(model).GetValueOrDefault(name);

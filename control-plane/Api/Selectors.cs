@@ -14,6 +14,24 @@ public static class Selectors
         return document => tests.All(test => test(document));
     }
 
+    /// <summary>A labels map or a LabelSelector as the text of a query; empty for none.</summary>
+    public static string Print(JsonNode? selector)
+    {
+        if (selector is not JsonObject map) return "";
+        bool structured = map["matchLabels"] is JsonObject || map["matchExpressions"] is JsonArray;
+        var equal = (structured ? map["matchLabels"] as JsonObject : map) ?? [];
+        var terms = equal.OrderBy(pair => pair.Key, StringComparer.Ordinal).Select(pair => $"{pair.Key}={pair.Value}");
+        var expressions = structured ? map["matchExpressions"] as JsonArray ?? [] : [];
+        return string.Join(',', terms.Concat(expressions.OfType<JsonObject>().Select(Expression)));
+    }
+
+    private static string Expression(JsonObject term)
+    {
+        var key = term.Text("key");
+        var values = string.Join(',', (term["values"] as JsonArray ?? []).Select(value => value?.ToString()).Order(StringComparer.Ordinal));
+        return term.Text("operator") switch { "In" => $"{key} in ({values})", "NotIn" => $"{key} notin ({values})", "DoesNotExist" => $"!{key}", _ => key ?? "" };
+    }
+
     /// <summary>Commas inside parentheses do not separate.</summary>
     private static IEnumerable<string> Split(string? text)
     {

@@ -13,35 +13,53 @@ public sealed record ResourceKind(string Group, string Version, string Kind, str
     public IReadOnlyList<string> Categories { get; init; } = [];
     /// <summary>Whether <c>status</c> is written only through the status subresource.</summary>
     public bool HasStatus { get; init; }
+    /// <summary>Where the replicas are, for kinds with a <c>scale</c> subresource.</summary>
+    public ScalePaths? Scale { get; init; }
+    /// <summary>Subresources beyond <c>status</c> and <c>scale</c>.</summary>
+    public IReadOnlyList<Subresource> Subresources { get; init; } = [];
+    /// <summary>All of them, as discovery lists them.</summary>
+    public IEnumerable<Subresource> AllSubresources => [.. Subresources, .. HasStatus ? [Subresource.Status(Kind)] : Array.Empty<Subresource>(), .. Scale is null ? Array.Empty<Subresource>() : [Subresource.Scale]];
+    /// <summary>Name of the class in the models package, where it is not <c>V1</c> and the kind.</summary>
+    public string? Model { get; init; }
+    /// <summary>What the API answers; kinds that are asked and never stored (reviews) have only <c>create</c>.</summary>
+    public IReadOnlyList<string> Verbs { get; init; } = Subresource.AllVerbs;
+    /// <summary>Whether objects are kept in the store.</summary>
+    public bool Stored => Verbs.Contains("list") && Verbs.Contains("create");
     /// <summary><c>v1</c> or <c>apps/v1</c>.</summary>
     public string ApiVersion => Group.Length == 0 ? Version : $"{Group}/{Version}";
     /// <summary>Store key prefix, e.g. <c>/apps/deployments/</c> (core: <c>/core/pods/</c>).</summary>
     public string KeyPrefix => $"/{(Group.Length == 0 ? "core" : Group)}/{Plural}/";
     public string Key(ObjectName name) => Namespaced ? $"{KeyPrefix}{name.Namespace}/{name.Name}" : $"{KeyPrefix}{name.Name}";
     public override string ToString() => Group.Length == 0 ? Plural : $"{Plural}.{Group}";
+
+    /// <summary>A kind is its path: whatever else is known of it.</summary>
+    public bool Equals(ResourceKind? other) => other is not null && Plural == other.Plural && Group == other.Group && Version == other.Version;
+
+    public override int GetHashCode() => HashCode.Combine(Plural, Group, Version);
+}
+
+/// <summary>A path below an object, e.g. <c>pods/log</c>, and the kind that goes over it.</summary>
+/// <param name="Name">Last path segment.</param>
+/// <param name="ApiVersion">Of <paramref name="Kind"/>; empty: the parent's.</param>
+/// <param name="Kind">What is sent and answered.</param>
+/// <param name="Verbs">As discovery lists them.</param>
+public sealed record Subresource(string Name, string ApiVersion, string Kind, params IReadOnlyList<string> Verbs)
+{
+    public static readonly IReadOnlyList<string> AllVerbs = ["create", "delete", "deletecollection", "get", "list", "patch", "update", "watch"];
+
+    public static readonly Subresource Scale = new("scale", "autoscaling/v1", "Scale", "get", "patch", "update");
+
+    public static Subresource Status(string kind) => new("status", "", kind, "get", "patch", "update");
+}
+
+/// <summary>Field paths, separated by dots, of what <c>autoscaling/v1 Scale</c> shows. <paramref name="Selector"/> may be empty: there is none.</summary>
+public sealed record ScalePaths(string Replicas, string StatusReplicas, string Selector)
+{
+    public static readonly ScalePaths Standard = new("spec.replicas", "status.replicas", "spec.selector");
 }
 
 /// <summary>Namespace (empty for cluster-scoped kinds) and name.</summary>
 public readonly record struct ObjectName(string Namespace, string Name)
 {
     public override string ToString() => Namespace.Length == 0 ? Name : $"{Namespace}/{Name}";
-}
-
-/// <summary>The kinds of the spine. Adding a standard kind is one line here.</summary>
-public static class Kinds
-{
-    public static readonly ResourceKind Pod = new("", "v1", "Pod", "pods", "pod", true) { ShortNames = ["po"], Categories = ["all"], HasStatus = true };
-    public static readonly ResourceKind Service = new("", "v1", "Service", "services", "service", true) { ShortNames = ["svc"], Categories = ["all"], HasStatus = true };
-    public static readonly ResourceKind Namespace = new("", "v1", "Namespace", "namespaces", "namespace", false) { ShortNames = ["ns"], HasStatus = true };
-    public static readonly ResourceKind Node = new("", "v1", "Node", "nodes", "node", false) { ShortNames = ["no"], HasStatus = true };
-    public static readonly ResourceKind Event = new("", "v1", "Event", "events", "event", true) { ShortNames = ["ev"] };
-    public static readonly ResourceKind ConfigMap = new("", "v1", "ConfigMap", "configmaps", "configmap", true) { ShortNames = ["cm"] };
-    public static readonly ResourceKind Secret = new("", "v1", "Secret", "secrets", "secret", true);
-    public static readonly ResourceKind Deployment = new("apps", "v1", "Deployment", "deployments", "deployment", true) { ShortNames = ["deploy"], Categories = ["all"], HasStatus = true };
-    public static readonly ResourceKind ReplicaSet = new("apps", "v1", "ReplicaSet", "replicasets", "replicaset", true) { ShortNames = ["rs"], Categories = ["all"], HasStatus = true };
-    public static readonly ResourceKind EndpointSlice = new("discovery.k8s.io", "v1", "EndpointSlice", "endpointslices", "endpointslice", true);
-    public static readonly ResourceKind Lease = new("coordination.k8s.io", "v1", "Lease", "leases", "lease", true);
-
-    public static readonly IReadOnlyList<ResourceKind> All =
-        [Pod, Service, Namespace, Node, Event, ConfigMap, Secret, Deployment, ReplicaSet, EndpointSlice, Lease];
 }
