@@ -55,14 +55,27 @@ public static class Selectors
         {
             int at = term.IndexOf(word, StringComparison.Ordinal);
             if (at < 0) continue;
-            var name = term[..at].Trim();
-            var values = term[(at + word.Length)..].Trim().Trim('(', ')').Split(',', StringSplitOptions.TrimEntries);
+            var name = Key(term[..at].Trim(), term);
+            var list = term[(at + word.Length)..].Trim();
+            if (list is not ['(', .., ')']) throw StatusException.BadRequest($"invalid label selector: \"{term}\": the values of{word}stand in parentheses");
+            var values = list[1..^1].Split(',', StringSplitOptions.TrimEntries).Select(value => Value(value, term)).ToHashSet();
             return document => (Get(document, name) is { } value && values.Contains(value)) == wanted;
         }
         var (key, not, expected) = Equality(term);
-        if (expected is not null) return document => (Get(document, key) == expected) != not;
-        return term[0] == '!' ? document => Get(document, term[1..].Trim()) is null : document => Get(document, term) is not null;
+        if (expected is not null)
+        {
+            Key(key, term);
+            Value(expected, term);
+            return document => (Get(document, key) == expected) != not;
+        }
+        bool absent = term[0] == '!';
+        var asked = Key(absent ? term[1..].Trim() : term, term);
+        return document => (Get(document, asked) is null) == absent;
     }
+
+    private static string Key(string key, string term) => Validation.IsLabelKey(key) ? key : throw StatusException.BadRequest($"invalid label selector: \"{term}\": \"{key}\" is not a label's name");
+
+    private static string Value(string value, string term) => Validation.IsLabelValue(value) ? value : throw StatusException.BadRequest($"invalid label selector: \"{term}\": \"{value}\" is not a label's value");
 
     private static Func<JsonObject, bool> Field(string term)
     {

@@ -22,6 +22,10 @@ public static partial class Validation
         return errors;
     }
 
+    public static bool IsLabelKey(string key) => LabelKey().IsMatch(key);
+
+    public static bool IsLabelValue(string value) => LabelValue().IsMatch(value);
+
     private static JsonObject Immutable(JsonObject pod)
     {
         var spec = (JsonObject)(pod["spec"]?.DeepClone() ?? new JsonObject());
@@ -68,6 +72,7 @@ public static partial class Validation
             errors.Add(new FieldError(path + "spec.containers", "Required value", "FieldValueRequired"));
             return;
         }
+        errors.AddRange(HostAuthority.Refused(spec, path));
         var volumes = Items(spec["volumes"]).Select(volume => volume.Text("name")).ToHashSet();
         var names = new HashSet<string>();
         foreach (var list in new[] { "initContainers", "containers" })
@@ -105,15 +110,15 @@ public static partial class Validation
 
     private static IEnumerable<JsonObject> Items(JsonNode? list) => (list as JsonArray)?.OfType<JsonObject>() ?? [];
 
-    [GeneratedRegex("^[a-z0-9]([-a-z0-9]*[a-z0-9])?$")]
+    [GeneratedRegex("^[a-z0-9]([-a-z0-9]*[a-z0-9])?\\z")]
     private static partial Regex DnsLabel();
 
-    [GeneratedRegex("^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$")]
+    [GeneratedRegex("^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*\\z")]
     private static partial Regex DnsSubdomain();
 
-    [GeneratedRegex("^([a-z0-9.-]{1,253}/)?[A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?$")]
+    [GeneratedRegex("^([a-z0-9.-]{1,253}/)?[A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?\\z")]
     private static partial Regex LabelKey();
 
-    [GeneratedRegex("^([A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?)?$")]
+    [GeneratedRegex("^([A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?)?\\z")]
     private static partial Regex LabelValue();
 }

@@ -49,6 +49,8 @@ public sealed class Writer(IObjects objects, ServiceAddresses addresses)
         }
         document["kind"] = kind.Kind;
         document["apiVersion"] = kind.ApiVersion;
+        var mistakes = FieldTypes.Mistakes(kind, document);
+        if (mistakes.Count > 0) throw StatusException.BadRequest($"{kind.Kind} in version \"{kind.Version}\" cannot be handled as a {kind.Kind}: {string.Join("; ", mistakes)}");
         var unknown = UnknownFields.Find(kind, document);
         if (unknown.Count > 0)
         {

@@ -192,6 +192,6 @@ public static partial class PermissionCompiler
             path is { Length: > 0 and < 150 } && path[0] == '/' && !path.AsSpan().ContainsAny(" \n\0") && !path.Split('/').Contains("..");
     }
 
-    [GeneratedRegex("^[a-z0-9]([-a-z0-9]*[a-z0-9])?$")]
+    [GeneratedRegex("^[a-z0-9]([-a-z0-9]*[a-z0-9])?\\z")]
     private static partial Regex Label();
 }
