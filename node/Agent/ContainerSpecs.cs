@@ -8,6 +8,9 @@ namespace Eyrie.Node;
 /// <summary>A pod's own address and the address that its 127.0.0.1 stands for.</summary>
 public sealed record PodAddress(string Pod, string Loopback);
 
+/// <summary>The container cannot be made as its manifest and image stand; the message says what to change.</summary>
+public sealed class ContainerConfigException(string message) : Exception(message);
+
 /// <summary>From a pod's container and its image to what MettEagle is told. Pure.</summary>
 public static partial class ContainerSpecs
 {
@@ -17,6 +20,7 @@ public static partial class ContainerSpecs
         string Expand(string text) => Reference().Replace(text, match => environment.TryGetValue(match.Groups[1].Value, out var value) ? value : match.Value);
         var command = Strings(container["command"]) is { Count: > 0 } given ? given : image.Entrypoint;
         var arguments = Strings(container["args"]) is { Count: > 0 } listed ? listed : Strings(container["command"]).Count > 0 ? [] : image.Command;
+        if (command.Count + arguments.Count == 0) throw new ContainerConfigException($"no command specified: image {container["image"]} has neither an entrypoint nor a command; give the container a `command`");
         uint Id(string name) => (uint)((container["securityContext"]?[name] ?? pod["spec"]?["securityContext"]?[name])?.GetValue<long>() ?? 0);
         return new ContainerSpec
         {
@@ -54,7 +58,7 @@ public static partial class ContainerSpecs
         foreach (var mount in (container["volumeMounts"] as JsonArray ?? []).OfType<JsonObject>())
         {
             var volume = volumes[mount["name"]!.ToString()];
-            if (volume["emptyDir"] is null) throw new ImageUnavailableException($"volume \"{mount["name"]}\": only emptyDir volumes are supported");
+            if (volume["emptyDir"] is null) throw new ContainerConfigException($"volume \"{mount["name"]}\": only emptyDir volumes are supported");
             bool memory = volume["emptyDir"]?["medium"]?.ToString() == "Memory";
             yield return new MountSpec(memory ? "" : $"pods/{uid}/volumes/{mount["name"]}", mount["mountPath"]!.ToString(), mount["readOnly"]?.GetValue<bool>() ?? false);
         }

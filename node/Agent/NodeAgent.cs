@@ -29,6 +29,9 @@ public sealed class NodeAgent(NodeOptions options, KernelProcess kernel, HttpCli
     /// <summary>Completes when the first session has told all pods of this node.</summary>
     public TaskCompletionSource Synced { get; } = new(TaskCreationOptions.RunContinuationsAsynchronously);
 
+    /// <summary>Every container that runs now.</summary>
+    public IEnumerable<RunningContainer> Running() => _pods.Values.SelectMany(worker => worker.Running().Select(container => new RunningContainer(worker.Namespace, worker.Name, container.Container, container.Id)));
+
     public async Task RunAsync(CancellationToken cancellationToken)
     {
         // Not ended with the session: stopping waits for the exits of what it kills. It ends when the kernel's connection does.

@@ -154,6 +154,10 @@ public sealed class PodWorker
         {
             Retry(record, record.Waiting?.Reason is "ErrImagePull" or "ImagePullBackOff" ? "ImagePullBackOff" : "ErrImagePull", exception.Message);
         }
+        catch (ContainerConfigException exception)
+        {
+            Retry(record, "CreateContainerConfigError", exception.Message);
+        }
         catch (Exception exception) when (exception is HttpRequestException or IOException or ContainerServiceException or InvalidDataException)
         {
             Retry(record, exception is ContainerServiceException ? "RunContainerError" : "ErrImagePull", exception.Message);

@@ -18,6 +18,7 @@ await using var kernel = await KernelProcess.StartAsync(options, stop.Token);
 using var metrics = new MetricsListener();
 await File.WriteAllTextAsync(Path.Combine(options.StateDirectory, "node.json"), new JsonObject { ["pid"] = Environment.ProcessId, ["kernelPid"] = kernel.ProcessId, ["metrics"] = metrics.Url }.ToJsonString());
 var agent = new NodeAgent(options, kernel, client);
+new ResourceMetrics(options, kernel, agent.Running).Register();
 var running = agent.RunAsync(stop.Token);
 if (await Task.WhenAny(agent.Synced.Task, kernel.Ended, running) == agent.Synced.Task) Console.WriteLine("ready");
 await Task.WhenAny(running, kernel.Ended);

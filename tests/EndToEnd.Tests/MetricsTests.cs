@@ -1,0 +1,50 @@
+using System.Text.Json.Nodes;
+using Xunit;
+
+namespace Eyrie.EndToEnd.Tests;
+
+/// <summary>What Prometheus finds when it scrapes the processes of a cluster.</summary>
+public sealed class MetricsTests(HelloCluster cluster) : IClassFixture<HelloCluster>
+{
+    [Fact]
+    public async Task A_node_tells_of_itself_its_kernel_its_servers_and_its_containers()
+    {
+        var seen = "";
+        foreach (var node in new[] { "node-0", "node-1" })
+        {
+            var facts = JsonNode.Parse(await File.ReadAllTextAsync(Path.Combine(cluster.State, "nodes", node, "node.json")))!;
+            seen += (await Shell.RunAsync("curl", ["-sf", facts["metrics"]!.ToString()])).Output;
+        }
+        foreach (var process in new[] { "eyrie-kernel", "metteagle", "network" })
+            Assert.True(Value(seen, $"eyrie_process_resident_memory_bytes{{process=\"{process}\"}}") > 0, process);
+        foreach (var pod in (await cluster.KubectlAsync("get", "pods", "-o", "jsonpath={range .items[*]}{.metadata.name}/{.spec.containers[0].name} {end}")).Output.Split(' ', StringSplitOptions.RemoveEmptyEntries))
+        {
+            var labels = $"{{namespace=\"default\",pod=\"{pod.Split('/')[0]}\",container=\"{pod.Split('/')[1]}\"}}";
+            Assert.True(Value(seen, "container_memory_usage_bytes" + labels) > 0 && Value(seen, "container_processes" + labels) >= 1, $"{pod}:\n{seen}");
+        }
+        Assert.Contains("process_cpu_seconds_total", seen, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task The_control_plane_tells_of_itself()
+    {
+        var url = JsonNode.Parse(await File.ReadAllTextAsync(Path.Combine(cluster.State, "control-plane.json")))!["url"];
+        var token = (await File.ReadAllTextAsync(Path.Combine(cluster.State, "pki/admin.token"))).Trim();
+        var metrics = (await Shell.RunAsync("curl", ["-sf", "--cacert", Path.Combine(cluster.State, "pki/ca.crt"), "-H", $"Authorization: Bearer {token}", $"{url}/metrics"])).Output;
+        Assert.Contains("http_request_duration_seconds", metrics, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task An_image_without_a_program_is_explained_where_people_look()
+    {
+        var manifest = Path.Combine(cluster.State, "nothing.yaml");
+        await File.WriteAllTextAsync(manifest, "apiVersion: v1\nkind: Pod\nmetadata: {name: nothing}\nspec: {containers: [{name: a, image: \"hello:1\"}]}\n");
+        Assert.Equal(0, (await cluster.EyrieAsync("apply", "-f", manifest)).Code);
+        await Shell.UntilAsync(() => cluster.KubectlAsync("describe", "pod", "nothing"),
+            text => text.Contains("CreateContainerConfigError", StringComparison.Ordinal) && text.Contains("give the container a `command`", StringComparison.Ordinal), "the reason");
+        Assert.Equal(0, (await cluster.KubectlAsync("delete", "pod", "nothing")).Code);
+    }
+
+    private static double Value(string metrics, string series) =>
+        metrics.Split('\n').FirstOrDefault(line => line.StartsWith(series + " ", StringComparison.Ordinal)) is { } line ? double.Parse(line[(series.Length + 1)..], System.Globalization.CultureInfo.InvariantCulture) : -1;
+}
