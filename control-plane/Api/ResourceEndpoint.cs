@@ -223,7 +223,7 @@ public sealed class ResourceEndpoint(IObjects objects, Writer writer, INodeGatew
 
     private async Task DeleteAsync(HttpContext context, ApiRequest request)
     {
-        if (request.Kind == Kinds.Namespace && request.Name is "default" or "kube-system") throw new StatusException(403, "Forbidden", $"namespaces \"{request.Name}\" is forbidden: this namespace may not be deleted");
+        if (request.Kind == Kinds.Namespace && request.Name is "default" or "kube-system" or "kube-node-lease") throw new StatusException(403, "Forbidden", $"namespaces \"{request.Name}\" is forbidden: this namespace may not be deleted");
         await WriteAsync(context, await objects.DeleteAsync(request.Kind, request.ObjectName, await OptionsAsync(context), context.RequestAborted));
     }
 
