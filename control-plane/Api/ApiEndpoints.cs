@@ -1,6 +1,8 @@
 using System.Globalization;
 using System.Text.Json;
 using System.Text.Json.Nodes;
+using Eyrie.ControlPlane.Api.OpenApi;
+using Eyrie.ControlPlane.Api.Verbs;
 using Eyrie.ControlPlane.Controllers;
 using Eyrie.ControlPlane.Resources;
 using Eyrie.ControlPlane.Store;
@@ -16,21 +18,43 @@ namespace Eyrie.ControlPlane.Api;
 public static class ApiEndpoints
 {
     public static IServiceCollection AddEyrieApi(this IServiceCollection services, ApiOptions options) =>
-        services.AddSingleton(options).AddSingleton<ServiceAddresses>().AddSingleton<Writer>().AddSingleton<ResourceEndpoint>();
+        services.AddSingleton(options).AddSingleton<ServiceAddresses>().AddSingleton<Catalog>().AddSingleton<Writer>().AddSingleton<ResourceEndpoint>()
+            .AddSingleton<Reads>().AddSingleton<Watches>().AddSingleton<Writes>().AddSingleton<Deletes>().AddSingleton<Scales>().AddSingleton<PodLogs>().AddSingleton<Bindings>();
 
     public static void MapEyrieApi(this IEndpointRouteBuilder routes)
     {
-        routes.MapGet("/api", () => Json(Discovery.Versions()));
-        routes.MapGet("/apis", () => Json(Discovery.GroupList()));
-        routes.MapGet("/api/v1", () => Json(Discovery.ResourceList("", "v1")!));
-        routes.MapGet("/apis/{group}/{version}", (string group, string version) => Discovery.ResourceList(group, version) is { } list ? Json(list) : NotFound());
+        routes.MapGet("/api", (HttpRequest request, Catalog catalog) => Discovered(request, catalog, true) ?? Json(Discovery.Versions()));
+        routes.MapGet("/apis", (HttpRequest request, Catalog catalog) => Discovered(request, catalog, false) ?? Json(Discovery.GroupList(catalog.Kinds)));
+        routes.MapGet("/api/v1", (Catalog catalog) => Json(Discovery.ResourceList(catalog.Kinds, "", "v1")!));
+        routes.MapGet("/apis/{group}", (string group, Catalog catalog) => Discovery.Group(catalog.Kinds, group) is { } found ? Json(found) : NotFound());
+        routes.MapGet("/apis/{group}/{version}", (string group, string version, Catalog catalog) => Discovery.ResourceList(catalog.Kinds, group, version) is { } list ? Json(list) : NotFound());
         routes.MapGet("/version", () => Json(new JsonObject { ["major"] = "1", ["minor"] = "33", ["gitVersion"] = "v1.33.0+eyrie", ["platform"] = "linux/amd64" }));
-        routes.MapGet("/openapi/v3", () => Json(Discovery.OpenApiIndex()));
-        routes.MapGet("/openapi/v3/{**path}", (string path) => Discovery.OpenApi(path) is { } document ? Json(document) : NotFound());
+        routes.MapGet("/openapi/v2", (HttpRequest request, Catalog catalog) => OpenApi2(request, catalog));
+        routes.MapGet("/openapi/v3", (Catalog catalog) => Json(new JsonObject { ["paths"] = new JsonObject(catalog.OpenApiPaths.Select(path => KeyValuePair.Create<string, JsonNode?>(path, new JsonObject { ["serverRelativeURL"] = "/openapi/v3/" + path }))) }));
+        routes.MapGet("/openapi/v3/{**path}", (string path, Catalog catalog) => catalog.OpenApi3(path) is { } document ? Json(document) : NotFound());
         routes.MapGet("/apis/eyrie.dev/v1/namespaces/{ns}/pods/{name}/capabilities", CapabilitiesAsync);
         foreach (var path in new[] { "/livez", "/readyz", "/healthz" }) routes.MapGet(path, () => "ok");
         routes.Map("/api/v1/{**rest}", (HttpContext context, ResourceEndpoint endpoint) => endpoint.HandleAsync(context));
         routes.Map("/apis/{group}/{version}/{**rest}", (HttpContext context, ResourceEndpoint endpoint) => endpoint.HandleAsync(context));
+    }
+
+    /// <summary>Aggregated discovery, when the client asks for a version of it that there is.</summary>
+    private static IResult? Discovered(HttpRequest request, Catalog catalog, bool core)
+    {
+        foreach (var range in request.Headers.Accept.ToString().Split(','))
+        {
+            var parts = range.Split(';', StringSplitOptions.TrimEntries);
+            if (!parts.Contains("as=APIGroupDiscoveryList")) { if (parts[0] == "application/json") return null; continue; }
+            if (parts[0] == "application/json" && parts.FirstOrDefault(part => part is "v=v2" or "v=v2beta1") is { } version)
+                return Results.Text(Discovery.Aggregated(catalog.Kinds, core, version[2..]).ToJsonString(), $"application/json;g=apidiscovery.k8s.io;{version};as=APIGroupDiscoveryList");
+        }
+        return null;
+    }
+
+    private static IResult OpenApi2(HttpRequest request, Catalog catalog)
+    {
+        if (!request.Headers.Accept.ToString().Contains(OpenApi2Message.Accepted, StringComparison.Ordinal)) return Json(catalog.OpenApi2);
+        return Results.Bytes(OpenApi2Message.Write(catalog.OpenApi2), OpenApi2Message.MediaType);
     }
 
     private static IResult Json(JsonObject document) => Results.Text(document.ToJsonString(), "application/json");

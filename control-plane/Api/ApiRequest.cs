@@ -6,7 +6,7 @@ namespace Eyrie.ControlPlane.Api;
 public sealed record ApiRequest(ResourceKind Kind, string? Namespace, string? Name, string? Subresource)
 {
     /// <summary>null: no resource is served there.</summary>
-    public static ApiRequest? Parse(string path)
+    public static ApiRequest? Parse(Catalog catalog, string path)
     {
         var parts = path.Trim('/').Split('/');
         string group, version;
@@ -15,15 +15,12 @@ public sealed record ApiRequest(ResourceKind Kind, string? Namespace, string? Na
         else if (parts is ["apis", _, _, _, ..]) (group, version, at) = (parts[1], parts[2], 3);
         else return null;
         string? @namespace = null;
-        if (parts[at] == "namespaces" && parts.Length > at + 2 && Find(group, version, parts[at + 2]) is { Namespaced: true }) (@namespace, at) = (parts[at + 1], at + 2);
-        if (Find(group, version, parts[at]) is not { } kind || parts.Length > at + 3) return null;
+        if (parts[at] == "namespaces" && parts.Length > at + 2 && catalog.Find(group, version, parts[at + 2]) is { Namespaced: true }) (@namespace, at) = (parts[at + 1], at + 2);
+        if (catalog.Find(group, version, parts[at]) is not { } kind || parts.Length > at + 3) return null;
         var subresource = parts.Length > at + 2 ? parts[at + 2] : null;
         if (subresource is not null && !kind.AllSubresources.Any(part => part.Name == subresource)) return null;
         return new ApiRequest(kind, @namespace, parts.Length > at + 1 ? parts[at + 1] : null, subresource);
     }
-
-    private static ResourceKind? Find(string group, string version, string plural) =>
-        Kinds.Served.FirstOrDefault(kind => kind.Group == group && kind.Version == version && kind.Plural == plural);
 
     public ObjectName ObjectName => new(Kind.Namespaced ? Namespace ?? "default" : "", Name ?? "");
 }

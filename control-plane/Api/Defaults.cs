@@ -1,6 +1,5 @@
 using System.Text.Json.Nodes;
 using Eyrie.ControlPlane.Resources;
-using Eyrie.Manifests;
 
 namespace Eyrie.ControlPlane.Api;
 
@@ -12,7 +11,7 @@ public static class Defaults
         if (kind == Kinds.Pod && document["spec"] is JsonObject pod)
         {
             PodSpec(pod);
-            Default(document, "status", new JsonObject { ["phase"] = "Pending", ["qosClass"] = QualityOfService.Of(pod) });
+            Default(document, "status", new JsonObject { ["phase"] = "Pending", ["qosClass"] = "Burstable" });
         }
         if (kind == Kinds.Deployment && document["spec"] is JsonObject deployment) Deployment(deployment);
         if (kind == Kinds.ReplicaSet && document["spec"] is JsonObject set)

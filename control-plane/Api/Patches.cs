@@ -1,4 +1,5 @@
 using System.Text.Json.Nodes;
+using Eyrie.ControlPlane.Api.Schemas;
 
 namespace Eyrie.ControlPlane.Api;
 
@@ -19,31 +20,54 @@ public static class Patches
         return target;
     }
 
-    public static JsonObject Strategic(JsonObject target, JsonObject patch, Type? model)
+    /// <param name="target">Changed and returned.</param>
+    /// <param name="patch">The patch.</param>
+    /// <param name="schema">Says which lists merge; null: none is known to.</param>
+    public static JsonObject Strategic(JsonObject target, JsonObject patch, Schema? schema)
     {
-        if (patch["$patch"]?.ToString() == "replace") return Clean(patch);
+        switch (patch["$patch"]?.ToString())
+        {
+            case "replace": return Clean(patch);
+            case "delete": return [];
+        }
         if (patch["$retainKeys"] is JsonArray retained)
             foreach (var (name, _) in target.ToList())
                 if (!retained.Any(kept => kept?.ToString() == name)) target.Remove(name);
         foreach (var (name, value) in patch)
         {
             if (name.StartsWith("$deleteFromPrimitiveList/", StringComparison.Ordinal)) { DeleteFrom(target, name[(name.IndexOf('/') + 1)..], value as JsonArray); continue; }
-            if (name[0] == '$') continue;
-            var type = model is null ? null : Schemas.FieldOf(model, name);
+            if (name.StartsWith("$setElementOrder/", StringComparison.Ordinal) && name[(name.IndexOf('/') + 1)..] is var ordered && patch[ordered] is null) { Order(target, ordered, schema?.Field(ordered), value as JsonArray); continue; }
+            if (name.StartsWith('$')) continue;
+            var field = schema?.Field(name);
             switch (value)
             {
                 case null: target.Remove(name); break;
                 case JsonObject inner when inner["$patch"]?.ToString() == "delete": target.Remove(name); break;
-                case JsonObject inner: target[name] = Strategic(target[name] is JsonObject old ? (JsonObject)old.DeepClone() : [], inner, type); break;
-                case JsonArray list when Schemas.MergeKey(model, name) is { } key:
-                    target[name] = MergeList(target[name] as JsonArray, list, key, type is null ? null : Schemas.ElementOf(type), patch[$"$setElementOrder/{name}"] as JsonArray); break;
-                case JsonArray list when name == "finalizers":
-                    target[name] = new JsonArray([.. (target[name] as JsonArray ?? []).Concat(list).Select(item => item!.ToString()).Distinct().Select(item => (JsonNode)item)]); break;
+                case JsonObject inner: target[name] = Strategic(target[name] is JsonObject old ? (JsonObject)old.DeepClone() : [], inner, field); break;
+                case JsonArray list when field?.PatchKey is { } key: target[name] = MergeList(target[name] as JsonArray, list, key, field.Items, patch[$"$setElementOrder/{name}"] as JsonArray); break;
+                case JsonArray list when field?.PatchMerges == true: target[name] = MergeSet(target[name] as JsonArray, list, patch[$"$setElementOrder/{name}"] as JsonArray); break;
                 default: target[name] = value.DeepClone(); break;
             }
         }
         return target;
     }
+
+    private static JsonArray MergeSet(JsonArray? old, JsonArray added, JsonArray? order)
+    {
+        var items = (old ?? []).Concat(added).Select(item => item?.ToJsonString() ?? "null").Distinct().ToList();
+        var wanted = (order ?? []).Select(item => item?.ToJsonString() ?? "null").ToList();
+        return new JsonArray([.. Ranked(items, wanted.IndexOf).Select(item => JsonNode.Parse(item))]);
+    }
+
+    private static void Order(JsonObject target, string name, Schema? field, JsonArray? order)
+    {
+        if (target[name] is not JsonArray list || order is null) return;
+        if (field?.PatchKey is { } key) target[name] = MergeList(list, [], key, null, order);
+        else if (field?.PatchMerges == true) target[name] = MergeSet(list, [], order);
+    }
+
+    /// <summary>Items that the order names, in that order; the others after them, as they were.</summary>
+    private static IEnumerable<T> Ranked<T>(List<T> items, Func<T, int> place) => items.Select((item, index) => (item, rank: place(item) is var at and >= 0 ? at : int.MaxValue, index)).OrderBy(entry => entry.rank).ThenBy(entry => entry.index).Select(entry => entry.item);
 
     private static JsonObject Clean(JsonObject patch)
     {
@@ -58,23 +82,23 @@ public static class Patches
             target[name] = new JsonArray([.. list.Where(item => !gone.Any(other => JsonNode.DeepEquals(item, other))).Select(item => item?.DeepClone())]);
     }
 
-    private static JsonArray MergeList(JsonArray? old, JsonArray patch, string key, Type? element, JsonArray? order)
+    private static JsonArray MergeList(JsonArray? old, JsonArray patch, string key, Schema? element, JsonArray? order)
     {
-        var items = (old ?? []).Select(item => (JsonObject)item!.DeepClone()).ToList();
+        static string? KeyOf(JsonNode? item, string key) => item is JsonObject map ? map[key]?.ToString() : null;
+        if (patch.Any(item => item is not JsonObject)) throw StatusException.BadRequest($"the items of a list that merges by \"{key}\" must be objects");
+        if (patch.OfType<JsonObject>().Any(item => item["$patch"]?.ToString() == "replace"))
+            return new JsonArray([.. patch.OfType<JsonObject>().Where(item => !item.ContainsKey("$patch")).Select(item => item.DeepClone())]);
+        var items = (old ?? []).OfType<JsonObject>().Select(item => (JsonObject)item.DeepClone()).ToList();
         foreach (var change in patch.OfType<JsonObject>())
         {
-            if (change["$patch"]?.ToString() == "replace") return new JsonArray([.. patch.OfType<JsonObject>().Where(item => !item.ContainsKey("$patch")).Select(item => item.DeepClone())]);
-            int at = items.FindIndex(item => item[key]?.ToString() == change[key]?.ToString());
-            if (change["$patch"]?.ToString() == "delete") { if (at >= 0) items.RemoveAt(at); }
-            else if (at >= 0) items[at] = Strategic(items[at], change, element);
+            if (KeyOf(change, key) is not { } wanted) throw StatusException.BadRequest($"map: {change.ToJsonString()} does not contain declared merge key: {key}");
+            if (change["$patch"]?.ToString() == "delete") { items.RemoveAll(item => KeyOf(item, key) == wanted); continue; }
+            int at = items.FindIndex(item => KeyOf(item, key) == wanted);
+            if (at >= 0) items[at] = Strategic(items[at], change, element);
             else items.Add(Strategic([], change, element));
         }
-        if (order is not null)
-        {
-            var wanted = order.Select(item => item?[key]?.ToString()).ToList();
-            items = [.. items.Select((item, index) => (item, rank: wanted.IndexOf(item[key]?.ToString()) is var rank and >= 0 ? rank : wanted.Count + index)).OrderBy(pair => pair.rank).Select(pair => pair.item)];
-        }
-        return new JsonArray([.. items]);
+        var names = (order ?? []).Select(item => KeyOf(item, key)).ToList();
+        return new JsonArray([.. order is null ? items : Ranked(items, item => names.IndexOf(KeyOf(item, key)))]);
     }
 
     /// <exception cref="StatusException">An operation does not apply.</exception>

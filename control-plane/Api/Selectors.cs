@@ -25,6 +25,9 @@ public static class Selectors
         return string.Join(',', terms.Concat(expressions.OfType<JsonObject>().Select(Expression)));
     }
 
+    /// <summary>Whether a LabelSelector selects an object. None selects nothing, an empty one everything.</summary>
+    public static bool Matches(JsonObject? selector, JsonObject document) => selector is not null && Parse(Print(selector), null)(document);
+
     private static string Expression(JsonObject term)
     {
         var key = term.Text("key");

@@ -1,4 +1,5 @@
 using System.Text.Json.Nodes;
+using Eyrie.ControlPlane.Resources;
 
 namespace Eyrie.ControlPlane.Api;
 
@@ -11,8 +12,20 @@ public sealed class StatusException(int code, string reason, string message) : E
     public int Code { get; } = code;
     public string Reason { get; } = reason;
     public JsonObject? Details { get; init; }
+    /// <summary>Metadata of the Status, where it carries some.</summary>
+    public JsonObject? ListMetadata { get; init; }
 
     public static StatusException BadRequest(string message) => new(400, "BadRequest", message);
+
+    public static StatusException NotServed() => new(404, "NotFound", "the server could not find the requested resource");
+
+    /// <summary>Details that name an object.</summary>
+    public static JsonObject About(ResourceKind kind, ObjectName name)
+    {
+        var made = new JsonObject { ["name"] = name.Name, ["kind"] = kind.Plural };
+        if (kind.Group.Length > 0) made["group"] = kind.Group;
+        return made;
+    }
 
     /// <summary>422 with every mistake at once.</summary>
     public static StatusException Invalid(string kind, string name, IReadOnlyList<FieldError> errors) =>
@@ -29,7 +42,7 @@ public sealed class StatusException(int code, string reason, string message) : E
     {
         var status = new JsonObject
         {
-            ["kind"] = "Status", ["apiVersion"] = "v1", ["metadata"] = new JsonObject(), ["status"] = "Failure", ["message"] = Message, ["reason"] = Reason, ["code"] = Code,
+            ["kind"] = "Status", ["apiVersion"] = "v1", ["metadata"] = ListMetadata?.DeepClone() ?? new JsonObject(), ["status"] = "Failure", ["message"] = Message, ["reason"] = Reason, ["code"] = Code,
         };
         if (Details is not null) status["details"] = Details.DeepClone();
         return status;

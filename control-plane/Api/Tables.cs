@@ -56,19 +56,24 @@ public static class Tables
         [Kinds.Secret] = [NameColumn, new("Type", "string", item => item.Text("type")), new("Data", "integer", item => (item["data"] as JsonObject)?.Count ?? 0), Age],
     };
 
-    public static JsonObject Of(ResourceKind kind, IEnumerable<JsonObject> items, string revision, bool definitions)
+    /// <param name="kind">Kind of the items.</param>
+    /// <param name="items">One row each.</param>
+    /// <param name="metadata">Of the table.</param>
+    /// <param name="definitions">Whether to name the columns; in a watch only the first table does.</param>
+    /// <param name="include">What a row carries of its object: None, Metadata or Object.</param>
+    public static JsonObject Of(ResourceKind kind, IEnumerable<JsonObject> items, JsonObject metadata, bool definitions, string include)
     {
         var columns = Columns.GetValueOrDefault(kind, [NameColumn, Age]);
         return new JsonObject
         {
-            ["kind"] = "Table", ["apiVersion"] = "meta.k8s.io/v1", ["metadata"] = new JsonObject { ["resourceVersion"] = revision },
+            ["kind"] = "Table", ["apiVersion"] = "meta.k8s.io/v1", ["metadata"] = metadata,
             ["columnDefinitions"] = definitions
                 ? new JsonArray([.. columns.Select(column => new JsonObject { ["name"] = column.Name, ["type"] = column.Type, ["format"] = column.Name == "Name" ? "name" : "", ["description"] = column.Name, ["priority"] = column.Priority })])
                 : null,
             ["rows"] = new JsonArray([.. items.Select(item => new JsonObject
             {
                 ["cells"] = new JsonArray([.. columns.Select(column => column.Value(item))]),
-                ["object"] = new JsonObject { ["kind"] = "PartialObjectMetadata", ["apiVersion"] = "meta.k8s.io/v1", ["metadata"] = item.Metadata().DeepClone() },
+                ["object"] = include switch { "None" => null, "Object" => item.DeepClone(), _ => Shape.Partial(item) },
             })]),
         };
     }

@@ -1,65 +1,119 @@
 using System.Text.Json.Nodes;
-using Eyrie.ControlPlane.Resources;
 using Microsoft.AspNetCore.Http;
+using Eyrie.ControlPlane.Api.Apply;
+using Eyrie.ControlPlane.Api.Schemas;
+using Eyrie.ControlPlane.Resources;
 
 namespace Eyrie.ControlPlane.Api;
 
-/// <summary>The way of a document into the store: known fields, defaults, checks, write. Shared by create, update and patch.</summary>
-public sealed class Writer(IObjects objects, ServiceAddresses addresses)
+/// <summary>The way of a document into the store: known fields, defaults, checks, managers, write. Shared by every verb that writes.</summary>
+public sealed class Writer(IObjects objects, ServiceAddresses addresses, Catalog catalog, TimeProvider clock)
 {
-    public async Task<JsonObject> CreateAsync(ApiRequest request, JsonObject document, IQueryCollection query, HttpResponse response, CancellationToken cancellationToken)
+    public async Task<JsonObject> CreateAsync(Call call, JsonObject document, Manager? applied = null)
     {
-        Prepare(request, document, query, response);
-        Refuse(request.Kind, document, null);
-        if (request.Kind.Namespaced)
+        var kind = call.Kind;
+        Prepare(call, document);
+        Defaults.Apply(kind, document);
+        Refuse(kind, document, null);
+        if (kind.Namespaced) await HomeAsync(call);
+        if (applied is null) Record(call, null, document, "");
+        if (call.Options.DryRun)
         {
-            var name = request.ObjectName.Namespace;
-            var home = await objects.GetAsync(Kinds.Namespace, new ObjectName("", name), cancellationToken) ?? throw new StatusException(404, "NotFound", $"namespaces \"{name}\" not found");
-            if (home.Metadata()["deletionTimestamp"] is not null) throw new StatusException(403, "Forbidden", $"unable to create new content in namespace {name} because it is being terminated");
+            var made = ObjectStamp.New(kind, document, Guid.NewGuid(), clock.GetUtcNow(), "dryrn");
+            return await objects.GetAsync(kind, ObjectStamp.NameOf(made), call.Ends) is null ? made : throw new ObjectExistsException(kind, ObjectStamp.NameOf(made));
         }
-        if (DryRun(query)) return document;
-        return request.Kind == Kinds.Service ? await addresses.CreateAsync(document, cancellationToken) : await objects.CreateAsync(request.Kind, document, cancellationToken);
+        return kind == Kinds.Service ? await addresses.CreateAsync(document, call.Ends) : await objects.CreateAsync(kind, document, call.Ends);
     }
 
-    public async Task<JsonObject> UpdateAsync(ApiRequest request, JsonObject document, JsonObject stored, IQueryCollection query, HttpResponse response, CancellationToken cancellationToken)
+    /// <summary>The namespace must be there, and stay.</summary>
+    private async Task HomeAsync(Call call)
     {
-        Prepare(request, document, query, response);
-        if (request.Kind == Kinds.Service && document["spec"] is JsonObject spec && stored["spec"] is JsonObject old)
+        var name = call.Name.Namespace;
+        var home = await objects.GetAsync(Kinds.Namespace, new ObjectName("", name), call.Ends) ?? throw new ObjectNotFoundException(Kinds.Namespace, new ObjectName("", name));
+        if (home.Metadata()["deletionTimestamp"] is not null)
+            throw new StatusException(403, "Forbidden", $"{call.Kind} is forbidden: unable to create new content in namespace {name} because it is being terminated") { Details = new JsonObject { ["causes"] = new JsonArray(new JsonObject { ["reason"] = "NamespaceTerminating", ["message"] = $"namespace {name} is being terminated", ["field"] = "metadata.namespace" }) } };
+    }
+
+    /// <summary>Replaces everything but status.</summary>
+    /// <param name="call">The request.</param>
+    /// <param name="document">What is wanted; changed by defaults.</param>
+    /// <param name="stored">What it was made from.</param>
+    /// <param name="applied">The manager, when server-side apply has recorded it already.</param>
+    public async Task<JsonObject> UpdateAsync(Call call, JsonObject document, JsonObject stored, Manager? applied = null)
+    {
+        var kind = call.Kind;
+        Prepare(call, document);
+        if (kind == Kinds.Service && document["spec"] is JsonObject spec && stored["spec"] is JsonObject old)
             foreach (var name in new[] { "clusterIP", "clusterIPs" })
                 if (spec[name] is null && old[name] is { } value) spec[name] = value.DeepClone();
-        Refuse(request.Kind, document, stored);
-        return DryRun(query) ? document : await objects.UpdateAsync(request.Kind, document, cancellationToken);
+        Defaults.Apply(kind, document);
+        Refuse(kind, document, stored);
+        if (applied is null) Record(call, stored, document, call.Request.Subresource is "scale" ? "scale" : "");
+        if (!call.Options.DryRun) return await objects.UpdateAsync(kind, document, call.Ends);
+        return Preview(kind, ObjectStamp.Replace(kind, stored, document), document, stored);
     }
 
-    private static bool DryRun(IQueryCollection query) => query.TryGetValue("dryRun", out var dryRun) && dryRun.Count > 0;
-
-    /// <summary>Names from the path, fields that nobody knows (as fieldValidation says), defaults.</summary>
-    private static void Prepare(ApiRequest request, JsonObject document, IQueryCollection query, HttpResponse response)
+    /// <summary>Replaces status only.</summary>
+    public async Task<JsonObject> UpdateStatusAsync(Call call, JsonObject document, JsonObject stored, Manager? applied = null)
     {
-        var kind = request.Kind;
-        if (document.Text("kind") is { } given && given != kind.Kind) throw StatusException.BadRequest($"the document is a {given}, the path is of {kind.Plural}");
-        if (document.Text("apiVersion") is { } version && version != kind.ApiVersion) throw StatusException.BadRequest($"the API version in the data ({version}) does not match the expected API version ({kind.ApiVersion})");
+        Prepare(call, document);
+        if (applied is null) Record(call, stored, document, "status");
+        if (!call.Options.DryRun) return await objects.UpdateStatusAsync(call.Kind, document, call.Ends);
+        return Preview(call.Kind, ObjectStamp.ReplaceStatus(stored, document), document, stored);
+    }
+
+    /// <summary>What a write would have made: at the revision there is.</summary>
+    private static JsonObject Preview(ResourceKind kind, JsonObject made, JsonObject document, JsonObject stored)
+    {
+        var version = stored.Metadata().Text("resourceVersion");
+        if (document.Metadata().Text("resourceVersion") is { Length: > 0 } wanted && wanted != version) throw Modified(kind, ObjectStamp.NameOf(stored));
+        made.Metadata()["resourceVersion"] = version;
+        return made;
+    }
+
+    public static ObjectConflictException Modified(ResourceKind kind, ObjectName name) => new(kind, name, "the object has been modified; please apply your changes to the latest version and try again");
+
+    public string Now => ObjectStamp.Time(clock.GetUtcNow());
+
+    private void Record(Call call, JsonObject? stored, JsonObject document, string subresource)
+    {
+        if (catalog.SchemaOf(call.Kind) is { } schema) Ownership.Record(call.Kind, schema, stored, document, new Manager(call.Options.Manager, ManagedFields.Update, subresource), Now);
+    }
+
+    /// <summary>Names from the path, types, and fields that nobody knows (as fieldValidation says).</summary>
+    public void Prepare(Call call, JsonObject document)
+    {
+        var (kind, request) = (call.Kind, call.Request);
+        if (document.Text("kind") is { Length: > 0 } given && given != kind.Kind) throw StatusException.BadRequest($"the kind in the data ({given}) does not match the expected kind ({kind.Kind})");
+        if (document.Text("apiVersion") is { Length: > 0 } version && version != kind.ApiVersion) throw StatusException.BadRequest($"the API version in the data ({version}) does not match the expected API version ({kind.ApiVersion})");
+        if (document["metadata"] is not (null or JsonObject)) throw StatusException.BadRequest("metadata must be an object");
         var metadata = document.Metadata();
-        if (request.Name is { } name && metadata.Text("name") is { } other && other != name) throw StatusException.BadRequest($"the name of the object ({other}) does not match the name on the URL ({name})");
+        if (request.Name is { } name)
+        {
+            if (metadata.Text("name") is { Length: > 0 } other && other != name) throw StatusException.BadRequest($"the name of the object ({other}) does not match the name on the URL ({name})");
+            metadata["name"] = name;
+        }
         if (kind.Namespaced)
         {
             if (metadata.Text("namespace") is { Length: > 0 } space && request.Namespace is { } wanted && space != wanted)
-                throw StatusException.BadRequest($"the namespace of the object ({space}) does not match the namespace on the URL ({wanted})");
+                throw StatusException.BadRequest($"the namespace of the provided object does not match the namespace sent on the request: {space} is not {wanted}");
             metadata["namespace"] = request.ObjectName.Namespace;
         }
         document["kind"] = kind.Kind;
         document["apiVersion"] = kind.ApiVersion;
-        var mistakes = FieldTypes.Mistakes(kind, document);
-        if (mistakes.Count > 0) throw StatusException.BadRequest($"{kind.Kind} in version \"{kind.Version}\" cannot be handled as a {kind.Kind}: {string.Join("; ", mistakes)}");
-        var unknown = UnknownFields.Find(kind, document);
-        if (unknown.Count > 0)
-        {
-            var validation = query["fieldValidation"].ToString();
-            if (validation is "Strict") throw StatusException.BadRequest($"{kind.Kind} in version \"{kind.Version}\" cannot be handled as a {kind.Kind}: strict decoding error: {string.Join(", ", unknown.Select(field => $"unknown field \"{field}\""))}");
-            if (validation is "Warn" or "") foreach (var field in unknown) response.Headers.Append("Warning", $"299 - \"unknown field \\\"{field}\\\"\"");
-            UnknownFields.Prune(kind, document);
-        }
-        Defaults.Apply(kind, document);
+        if (catalog.SchemaOf(kind) is { } schema) Clean(call, schema, document);
+    }
+
+    private static void Clean(Call call, Schema schema, JsonObject document)
+    {
+        var kind = call.Kind;
+        var check = SchemaCheck.Clean(schema, document);
+        if (check.Mistyped.Count > 0) throw StatusException.BadRequest($"{kind.Kind} in version \"{kind.Version}\" cannot be handled as a {kind.Kind}: {string.Join("; ", check.Mistyped)}");
+        if (check.Unknown.Count == 0 || call.Options.Validation == "Ignore") return;
+        if (call.Options.Validation == "Strict")
+            throw StatusException.BadRequest($"{kind.Kind} in version \"{kind.Version}\" cannot be handled as a {kind.Kind}: strict decoding error: {string.Join(", ", check.Unknown.Select(field => $"unknown field \"{field}\""))}");
+        call.Http.Response.Headers.Remove("Warning"); // a write that is tried again warns once
+        foreach (var field in check.Unknown) call.Http.Response.Headers.Append("Warning", $"299 - \"unknown field \\\"{string.Concat(field.Where(letter => letter is >= ' ' and < (char)127 and not ('"' or '\\')))}\\\"\"");
     }
 
     private static void Refuse(ResourceKind kind, JsonObject document, JsonObject? stored)

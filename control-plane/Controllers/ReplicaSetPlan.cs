@@ -1,6 +1,5 @@
 using System.Text.Json.Nodes;
 using Eyrie.ControlPlane.Resources;
-using Eyrie.Manifests;
 
 namespace Eyrie.ControlPlane.Controllers;
 
@@ -67,7 +66,7 @@ public static class ReplicaSetPlan
         metadata.Remove("name");
         return new JsonObject
         {
-            ["apiVersion"] = "v1", ["kind"] = "Pod", ["metadata"] = metadata, ["spec"] = template["spec"]!.DeepClone(), ["status"] = new JsonObject { ["phase"] = "Pending", ["qosClass"] = QualityOfService.Of(template["spec"]) },
+            ["apiVersion"] = "v1", ["kind"] = "Pod", ["metadata"] = metadata, ["spec"] = template["spec"]!.DeepClone(), ["status"] = new JsonObject { ["phase"] = "Pending", ["qosClass"] = "Burstable" },
         };
     }
 }

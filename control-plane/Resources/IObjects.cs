@@ -16,6 +16,10 @@ public interface IObjects
     /// <summary>All objects of a kind, in one namespace or (null) in all, with the revision they were read at.</summary>
     Task<ObjectList> ListAsync(ResourceKind kind, string? @namespace, CancellationToken cancellationToken);
 
+    /// <summary>Part of a list: objects after a key, as of a revision.</summary>
+    /// <exception cref="RevisionCompactedException">That revision is no longer held.</exception>
+    Task<ObjectPage> PageAsync(ResourceKind kind, string? @namespace, PageQuery page, CancellationToken cancellationToken);
+
     /// <summary>Stores a new object; metadata.generateName is completed. Sets uid, creationTimestamp, generation 1.</summary>
     /// <exception cref="ObjectExistsException"/>
     Task<JsonObject> CreateAsync(ResourceKind kind, JsonObject document, CancellationToken cancellationToken);
@@ -41,6 +45,16 @@ public interface IObjects
     /// <exception cref="RevisionCompactedException"/>
     IAsyncEnumerable<ObjectBatch> WatchAsync(ResourceKind kind, Revision after, CancellationToken cancellationToken);
 }
+
+/// <param name="After">Key of the last object of the page before; null: from the start.</param>
+/// <param name="Limit">Most objects; 0: all.</param>
+/// <param name="At">Revision to read at; zero: the newest.</param>
+public sealed record PageQuery(string? After, int Limit, Revision At);
+
+/// <param name="Items">The objects.</param>
+/// <param name="At">Revision they were read at.</param>
+/// <param name="Last">Key of the last one, when there are more; null: that was all.</param>
+public sealed record ObjectPage(IReadOnlyList<JsonObject> Items, Revision At, string? Last);
 
 public sealed record ObjectList(IReadOnlyList<JsonObject> Items, Revision At);
 

@@ -21,6 +21,14 @@ public sealed class Objects(IStore store, TimeProvider clock) : IObjects
         return new ObjectList([.. found.Entries.Select(entry => Parse(entry.Value, entry.Modified))], found.At);
     }
 
+    public async Task<ObjectPage> PageAsync(ResourceKind kind, string? @namespace, PageQuery page, CancellationToken cancellationToken)
+    {
+        var prefix = @namespace is null || !kind.Namespaced ? kind.KeyPrefix : kind.KeyPrefix + @namespace + "/";
+        var start = page.After is null ? prefix : page.After + "\0";
+        var found = await store.RangeAsync(new RangeQuery(start, After(prefix), page.Limit, page.At), cancellationToken);
+        return new ObjectPage([.. found.Entries.Select(entry => Parse(entry.Value, entry.Modified))], found.At, found.More ? found.Entries[^1].Key : null);
+    }
+
     public async Task<JsonObject> CreateAsync(ResourceKind kind, JsonObject document, CancellationToken cancellationToken)
     {
         bool generated = string.IsNullOrEmpty(document.Metadata().Text("name"));

@@ -1,5 +1,6 @@
 using System.Text.Json.Nodes;
 using Eyrie.ControlPlane.Api;
+using Eyrie.ControlPlane.Api.Schemas;
 using Eyrie.ControlPlane.Resources;
 using Xunit;
 
@@ -17,13 +18,13 @@ public sealed class DocumentChecksTests
     [InlineData("""{"spec":{"containers":[{"ports":[{"containerPort":"80"}]}]}}""", "spec.containers[0].ports[0].containerPort must be a whole number, not the string \"80\"")]
     [InlineData("""{"spec":{"terminationGracePeriodSeconds":1.5}}""", "spec.terminationGracePeriodSeconds must be a whole number, not the number 1.5")]
     [InlineData("""{"spec":{"hostNetwork":"yes"}}""", "spec.hostNetwork must be true or false, not the string \"yes\"")]
-    public void A_field_of_the_wrong_type_is_named(string document, string mistake) => Assert.Equal([mistake], FieldTypes.Mistakes(Kinds.Pod, Json(document)));
+    public void A_field_of_the_wrong_type_is_named(string document, string mistake) => Assert.Equal([mistake], SchemaCheck.Clean(ModelSchemas.Of(Kinds.Pod)!, Json(document)).Mistyped);
 
     [Fact]
     public void Quantities_and_ports_may_be_numbers_or_strings_and_null_is_absence()
     {
         var pod = Json("""{"spec":{"containers":[{"name":"a","command":null,"resources":{"limits":{"cpu":1,"memory":"1Gi"}},"readinessProbe":{"tcpSocket":{"port":"http"}},"livenessProbe":{"tcpSocket":{"port":80}}}]}}""");
-        Assert.Empty(FieldTypes.Mistakes(Kinds.Pod, pod));
+        Assert.Empty(SchemaCheck.Clean(ModelSchemas.Of(Kinds.Pod)!, pod).Mistyped);
     }
 
     [Theory]

@@ -1,0 +1,106 @@
+using System.Text;
+using System.Text.Json;
+using System.Text.Json.Nodes;
+using Eyrie.ControlPlane.Api.Wire;
+using Eyrie.ControlPlane.Resources;
+using Eyrie.Manifests.Yaml;
+using Microsoft.AspNetCore.Http;
+
+namespace Eyrie.ControlPlane.Api;
+
+/// <summary>One request to a resource: what it asks for, its body, and the way to answer it.</summary>
+public sealed class Call(HttpContext http, ApiRequest request, CancellationToken deadline)
+{
+    public const int MaxBody = 3 << 20, MaxDepth = 64;
+
+    public HttpContext Http { get; } = http;
+    public ApiRequest Request { get; } = request;
+    public ResourceKind Kind => Request.Kind;
+    public ObjectName Name => Request.ObjectName;
+    public IQueryCollection Query => Http.Request.Query;
+
+    /// <summary>The client has gone, or the request has taken too long.</summary>
+    public CancellationToken Ends { get; } = deadline;
+
+    public Shape Shape { get; } = Shape.Of(http.Request.Headers.Accept.ToString(), http.Request.Query["includeObject"].ToString());
+    public WriteOptions Options => field ??= WriteOptions.Of(Http.Request);
+    public string ContentType => Http.Request.ContentType?.Split(';')[0].Trim() ?? "";
+
+    /// <summary>A document in JSON, YAML or Kubernetes protobuf, as the content type says.</summary>
+    public async Task<JsonObject> BodyAsync() => await OptionalBodyAsync() ?? throw StatusException.BadRequest("the body must be an object");
+
+    /// <summary>null: there is no body.</summary>
+    public async Task<JsonObject?> OptionalBodyAsync()
+    {
+        var bytes = await BytesAsync();
+        if (bytes.Length == 0) return null;
+        return ContentType switch
+        {
+            WireDocument.MediaType => WireDocument.Read(bytes),
+            "application/yaml" or "text/yaml" => Yaml(Encoding.UTF8.GetString(bytes)),
+            "application/json" or "" or "text/plain" or "application/octet-stream" or "application/x-www-form-urlencoded" => Parse(bytes) as JsonObject ?? throw StatusException.BadRequest("the body must be an object"),
+            var type => throw new StatusException(415, "UnsupportedMediaType", $"the body of the request was in an unknown format - accepted media types include: application/json, application/yaml, {WireDocument.MediaType}; this one is {type}"),
+        };
+    }
+
+    public async Task<byte[]> BytesAsync()
+    {
+        if (Http.Request.ContentLength > MaxBody) throw TooLarge();
+        using var body = new MemoryStream();
+        var buffer = new byte[16 << 10];
+        int read;
+        while ((read = await Http.Request.Body.ReadAsync(buffer, Ends)) > 0)
+        {
+            if (body.Length + read > MaxBody) throw TooLarge();
+            body.Write(buffer, 0, read);
+        }
+        return body.ToArray();
+    }
+
+    private static StatusException TooLarge() => new(413, "RequestEntityTooLarge", $"Request entity too large: limit is {MaxBody} bytes");
+
+    public static JsonNode? Parse(ReadOnlySpan<byte> text)
+    {
+        try
+        {
+            return JsonNode.Parse(text, documentOptions: new JsonDocumentOptions { MaxDepth = MaxDepth, AllowDuplicateProperties = false });
+        }
+        catch (JsonException exception)
+        {
+            throw StatusException.BadRequest("the body is not valid JSON: " + exception.Message);
+        }
+    }
+
+    public static JsonObject Yaml(string text)
+    {
+        try
+        {
+            return ManifestReader.Read(text, "body") is [var only] ? only.Content : throw StatusException.BadRequest("the body must be one YAML document");
+        }
+        catch (ManifestException exception)
+        {
+            throw StatusException.BadRequest("the body is not valid YAML: " + exception.Message);
+        }
+    }
+
+    /// <summary>Answers with an object, in the shape that was asked for.</summary>
+    public Task AnswerAsync(JsonObject document, int code = 200)
+    {
+        Http.Response.StatusCode = code;
+        return SendAsync(Http, Shape, Shape.Show(Kind, document));
+    }
+
+    /// <summary>Answers with a document as it is: a list, a table, a status.</summary>
+    public Task SendAsync(JsonObject document) => SendAsync(Http, Shape, document);
+
+    public static async Task SendAsync(HttpContext http, Shape shape, JsonObject document)
+    {
+        http.Response.ContentType = shape.Yaml ? "application/yaml" : "application/json";
+        if (shape.Yaml) await http.Response.WriteAsync(YamlText.Write(document), http.RequestAborted);
+        else
+        {
+            await using var writer = new Utf8JsonWriter(http.Response.BodyWriter);
+            document.WriteTo(writer);
+        }
+    }
+}

@@ -1,0 +1,46 @@
+using System.Text.Json.Nodes;
+using Eyrie.ControlPlane.Api.OpenApi;
+using Eyrie.ControlPlane.Api.Schemas;
+using Eyrie.ControlPlane.Resources;
+
+namespace Eyrie.ControlPlane.Api;
+
+/// <summary>Every kind that the API serves now, with its schema: the standard ones, and those that CustomResourceDefinitions add. Replaced whole, so that a request sees one state.</summary>
+public sealed class Catalog
+{
+    private sealed class State(IReadOnlyList<ResourceKind> kinds, IReadOnlyDictionary<ResourceKind, Schema?> schemas)
+    {
+        public IReadOnlyList<ResourceKind> Kinds { get; } = kinds;
+        public IReadOnlyDictionary<ResourceKind, Schema?> Schemas { get; } = schemas;
+        public Dictionary<(string Group, string Version, string Plural), ResourceKind> ByPath { get; } = kinds.ToDictionary(kind => (kind.Group, kind.Version, kind.Plural));
+        public Dictionary<string, Lazy<JsonObject>> Version3 { get; } = kinds.GroupBy(OpenApiDocuments.PathOf).ToDictionary(group => group.Key, group => new Lazy<JsonObject>(() => OpenApiDocuments.Version3(group.Key, group.Select(kind => (kind, schemas[kind])))));
+        public Lazy<JsonObject> Version2 { get; } = new(() => OpenApiDocuments.Version2(kinds.Select(kind => (kind, schemas[kind]))));
+    }
+
+    private volatile State _state = Make([]);
+
+    private static State Make(IReadOnlyCollection<(ResourceKind Kind, Schema? Schema)> custom)
+    {
+        var kinds = Resources.Kinds.Served.Concat(custom.Select(pair => pair.Kind)).ToList();
+        var schemas = Resources.Kinds.Served.ToDictionary(kind => kind, ModelSchemas.Of);
+        foreach (var (kind, schema) in custom) schemas[kind] = schema;
+        return new State(kinds, schemas);
+    }
+
+    public IReadOnlyList<ResourceKind> Kinds => _state.Kinds;
+
+    public ResourceKind? Find(string group, string version, string plural) => _state.ByPath.GetValueOrDefault((group, version, plural));
+
+    /// <summary>null: nothing is known of the kind's fields.</summary>
+    public Schema? SchemaOf(ResourceKind kind) => _state.Schemas.GetValueOrDefault(kind);
+
+    /// <summary>The kinds beside the standard ones are these from now on.</summary>
+    public void SetCustom(IReadOnlyCollection<(ResourceKind Kind, Schema? Schema)> custom) => _state = Make(custom);
+
+    public IEnumerable<string> OpenApiPaths => _state.Version3.Keys;
+
+    /// <summary>OpenAPI 3 of a group and version; null: there is none.</summary>
+    public JsonObject? OpenApi3(string path) => _state.Version3.GetValueOrDefault(path)?.Value;
+
+    public JsonObject OpenApi2 => _state.Version2.Value;
+}

@@ -1,0 +1,110 @@
+using System.Globalization;
+using System.Text.Json.Nodes;
+using Eyrie.ControlPlane.Resources;
+
+namespace Eyrie.ControlPlane.Api.Verbs;
+
+/// <summary>delete, deletecollection and eviction.</summary>
+public sealed class Deletes(IObjects objects, Reads reads)
+{
+    public async Task DeleteAsync(Call call)
+    {
+        if (call.Kind == Kinds.Namespace && call.Request.Name is "default" or "kube-system") throw new StatusException(403, "Forbidden", $"namespaces \"{call.Request.Name}\" is forbidden: this namespace may not be deleted");
+        var (options, dryRun) = Read(call, await call.OptionalBodyAsync());
+        await call.SendAsync(dryRun ? Answer(call.Kind, await reads.FoundAsync(call)) : Answer(call.Kind, await objects.DeleteAsync(call.Kind, call.Name, options, call.Ends)));
+    }
+
+    /// <summary>Pods and namespaces, and whatever waits for finalizers, are told as they are; what has gone is a Status.</summary>
+    private static JsonObject Answer(ResourceKind kind, JsonObject last)
+    {
+        if (kind == Kinds.Pod || kind == Kinds.Namespace || ObjectStamp.HasFinalizers(last)) return last;
+        var details = new JsonObject { ["name"] = last.Metadata().Text("name"), ["kind"] = kind.Plural, ["uid"] = last.Metadata().Text("uid") };
+        if (kind.Group.Length > 0) details["group"] = kind.Group;
+        return new JsonObject { ["kind"] = "Status", ["apiVersion"] = "v1", ["metadata"] = new JsonObject(), ["status"] = "Success", ["details"] = details };
+    }
+
+    public async Task DeleteCollectionAsync(Call call)
+    {
+        var (options, dryRun) = Read(call, await call.OptionalBodyAsync());
+        var (items, metadata) = await reads.SelectAsync(call);
+        foreach (var item in dryRun ? [] : items)
+        {
+            try
+            {
+                await objects.DeleteAsync(call.Kind, ObjectStamp.NameOf(item), options with { Uid = item.Metadata().Text("uid") }, call.Ends);
+            }
+            catch (Exception exception) when (exception is ObjectNotFoundException or ObjectConflictException)
+            {
+                // Gone already, or made anew meanwhile: not one of those that were chosen.
+            }
+        }
+        await call.SendAsync(call.Shape.ShowList(call.Kind, items, metadata));
+    }
+
+    private static (DeleteOptions Options, bool DryRun) Read(Call call, JsonObject? body)
+    {
+        body ??= [];
+        var query = call.Query;
+        string? Text(string name) => query[name].ToString() is { Length: > 0 } queried ? queried : body.Text(name);
+        long? grace = body["gracePeriodSeconds"] is JsonValue number ? number.TryGetValue(out long seconds) ? seconds : throw StatusException.BadRequest("gracePeriodSeconds must be a whole number") : null;
+        var asked = query["gracePeriodSeconds"].ToString();
+        if (asked.Length > 0) grace = long.TryParse(asked, NumberStyles.AllowLeadingSign, CultureInfo.InvariantCulture, out long queried) ? queried : throw StatusException.BadRequest($"gracePeriodSeconds must be a whole number, not \"{asked}\"");
+        if (grace < 0) throw StatusException.Invalid("DeleteOptions.meta.k8s.io", "", [new FieldError("gracePeriodSeconds", "Invalid value: must be greater than or equal to 0")]);
+        var propagation = Text("propagationPolicy");
+        if (propagation is not (null or "Background" or "Foreground" or "Orphan"))
+            throw StatusException.Invalid("DeleteOptions.meta.k8s.io", "", [new FieldError("propagationPolicy", $"Unsupported value: \"{propagation}\": supported values: \"Background\", \"Foreground\", \"Orphan\"", "FieldValueNotSupported")]);
+        if (propagation is null && (query["orphanDependents"] == "true" || (body["orphanDependents"] is JsonValue orphan && orphan.TryGetValue(out bool orphans) && orphans))) propagation = "Orphan";
+        bool dryRun = call.Options.DryRun || body["dryRun"] is JsonArray { Count: > 0 };
+        var preconditions = body["preconditions"] as JsonObject;
+        return (new DeleteOptions(grace, preconditions?.Text("uid"), preconditions?.Text("resourceVersion"), propagation), dryRun);
+    }
+
+    /// <summary>pods/eviction: a deletion that disruption budgets may refuse (429).</summary>
+    public async Task EvictAsync(Call call)
+    {
+        var body = await call.BodyAsync();
+        var (options, dryRun) = Read(call, body["deleteOptions"] as JsonObject);
+        var pod = await reads.FoundAsync(call);
+        if (pod["status"]?["phase"]?.ToString() is not ("Succeeded" or "Failed" or "Pending") && pod.Metadata()["deletionTimestamp"] is null) await SpendAsync(call, pod, dryRun);
+        if (!dryRun) await objects.DeleteAsync(Kinds.Pod, call.Name, options, call.Ends);
+        call.Http.Response.StatusCode = 201;
+        await call.SendAsync(new JsonObject { ["kind"] = "Status", ["apiVersion"] = "v1", ["metadata"] = new JsonObject(), ["status"] = "Success", ["code"] = 201 });
+    }
+
+    /// <summary>Takes one disruption from the budget that covers the pod.</summary>
+    private async Task SpendAsync(Call call, JsonObject pod, bool dryRun)
+    {
+        while (true)
+        {
+            var budgets = (await objects.ListAsync(Kinds.PodDisruptionBudget, call.Name.Namespace, call.Ends)).Items.Where(budget => Selectors.Matches(budget["spec"]?["selector"] as JsonObject, pod)).ToList();
+            if (budgets.Count == 0) return;
+            if (budgets.Count > 1) throw new StatusException(500, "InternalError", "This pod has more than one PodDisruptionBudget, which the eviction subresource does not support.");
+            var budget = budgets[0];
+            var name = budget.Metadata().Text("name");
+            var status = budget["status"] as JsonObject;
+            if (Number(status, "observedGeneration") < Number(budget.Metadata(), "generation")) throw Refused($"The disruption budget {name} is still being processed by the server.");
+            if (Number(status, "disruptionsAllowed") <= 0)
+                throw Refused(string.Create(CultureInfo.InvariantCulture, $"The disruption budget {name} needs {Number(status, "desiredHealthy")} healthy pods and has {Number(status, "currentHealthy")} currently"));
+            if (dryRun) return;
+            status!["disruptionsAllowed"] = Number(status, "disruptionsAllowed") - 1;
+            if (status["disruptedPods"] is not JsonObject disrupted) status["disruptedPods"] = disrupted = [];
+            disrupted[pod.Metadata().Text("name")!] = ObjectStamp.Time(DateTimeOffset.UtcNow);
+            try
+            {
+                await objects.UpdateStatusAsync(Kinds.PodDisruptionBudget, budget, call.Ends);
+                return;
+            }
+            catch (ObjectConflictException)
+            {
+                // Its controller or another eviction wrote first; the budget is looked at anew.
+            }
+        }
+    }
+
+    private static long Number(JsonObject? from, string name) => from?[name]?.GetValue<long>() ?? 0;
+
+    private static StatusException Refused(string why) => new(429, "TooManyRequests", "Cannot evict pod as it would violate the pod's disruption budget.")
+    {
+        Details = new JsonObject { ["causes"] = new JsonArray(new JsonObject { ["reason"] = "DisruptionBudget", ["message"] = why }), ["retryAfterSeconds"] = 10 },
+    };
+}
