@@ -1,5 +1,6 @@
 using System.Text.Json.Nodes;
 using Eyrie.ControlPlane.Resources;
+using Eyrie.Manifests;
 
 namespace Eyrie.ControlPlane.Api;
 
@@ -11,7 +12,7 @@ public static class Defaults
         if (kind == Kinds.Pod && document["spec"] is JsonObject pod)
         {
             PodSpec(pod);
-            Default(document, "status", new JsonObject { ["phase"] = "Pending", ["qosClass"] = "Burstable" });
+            Default(document, "status", new JsonObject { ["phase"] = "Pending", ["qosClass"] = QualityOfService.Of(pod) });
         }
         if (kind == Kinds.Deployment && document["spec"] is JsonObject deployment) Deployment(deployment);
         if (kind == Kinds.ReplicaSet && document["spec"] is JsonObject set)

@@ -21,7 +21,7 @@ public static class ControllerComposition
     public static IServiceCollection AddEyrieControllers(this IServiceCollection services, ControllerOptions options)
     {
         services.AddSingleton(options).AddSingleton<ObjectCache>().AddSingleton<NodeGateway>().AddSingleton<INodeGateway>(provider => provider.GetRequiredService<NodeGateway>());
-        services.AddSingleton<EventWriter>().AddHostedService(provider => provider.GetRequiredService<EventWriter>());
+        services.AddSingleton<EventWriter>().AddHostedService(provider => provider.GetRequiredService<EventWriter>()).AddHostedService<EventExpiry>();
         services.AddGrpc();
         return services.AddAkka("eyrie", (akka, provider) => akka.WithActors((system, registry) => Start(system, registry, provider, options)));
     }
@@ -36,13 +36,20 @@ public static class ControllerComposition
         Decide replicaSet = (name, known, now) => known.Get(Kinds.ReplicaSet, name) is { } item ? ReplicaSetPlan.Decide(item, known.All(Kinds.Pod), now) : [];
         var deployments = system.ActorOf(Props.Create(() => new WorkloadController(Kinds.Deployment, Kinds.ReplicaSet, deployment, cache, objects, clock)), "deployments");
         var replicaSets = system.ActorOf(Props.Create(() => new WorkloadController(Kinds.ReplicaSet, Kinds.Pod, replicaSet, cache, objects, clock)), "replicasets");
+        Decide endpoints = (name, known, _) => known.Get(Kinds.Service, name) is { } item ? EndpointObjectsPlan.Decide(item, known.All(Kinds.Pod), known.All(Kinds.EndpointSlice), known.Get(Kinds.Endpoints, name)) : [];
+        var services = system.ActorOf(Props.Create(() => new WorkloadController(Kinds.Service, Kinds.EndpointSlice, endpoints, cache, objects, clock, SelectedBy)), "services");
         var scheduler = system.ActorOf(Props.Create(() => new SchedulerActor(cache, objects, events)), "scheduler");
         var garbage = system.ActorOf(Props.Create(() => new GarbageActor(cache, objects)), "garbage");
         var sessions = system.ActorOf(Props.Create(() => new NodeSessionsActor(cache, objects, events, clock, options)), "node-sessions");
         registry.Register<NodeSessionsActor>(sessions);
-        IReadOnlyList<IActorRef> listeners = [deployments, replicaSets, scheduler, garbage, sessions];
+        IReadOnlyList<IActorRef> listeners = [deployments, replicaSets, services, scheduler, garbage, sessions];
         system.ActorOf(Props.Create(() => new FeedActor(objects, cache, listeners)), "feed");
     }
+
+    /// <summary>The Services whose selectors a pod matches, or matched.</summary>
+    private static IEnumerable<ObjectName> SelectedBy(ObjectChange change, ObjectCache cache) => change.Kind != Kinds.Pod ? [] : cache.All(Kinds.Service)
+        .Where(service => service.Namespace() == change.Name.Namespace && service["spec"]?["selector"] is System.Text.Json.Nodes.JsonObject selector
+            && (Views.Selects(selector, change.Document) || (change.Previous is { } before && Views.Selects(selector, before)))).Select(ObjectStamp.NameOf);
 
     public static void MapEyrieNodeSessions(this IEndpointRouteBuilder routes) => routes.MapGrpcService<NodeSessionService>();
 }

@@ -25,7 +25,8 @@ public static class EndpointsPlan
         return table;
     }
 
-    private static int Target(JsonObject port, JsonObject pod)
+    /// <summary>Port of the pod that a Service's port leads to; 0: the pod has none of that name.</summary>
+    public static int Target(JsonObject port, JsonObject pod)
     {
         if (port["targetPort"] is not { } target) return port["port"].Int();
         if (target.Int() is > 0 and var number) return number;

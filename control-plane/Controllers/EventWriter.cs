@@ -52,7 +52,7 @@ public sealed partial class EventWriter(IObjects objects, TimeProvider clock, IL
             ["metadata"] = new JsonObject { ["name"] = name.Name, ["namespace"] = name.Namespace },
             ["involvedObject"] = new JsonObject { ["kind"] = about.Text("kind") ?? "Pod", ["namespace"] = about.Namespace(), ["name"] = about.Name(), ["uid"] = about.Uid(), ["apiVersion"] = about.Text("apiVersion") ?? "v1" },
             ["type"] = entry.Type, ["reason"] = entry.Reason, ["message"] = entry.Message, ["count"] = entry.Count, ["firstTimestamp"] = now, ["lastTimestamp"] = now,
-            ["source"] = new JsonObject { ["component"] = "eyrie" }, ["reportingComponent"] = "eyrie", ["reportingInstance"] = "",
+            ["eventTime"] = null, ["source"] = new JsonObject { ["component"] = "eyrie" }, ["reportingComponent"] = "eyrie", ["reportingInstance"] = "",
         }, cancellationToken);
     }
 

@@ -13,7 +13,7 @@ public sealed record FeedBatch(ResourceKind Kind, IReadOnlyList<ObjectChange> Ch
 /// </summary>
 public sealed class FeedActor : ReceiveActor
 {
-    private static readonly ResourceKind[] Watched = [Kinds.Namespace, Kinds.Node, Kinds.Service, Kinds.Deployment, Kinds.ReplicaSet, Kinds.Pod];
+    private static readonly ResourceKind[] Watched = [Kinds.Namespace, Kinds.Node, Kinds.Service, Kinds.Deployment, Kinds.ReplicaSet, Kinds.Pod, Kinds.EndpointSlice, Kinds.Endpoints];
 
     private readonly IObjects _objects;
     private readonly ObjectCache _cache;
@@ -22,10 +22,18 @@ public sealed class FeedActor : ReceiveActor
     public FeedActor(IObjects objects, ObjectCache cache, IReadOnlyList<IActorRef> listeners)
     {
         (_objects, _cache) = (objects, cache);
+        // Nobody decides on half of the picture: a ReplicaSet whose pods have not been listed yet would look as if it had none.
+        var first = new List<FeedBatch>();
+        var listed = new HashSet<ResourceKind>();
         Receive<FeedBatch>(batch =>
         {
             cache.Apply(batch.Kind, batch.Changes, batch.At);
-            foreach (var listener in listeners) listener.Tell(batch);
+            listed.Add(batch.Kind);
+            first.Add(batch);
+            if (listed.Count < Watched.Length) return;
+            foreach (var known in first)
+                foreach (var listener in listeners) listener.Tell(known);
+            first.Clear();
         });
         Receive<Status.Failure>(failure => throw new InvalidOperationException("a watch of the store ended", failure.Cause));
     }

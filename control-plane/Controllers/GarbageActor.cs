@@ -7,7 +7,8 @@ namespace Eyrie.ControlPlane.Controllers;
 /// <summary>Removes what nobody owns any more, and what is inside a namespace that goes.</summary>
 public sealed class GarbageActor : ReceiveActor
 {
-    private static readonly ResourceKind[] Contents = [Kinds.Deployment, Kinds.ReplicaSet, Kinds.Pod, Kinds.Service, Kinds.ConfigMap, Kinds.Secret, Kinds.EndpointSlice, Kinds.Lease, Kinds.Event];
+    private static readonly ResourceKind[] Owners = [Kinds.Deployment, Kinds.ReplicaSet, Kinds.Service], Owned = [Kinds.ReplicaSet, Kinds.Pod, Kinds.EndpointSlice, Kinds.Endpoints];
+    private static readonly IReadOnlyList<ResourceKind> Contents = [.. Kinds.Served.Where(kind => kind.Namespaced)];
 
     private sealed record Done;
 
@@ -31,8 +32,8 @@ public sealed class GarbageActor : ReceiveActor
 
     private static async Task SweepAsync(ObjectCache cache, IObjects objects)
     {
-        var owners = cache.All(Kinds.Deployment).Concat(cache.All(Kinds.ReplicaSet)).Select(owner => owner.Uid()).ToHashSet();
-        foreach (var kind in new[] { Kinds.ReplicaSet, Kinds.Pod })
+        var owners = Owners.SelectMany(cache.All).Select(owner => owner.Uid()).ToHashSet();
+        foreach (var kind in Owned)
             foreach (var item in cache.All(kind).Where(item => item.OwnerUid() is { } owner && !owners.Contains(owner) && !item.IsDeleted()))
                 if (await OwnerIsGoneAsync(objects, item)) await DeleteAsync(objects, kind, item);
         foreach (var home in cache.All(Kinds.Namespace).Where(home => home.IsDeleted())) await EmptyAsync(objects, home);

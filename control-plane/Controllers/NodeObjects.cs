@@ -40,6 +40,16 @@ public static class NodeObjects
         return made;
     }
 
+    /// <summary>Namespace of the Leases of nodes, as Kubernetes names it.</summary>
+    public const string LeaseNamespace = "kube-node-lease";
+
+    /// <summary>The Lease that says a node was there just now; renewed every 10 s, good for 40 s.</summary>
+    public static JsonObject Lease(JsonObject node, DateTimeOffset now) => new()
+    {
+        ["metadata"] = new JsonObject { ["name"] = node.Name(), ["namespace"] = LeaseNamespace, ["ownerReferences"] = new JsonArray(new JsonObject { ["apiVersion"] = "v1", ["kind"] = "Node", ["name"] = node.Name(), ["uid"] = node.Uid() }) },
+        ["spec"] = new JsonObject { ["holderIdentity"] = node.Name(), ["leaseDurationSeconds"] = 40, ["renewTime"] = now.UtcDateTime.ToString("yyyy-MM-dd'T'HH:mm:ss.ffffff'Z'", CultureInfo.InvariantCulture) },
+    };
+
     public static JsonObject Lost(JsonObject node, DateTimeOffset now)
     {
         var made = (JsonObject)node.DeepClone();

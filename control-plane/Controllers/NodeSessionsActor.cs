@@ -32,11 +32,12 @@ public sealed class NodeSessionsActor : ReceiveActor, IWithTimers
     }
 
     private sealed record NodeOverdue(string Node);
+    private sealed record RenewLeases;
     private sealed record Wrote(string Uid);
     private sealed record Failed(string What, Exception Cause);
 
     /// <summary>How long pods stay bound to a node that is not there.</summary>
-    private static readonly TimeSpan Toleration = TimeSpan.FromSeconds(60);
+    private static readonly TimeSpan Toleration = TimeSpan.FromSeconds(60), Renewal = TimeSpan.FromSeconds(10);
 
     private readonly ILoggingAdapter _log = Context.GetLogger();
     private readonly ObjectCache _cache;
@@ -68,9 +69,12 @@ public sealed class NodeSessionsActor : ReceiveActor, IWithTimers
         {
             if (!_sessions.ContainsKey(overdue.Node)) Run("evicting pods of " + overdue.Node, EvictAsync(overdue.Node));
         });
+        Receive<RenewLeases>(_ => { foreach (var node in _sessions.Keys) Run("renewing the lease of " + node, RenewAsync(node)); });
         Receive<Wrote>(wrote => NextReport(wrote.Uid));
         Receive<Failed>(failed => _log.Warning("{0}: {1}", failed.What, failed.Cause.Message));
     }
+
+    protected override void PreStart() => Timers.StartPeriodicTimer("leases", new RenewLeases(), Renewal);
 
     private void Run(string what, Task task) => task.PipeTo(Self, success: () => new Wrote(""), failure: exception => new Failed(what, exception));
 
@@ -231,6 +235,21 @@ public sealed class NodeSessionsActor : ReceiveActor, IWithTimers
         var name = new ObjectName("", hello.NodeName);
         var node = await _objects.GetAsync(Kinds.Node, name, CancellationToken.None) ?? await _objects.CreateAsync(Kinds.Node, NodeObjects.New(hello), CancellationToken.None);
         await _objects.UpdateStatusAsync(Kinds.Node, NodeObjects.WithStatus(node, hello, _clock.GetUtcNow()), CancellationToken.None);
+        await RenewAsync(hello.NodeName);
+    }
+
+    private async Task RenewAsync(string name)
+    {
+        if (await _objects.GetAsync(Kinds.Node, new ObjectName("", name), CancellationToken.None) is not { } node) return;
+        var lease = NodeObjects.Lease(node, _clock.GetUtcNow());
+        try
+        {
+            await _objects.UpdateAsync(Kinds.Lease, lease, CancellationToken.None);
+        }
+        catch (ObjectNotFoundException)
+        {
+            await _objects.CreateAsync(Kinds.Lease, lease, CancellationToken.None);
+        }
     }
 
     private async Task LostAsync(string node)

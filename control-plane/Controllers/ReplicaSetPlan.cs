@@ -1,5 +1,6 @@
 using System.Text.Json.Nodes;
 using Eyrie.ControlPlane.Resources;
+using Eyrie.Manifests;
 
 namespace Eyrie.ControlPlane.Controllers;
 
@@ -66,7 +67,7 @@ public static class ReplicaSetPlan
         metadata.Remove("name");
         return new JsonObject
         {
-            ["apiVersion"] = "v1", ["kind"] = "Pod", ["metadata"] = metadata, ["spec"] = template["spec"]!.DeepClone(), ["status"] = new JsonObject { ["phase"] = "Pending", ["qosClass"] = "Burstable" },
+            ["apiVersion"] = "v1", ["kind"] = "Pod", ["metadata"] = metadata, ["spec"] = template["spec"]!.DeepClone(), ["status"] = new JsonObject { ["phase"] = "Pending", ["qosClass"] = QualityOfService.Of(template["spec"]) },
         };
     }
 }

@@ -96,7 +96,8 @@ public sealed class WorkloadActor : ReceiveActor, IWithTimers
 /// <summary>Routes changes to one child actor an object: an object's own changes, and those of what it owns.</summary>
 public sealed class WorkloadController : ReceiveActor
 {
-    public WorkloadController(ResourceKind kind, ResourceKind owned, Decide decide, ObjectCache cache, IObjects objects, TimeProvider clock)
+    /// <param name="concerns">Which further objects a change concerns, e.g. the Services that select a pod.</param>
+    public WorkloadController(ResourceKind kind, ResourceKind owned, Decide decide, ObjectCache cache, IObjects objects, TimeProvider clock, Func<ObjectChange, ObjectCache, IEnumerable<ObjectName>>? concerns = null)
     {
         Receive<FeedBatch>(batch =>
         {
@@ -108,6 +109,7 @@ public sealed class WorkloadController : ReceiveActor
                     else Child(change.Name).Tell(new WorkloadActor.Reconcile());
                 }
                 else if (batch.Kind == owned && OwnerName(change) is { } owner && cache.Get(kind, owner) is not null) Child(owner).Tell(new WorkloadActor.Reconcile());
+                foreach (var name in concerns?.Invoke(change, cache) ?? []) Child(name).Tell(new WorkloadActor.Reconcile());
             }
             foreach (var child in Context.GetChildren()) child.Tell(new WorkloadActor.Progressed());
         });

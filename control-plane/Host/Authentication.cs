@@ -45,7 +45,7 @@ public static class Namespaces
 {
     public static async Task EnsureAsync(Resources.IObjects objects, CancellationToken cancellationToken)
     {
-        foreach (var name in new[] { "default", "kube-system" })
+        foreach (var name in new[] { "default", "kube-system", "kube-node-lease" })
         {
             if (await objects.GetAsync(Resources.Kinds.Namespace, new Resources.ObjectName("", name), cancellationToken) is not null) continue;
             var document = new System.Text.Json.Nodes.JsonObject { ["metadata"] = new System.Text.Json.Nodes.JsonObject { ["name"] = name } };

@@ -29,14 +29,14 @@ public sealed class ContainerRecord(string name, string image, bool isInit)
 /// <summary>From records to a v1.PodStatus as Kubernetes words it. Pure.</summary>
 public static class PodStatus
 {
-    public static JsonObject Of(IReadOnlyList<ContainerRecord> records, string restartPolicy, string address, string hostAddress, DateTimeOffset started, JsonObject? before, DateTimeOffset now)
+    public static JsonObject Of(IReadOnlyList<ContainerRecord> records, string restartPolicy, string quality, string address, string hostAddress, DateTimeOffset started, JsonObject? before, DateTimeOffset now)
     {
         var init = records.Where(record => record.IsInit).ToList();
         var main = records.Where(record => !record.IsInit).ToList();
         bool initialized = init.All(record => record.ExitCode == 0), ready = main.All(record => record is { Running: true, Ready: true });
         var status = new JsonObject
         {
-            ["phase"] = Phase(init, main, restartPolicy), ["hostIP"] = hostAddress, ["podIP"] = address, ["podIPs"] = new JsonArray(new JsonObject { ["ip"] = address }), ["startTime"] = Time(started), ["qosClass"] = "Burstable",
+            ["phase"] = Phase(init, main, restartPolicy), ["hostIP"] = hostAddress, ["podIP"] = address, ["podIPs"] = new JsonArray(new JsonObject { ["ip"] = address }), ["startTime"] = Time(started), ["qosClass"] = quality,
             ["conditions"] = new JsonArray(
                 Condition("PodScheduled", true, before, started), Condition("Initialized", initialized, before, now),
                 Condition("ContainersReady", ready, before, now), Condition("Ready", ready, before, now)),

@@ -2,6 +2,7 @@ using System.Globalization;
 using System.Text;
 using System.Text.Json.Nodes;
 using System.Threading.Channels;
+using Eyrie.Manifests;
 using Eyrie.Manifests.Permissions;
 using Eyrie.Microkernel.Client;
 using Eyrie.Node.Contract.V1;
@@ -251,7 +252,7 @@ public sealed class PodWorker
     private void Event(string type, string reason, string message, int count, string container) =>
         _report(new NodeMessage { PodEvent = new PodEvent { Uid = Uid, Namespace = Namespace, Name = Name, Type = type, Reason = reason, Message = message, Count = count, Container = container } });
 
-    private JsonObject Status() => PodStatus.Of(_records, RestartPolicy, _address.Pod, "127.0.0.1", _started, _status, DateTimeOffset.UtcNow);
+    private JsonObject Status() => PodStatus.Of(_records, RestartPolicy, QualityOfService.Of(_pod["spec"]), _address.Pod, "127.0.0.1", _started, _status, DateTimeOffset.UtcNow);
 
     private void Report()
     {

@@ -11,36 +11,51 @@ public sealed class RolloutTests(HelloCluster cluster) : IClassFixture<HelloClus
         var file = Path.Combine(cluster.State, "second.yaml");
         await File.WriteAllTextAsync(file, (await File.ReadAllTextAsync(Path.Combine(Shell.Root, "manifests/samples/hello.yaml"))).Replace("hello:1", "hello:2", StringComparison.Ordinal));
         using var rolled = new CancellationTokenSource();
-        var load = LoadAsync(address, rolled.Token);
+        var load = new Load(address, rolled.Token);
+        await load.AnsweredAsync(20);
         var (code, output) = await cluster.EyrieAsync("apply", "-f", file);
         Assert.True(code == 0, output);
         (code, output) = await cluster.KubectlAsync("rollout", "status", "deploy/hello", "--timeout=60s");
         Assert.True(code == 0, output);
         await Shell.UntilAsync(() => Shell.RunAsync("curl", ["-s", address]), text => text.Contains("version 2", StringComparison.Ordinal), "version 2");
+        await load.AnsweredAsync(20);
         await rolled.CancelAsync();
-        var (good, failures) = await load;
-        Assert.Empty(failures);
-        Assert.True(good > 20, $"only {good} requests were made");
+        await load.Completion;
+        Assert.Empty(load.Failures);
     }
 
-    private static async Task<(int Good, List<string> Failures)> LoadAsync(string address, CancellationToken end)
+    /// <summary>Requests one after the other, each on a new connection, until the end or 20,000 of them.</summary>
+    private sealed class Load
     {
-        using var client = new HttpClient(new SocketsHttpHandler { UseProxy = false, PooledConnectionLifetime = TimeSpan.Zero }) { Timeout = TimeSpan.FromSeconds(5) };
-        int good = 0;
-        var failures = new List<string>();
-        for (int i = 0; i < 20_000 && !end.IsCancellationRequested; i++)
+        private volatile int _answered;
+
+        public List<string> Failures { get; } = [];
+        public Task Completion { get; }
+
+        public Load(string address, CancellationToken end) => Completion = Task.Run(() => RunAsync(address, end), CancellationToken.None);
+
+        /// <summary>Waits for so many more answers, or for the first failure.</summary>
+        public async Task AnsweredAsync(int more)
         {
-            try
+            for (int until = _answered + more; _answered < until && !Completion.IsCompleted && Failures.Count == 0;) await Task.Delay(10);
+        }
+
+        private async Task RunAsync(string address, CancellationToken end)
+        {
+            using var client = new HttpClient(new SocketsHttpHandler { UseProxy = false, PooledConnectionLifetime = TimeSpan.Zero }) { Timeout = TimeSpan.FromSeconds(5) };
+            for (int i = 0; i < 20_000 && !end.IsCancellationRequested; i++)
             {
-                using var answer = await client.GetAsync(new Uri(address), CancellationToken.None);
-                if (answer.IsSuccessStatusCode) good++;
-                else failures.Add(answer.StatusCode.ToString());
-            }
-            catch (Exception exception) when (exception is HttpRequestException or TaskCanceledException)
-            {
-                failures.Add(exception.Message);
+                try
+                {
+                    using var answer = await client.GetAsync(new Uri(address), CancellationToken.None);
+                    if (answer.IsSuccessStatusCode) _answered++;
+                    else Failures.Add(answer.StatusCode.ToString());
+                }
+                catch (Exception exception) when (exception is HttpRequestException or TaskCanceledException)
+                {
+                    Failures.Add(exception.Message);
+                }
             }
         }
-        return (good, failures);
     }
 }

@@ -9,7 +9,7 @@ public sealed class Deletes(IObjects objects, Reads reads)
 {
     public async Task DeleteAsync(Call call)
     {
-        if (call.Kind == Kinds.Namespace && call.Request.Name is "default" or "kube-system") throw new StatusException(403, "Forbidden", $"namespaces \"{call.Request.Name}\" is forbidden: this namespace may not be deleted");
+        if (call.Kind == Kinds.Namespace && call.Request.Name is "default" or "kube-system" or "kube-node-lease") throw new StatusException(403, "Forbidden", $"namespaces \"{call.Request.Name}\" is forbidden: this namespace may not be deleted");
         var (options, dryRun) = Read(call, await call.OptionalBodyAsync());
         await call.SendAsync(dryRun ? Answer(call.Kind, await reads.FoundAsync(call)) : Answer(call.Kind, await objects.DeleteAsync(call.Kind, call.Name, options, call.Ends)));
     }
