@@ -7,8 +7,8 @@ namespace Eyrie.Microkernel.Abi;
 public static class ContainerProtocol
 {
     public const int Version = 1, Header = 12, MaxFrame = 61440;
-    public const int Create = 1, Start = 2, Signal = 3, Delete = 4, List = 5, ReadCapabilities = 6, ChangeCapabilities = 7, SetServices = 8, Statistics = 9, Subscribe = 10;
-    public const int Response = 0x8000, ExitEvent = 0x4001, DeniedEvent = 0x4002;
+    public const int Create = 1, Start = 2, Signal = 3, Delete = 4, List = 5, ReadCapabilities = 6, ChangeCapabilities = 7, SetServices = 8, Statistics = 9, Subscribe = 10, Execute = 11, ExecutionSignal = 12;
+    public const int Response = 0x8000, ExitEvent = 0x4001, DeniedEvent = 0x4002, ExecutionEvent = 0x4003;
 
     // Fields beside those of StartTag.
     public const int Id = 100, LogPath = 101, PodAddress = 102, PodLoopback = 103, Capability = 104, Revoked = 105, SignalNumber = 106, Error = 107, Message = 108;
@@ -16,6 +16,8 @@ public static class ContainerProtocol
     public const int Container = 109;
     /// <summary>Service port as text: <c>namespace/name port cluster-address address:port ...</c>; and a u8 that says more frames of the same table follow.</summary>
     public const int Service = 110, More = 111;
+    /// <summary>u32: number of an execution, never used twice.</summary>
+    public const int Execution = 117;
     public const int Numbers = 112, Operation = 113, Target = 114, Entry = 115, Count = 116;
 }
 

@@ -96,6 +96,12 @@ public static class StartTag
     public const int Handler = 19, ExitNotification = 20;
     /// <summary>Name of the control group, [a-z0-9-].</summary>
     public const int ControlGroup = 21;
+    /// <summary>u32: slot (in the caller's space) of a running container's task. The new process enters the world of that task and counts as one of its processes; layers, mounts and limits are not given.</summary>
+    public const int Join = 22;
+    /// <summary>u32: file descriptor number in the calling task for stdin; absent: /dev/null.</summary>
+    public const int Input = 23;
+    /// <summary>u8: 1 says that descriptors 0 to 2 are a terminal, which becomes the controlling one.</summary>
+    public const int Terminal = 24;
 }
 
 /// <summary>

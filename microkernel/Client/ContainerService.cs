@@ -5,6 +5,7 @@ using System.Runtime.CompilerServices;
 using System.Text;
 using System.Threading.Channels;
 using Eyrie.Microkernel.Abi;
+using Microsoft.Win32.SafeHandles;
 
 namespace Eyrie.Microkernel.Client;
 
@@ -14,6 +15,7 @@ public sealed class ContainerService : IContainerService
     private readonly Socket _socket;
     private readonly SemaphoreSlim _sending = new(1, 1);
     private readonly ConcurrentDictionary<uint, TaskCompletionSource<Frame>> _waiting = new();
+    private readonly ConcurrentDictionary<uint, TaskCompletionSource<int>> _executions = new();
     private readonly Channel<ContainerEvent> _events = Channel.CreateUnbounded<ContainerEvent>();
     private readonly CancellationTokenSource _closed = new();
     private readonly Task _reader;
@@ -98,6 +100,38 @@ public sealed class ContainerService : IContainerService
         return CallAsync(ContainerProtocol.ChangeCapabilities, frame, cancellationToken);
     }
 
+    public async Task<IExecution> ExecAsync(string containerId, ExecSpec spec, CancellationToken cancellationToken)
+    {
+        var frame = For(containerId).Add(StartTag.WorkingDirectory, spec.WorkingDirectory);
+        foreach (var argument in spec.Arguments) frame.Add(StartTag.Argument, argument);
+        foreach (var variable in spec.Environment) frame.Add(StartTag.Environment, variable);
+        if (spec.UserId is { } user) frame.Add(StartTag.UserId, user).Add(StartTag.GroupId, spec.GroupId ?? user);
+        if (spec.Terminal) frame.Add(StartTag.Terminal, [1]);
+        var ends = ExecutionEnds.Make(spec.Stdin, spec.Terminal);
+        try
+        {
+            var answer = await CallAsync(ContainerProtocol.Execute, frame, cancellationToken, ends.Program);
+            ends.CloseProgram();
+            uint number = answer.Number(ContainerProtocol.Execution);
+            return new Execution(ends, Ended(number).Task, (signal, cancellation) =>
+                CallAsync(ContainerProtocol.ExecutionSignal, new FrameWriter().Add(ContainerProtocol.Execution, number).Add(ContainerProtocol.SignalNumber, (uint)signal), cancellation));
+        }
+        catch
+        {
+            ends.Dispose();
+            throw;
+        }
+    }
+
+    /// <summary>Completed by the event of its end, which may be here before the answer to the start has been looked at.</summary>
+    private TaskCompletionSource<int> Ended(uint execution)
+    {
+        var ended = _executions.GetOrAdd(execution, _ => new TaskCompletionSource<int>(TaskCreationOptions.RunContinuationsAsynchronously));
+        if (_closed.IsCancellationRequested) ended.TrySetException(new IOException("the connection to the container service was lost"));
+        ended.Task.ContinueWith(_ => _executions.TryRemove(execution, out var _), CancellationToken.None, TaskContinuationOptions.ExecuteSynchronously, TaskScheduler.Default);
+        return ended;
+    }
+
     public async Task SetServicesAsync(IReadOnlyList<ServiceEntry> services, CancellationToken cancellationToken)
     {
         const int PartBytes = 30_000;
@@ -133,7 +167,7 @@ public sealed class ContainerService : IContainerService
 
     private static FrameWriter For(string containerId) => new FrameWriter().Add(ContainerProtocol.Id, containerId);
 
-    private async Task<Frame> CallAsync(int type, FrameWriter fields, CancellationToken cancellationToken)
+    private async Task<Frame> CallAsync(int type, FrameWriter fields, CancellationToken cancellationToken, IReadOnlyList<SafeFileHandle>? descriptors = null)
     {
         if (fields.Length > ContainerProtocol.MaxFrame - ContainerProtocol.Header)
             throw new ContainerServiceException(ContainerError.InvalidRequest, $"the request has {fields.Length} bytes; at most {ContainerProtocol.MaxFrame - ContainerProtocol.Header} fit one frame");
@@ -147,6 +181,7 @@ public sealed class ContainerService : IContainerService
             try
             {
                 ReadOnlyMemory<byte> frame = fields.Frame(request, type);
+                if (descriptors is not null) frame = frame[await SendAsync(frame, descriptors, cancellationToken)..];
                 while (frame.Length > 0) frame = frame[await _socket.SendAsync(frame, SocketFlags.None, CancellationToken.None)..];
             }
             finally
@@ -162,6 +197,14 @@ public sealed class ContainerService : IContainerService
         {
             _waiting.TryRemove(request, out _);
         }
+    }
+
+    private async Task<int> SendAsync(ReadOnlyMemory<byte> frame, IReadOnlyList<SafeFileHandle> descriptors, CancellationToken cancellationToken)
+    {
+        var numbers = descriptors.Select(descriptor => (int)descriptor.DangerousGetHandle()).ToArray(); // the caller holds them until the answer
+        int sent;
+        while ((sent = NativeDescriptors.Send(_socket, frame.Span, numbers)) == 0) await Task.Delay(1, cancellationToken); // the service is behind with reading
+        return sent;
     }
 
     private async Task ReadAsync()
@@ -186,6 +229,7 @@ public sealed class ContainerService : IContainerService
         await _closed.CancelAsync();
         _events.Writer.TryComplete(reason);
         foreach (var waiting in _waiting.Values) waiting.TrySetException(reason);
+        foreach (var execution in _executions.Values) execution.TrySetException(reason);
     }
 
     private void Deliver(Frame frame)
@@ -199,6 +243,11 @@ public sealed class ContainerService : IContainerService
             case ContainerProtocol.DeniedEvent:
                 _events.Writer.TryWrite(new CapabilityDenied(frame.Text(ContainerProtocol.Id), frame.Text(ContainerProtocol.Operation), frame.Text(ContainerProtocol.Target),
                     frame.Text(ContainerProtocol.Entry), (int)frame.Number(ContainerProtocol.Count)));
+                break;
+            case ContainerProtocol.ExecutionEvent:
+                uint number = frame.Number(ContainerProtocol.Execution);
+                var ended = _executions.GetOrAdd(number, _ => new TaskCompletionSource<int>(TaskCreationOptions.RunContinuationsAsynchronously));
+                ended.TrySetResult((int)BinaryPrimitives.ReadInt64LittleEndian(frame.Fields().First(field => field.Tag == ContainerProtocol.Numbers).Value.Span));
                 break;
             default:
                 if (_waiting.TryGetValue(frame.Request, out var answer)) answer.TrySetResult(frame);

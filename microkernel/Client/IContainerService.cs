@@ -27,6 +27,9 @@ public interface IContainerService : IAsyncDisposable
     /// <summary>Adds and revokes entries of a running container. Revoking closes the connections that the entry allowed.</summary>
     Task ChangeCapabilitiesAsync(string containerId, IReadOnlyList<string> add, IReadOnlyList<string> revoke, CancellationToken cancellationToken);
 
+    /// <summary>Runs a further program in a running container: same world, same capability set, no more. It ends with the container, and with this connection.</summary>
+    Task<IExecution> ExecAsync(string containerId, ExecSpec spec, CancellationToken cancellationToken);
+
     /// <summary>Replaces the table of services and their ready endpoints that the network server resolves with.</summary>
     Task SetServicesAsync(IReadOnlyList<ServiceEntry> services, CancellationToken cancellationToken);
 

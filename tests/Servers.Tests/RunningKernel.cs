@@ -27,7 +27,7 @@ public sealed class RunningKernel : IAsyncDisposable
         foreach (var directory in new[] { "bin", "tmp", "etc", "data" }) Directory.CreateDirectory(Path.Combine(image, directory));
         Directory.CreateDirectory(Path.Combine(root, "logs"));
         File.Copy("/bin/busybox", Path.Combine(image, "bin/busybox"));
-        foreach (var name in new[] { "sh", "cat", "ls", "wget", "nc", "httpd", "id", "mount", "unshare", "sleep", "echo", "ps", "true", "mknod", "chroot", "ip", "ping", "kill", "dd", "touch", "hostname", "yes", "head", "tail", "nproc", "dmesg", "swapoff", "insmod", "nsenter", "arping", "readlink", "cut", "grep" })
+        foreach (var name in new[] { "sh", "cat", "ls", "wget", "nc", "httpd", "id", "mount", "unshare", "sleep", "echo", "ps", "true", "mknod", "chroot", "ip", "ping", "kill", "dd", "touch", "hostname", "yes", "head", "tail", "nproc", "dmesg", "swapoff", "insmod", "nsenter", "arping", "readlink", "cut", "grep", "stty", "tr", "sort", "wc", "seq" })
             File.CreateSymbolicLink(Path.Combine(image, "bin", name), "busybox");
         var group = "eyrie-test-" + Path.GetFileName(root).ToLowerInvariant().Replace("eyrie-", "", StringComparison.Ordinal);
         var start = new ProcessStartInfo(Path.Combine(Binaries, "eyrie-kernel")) { RedirectStandardOutput = true };

@@ -14,7 +14,7 @@ public static unsafe class Boot
     private const long RootQuota = 1L << 50, RootProcesses = 1L << 20;
     private const int KernelTaskSlot = 0;
 
-    private static ReadOnlySpan<short> MettEagleCalls => [0, 1, 3, 7, 9, 11, 15, 17, 20, 39, 60, 72, 202, 228, 231, 232, 233, 291, 288, 293, 322];
+    private static ReadOnlySpan<short> MettEagleCalls => [0, 1, 3, 7, 9, 11, 15, 17, 20, 39, 47, 60, 72, 202, 228, 231, 232, 233, 291, 288, 293, 322];
     private static ReadOnlySpan<short> NetworkCalls => [0, 1, 3, 7, 9, 11, 15, 39, 41, 42, 48, 49, 50, 51, 52, 54, 55, 56, 60, 72, 202, 228, 231, 322];
 
     [RuntimeExport("eyrie_main")]
@@ -79,6 +79,8 @@ public static unsafe class Boot
     /// <summary>One network namespace with nothing in it for all containers, and one directory with nothing in it for the servers' root.</summary>
     private static bool EmptyPlaces()
     {
+        fixed (byte* processes = "/proc/self/ns/pid"u8) Node.OwnProcesses = (int)Host.Call(Sys.Openat, -100, (nint)processes, Sys.Cloexec);
+        if (Node.OwnProcesses < 0) return false;
         fixed (byte* self = "/proc/self/ns/net"u8)
         fixed (byte* empty = "empty"u8)
         {

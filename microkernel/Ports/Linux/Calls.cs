@@ -125,8 +125,14 @@ public static unsafe class Calls
         if (handler < 0) return handler;
         int exit = Node.Kernel.Decode(task, (int)description.Number(StartTag.ExitNotification, -1), ObjectKind.Notification, Rights.Write);
         if (exit < 0) return exit;
+        int joined = 0;
+        if (description.Count(StartTag.Join) > 0)
+        {
+            joined = Node.Kernel.Decode(task, (int)description.Number(StartTag.Join, -1), ObjectKind.Task, Rights.Control);
+            if (joined < 0) return joined;
+        }
         long* words = (long*)(buffer + MessageLayout.Words);
-        long result = TaskLife.Start(task, target, description, handler, exit, out var stage, out int error);
+        long result = TaskLife.Start(task, target, joined, description, handler, exit, out var stage, out int error);
         words[0] = (long)stage;
         words[1] = error;
         *(uint*)(buffer + MessageLayout.WordCount) = 2;

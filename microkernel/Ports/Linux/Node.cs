@@ -9,9 +9,10 @@ public static unsafe class Node
 {
     public const int MaxObjects = 16384, MaxCapabilities = 65536, MaxTraps = 256;
 
+    /// <summary>OwnProcesses: the kernel's own pid namespace, to come back to after a launch into another.</summary>
     public static Kernel<LinuxMachine> Kernel;
     public static PortTask* Tasks;
-    public static int Epoll, Signals, Root, EmptyNetwork, EmptyDirectory, FirstTrap;
+    public static int Epoll, Signals, Root, EmptyNetwork, OwnProcesses, EmptyDirectory, FirstTrap;
     public static int MettEagle, Network;
     public static byte* GroupPrefix, RootPath;
     public static bool Stopping;

@@ -16,8 +16,10 @@ public unsafe struct PortTask
     /// <summary>The notification that waits for an answer: native (its own call) and trap (the container's call).</summary>
     public ulong Notification;
     public bool Waiting;
-    /// <summary>Trap: listener and container it belongs to; next free trap.</summary>
-    public int TrapListener, Container, NextTrap;
+    /// <summary>Trap: listener and task it came from, the container whose grants count for it; next free trap.</summary>
+    public int TrapListener, Source, Container, NextTrap;
+    /// <summary>Container: the task whose world this one's process entered; 0: it has its own.</summary>
+    public int Joined;
     /// <summary>Trap: a descriptor on its way, or -1.</summary>
     public int Descriptor;
     /// <summary>Container: gate its trapped calls go to, and the notification for its end (object indices).</summary>

@@ -9,15 +9,24 @@ namespace Eyrie.Microkernel.Ports.Linux;
 /// <summary>Start, signals and end of the processes behind task objects.</summary>
 public static unsafe class TaskLife
 {
-    public static long Start(int owner, int target, StartDescription description, int handler, int exit, out LaunchStage stage, out int error)
+    /// <param name="owner">The task that calls; descriptors are taken from it.</param>
+    /// <param name="target">The task object to start.</param>
+    /// <param name="joined">The running container whose world it enters; 0: it gets one of its own.</param>
+    /// <param name="description">What to start.</param>
+    /// <param name="handler">Gate for trapped calls.</param>
+    /// <param name="exit">Notification of its end.</param>
+    /// <param name="stage">Where it failed.</param>
+    /// <param name="error">Negative errno of that stage.</param>
+    public static long Start(int owner, int target, int joined, StartDescription description, int handler, int exit, out LaunchStage stage, out int error)
     {
         stage = LaunchStage.None;
         error = 0;
         ref var port = ref Node.Tasks[target];
         if (port.Kind != PortKind.None || port.State != TaskState.Created) return AbiError.WrongState;
+        if (joined != 0 && (Node.Tasks[joined].Kind != PortKind.Container || Node.Tasks[joined].State != TaskState.Running || Node.Tasks[joined].Joined != 0)) return AbiError.WrongState;
         var group = description.Bytes(StartTag.ControlGroup);
         if (group.Length is 0 or > PortTask.MaxGroup) return AbiError.InvalidArgument;
-        nint limited = ControlGroup.Make(group, description.Number(StartTag.Memory, 0), description.Number(StartTag.Processes, 0),
+        nint limited = joined != 0 ? 0 : ControlGroup.Make(group, description.Number(StartTag.Memory, 0), description.Number(StartTag.Processes, 0),
             description.Number(StartTag.CpuLimit, 0), description.Number(StartTag.CpuShares, 0));
         if (limited < 0)
         {
@@ -28,17 +37,21 @@ public static unsafe class TaskLife
         }
         var child = new Launcher.Child
         {
+            Joined = joined == 0 ? -1 : Node.Tasks[joined].PidDescriptor, OwnProcesses = Node.OwnProcesses,
             Description = description, RootPath = Node.RootPath, EmptyNetwork = Node.EmptyNetwork, Filter = Node.ContainerFilter, FilterLength = Node.ContainerFilterLength,
         };
         int callerPid = Node.Tasks[owner].PidDescriptor;
         child.Output = (int)Host.Call(Sys.PidfdGetfd, callerPid, (nint)description.Number(StartTag.Output, 1), 0);
         child.Error = (int)Host.Call(Sys.PidfdGetfd, callerPid, (nint)description.Number(StartTag.Error, 2), 0);
+        long input = description.Number(StartTag.Input, -1);
+        child.Input = input < 0 ? -1 : (int)Host.Call(Sys.PidfdGetfd, callerPid, (nint)input, 0);
         var launched = Launcher.Start(ref child);
+        if (child.Input >= 0) Host.Call(Sys.Close, child.Input);
         if (child.Output >= 0) Host.Call(Sys.Close, child.Output);
         if (child.Error >= 0) Host.Call(Sys.Close, child.Error);
         if (launched.Result < 0)
         {
-            ControlGroup.Remove(group);
+            if (joined == 0) ControlGroup.Remove(group);
             stage = launched.Stage;
             error = launched.Result;
             return AbiError.HostFailure;
@@ -52,8 +65,9 @@ public static unsafe class TaskLife
         port.ExitNotification = exit;
         Node.Kernel.Hold(handler);
         Node.Kernel.Hold(exit);
-        port.GroupLength = group.Length;
-        for (int i = 0; i < group.Length; i++) port.Group[i] = group[i];
+        port.Joined = joined;
+        port.GroupLength = joined != 0 ? 0 : group.Length;
+        for (int i = 0; i < port.GroupLength; i++) port.Group[i] = group[i];
         Seccomp.WakeOnSameCore(port.Listener);
         Node.Watch(port.Listener, Node.Listener, target);
         Node.Watch(port.PidDescriptor, Node.Process, target);
@@ -80,7 +94,7 @@ public static unsafe class TaskLife
         if (port.Kind == PortKind.Container)
         {
             Traps.Withdraw(task);
-            fixed (byte* g = port.Group)
+            if (port.GroupLength > 0) fixed (byte* g = port.Group)
             {
                 var group = new ReadOnlySpan<byte>(g, port.GroupLength);
                 port.OutOfMemory = ControlGroup.OutOfMemory(group);

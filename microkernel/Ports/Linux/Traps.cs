@@ -44,7 +44,8 @@ public static unsafe class Traps
         ref var entry = ref Node.Tasks[trap];
         entry.TrapListener = listener;
         entry.Notification = n.Id;
-        entry.Container = container;
+        entry.Source = container;
+        entry.Container = Node.Tasks[container].Joined != 0 ? Node.Tasks[container].Joined : container;
         entry.Descriptor = -1;
         entry.Waiting = true;
         byte* buffer = entry.Buffer;
@@ -118,16 +119,16 @@ public static unsafe class Traps
         if (entry.Descriptor >= 0) { Host.Call(Sys.Close, entry.Descriptor); entry.Descriptor = -1; }
         if (entry.Waiting) Seccomp.Answer(entry.TrapListener, entry.Notification, answer);
         entry.Waiting = false;
-        entry.Container = 0;
+        entry.Source = entry.Container = 0;
         entry.NextTrap = Node.FirstTrap;
         Node.FirstTrap = trap;
     }
 
-    /// <summary>A container ended: its calls in flight are withdrawn, so that a late reply reaches nobody.</summary>
-    public static void Withdraw(int container)
+    /// <summary>A task ended: the calls in flight from it, or counted by its grants, are withdrawn, so that a late reply reaches nobody.</summary>
+    public static void Withdraw(int ended)
     {
         for (int task = 1; task < Node.MaxObjects; task++)
-            if (Node.Tasks[task].Kind == PortKind.Trap && Node.Tasks[task].Container == container)
+            if (Node.Tasks[task].Kind == PortKind.Trap && (Node.Tasks[task].Container == ended || Node.Tasks[task].Source == ended))
             {
                 Node.Kernel.Withdraw(task);
                 Release(task, -Sys.Eintr);

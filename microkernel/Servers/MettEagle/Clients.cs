@@ -9,12 +9,18 @@ public static unsafe class Clients
 {
     private const int Max = 16;
 
+    /// <summary>Most descriptors with one request: stdin, stdout, stderr.</summary>
+    public const int MaxPassed = 3;
+
     private struct Client
     {
         public int Descriptor;
         public bool Used, Subscribed;
         public byte* Buffer;
         public int Length;
+        /// <summary>Descriptors that came with the bytes read last and that no request has taken.</summary>
+        public int Passed;
+        public fixed int Descriptors[MaxPassed];
     }
 
     private static Client* s_clients;
@@ -38,7 +44,7 @@ public static unsafe class Clients
             if (s_clients[i].Buffer == null) break;
             s_clients[i].Used = true;
             s_clients[i].Subscribed = false;
-            s_clients[i].Length = 0;
+            s_clients[i].Length = s_clients[i].Passed = 0;
             s_clients[i].Descriptor = (int)accepted;
             Loop.Watch((int)accepted, Loop.Client, i);
             return;
@@ -50,7 +56,7 @@ public static unsafe class Clients
     {
         Client* client = s_clients + index;
         if (!client->Used) return;
-        nint read = Host.Call(Sys.Read, client->Descriptor, (nint)(client->Buffer + client->Length), ContainerProtocol.MaxFrame + ContainerProtocol.Header - client->Length);
+        nint read = Receive(client);
         if (read == -Sys.Eintr || read == -Sys.Eagain) return;
         if (read <= 0) { Close(client); return; }
         client->Length += (int)read;
@@ -61,6 +67,7 @@ public static unsafe class Clients
             if (length < ContainerProtocol.Header - 4 || length > ContainerProtocol.MaxFrame) { Close(client); return; }
             if (client->Length - at < 4 + (int)length) break;
             Requests.Handle(index, client->Buffer + at);
+            CloseDescriptors(client);
             at += 4 + (int)length;
         }
         if (!client->Used) return;
@@ -68,10 +75,54 @@ public static unsafe class Clients
         client->Length -= at;
     }
 
+    /// <summary>Reads bytes and the descriptors that come with them (SCM_RIGHTS). The host ends a read at bytes that carry descriptors, so they belong to the newest frame.</summary>
+    private static nint Receive(Client* client)
+    {
+        const int ControlSize = 64;
+        nint* part = stackalloc nint[2];
+        part[0] = (nint)(client->Buffer + client->Length);
+        part[1] = ContainerProtocol.MaxFrame + ContainerProtocol.Header - client->Length;
+        long* control = stackalloc long[ControlSize / 8];
+        nint* message = stackalloc nint[7]; // struct msghdr
+        message[0] = message[1] = message[6] = 0;
+        message[2] = (nint)part;
+        message[3] = 1;
+        message[4] = (nint)control;
+        message[5] = ControlSize;
+        nint read = Host.Call(Sys.Recvmsg, client->Descriptor, (nint)message, 0x40000000); // MSG_CMSG_CLOEXEC
+        if (read > 0 && message[5] >= 16) Take(client, (byte*)control);
+        return read;
+    }
+
+    /// <summary>One control message: length (u64), level SOL_SOCKET (i32), type SCM_RIGHTS (i32), descriptors. More than fit are closed.</summary>
+    private static void Take(Client* client, byte* control)
+    {
+        if (*(int*)(control + 8) != 1 || *(int*)(control + 12) != 1) return;
+        int count = (int)((*(long*)control - 16) / 4);
+        CloseDescriptors(client);
+        for (int i = 0; i < count; i++)
+        {
+            int descriptor = ((int*)(control + 16))[i];
+            if (client->Passed < MaxPassed) client->Descriptors[client->Passed++] = descriptor;
+            else Host.Call(Sys.Close, descriptor);
+        }
+    }
+
+    private static void CloseDescriptors(Client* client)
+    {
+        for (int i = 0; i < client->Passed; i++) Host.Call(Sys.Close, client->Descriptors[i]);
+        client->Passed = 0;
+    }
+
+    /// <summary>Descriptors that came with the request at hand, at most <see cref="MaxPassed"/>. They are closed when it has been answered.</summary>
+    public static ReadOnlySpan<int> Descriptors(int index) => new(s_clients[index].Descriptors, s_clients[index].Passed);
+
     private static void Close(Client* client)
     {
+        CloseDescriptors(client);
         Host.Call(Sys.Close, client->Descriptor);
         client->Used = false;
+        Executions.Abandoned((int)(client - s_clients));
     }
 
     public static void Subscribe(int index) => s_clients[index].Subscribed = true;

@@ -69,7 +69,7 @@ public static unsafe class Lifecycle
     }
 
     /// <summary>Stage (LaunchStage of the hosted port) and errno to the protocol's error.</summary>
-    private static int Refusal(long result, long stage, long errno)
+    public static int Refusal(long result, long stage, long errno)
     {
         const int Layers = 5, ProgramStage = 19;
         FailedStage = stage;
@@ -90,6 +90,12 @@ public static unsafe class Lifecycle
             if (tag is StartTag.Layer or StartTag.Scratch or StartTag.Argument or StartTag.Environment or StartTag.WorkingDirectory or StartTag.Hostname
                 or StartTag.UserId or StartTag.GroupId or StartTag.Group) writer.Add(tag, value);
         CapabilitySet.DescribeLimits(request, ref writer);
+        DescribeHome(index, ref writer);
+    }
+
+    /// <summary>What everything that runs for a container has in common: where its trapped calls go, who hears of its end, and its control group.</summary>
+    public static void DescribeHome(int index, ref FieldWriter writer)
+    {
         writer.AddNumber(StartTag.Handler, (uint)Containers.Slot(index, Container.HandlerSlot));
         writer.AddNumber(StartTag.ExitNotification, ExitSlot);
         byte* name = stackalloc byte[128];
@@ -108,6 +114,7 @@ public static unsafe class Lifecycle
     public static void Delete(int index)
     {
         ref var container = ref Containers.Table[index];
+        Executions.Forget(index);
         Microkernel.Words(NetworkControl.RemoveSession, index);
         Microkernel.PayloadLength = 0;
         Microkernel.Ipc(IpcOperation.Call, BootSlot.NetworkControl);

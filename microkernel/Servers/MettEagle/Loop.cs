@@ -39,7 +39,7 @@ public static unsafe class Loop
                     case Accept: Clients.Accept(); break;
                     case Client: Clients.Ready(token); break;
                     case Log: LogPump.Ready(token); break;
-                    case Exit: Clear(token); Lifecycle.Collect(); break;
+                    case Exit: Clear(token); Lifecycle.Collect(); Executions.Collect(); break;
                     case Denial: Clear(token); Events.Denied(); break;
                 }
             }

@@ -40,6 +40,7 @@ public static unsafe class Requests
                     if (Containers.Table[i].Used) Describe(i, ref writer);
                 return ContainerErrorCode.None;
             case ContainerProtocol.SetServices: return SetServices(body);
+            case ContainerProtocol.ExecutionSignal: return Executions.Signal(client, body);
             case ContainerProtocol.Subscribe: Clients.Subscribe(client); return ContainerErrorCode.None;
         }
         int index = Containers.Find(FieldScanner.Find(body, ContainerProtocol.Id));
@@ -51,6 +52,7 @@ public static unsafe class Requests
             case ContainerProtocol.Delete: Lifecycle.Delete(index); return ContainerErrorCode.None;
             case ContainerProtocol.ReadCapabilities: ReadCapabilities(index, ref writer); return ContainerErrorCode.None;
             case ContainerProtocol.ChangeCapabilities: return Change(index, body);
+            case ContainerProtocol.Execute: return Executions.Start(client, index, body, ref writer);
             case ContainerProtocol.Statistics: Statistics(index, ref writer); return ContainerErrorCode.None;
             default: return ContainerErrorCode.InvalidRequest;
         }

@@ -7,17 +7,19 @@ namespace Eyrie.Microkernel.Ports.Linux.Sandbox;
 /// <summary>The child's side of a launch, in order: control group, world, loss of privilege, filter, program.</summary>
 public static unsafe class ChildProcess
 {
+    private const nint JoinedNamespaces = 0x00020000 | 0x08000000 | 0x04000000 | 0x40000000; // mount, ipc, uts, network; the pid namespace is entered at birth
+
     public static void Run(ref Launcher.Child child, int report, int go)
     {
         int stage = 0;
-        nint result = Steps(ref child, report, go, ref stage);
+        nint result = Steps(ref child, ref report, ref go, ref stage);
         int* record = stackalloc int[2];
         record[0] = stage;
         record[1] = (int)result;
         Host.Call(Sys.Write, report, (nint)record, 8);
     }
 
-    private static nint Steps(ref Launcher.Child child, int report, int go, ref int stage)
+    private static nint Steps(ref Launcher.Child child, ref int report, ref int go, ref int stage)
     {
         nint result;
         ulong none = 0;
@@ -27,14 +29,24 @@ public static unsafe class ChildProcess
             var group = child.Description.Bytes(StartTag.ControlGroup);
             stage = (int)LaunchStage.ControlGroup;
             if (group.Length > 0 && (result = ControlGroup.Enter(group)) < 0) return result;
-            stage = (int)LaunchStage.NetworkNamespace;
-            if ((result = Host.Call(Sys.Setns, child.EmptyNetwork, 0x40000000)) < 0) return result;
-            if ((result = World.Build(ref child, ref stage)) < 0) return result;
+            if (child.Joined >= 0)
+            {
+                stage = (int)LaunchStage.Join;
+                if ((result = Host.Call(Sys.Setns, child.Joined, JoinedNamespaces)) < 0) return result;
+            }
+            else
+            {
+                stage = (int)LaunchStage.NetworkNamespace;
+                if ((result = Host.Call(Sys.Setns, child.EmptyNetwork, 0x40000000)) < 0) return result;
+                if ((result = World.Build(ref child, ref stage)) < 0) return result;
+            }
         }
         stage = (int)LaunchStage.Landlock;
-        if (child.NativeProgram == null && (result = Privileges.ScopeSockets()) < 0) return result;
+        if (child.NativeProgram == null && (result = Privileges.ScopeSockets(child.Joined < 0)) < 0) return result;
         stage = (int)LaunchStage.Stdio;
         if ((result = Stdio(ref child)) < 0) return result;
+        if (child.NativeProgram == null && (result = Close(ref report, ref go)) < 0) return result;
+        if (child.Description.Number(StartTag.Terminal, 0) != 0 && (result = Terminal()) < 0) return result;
         if (child.NativeProgram != null && (result = World.Confine(child.EmptyDirectory)) < 0) return result;
         stage = (int)LaunchStage.Privileges;
         if ((result = Privileges.Drop(child.KeepNetworkBind != 0)) < 0) return result;
@@ -42,6 +54,8 @@ public static unsafe class ChildProcess
         if ((result = Privileges.Become(child.Description)) < 0) return result;
         stage = (int)LaunchStage.Privileges;
         if ((result = Privileges.Empty(child.KeepNetworkBind != 0)) < 0) return result;
+        // PR_SET_DUMPABLE 0 until exec: among processes that run already, none may look into this one, which still is the kernel's copy.
+        if (child.NativeProgram == null && (result = Host.Call(Sys.Prctl, 4, 0)) < 0) return result;
         // PR_SET_PDEATHSIG SIGKILL: nothing outlives the kernel. Only now, since every change of identity clears it.
         if ((result = Host.Call(Sys.Prctl, 1, 9)) < 0) return result;
         stage = (int)LaunchStage.WorkingDirectory;
@@ -60,13 +74,33 @@ public static unsafe class ChildProcess
         return Program.Execute(ref child);
     }
 
+    /// <summary>Closes everything that is the kernel's, but for the two pipes to it: nothing of it is left in the process when its privileges are gone.</summary>
+    private static nint Close(ref int report, ref int go)
+    {
+        const int Report = 3, Go = 4, Highest = 64;
+        nint result, first = Host.Call(Sys.Fcntl, report, 1030, Highest), second = Host.Call(Sys.Fcntl, go, 1030, Highest); // F_DUPFD_CLOEXEC
+        if (first < 0) return first;
+        if (second < 0) return second;
+        if ((result = Host.Call(Sys.Dup3, first, Report, Sys.Cloexec)) < 0) return result;
+        if ((result = Host.Call(Sys.Dup3, second, Go, Sys.Cloexec)) < 0) return result;
+        (report, go) = (Report, Go);
+        return Host.Call(Sys.CloseRange, Go + 1, -1, 0);
+    }
+
+    /// <summary>A session of its own, whose controlling terminal is descriptor 0.</summary>
+    private static nint Terminal()
+    {
+        nint result = Host.Call(Sys.Setsid);
+        return result < 0 ? result : Host.Call(Sys.Ioctl, 0, 0x540E, 0); // TIOCSCTTY
+    }
+
     /// <summary>Descriptors 0 to 2 (a native task: 3 message buffer, 4 listening socket); everything else closes at exec.</summary>
     private static nint Stdio(ref Launcher.Child child)
     {
         nint result;
         fixed (byte* devNull = "/dev/null"u8)
         {
-            nint input = Host.Call(Sys.Openat, -100, (nint)devNull, 0);
+            nint input = child.NativeProgram == null && child.Input >= 0 ? child.Input : Host.Call(Sys.Openat, -100, (nint)devNull, 0);
             if (input < 0) return input;
             int highest = 64;
             // Copies above the range first, so that no source is overwritten before it was used.

@@ -7,7 +7,7 @@ namespace Eyrie.Microkernel.Ports.Linux.Sandbox;
 public enum LaunchStage
 {
     None, Fork, ControlGroup, NetworkNamespace, Private, Layers, Overlay, Proc, Devices, Mount, ReadOnly, Pivot, Hostname, Privileges, Identity, Landlock,
-    Stdio, WorkingDirectory, Filter, Program, Handshake,
+    Stdio, WorkingDirectory, Filter, Program, Handshake, Join,
 }
 
 /// <summary>A process that runs: its id and pidfd, and the seccomp listener of its filter.</summary>
@@ -26,13 +26,16 @@ public struct Launched
 public static unsafe class Launcher
 {
     private const nint NewNamespaces = 0x00020000 | 0x20000000 | 0x08000000 | 0x04000000; // mount, pid, ipc, uts
+    private const nint NewProcesses = 0x20000000;
     private const nint PidFd = 0x1000, SigChild = 17;
 
     /// <summary>What a child does between fork and exec; returns only on failure, with the stage.</summary>
     public struct Child
     {
         public StartDescription Description;
-        public int Root, EmptyNetwork, Output, Error;
+        public int Root, EmptyNetwork, Input, Output, Error;
+        /// <summary>pidfd of the container whose world is entered, or -1; and the kernel's own pid namespace.</summary>
+        public int Joined, OwnProcesses;
         public ulong* Filter;
         public int FilterLength;
         /// <summary>A native task: no namespaces, no root; program at this path, message buffer at descriptor 3.</summary>
@@ -50,8 +53,12 @@ public static unsafe class Launcher
         if (Host.Call(Sys.Pipe2, (nint)pipes, Sys.Cloexec) < 0 || Host.Call(Sys.Pipe2, (nint)(pipes + 2), Sys.Cloexec) < 0)
             return Failed(ref launched, LaunchStage.Handshake, -Sys.Enomem);
         int pidfd = -1;
-        nint flags = SigChild | PidFd | (child.NativeProgram == null ? NewNamespaces : 0);
+        bool joins = child.NativeProgram == null && child.Joined >= 0;
+        nint flags = SigChild | PidFd | (child.NativeProgram == null && !joins ? NewNamespaces : 0);
+        // A pid namespace is entered by being born in it: the kernel's next child is, and only that one.
+        if (joins && Host.Call(Sys.Setns, child.Joined, NewProcesses) < 0) return Closed(ref launched, pipes, LaunchStage.Join, -Sys.Einval);
         nint pid = Host.Call(Sys.Clone, flags, 0, (nint)(&pidfd));
+        if (joins && pid != 0) Host.Call(Sys.Setns, child.OwnProcesses, NewProcesses);
         if (pid == 0)
         {
             Host.Call(Sys.Close, pipes[0]);
@@ -96,6 +103,12 @@ public static unsafe class Launcher
         Host.Call(Sys.Close, launched.PidDescriptor);
         if (launched.Listener > 0) Host.Call(Sys.Close, launched.Listener);
         Failed(ref launched, (LaunchStage)record[0], record[1]);
+    }
+
+    private static Launched Closed(ref Launched launched, int* pipes, LaunchStage stage, int result)
+    {
+        for (int i = 0; i < 4; i++) Host.Call(Sys.Close, pipes[i]);
+        return Failed(ref launched, stage, result);
     }
 
     private static nint ReadAll(int fd, byte* buffer, nint count)

@@ -53,12 +53,13 @@ public static unsafe class Privileges
     /// Landlock scoping: abstract Unix sockets and signals reach only what is in the same scope, since all containers share one empty network
     /// namespace. A host without Landlock ABI 6 has no such scope.
     /// </summary>
-    public static nint ScopeSockets()
+    /// <param name="signals">Also signals. Not for a process that joins a world: it may signal the processes it finds there, and its pid namespace holds no others.</param>
+    public static nint ScopeSockets(bool signals)
     {
         ulong* ruleset = stackalloc ulong[3];
         ruleset[0] = 0;
         ruleset[1] = 0;
-        ruleset[2] = 3; // LANDLOCK_SCOPE_ABSTRACT_UNIX_SOCKET | LANDLOCK_SCOPE_SIGNAL
+        ruleset[2] = signals ? 3u : 1u; // LANDLOCK_SCOPE_ABSTRACT_UNIX_SOCKET, LANDLOCK_SCOPE_SIGNAL
         nint fd = Host.Call(Sys.LandlockCreate, (nint)ruleset, 24, 0);
         if (fd < 0) return fd;
         nint result = Host.Call(Sys.Prctl, 38, 1);

@@ -1,0 +1,133 @@
+using System;
+using Eyrie.Freestanding;
+using Eyrie.Microkernel.Abi;
+
+namespace Eyrie.Microkernel.Servers.MettEagle;
+
+/// <summary>A further program in a container, started by a client over the protocol and gone with that client's connection.</summary>
+public struct Execution
+{
+    public bool Used;
+    public int Container, Client;
+    public uint Number;
+}
+
+/// <summary>
+/// Runs programs in running containers. Each is a task of the kernel that joins the container's: same world, same quota, same session with the network server, and the
+/// container's own capability space decides what its calls may do. Its descriptors are those that came with the request; the service does not touch what flows through them.
+/// </summary>
+public static unsafe class Executions
+{
+    private const int Max = 512;
+    private static Execution* s_table;
+    private static uint s_last;
+
+    public static bool Initialize()
+    {
+        s_table = (Execution*)Memory.Allocate(Max * sizeof(Execution));
+        return s_table != null;
+    }
+
+    private static int Slot(int index) => Containers.Slot(Containers.Max, index);
+
+    /// <summary>Starts a program; answers with its number.</summary>
+    public static int Start(int client, int container, ReadOnlySpan<byte> request, ref FieldWriter answer)
+    {
+        if (Containers.Table[container].State != TaskState.Running) return ContainerErrorCode.WrongState;
+        var descriptors = Clients.Descriptors(client);
+        if (descriptors.Length != 3) return ContainerErrorCode.InvalidRequest;
+        int index = Free();
+        if (index < 0) return ContainerErrorCode.QuotaExhausted;
+        if (Microkernel.Create(ObjectKind.Task, BootSlot.Factory, Slot(index), 0, 0, default) < 0) return ContainerErrorCode.QuotaExhausted;
+        var writer = new FieldWriter(Microkernel.Payload, MessageLayout.MaxPayload);
+        Describe(container, request, descriptors, ref writer);
+        Microkernel.PayloadLength = writer.Length;
+        long result = writer.Overflowed ? AbiError.TooLarge : Microkernel.Start(Slot(index));
+        if (result < 0)
+        {
+            int refusal = Lifecycle.Refusal(result, Microkernel.Word(0), Microkernel.Word(1));
+            Microkernel.Unmap(-1, Slot(index), UnmapMode.Self);
+            return refusal;
+        }
+        s_table[index] = new Execution { Used = true, Container = container, Client = client, Number = ++s_last };
+        answer.AddNumber(ContainerProtocol.Execution, s_last);
+        return ContainerErrorCode.None;
+    }
+
+    private static int Free()
+    {
+        for (int i = 0; i < Max; i++)
+            if (!s_table[i].Used) return i;
+        return -1;
+    }
+
+    /// <summary>Program, environment and directory are the request's; everything else is the container's, identity too where the request names none.</summary>
+    private static void Describe(int container, ReadOnlySpan<byte> request, ReadOnlySpan<int> descriptors, ref FieldWriter writer)
+    {
+        bool identity = false, environment = false;
+        var scanner = new FieldScanner(request);
+        while (scanner.Next(out int tag, out var value))
+        {
+            identity |= tag == StartTag.UserId;
+            environment |= tag == StartTag.Environment;
+            if (tag is StartTag.Argument or StartTag.Environment or StartTag.WorkingDirectory or StartTag.UserId or StartTag.GroupId or StartTag.Group or StartTag.Terminal) writer.Add(tag, value);
+        }
+        scanner = new FieldScanner(Containers.Request(container));
+        while (scanner.Next(out int tag, out var value))
+            if ((!identity && tag is StartTag.UserId or StartTag.GroupId or StartTag.Group) || (!environment && tag == StartTag.Environment)) writer.Add(tag, value);
+        writer.AddNumber(StartTag.Join, (uint)Containers.Slot(container, Container.TaskSlot));
+        writer.AddNumber(StartTag.Input, (uint)descriptors[0]);
+        writer.AddNumber(StartTag.Output, (uint)descriptors[1]);
+        writer.AddNumber(StartTag.Error, (uint)descriptors[2]);
+        Lifecycle.DescribeHome(container, ref writer);
+    }
+
+    public static int Signal(int client, ReadOnlySpan<byte> request)
+    {
+        uint number = FieldScanner.Number(FieldScanner.Find(request, ContainerProtocol.Execution));
+        for (int i = 0; i < Max; i++)
+            if (s_table[i].Used && s_table[i].Number == number && s_table[i].Client == client)
+                return Microkernel.Control(Slot(i), TaskOperation.Signal, (int)FieldScanner.Number(FieldScanner.Find(request, ContainerProtocol.SignalNumber))) < 0 ? ContainerErrorCode.WrongState : ContainerErrorCode.None;
+        return ContainerErrorCode.WrongState;
+    }
+
+    /// <summary>Some task has ended: tells the clients whose programs have.</summary>
+    public static void Collect()
+    {
+        for (int i = 0; i < Max; i++)
+        {
+            if (!s_table[i].Used || Microkernel.Control(Slot(i), TaskOperation.Status) < 0) continue;
+            var state = (TaskState)Microkernel.Word(0);
+            if (state != TaskState.Running) Finish(i, (int)Microkernel.Word(1) + (state == TaskState.Killed ? 128 : 0));
+        }
+    }
+
+    /// <summary>A container goes: what runs in it is killed.</summary>
+    public static void Forget(int container)
+    {
+        const int Killed = 128 + 9;
+        for (int i = 0; i < Max; i++)
+            if (s_table[i].Used && s_table[i].Container == container) Finish(i, Killed);
+    }
+
+    /// <summary>A client is gone: nobody waits for what it started.</summary>
+    public static void Abandoned(int client)
+    {
+        for (int i = 0; i < Max; i++)
+        {
+            if (!s_table[i].Used || s_table[i].Client != client) continue;
+            s_table[i].Used = false;
+            Microkernel.Unmap(-1, Slot(i), UnmapMode.Self);
+        }
+    }
+
+    private static void Finish(int index, int code)
+    {
+        s_table[index].Used = false;
+        Microkernel.Unmap(-1, Slot(index), UnmapMode.Self); // of a task that still runs, removing its last capability ends it
+        var frame = Clients.Begin();
+        frame.AddNumber(ContainerProtocol.Execution, s_table[index].Number);
+        frame.AddLong(ContainerProtocol.Numbers, code);
+        Clients.Send(s_table[index].Client, 0, ContainerProtocol.ExecutionEvent, frame);
+    }
+}
