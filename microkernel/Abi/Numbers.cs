@@ -45,7 +45,7 @@ public static class AbiError
         Cancelled = -7, TableFull = -8, NoCaller = -9, TooLarge = -10, WrongState = -11, HostFailure = -12, UnknownCall = -13;
 }
 
-/// <summary>ReplyValue takes the caller in the second and the value in the third argument and leaves the buffer alone.</summary>
+/// <summary>ReplyValue takes the caller in the second, the value in the third and the slot + 1 of the grant acted on (0: none) in the fourth argument, and leaves the buffer alone.</summary>
 public enum IpcOperation { Call = 0, ReplyWait = 1, Wait = 2, Reply = 3, ReplyValue = 4 }
 
 public enum UnmapMode { Self = 0, Derived = 1 }

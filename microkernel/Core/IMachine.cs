@@ -15,6 +15,9 @@ public unsafe interface IMachine<TSelf> where TSelf : IMachine<TSelf>
     /// <summary>An object's last capability is gone: release what the host holds for it.</summary>
     static abstract void Release(int objectIndex, ref ObjectRecord record);
 
+    /// <summary>A task lost a capability: what it gained by it and the host still holds open ends. Not called for what a task never had.</summary>
+    static abstract void Revoked(int task, int slot);
+
     /// <summary>A message moves between two tasks and carries a descriptor: give the receiver the host resource.</summary>
     static abstract void TransferDescriptor(int from, int to);
 }

@@ -91,16 +91,17 @@ public unsafe partial struct Kernel<TMachine>
     }
 
     /// <summary>Replies with words (0, value) and nothing else, without the server's buffer: safe from any thread of the server.</summary>
-    public bool ReplyValue(int server, long handle, long value)
+    public bool ReplyValue(int server, long handle, long value, long grant)
     {
         if (!Owes(server, handle)) return false;
         int caller = (int)handle;
         Forget(caller);
         byte* buffer = TMachine.MessageBuffer(caller);
-        *(uint*)(buffer + MessageLayout.WordCount) = 2;
+        *(uint*)(buffer + MessageLayout.WordCount) = 3;
         *(uint*)(buffer + MessageLayout.PayloadLength) = 0;
         ((long*)(buffer + MessageLayout.Words))[0] = 0;
         ((long*)(buffer + MessageLayout.Words))[1] = value;
+        ((long*)(buffer + MessageLayout.Words))[2] = grant;
         Finish(caller, 0);
         return true;
     }

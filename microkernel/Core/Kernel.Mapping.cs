@@ -88,10 +88,11 @@ public unsafe partial struct Kernel<TMachine>
         if (record.PreviousInTask != 0) Capabilities[record.PreviousInTask].NextInTask = record.NextInTask;
         else Tasks[record.Task].FirstCapability = record.NextInTask;
         Discharge(Objects[record.Task].Factory, CapabilityCharge);
-        int objectIndex = record.Object;
+        int objectIndex = record.Object, task = record.Task, slot = record.Slot;
         record = default;
         record.NextFree = _freeCapability;
         _freeCapability = c;
+        TMachine.Revoked(task, slot);
         Drop(objectIndex);
     }
 

@@ -17,6 +17,7 @@ public sealed class MutantTests
         { "rights may grow", "Kernel.Mapping.cs", "if ((rights & ~Capabilities[source].Rights) != 0) return AbiError.MissingRights;", "" },
         { "a derivation is not recorded", "Kernel.Mapping.cs", "if (parent != 0) Adopt(parent, c);", "" },
         { "a slot is not given back", "Kernel.Mapping.cs", "Discharge(Objects[record.Task].Factory, CapabilityCharge);", "" },
+        { "a revocation is not told", "Kernel.Mapping.cs", "TMachine.Revoked(task, slot);", "if (slot != 3) TMachine.Revoked(task, slot);" },
         { "an object's charge is not given back", "Kernel.Objects.cs", "Discharge(factory, ObjectCharge + (record.Kind == ObjectKind.Factory ? record.A : 0));", "" },
         { "an object is charged to nobody", "Kernel.Objects.cs", "Charge(factory, charge);", "" },
         { "processes are promised twice", "Kernel.Objects.cs", "Objects[factory].D += b;", "" },

@@ -26,6 +26,20 @@ public sealed class ChangeTests : IAsyncLifetime
     }
 
     [Fact]
+    public async Task A_client_that_does_not_read_is_cut_off_and_holds_nobody_up()
+    {
+        using var lazy = new System.Net.Sockets.Socket(System.Net.Sockets.AddressFamily.Unix, System.Net.Sockets.SocketType.Stream, System.Net.Sockets.ProtocolType.Unspecified);
+        await lazy.ConnectAsync(new System.Net.Sockets.UnixDomainSocketEndPoint(Path.Combine(_kernel.Root, "m.sock")));
+        byte[] list = [8, 0, 0, 0, 1, 0, 0, 0, 1, 0, 5, 0]; // length, request, version, List
+        var asking = Task.Run(() =>
+        {
+            for (int i = 0; i < 1_000_000; i++) lazy.Send(list);
+        });
+        await Assert.ThrowsAsync<System.Net.Sockets.SocketException>(() => asking.WaitAsync(TimeSpan.FromSeconds(20)));
+        Assert.Empty(await _kernel.Service.ListAsync(CancellationToken.None).WaitAsync(TimeSpan.FromSeconds(20)));
+    }
+
+    [Fact]
     public async Task A_container_goes_on_when_its_client_leaves_and_is_found_again()
     {
         var spec = _kernel.Script("sleep 100");

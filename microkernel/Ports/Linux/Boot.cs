@@ -14,7 +14,7 @@ public static unsafe class Boot
     private const long RootQuota = 1L << 50, RootProcesses = 1L << 20;
     private const int KernelTaskSlot = 0;
 
-    private static ReadOnlySpan<short> MettEagleCalls => [0, 1, 3, 7, 9, 11, 15, 17, 20, 39, 47, 60, 72, 202, 228, 231, 232, 233, 291, 288, 293, 322];
+    private static ReadOnlySpan<short> MettEagleCalls => [0, 1, 3, 7, 9, 11, 15, 17, 20, 39, 44, 47, 60, 72, 202, 228, 231, 232, 233, 291, 288, 293, 322];
     private static ReadOnlySpan<short> NetworkCalls => [0, 1, 3, 7, 9, 11, 15, 39, 41, 42, 48, 49, 50, 51, 52, 54, 55, 56, 60, 72, 202, 228, 231, 322];
 
     [RuntimeExport("eyrie_main")]
@@ -143,7 +143,7 @@ public static unsafe class Boot
             || kernel.Map(self, 3, 2, BootSlot.NetworkTask, Rights.Control) < 0 || kernel.Map(self, 2, 2, BootSlot.SelfTask, Rights.Control) < 0
             || kernel.Map(self, 5, 2, BootSlot.NetworkControl, Rights.Call) < 0 || kernel.Map(self, 4, 2, BootSlot.Log, Rights.Write | Rights.Map) < 0
             || kernel.Map(self, 4, 3, BootSlot.Log, Rights.Write) < 0) return false;
-        if (!Traps.Initialize(factory)) return false;
+        if (!Traps.Initialize(factory) || !LiveSockets.Initialize()) return false;
         return Server(Node.Network, directory, "network"u8, 0, true, Node.NetworkFilter, Node.NetworkFilterLength)
             && Server(Node.MettEagle, directory, "metteagle"u8, listening, false, Node.MettEagleFilter, Node.MettEagleFilterLength);
     }

@@ -17,7 +17,7 @@ public static unsafe class Calls
         if (n.Number == Call.Ipc && (IpcOperation)n.Arguments[0] == IpcOperation.ReplyValue)
         {
             // From any thread of the task: does not touch the notification that the main thread may wait with.
-            bool replied = Node.Kernel.ReplyValue(task, (long)n.Arguments[1], (long)n.Arguments[2]);
+            bool replied = Node.Kernel.ReplyValue(task, (long)n.Arguments[1], (long)n.Arguments[2], (long)n.Arguments[3]);
             Seccomp.AnswerRaw(entry.Listener, n.Id, replied ? 0 : AbiError.NoCaller);
             return;
         }

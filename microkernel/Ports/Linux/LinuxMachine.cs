@@ -24,6 +24,12 @@ public unsafe struct LinuxMachine : IMachine<LinuxMachine>
         if (record.Kind == ObjectKind.Task) TaskLife.Release(objectIndex);
     }
 
+    public static void Revoked(int task, int slot)
+    {
+        ref var port = ref Node.Tasks[task];
+        if (port.Kind == PortKind.Container && port.State == TaskState.Running && port.Sockets) LiveSockets.Destroy(task, slot);
+    }
+
     /// <summary>From a trap: the container's socket goes into the waiting server. From a server: the descriptor it names goes along.</summary>
     public static void TransferDescriptor(int from, int to)
     {
@@ -34,6 +40,7 @@ public unsafe struct LinuxMachine : IMachine<LinuxMachine>
         {
             host = source.Descriptor;
             source.Descriptor = -1;
+            source.Socket = (int)Host.Call(Sys.Fcntl, host, 1030, 0); // a copy (F_DUPFD_CLOEXEC) to mark when the server has decided
         }
         else if (source.Kind == PortKind.Native)
         {

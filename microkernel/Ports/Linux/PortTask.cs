@@ -20,8 +20,10 @@ public unsafe struct PortTask
     public int TrapListener, Source, Container, NextTrap;
     /// <summary>Container: the task whose world this one's process entered; 0: it has its own.</summary>
     public int Joined;
-    /// <summary>Trap: a descriptor on its way, or -1.</summary>
-    public int Descriptor;
+    /// <summary>Trap: a descriptor on its way, or -1; and the container's socket that the call is about, or -1.</summary>
+    public int Descriptor, Socket;
+    /// <summary>Container: some socket of it lives by a grant.</summary>
+    public bool Sockets;
     /// <summary>Container: gate its trapped calls go to, and the notification for its end (object indices).</summary>
     public int Handler, ExitNotification;
     public TaskState State;

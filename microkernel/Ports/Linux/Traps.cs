@@ -25,7 +25,7 @@ public static unsafe class Traps
             entry.Kind = PortKind.Trap;
             entry.Buffer = Node.Allocate(BufferSize < 4096 ? 4096 : BufferSize);
             if (entry.Buffer == null) return false;
-            entry.Descriptor = -1;
+            entry.Descriptor = entry.Socket = -1;
             entry.NextTrap = Node.FirstTrap;
             Node.FirstTrap = trap;
         }
@@ -100,8 +100,7 @@ public static unsafe class Traps
         long* words = (long*)(entry.Buffer + MessageLayout.Words);
         uint count = *(uint*)(entry.Buffer + MessageLayout.WordCount);
         if (result < 0 || count < 2) { Release(trap, -Sys.Eacces); return; }
-        // Word 2: the slot + 1 of the grant that the server acted on. The container must hold it still.
-        if (count >= 3 && words[2] != 0 && Node.Kernel.Find(entry.Container, (int)(words[2] - 1)) == 0) { Release(trap, -Sys.Eacces); return; }
+        if (count >= 3 && words[2] != 0 && !Bound(ref entry, (int)(words[2] - 1))) { Release(trap, -Sys.Eacces); return; }
         if (words[0] == Inject && entry.Descriptor >= 0)
         {
             nint injected = Seccomp.Inject(entry.TrapListener, entry.Notification, entry.Descriptor, words[1] != 0, true);
@@ -113,10 +112,26 @@ public static unsafe class Traps
         Release(trap, words[0] == Value ? words[1] : -Sys.Eacces);
     }
 
+    /// <summary>
+    /// Ties the socket to the grant that the server acted on. The container must hold it still: otherwise what the server did is undone, since the socket is the container's
+    /// and may be connected by now.
+    /// </summary>
+    private static bool Bound(ref PortTask entry, int slot)
+    {
+        if (Node.Kernel.Find(entry.Container, slot) != 0 && (entry.Socket < 0 || LiveSockets.Mark(entry.Socket, entry.Container, slot)))
+        {
+            Node.Tasks[entry.Container].Sockets = true;
+            return true;
+        }
+        if (entry.Socket >= 0) Host.Call(Sys.Shutdown, entry.Socket, 2);
+        return false;
+    }
+
     private static void Release(int trap, long answer)
     {
         ref var entry = ref Node.Tasks[trap];
         if (entry.Descriptor >= 0) { Host.Call(Sys.Close, entry.Descriptor); entry.Descriptor = -1; }
+        if (entry.Socket >= 0) { Host.Call(Sys.Close, entry.Socket); entry.Socket = -1; }
         if (entry.Waiting) Seccomp.Answer(entry.TrapListener, entry.Notification, answer);
         entry.Waiting = false;
         entry.Source = entry.Container = 0;

@@ -53,7 +53,7 @@ public static unsafe class Microkernel
         PayloadLength = bytes.Length;
     }
 
-    public static long Ipc(IpcOperation operation, long argument, long value = 0) => Host.Call(Call.Ipc, (nint)operation, (nint)argument, (nint)value);
+    public static long Ipc(IpcOperation operation, long argument, long value = 0, long grant = 0) => Host.Call(Call.Ipc, (nint)operation, (nint)argument, (nint)value, (nint)grant);
 
     public static long Create(ObjectKind kind, int factory, int destination, long a, long b, ReadOnlySpan<byte> name)
     {

@@ -9,6 +9,9 @@ public static unsafe class Clients
 {
     private const int Max = 16;
 
+    /// <summary>Bytes kept for a client that is behind with reading; one that is further behind is cut off, and lists anew when it is back.</summary>
+    private const int QueueSize = 1 << 19;
+
     /// <summary>Most descriptors with one request: stdin, stdout, stderr.</summary>
     public const int MaxPassed = 3;
 
@@ -18,6 +21,9 @@ public static unsafe class Clients
         public bool Used, Subscribed;
         public byte* Buffer;
         public int Length;
+        /// <summary>What the host did not take yet of what is to be sent.</summary>
+        public byte* Queue;
+        public int Queued;
         /// <summary>Descriptors that came with the bytes read last and that no request has taken.</summary>
         public int Passed;
         public fixed int Descriptors[MaxPassed];
@@ -35,16 +41,17 @@ public static unsafe class Clients
 
     public static void Accept()
     {
-        nint accepted = Host.Call(Sys.Accept4, BootSlot.ListeningDescriptor, 0, 0, Sys.Cloexec);
+        nint accepted = Host.Call(Sys.Accept4, BootSlot.ListeningDescriptor, 0, 0, Sys.Cloexec | Sys.NonBlock);
         if (accepted < 0) return;
         for (int i = 0; i < Max; i++)
         {
             if (s_clients[i].Used) continue;
             if (s_clients[i].Buffer == null) s_clients[i].Buffer = Memory.Allocate(ContainerProtocol.MaxFrame + ContainerProtocol.Header);
-            if (s_clients[i].Buffer == null) break;
+            if (s_clients[i].Queue == null) s_clients[i].Queue = Memory.Allocate(QueueSize);
+            if (s_clients[i].Buffer == null || s_clients[i].Queue == null) break;
             s_clients[i].Used = true;
             s_clients[i].Subscribed = false;
-            s_clients[i].Length = s_clients[i].Passed = 0;
+            s_clients[i].Length = s_clients[i].Passed = s_clients[i].Queued = 0;
             s_clients[i].Descriptor = (int)accepted;
             Loop.Watch((int)accepted, Loop.Client, i);
             return;
@@ -130,20 +137,48 @@ public static unsafe class Clients
     /// <summary>Fields of the next frame go here.</summary>
     public static FieldWriter Begin() => new(s_out + ContainerProtocol.Header, 2 * ContainerProtocol.MaxFrame - ContainerProtocol.Header);
 
+    /// <summary>Never waits: what the host does not take is queued.</summary>
     public static void Send(int index, uint request, int type, in FieldWriter fields)
     {
+        Client* client = s_clients + index;
+        if (!client->Used) return;
         *(uint*)s_out = (uint)(ContainerProtocol.Header - 4 + fields.Length);
         *(uint*)(s_out + 4) = request;
         *(ushort*)(s_out + 8) = ContainerProtocol.Version;
         *(ushort*)(s_out + 10) = (ushort)type;
-        int total = ContainerProtocol.Header + fields.Length, sent = 0;
-        while (sent < total)
+        int total = ContainerProtocol.Header + fields.Length, sent = client->Queued > 0 ? 0 : Write(client, s_out, total);
+        if (sent < 0 || total - sent > QueueSize - client->Queued) { Close(client); return; }
+        if (sent == total) return;
+        new ReadOnlySpan<byte>(s_out + sent, total - sent).CopyTo(new Span<byte>(client->Queue + client->Queued, total - sent));
+        client->Queued += total - sent;
+        Loop.Rewatch(client->Descriptor, Loop.Client, index, true);
+    }
+
+    /// <summary>The host takes bytes again.</summary>
+    public static void Flush(int index)
+    {
+        Client* client = s_clients + index;
+        if (!client->Used) return;
+        int sent = Write(client, client->Queue, client->Queued);
+        if (sent < 0) { Close(client); return; }
+        new ReadOnlySpan<byte>(client->Queue + sent, client->Queued - sent).CopyTo(new Span<byte>(client->Queue, QueueSize));
+        client->Queued -= sent;
+        if (client->Queued == 0) Loop.Rewatch(client->Descriptor, Loop.Client, index, false);
+    }
+
+    /// <summary>How many bytes the host took; -1: the connection is broken.</summary>
+    private static int Write(Client* client, byte* bytes, int count)
+    {
+        int sent = 0;
+        while (sent < count)
         {
-            nint wrote = Host.Call(Sys.Write, s_clients[index].Descriptor, (nint)(s_out + sent), total - sent);
+            nint wrote = Host.Call(Sys.Sendto, client->Descriptor, (nint)(bytes + sent), count - sent, 0x4000, 0, 0); // MSG_NOSIGNAL
             if (wrote == -Sys.Eintr) continue;
-            if (wrote <= 0) { Close(s_clients + index); return; }
+            if (wrote == -Sys.Eagain) return sent;
+            if (wrote <= 0) return -1;
             sent += (int)wrote;
         }
+        return sent;
     }
 
     /// <summary>Sends the fields written last to everybody who listens for events.</summary>

@@ -8,6 +8,7 @@ public static unsafe class Loop
 {
     public const ulong Accept = 1, Client = 2, Log = 3, Exit = 4, Denial = 5;
     private const int Batch = 64;
+    private const uint Writable = 4;
     private static int s_epoll;
 
     public static bool Initialize()
@@ -24,6 +25,16 @@ public static unsafe class Loop
         Host.Call(Sys.EpollCtl, s_epoll, Sys.EpollAdd, descriptor, (nint)interest);
     }
 
+    /// <summary>Watches also, or no longer, for room to write.</summary>
+    public static void Rewatch(int descriptor, ulong kind, int token, bool writing)
+    {
+        const int Modify = 3;
+        byte* interest = stackalloc byte[12];
+        *(uint*)interest = Sys.EpollIn | (writing ? Writable : 0u);
+        *(ulong*)(interest + 4) = kind << 32 | (uint)token;
+        Host.Call(Sys.EpollCtl, s_epoll, Modify, descriptor, (nint)interest);
+    }
+
     public static void Run()
     {
         byte* events = stackalloc byte[Batch * 12];
@@ -37,7 +48,10 @@ public static unsafe class Loop
                 switch (data >> 32)
                 {
                     case Accept: Clients.Accept(); break;
-                    case Client: Clients.Ready(token); break;
+                    case Client:
+                        if ((*(uint*)(events + i * 12) & Writable) != 0) Clients.Flush(token);
+                        if ((*(uint*)(events + i * 12) & ~Writable) != 0) Clients.Ready(token);
+                        break;
                     case Log: LogPump.Ready(token); break;
                     case Exit: Clear(token); Lifecycle.Collect(); Executions.Collect(); break;
                     case Denial: Clear(token); Events.Denied(); break;

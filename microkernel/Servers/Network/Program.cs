@@ -100,7 +100,7 @@ public static unsafe class Program
         if (decision.Kind == DecisionKind.Refuse) { Answer(socket, -Sys.Econnrefused, 0); return true; }
         uint source = decision.Address == session.Loopback ? session.Loopback : session.Pod;
         nint result = Sockets.Connect(socket, source, decision.Address, decision.Port, out bool pending);
-        if (pending && SlowConnect.Begin(socket, caller)) return false;
+        if (pending && SlowConnect.Begin(socket, decision.Grant, caller)) return false;
         Answer(socket, pending ? -Sys.Eagain : result, decision.Grant);
         return true;
     }

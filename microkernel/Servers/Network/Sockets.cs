@@ -76,7 +76,7 @@ public static unsafe class SlowConnect
 
     private struct Work
     {
-        public int Busy, Socket;
+        public int Busy, Socket, Grant;
         public long Caller;
         public byte* Stack;
     }
@@ -84,7 +84,7 @@ public static unsafe class SlowConnect
     private static Work* s_work;
 
     /// <summary>Takes over the socket and the reply. False: no thread is free.</summary>
-    public static bool Begin(int socket, long caller)
+    public static bool Begin(int socket, int grant, long caller)
     {
         if (s_work == null) s_work = (Work*)State.Allocate(MaxThreads * sizeof(Work));
         if (s_work == null) return false;
@@ -96,6 +96,7 @@ public static unsafe class SlowConnect
             if (work->Stack == null) return false;
             work->Busy = 1;
             work->Socket = socket;
+            work->Grant = grant;
             work->Caller = caller;
             // CLONE_VM | FS | FILES | SIGHAND | THREAD | SYSVSEM; CHILD_CLEARTID on Busy frees the slot, and with it the stack, only when the thread has gone.
             nint thread = Host.CloneThread(0x100 | 0x200 | 0x400 | 0x800 | 0x10000 | 0x40000 | 0x200000, work->Stack + StackSize, &Wait, (nint)work, &work->Busy);
@@ -120,7 +121,7 @@ public static unsafe class SlowConnect
         nint flags = Host.Call(Sys.Fcntl, work->Socket, 3);
         Host.Call(Sys.Fcntl, work->Socket, 4, flags & ~Sys.NonBlock);
         Host.Call(Sys.Close, work->Socket);
-        Microkernel.Ipc(IpcOperation.ReplyValue, work->Caller, -error);
+        Microkernel.Ipc(IpcOperation.ReplyValue, work->Caller, -error, error == 0 ? work->Grant : 0);
         return 0;
     }
 }

@@ -52,6 +52,7 @@ public sealed class Model
     public List<(ModelObject Task, long Result)> Resumed { get; } = [];
     /// <summary>What the last operation destroyed.</summary>
     public List<ModelObject> Released { get; } = [];
+    public List<(int Task, int Slot)> Revoked { get; } = [];
     /// <summary>Messages that the last operation delivered: to whom, from whom, what.</summary>
     public List<(ModelObject Server, ModelObject Caller, long Word, long Label)> Delivered { get; } = [];
     /// <summary>Replies that reached their caller.</summary>
@@ -65,6 +66,7 @@ public sealed class Model
     {
         Resumed.Clear();
         Released.Clear();
+        Revoked.Clear();
         Delivered.Clear();
         Replied.Clear();
     }
@@ -138,9 +140,15 @@ public sealed class Model
         if (Find(task, slot) is not { } capability) return AbiError.NoCapability;
         var gone = Derived(capability);
         if (mode == UnmapMode.Derived) gone.Remove(capability);
-        Capabilities.RemoveAll(gone.Contains);
+        Remove(gone);
         Collect();
         return 0;
+    }
+
+    private void Remove(HashSet<ModelCapability> gone)
+    {
+        Revoked.AddRange(gone.Select(c => (c.Holder.Index, c.Slot)));
+        Capabilities.RemoveAll(gone.Contains);
     }
 
     /// <summary>A capability and everything derived from it.</summary>
@@ -169,7 +177,7 @@ public sealed class Model
         while (Capabilities.FirstOrDefault(c => c.Holder == task) is { } held)
         {
             var gone = Derived(held);
-            Capabilities.RemoveAll(gone.Contains);
+            Remove(gone);
         }
     }
 

@@ -13,10 +13,13 @@ public readonly unsafe struct TestMachine : IMachine<TestMachine>
     [System.ThreadStatic] private static byte* t_buffers;
     [System.ThreadStatic] private static List<(int Task, long Result)>? t_resumed;
     [System.ThreadStatic] private static List<int>? t_released;
+    [System.ThreadStatic] private static List<(int Task, int Slot)>? t_lost;
 
     public static List<(int Task, long Result)> Resumed => t_resumed ??= [];
 
     public static List<int> Released => t_released ??= [];
+
+    public static List<(int Task, int Slot)> Lost => t_lost ??= [];
 
     public static void Begin(int tasks)
     {
@@ -24,6 +27,7 @@ public readonly unsafe struct TestMachine : IMachine<TestMachine>
         t_buffers = (byte*)NativeMemory.AllocZeroed((nuint)(tasks * BufferSize));
         Resumed.Clear();
         Released.Clear();
+        Lost.Clear();
     }
 
     /// <summary>Puts one word into a task's buffer.</summary>
@@ -45,6 +49,8 @@ public readonly unsafe struct TestMachine : IMachine<TestMachine>
     public static byte* MessageBuffer(int task) => t_buffers + task * BufferSize;
 
     public static void Resume(int task, long result) => Resumed.Add((task, result));
+
+    public static void Revoked(int task, int slot) => Lost.Add((task, slot));
 
     public static void Release(int objectIndex, ref ObjectRecord record) => Released.Add(objectIndex);
 

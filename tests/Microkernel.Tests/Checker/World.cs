@@ -85,6 +85,7 @@ public sealed unsafe class World : IDisposable
         _model.Begin();
         TestMachine.Resumed.Clear();
         TestMachine.Released.Clear();
+        TestMachine.Lost.Clear();
         // A task that waits does nothing; the first task never waits, as nobody could wake it.
         if (_random.Next(150) == 0) TidyUp();
         var able = _model.Objects.Where(o => o is { Kind: ObjectKind.Task, Alive: true, Waiting: Waiting.No }).ToList();
@@ -189,7 +190,7 @@ public sealed unsafe class World : IDisposable
         bool reaches = _model.Reply(actor, caller, _word);
         if (operation == IpcOperation.ReplyValue)
         {
-            Expect("reply value", _kernel.ReplyValue(actor.Index, handle, _word), reaches);
+            Expect("reply value", _kernel.ReplyValue(actor.Index, handle, _word, 0), reaches);
             if (reaches) Expect("the value", ((long*)(TestMachine.MessageBuffer(caller!.Index) + MessageLayout.Words))[1], _word);
             _model.Replied.Clear();
             return;
@@ -242,6 +243,7 @@ public sealed unsafe class World : IDisposable
         bool Lives(int index) => _model.Objects.Any(o => o.Index == index && o is { Kind: ObjectKind.Task, Alive: true });
         Expect("resumed", Words(TestMachine.Resumed.Where(pair => Lives(pair.Task))), Words(_model.Resumed.Select(pair => (pair.Task.Index, pair.Result)).Where(pair => Lives(pair.Index))));
         Expect("destroyed", string.Join(", ", TestMachine.Released.Order()), string.Join(", ", _model.Released.Select(o => o.Index).Order()));
+        Expect("revoked", string.Join(", ", TestMachine.Lost.Order()), string.Join(", ", _model.Revoked.Order()));
         foreach (var (server, caller, word, label) in _model.Delivered)
             if (_model.Replied.All(reply => reply.Caller != server)) Expect($"message of task {server.Index}", TestMachine.Get(server.Index), (word, label, caller.Index));
         foreach (var (caller, word) in _model.Replied) Expect($"reply to task {caller.Index}", TestMachine.Get(caller.Index).Word, word);

@@ -1,0 +1,105 @@
+using Eyrie.Freestanding;
+
+namespace Eyrie.Microkernel.Ports.Linux;
+
+/// <summary>
+/// Which grant a socket lives by: its mark (SO_MARK) names the container's task and the slot of the grant, and connections accepted from a listening socket inherit it. When the
+/// capability is revoked, every socket with its mark is destroyed (sock_diag(7), SOCK_DESTROY), whichever process or queue holds it.
+/// </summary>
+public static unsafe class LiveSockets
+{
+    private const uint Prefix = 0xEA000000;
+    private const int SlotBits = 9, SocketLevel = 1, SoMark = 36;
+    private const int DiagByFamily = 20, DiagDestroy = 21, Done = 3, Error = 2;
+    private const int Header = 16, Request = 56, Identity = 48, Batch = 128, BufferSize = 32768;
+    private static int s_netlink;
+    private static byte* s_buffer, s_found;
+
+    public static bool Initialize()
+    {
+        s_buffer = Node.Allocate(BufferSize);
+        s_found = Node.Allocate(Batch * Identity);
+        s_netlink = (int)Host.Call(Sys.Socket, 16, 3 | Sys.Cloexec, 4); // AF_NETLINK, SOCK_RAW, NETLINK_SOCK_DIAG
+        return s_netlink >= 0 && s_buffer != null && s_found != null;
+    }
+
+    /// <summary>False: the number does not fit a mark, so the socket could not be found again.</summary>
+    public static bool Mark(int socket, int task, int slot)
+    {
+        if ((uint)slot >= 1 << SlotBits) return false;
+        uint mark = MarkOf(task, slot);
+        return Host.Call(Sys.Setsockopt, socket, SocketLevel, SoMark, (nint)(&mark), 4) >= 0;
+    }
+
+    private static uint MarkOf(int task, int slot) => Prefix | (uint)task << SlotBits | (uint)slot;
+
+    /// <summary>Destroys every socket of a grant; a batch at a time, until none is found.</summary>
+    public static void Destroy(int task, int slot)
+    {
+        const int Rounds = 64;
+        for (int round = 0; round < Rounds; round++)
+        {
+            int count = Find(MarkOf(task, slot));
+            for (int i = 0; i < count; i++) DestroyOne(s_found + i * Identity);
+            if (count < Batch) return;
+        }
+    }
+
+    /// <summary>struct nlmsghdr and struct inet_diag_req_v2 (linux/inet_diag.h): IPv4, TCP, sockets in every state.</summary>
+    private static void Begin(int length, int type, int flags)
+    {
+        for (int i = 0; i < length; i++) s_buffer[i] = 0;
+        *(int*)s_buffer = length;
+        *(ushort*)(s_buffer + 4) = (ushort)type;
+        *(ushort*)(s_buffer + 6) = (ushort)flags;
+        s_buffer[Header] = Sys.AfInet;
+        s_buffer[Header + 1] = 6;
+        *(uint*)(s_buffer + Header + 4) = 0xFFFFFFFF;
+    }
+
+    /// <summary>Asks for the sockets with a mark; their identities go to <see cref="s_found"/>.</summary>
+    private static int Find(uint mark)
+    {
+        const int Program = 12, Attribute = 4, RequestDump = 0x301;
+        Begin(Header + Request + Attribute + Program, DiagByFamily, RequestDump);
+        byte* at = s_buffer + Header + Request;
+        *(ushort*)at = Attribute + Program;
+        *(ushort*)(at + 2) = 1; // INET_DIAG_REQ_BYTECODE
+        at[4] = 10; // INET_DIAG_BC_MARK_COND
+        at[5] = Program; // matches: to the end
+        *(ushort*)(at + 6) = Program + 4; // does not: beyond the end, which is no
+        *(uint*)(at + 8) = mark;
+        *(uint*)(at + 12) = 0xFFFFFFFF;
+        nint sent = Host.Call(Sys.Sendto, s_netlink, (nint)s_buffer, Header + Request + Attribute + Program, 0, 0, 0);
+        return sent < 0 ? 0 : Collect();
+    }
+
+    private static int Collect()
+    {
+        int count = 0;
+        while (true)
+        {
+            nint read = Host.Call(Sys.Read, s_netlink, (nint)s_buffer, BufferSize);
+            if (read < Header) return count;
+            for (byte* message = s_buffer; message + Header <= s_buffer + read;)
+            {
+                int length = *(int*)message, type = *(ushort*)(message + 4);
+                if (type is Done or Error || length < Header) return count;
+                if (type == DiagByFamily && length >= Header + 4 + Identity && count < Batch)
+                {
+                    for (int i = 0; i < Identity; i++) s_found[count * Identity + i] = message[Header + 4 + i];
+                    count++;
+                }
+                message += (length + 3) & ~3;
+            }
+        }
+    }
+
+    private static void DestroyOne(byte* identity)
+    {
+        const int RequestAcknowledge = 5;
+        Begin(Header + Request, DiagDestroy, RequestAcknowledge);
+        for (int i = 0; i < Identity; i++) s_buffer[Header + 8 + i] = identity[i];
+        if (Host.Call(Sys.Sendto, s_netlink, (nint)s_buffer, Header + Request, 0, 0, 0) >= 0) Host.Call(Sys.Read, s_netlink, (nint)s_buffer, BufferSize); // its acknowledgement; gone already is as good
+    }
+}
