@@ -3,6 +3,7 @@ using Microsoft.AspNetCore.Http;
 using Eyrie.ControlPlane.Api.Apply;
 using Eyrie.ControlPlane.Api.Schemas;
 using Eyrie.ControlPlane.Resources;
+using Eyrie.Manifests.Permissions;
 
 namespace Eyrie.ControlPlane.Api;
 
@@ -102,6 +103,8 @@ public sealed class Writer(IObjects objects, ServiceAddresses addresses, Catalog
         document["kind"] = kind.Kind;
         document["apiVersion"] = kind.ApiVersion;
         if (catalog.SchemaOf(kind) is { } schema) Clean(call, schema, document);
+        if (kind == Kinds.Deployment && document["spec"]?["template"] is JsonObject template && KeptPermissions.Restore(template) is { } wrong)
+            throw StatusException.Invalid(kind.Kind, metadata.Text("name") ?? "", [new FieldError($"spec.template.metadata.annotations[{KeptPermissions.Annotation}]", wrong)]);
     }
 
     private static void Clean(Call call, Schema schema, JsonObject document)

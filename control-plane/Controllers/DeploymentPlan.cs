@@ -3,6 +3,7 @@ using System.Security.Cryptography;
 using System.Text;
 using System.Text.Json.Nodes;
 using Eyrie.ControlPlane.Resources;
+using Eyrie.Manifests.Permissions;
 
 namespace Eyrie.ControlPlane.Controllers;
 
@@ -156,6 +157,7 @@ public static class DeploymentPlan
         var spec = deployment["spec"]!;
         var template = (JsonObject)spec["template"]!.DeepClone();
         var selector = (JsonObject)spec["selector"]!.DeepClone();
+        KeptPermissions.Keep(template);
         if (template["metadata"]?["labels"] is JsonObject labels) labels[HashLabel] = hash;
         if (selector["matchLabels"] is JsonObject match) match[HashLabel] = hash;
         var made = new JsonObject { ["replicas"] = replicas, ["selector"] = selector, ["template"] = template };
@@ -180,10 +182,10 @@ public static class DeploymentPlan
         return string.Concat(digest.Take(10).Select(value => Alphabet[value % Alphabet.Length]));
     }
 
-    /// <summary>Fields in order of name: the order they were written in changes nothing.</summary>
+    /// <summary>Fields in order of name, without what says nothing: neither the order they were written in nor the empty <c>resources</c> that typed clients add change anything.</summary>
     private static JsonNode Canonical(JsonNode node) => node switch
     {
-        JsonObject map => new JsonObject(map.Where(pair => pair.Value is not null).OrderBy(pair => pair.Key, StringComparer.Ordinal).Select(pair => KeyValuePair.Create(pair.Key, (JsonNode?)Canonical(pair.Value!)))),
+        JsonObject map => new JsonObject(map.Where(pair => pair.Value is not null && pair is not { Key: "resources", Value: JsonObject { Count: 0 } }).OrderBy(pair => pair.Key, StringComparer.Ordinal).Select(pair => KeyValuePair.Create(pair.Key, (JsonNode?)Canonical(pair.Value!)))),
         JsonArray list => new JsonArray([.. list.Select(item => item is null ? null : Canonical(item))]),
         _ => node.DeepClone(),
     };

@@ -1,5 +1,6 @@
 using System.Text.Json.Nodes;
 using Eyrie.ControlPlane.Resources;
+using Eyrie.Manifests.Permissions;
 using Eyrie.Manifests;
 
 namespace Eyrie.ControlPlane.Controllers;
@@ -61,6 +62,7 @@ public static class ReplicaSetPlan
     {
         var template = set["spec"]!["template"]!;
         var metadata = (JsonObject)(template["metadata"]?.DeepClone() ?? new JsonObject());
+        (metadata["annotations"] as JsonObject)?.Remove(KeptPermissions.Annotation);
         metadata["generateName"] = set.Name() + "-";
         metadata["namespace"] = set.Namespace();
         metadata["ownerReferences"] = Views.Owner(Kinds.ReplicaSet, set);

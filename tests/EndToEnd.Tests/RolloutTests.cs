@@ -22,6 +22,15 @@ public sealed class RolloutTests(HelloCluster cluster) : IClassFixture<HelloClus
         await rolled.CancelAsync();
         await load.Completion;
         Assert.Empty(load.Failures);
+
+        // kubectl writes the old template back by its own types, which know no permissions; they must come back all the same, and so the same ReplicaSet.
+        (code, output) = await cluster.KubectlAsync("rollout", "undo", "deploy/hello");
+        Assert.True(code == 0, output);
+        (code, output) = await cluster.KubectlAsync("rollout", "status", "deploy/hello", "--timeout=60s");
+        Assert.True(code == 0, output);
+        await Shell.UntilAsync(() => Shell.RunAsync("curl", ["-s", address]), text => text.Contains("version 1", StringComparison.Ordinal), "version 1");
+        Assert.Equal(2, (await cluster.KubectlAsync("get", "rs", "-l", "app=hello", "-o", "name")).Output.Trim().Split('\n').Length);
+        Assert.DoesNotContain("eyrie.dev/permissions", (await cluster.KubectlAsync("get", "deploy,pods", "-o", "yaml")).Output, StringComparison.Ordinal);
     }
 
     /// <summary>Requests one after the other, each on a new connection, until the end or 20,000 of them.</summary>
