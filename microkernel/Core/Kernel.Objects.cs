@@ -21,7 +21,7 @@ public unsafe partial struct Kernel<TMachine>
         {
             case ObjectKind.Task or ObjectKind.Notification or ObjectKind.SchedulingContext or ObjectKind.Log: break;
             case ObjectKind.Factory:
-                if (b > Objects[factory].C - Objects[factory].D) return AbiError.QuotaExhausted;
+                if (a > Objects[factory].A || b > Objects[factory].C - Objects[factory].D) return AbiError.QuotaExhausted; // and no sum with a can overflow
                 break;
             case ObjectKind.Gate:
                 server = Decode(holder, (int)b, ObjectKind.Task, Rights.Control);

@@ -20,6 +20,7 @@ public sealed class MutantTests
         { "a revocation is not told", "Kernel.Mapping.cs", "TMachine.Revoked(task, slot);", "if (slot != 3) TMachine.Revoked(task, slot);" },
         { "an object's charge is not given back", "Kernel.Objects.cs", "Discharge(factory, ObjectCharge + (record.Kind == ObjectKind.Factory ? record.A : 0));", "" },
         { "an object is charged to nobody", "Kernel.Objects.cs", "Charge(factory, charge);", "" },
+        { "a quota may be so large that its sum overflows", "Kernel.Objects.cs", "a > Objects[factory].A || ", "" },
         { "processes are promised twice", "Kernel.Objects.cs", "Objects[factory].D += b;", "" },
         { "a task that holds itself is buried while it is emptied", "Kernel.Objects.cs", "Hold(task); // it may hold the last capability to itself\n        Empty(task);\n        Drop(task);", "Empty(task);" },
         { "a gate does not keep its server", "Kernel.Objects.cs", "if (server != 0) Objects[server].References++;", "" },

@@ -62,8 +62,9 @@ public static unsafe class Boot
     {
         Node.Tasks = (PortTask*)Node.Allocate((long)Node.MaxObjects * sizeof(PortTask));
         byte* tables = Node.Allocate(Kernel<LinuxMachine>.MemoryFor(Node.MaxObjects, Node.MaxCapabilities));
+        Node.StartCopy = Node.Allocate(MessageLayout.Size);
         byte* filters = Node.Allocate(3 * FilterCompiler.MaxInstructions * 8);
-        if (Node.Tasks == null || tables == null || filters == null) return false;
+        if (Node.Tasks == null || tables == null || filters == null || Node.StartCopy == null) return false;
         Node.Kernel.Initialize(tables, Node.MaxObjects, Node.MaxCapabilities);
         var compiler = new FilterCompiler();
         Node.ContainerFilter = (ulong*)filters;

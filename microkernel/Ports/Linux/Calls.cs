@@ -21,6 +21,12 @@ public static unsafe class Calls
             Seccomp.AnswerRaw(entry.Listener, n.Id, replied ? 0 : AbiError.NoCaller);
             return;
         }
+        if (entry.Waiting)
+        {
+            // The task has one place for a call that waits. The thread there is alive: only its death could end the wait, and that of one thread is that of all.
+            Seccomp.AnswerRaw(entry.Listener, n.Id, AbiError.Busy);
+            return;
+        }
         entry.Notification = n.Id;
         entry.Waiting = true;
         long result = Dispatch(task, ref n);
@@ -39,11 +45,11 @@ public static unsafe class Calls
                 return Node.Kernel.Ipc(task, (IpcOperation)a, (long)n.Arguments[1]);
             case Call.Create:
                 int nameLength = (int)Length(buffer);
-                return Node.Kernel.Create(task, a, (ObjectKind)b, c, (long)n.Arguments[3], (long)n.Arguments[4], buffer + MessageLayout.Payload, nameLength);
+                return b is < 0 or > (int)ObjectKind.Descriptor ? AbiError.InvalidArgument : Node.Kernel.Create(task, a, (ObjectKind)b, c, (long)n.Arguments[3], (long)n.Arguments[4], buffer + MessageLayout.Payload, nameLength);
             case Call.Map:
-                return Node.Kernel.Map(task, a, b, c, (Rights)n.Arguments[3]);
+                return n.Arguments[3] > (ulong)Rights.All ? AbiError.InvalidArgument : Node.Kernel.Map(task, a, b, c, (Rights)n.Arguments[3]);
             case Call.Unmap:
-                return Node.Kernel.Unmap(task, a, b, (UnmapMode)c);
+                return (UnmapMode)c is UnmapMode.Self or UnmapMode.Derived ? Node.Kernel.Unmap(task, a, b, (UnmapMode)c) : AbiError.InvalidArgument;
             case Call.Inspect:
                 return Inspect(task, a, buffer);
             case Call.Start:
@@ -64,6 +70,8 @@ public static unsafe class Calls
                 return AbiError.UnknownCall;
         }
     }
+
+    private const int MaxLine = 1024;
 
     private static uint Length(byte* buffer)
     {
@@ -119,8 +127,11 @@ public static unsafe class Calls
     {
         int target = Node.Kernel.Decode(task, slot, ObjectKind.Task, Rights.Control);
         if (target < 0) return target;
-        var description = new StartDescription(buffer + MessageLayout.Payload, (int)Length(buffer));
-        if (!description.Valid()) return AbiError.InvalidArgument;
+        // A copy of the kernel's own: what is checked is what is used, whatever the task's other threads write meanwhile.
+        int length = (int)Length(buffer);
+        new ReadOnlySpan<byte>(buffer + MessageLayout.Payload, length).CopyTo(new Span<byte>(Node.StartCopy, MessageLayout.MaxPayload));
+        var description = new StartDescription(Node.StartCopy, length);
+        if (!description.Valid() || !TaskLife.GroupName(description.Bytes(StartTag.ControlGroup))) return AbiError.InvalidArgument;
         int handler = Node.Kernel.Decode(task, (int)description.Number(StartTag.Handler, -1), ObjectKind.Gate, Rights.Map);
         if (handler < 0) return handler;
         int exit = Node.Kernel.Decode(task, (int)description.Number(StartTag.ExitNotification, -1), ObjectKind.Notification, Rights.Write);
@@ -130,6 +141,12 @@ public static unsafe class Calls
         {
             joined = Node.Kernel.Decode(task, (int)description.Number(StartTag.Join, -1), ObjectKind.Task, Rights.Control);
             if (joined < 0) return joined;
+        }
+        if (joined == 0)
+        {
+            int directory = Node.Kernel.Decode(task, (int)description.Number(StartTag.Directory, -1), ObjectKind.Descriptor, Rights.Read | Rights.Write);
+            if (directory < 0) return directory;
+            if (Node.Kernel.Objects[directory].A != Node.Root) return AbiError.InvalidArgument; // the one directory that this port opens anew in a container's mount namespace
         }
         long* words = (long*)(buffer + MessageLayout.Words);
         long result = TaskLife.Start(task, target, joined, description, handler, exit, out var stage, out int error);
@@ -167,25 +184,28 @@ public static unsafe class Calls
 
     private static long Notification(int task, int slot, NotificationOperation operation)
     {
+        if (operation is not (NotificationOperation.Signal or NotificationOperation.Descriptor)) return AbiError.InvalidArgument;
         int o = Node.Kernel.Decode(task, slot, ObjectKind.Notification, operation == NotificationOperation.Signal ? Rights.Write : Rights.Read);
         if (o < 0) return o;
         nint handle = TaskLife.EventOf(o);
         if (handle < 0) return AbiError.HostFailure;
         if (operation == NotificationOperation.Signal) { TaskLife.SignalEvent(o); return 0; }
         ref var entry = ref Node.Tasks[task];
-        return Seccomp.Inject(entry.Listener, entry.Notification, (int)handle, true, false);
+        nint number = Seccomp.Inject(entry.Listener, entry.Notification, (int)handle, true, false);
+        return number < 0 ? AbiError.HostFailure : number;
     }
 
     /// <summary>Opens a path beneath a directory capability. Writing needs its write right.</summary>
     private static long Open(int task, int slot, DescriptorOperation operation, int flags, byte* buffer)
     {
-        if (operation != DescriptorOperation.Open) return AbiError.InvalidArgument;
-        Rights needed = (flags & (Sys.WriteOnly | Sys.ReadWrite | Sys.Create)) != 0 ? Rights.Write : Rights.Read;
+        const int Known = Sys.WriteOnly | Sys.ReadWrite | Sys.Create | Sys.Exclusive | Sys.Truncate | Sys.Append | Sys.NonBlock | Sys.Directory | Sys.NoFollow | Sys.Cloexec;
+        if (operation != DescriptorOperation.Open || (flags & ~Known) != 0) return AbiError.InvalidArgument;
+        Rights needed = (flags & (Sys.WriteOnly | Sys.ReadWrite | Sys.Create | Sys.Truncate)) != 0 ? Rights.Write : Rights.Read;
         int o = Node.Kernel.Decode(task, slot, ObjectKind.Descriptor, needed);
         if (o < 0) return o;
         var path = new ReadOnlySpan<byte>(buffer + MessageLayout.Payload, (int)Length(buffer));
         nint directory = (nint)Node.Kernel.Objects[o].A;
-        nint file = World.OpenBeneath(directory, path, flags);
+        nint file = World.OpenBeneath(directory, path, flags | Sys.NonBlock); // a FIFO must not hold the kernel up
         *(long*)(buffer + MessageLayout.Words) = file;
         *(uint*)(buffer + MessageLayout.WordCount) = 1;
         if (file < 0) return AbiError.HostFailure;
@@ -199,7 +219,8 @@ public static unsafe class Calls
     {
         int o = Node.Kernel.Decode(task, slot, ObjectKind.Log, Rights.Write);
         if (o < 0) return o;
-        Host.Call(Sys.Write, 2, (nint)(buffer + MessageLayout.Payload), (nint)Length(buffer));
+        nint length = (nint)Length(buffer);
+        Host.Call(Sys.Write, 2, (nint)(buffer + MessageLayout.Payload), length > MaxLine ? MaxLine : length);
         return 0;
     }
 

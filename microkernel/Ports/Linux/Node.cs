@@ -16,6 +16,8 @@ public static unsafe class Node
     public static int MettEagle, Network;
     public static byte* GroupPrefix, RootPath;
     public static bool Stopping;
+    /// <summary>The start description at hand, copied out of the caller's buffer.</summary>
+    public static byte* StartCopy;
     /// <summary>Compiled filters: containers, and one for each server.</summary>
     public static ulong* ContainerFilter, MettEagleFilter, NetworkFilter;
     public static int ContainerFilterLength, MettEagleFilterLength, NetworkFilterLength;

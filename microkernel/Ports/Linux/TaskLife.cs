@@ -25,7 +25,6 @@ public static unsafe class TaskLife
         if (port.Kind != PortKind.None || port.State != TaskState.Created) return AbiError.WrongState;
         if (joined != 0 && (Node.Tasks[joined].Kind != PortKind.Container || Node.Tasks[joined].State != TaskState.Running || Node.Tasks[joined].Joined != 0)) return AbiError.WrongState;
         var group = description.Bytes(StartTag.ControlGroup);
-        if (group.Length is 0 or > PortTask.MaxGroup) return AbiError.InvalidArgument;
         nint limited = joined != 0 ? 0 : ControlGroup.Make(group, description.Number(StartTag.Memory, 0), description.Number(StartTag.Processes, 0),
             description.Number(StartTag.CpuLimit, 0), description.Number(StartTag.CpuShares, 0));
         if (limited < 0)
@@ -72,6 +71,19 @@ public static unsafe class TaskLife
         Node.Watch(port.Listener, Node.Listener, target);
         Node.Watch(port.PidDescriptor, Node.Process, target);
         return 0;
+    }
+
+    /// <summary>The node's own group, a slash, and one name: no description leads anywhere else in the host's tree.</summary>
+    public static bool GroupName(ReadOnlySpan<byte> group)
+    {
+        if (group.Length > PortTask.MaxGroup) return false;
+        int at = 0;
+        for (; Node.GroupPrefix[at] != 0; at++)
+            if (at >= group.Length || group[at] != Node.GroupPrefix[at]) return false;
+        if (at >= group.Length - 1 || group[at] != '/' || group[at + 1] == '.') return false;
+        for (at++; at < group.Length; at++)
+            if (group[at] is not ((>= (byte)'a' and <= (byte)'z') or (>= (byte)'A' and <= (byte)'Z') or (>= (byte)'0' and <= (byte)'9') or (byte)'.' or (byte)'_' or (byte)'-')) return false;
+        return true;
     }
 
     public static long Signal(int target, int signal)

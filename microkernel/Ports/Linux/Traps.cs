@@ -13,7 +13,6 @@ public static unsafe class Traps
 {
     /// <summary>Exception reply, word 0: a value or negative errno; or inject the descriptor that comes with it (word 1: 1 = close on exec).</summary>
     private const long Value = 0, Inject = 1;
-    private const int BufferSize = MessageLayout.Payload + 256;
 
     public static bool Initialize(int factory)
     {
@@ -23,7 +22,7 @@ public static unsafe class Traps
             if (trap <= 0) return false;
             ref var entry = ref Node.Tasks[trap];
             entry.Kind = PortKind.Trap;
-            entry.Buffer = Node.Allocate(BufferSize < 4096 ? 4096 : BufferSize);
+            entry.Buffer = Node.Allocate(MessageLayout.Size); // whole, since a server may reply with as much
             if (entry.Buffer == null) return false;
             entry.Descriptor = entry.Socket = -1;
             entry.NextTrap = Node.FirstTrap;

@@ -4,7 +4,13 @@ using Eyrie.Microkernel.Abi;
 
 namespace Eyrie.Microkernel.Servers;
 
-/// <summary>A native task's side of the ABI: the message buffer, and one method a call. Results as in <see cref="AbiError"/>.</summary>
+/// <summary>A freestanding program enters the kernel with a bare system call.</summary>
+public readonly struct HostEntry : IKernelEntry<HostEntry>
+{
+    public static nint Enter(nint number, nint a, nint b, nint c, nint d, nint e, nint f) => Host.Call(number, a, b, c, d, e, f);
+}
+
+/// <summary>A native task's side of the ABI: the message buffer, and the calls with what goes through it. Results as in <see cref="AbiError"/>.</summary>
 public static unsafe class Microkernel
 {
     private static byte* s_buffer;
@@ -53,32 +59,32 @@ public static unsafe class Microkernel
         PayloadLength = bytes.Length;
     }
 
-    public static long Ipc(IpcOperation operation, long argument, long value = 0, long grant = 0) => Host.Call(Call.Ipc, (nint)operation, (nint)argument, (nint)value, (nint)grant);
+    public static long Ipc(IpcOperation operation, long argument, long value = 0, long grant = 0) => KernelCalls<HostEntry>.Ipc(operation, argument, value, grant);
 
     public static long Create(ObjectKind kind, int factory, int destination, long a, long b, ReadOnlySpan<byte> name)
     {
         SetPayload(name);
-        return Host.Call(Call.Create, factory, (nint)kind, destination, (nint)a, (nint)b);
+        return KernelCalls<HostEntry>.Create(factory, kind, destination, a, b);
     }
 
-    public static long Map(int source, int task, int destination, Rights rights) => Host.Call(Call.Map, source, task, destination, (nint)rights);
-    public static long Unmap(int task, int slot, UnmapMode mode) => Host.Call(Call.Unmap, task, slot, (nint)mode);
-    public static long Inspect(int task) => Host.Call(Call.Inspect, task, 0);
-    public static long Start(int task) => Host.Call(Call.Start, task);
-    public static long Control(int task, TaskOperation operation, int argument = 0) => Host.Call(Call.Control, task, (nint)operation, argument);
-    public static long Notification(int slot, NotificationOperation operation) => Host.Call(Call.Notification, slot, (nint)operation);
-    public static long Statistics(int task) => Host.Call(Call.Statistics, task);
+    public static long Map(int source, int task, int destination, Rights rights) => KernelCalls<HostEntry>.Map(source, task, destination, rights);
+    public static long Unmap(int task, int slot, UnmapMode mode) => KernelCalls<HostEntry>.Unmap(task, slot, mode);
+    public static long Inspect(int task) => KernelCalls<HostEntry>.Inspect(task);
+    public static long Start(int task) => KernelCalls<HostEntry>.Start(task);
+    public static long Control(int task, TaskOperation operation, int argument = 0) => KernelCalls<HostEntry>.Control(task, operation, argument);
+    public static long Notification(int slot, NotificationOperation operation) => KernelCalls<HostEntry>.Notification(slot, operation);
+    public static long Statistics(int task) => KernelCalls<HostEntry>.Statistics(task);
 
     /// <summary>Opens a path beneath a directory capability; a descriptor, or negative. Word 0 then holds the host's errno.</summary>
     public static long Open(int directory, ReadOnlySpan<byte> path, int flags)
     {
         SetPayload(path);
-        return Host.Call(Call.Descriptor, directory, (nint)DescriptorOperation.Open, flags);
+        return KernelCalls<HostEntry>.Descriptor(directory, DescriptorOperation.Open, flags);
     }
 
     public static void Log(ReadOnlySpan<byte> line)
     {
         SetPayload(line);
-        Host.Call(Call.Log, BootSlot.Log);
+        KernelCalls<HostEntry>.Log(BootSlot.Log);
     }
 }

@@ -89,6 +89,7 @@ public static unsafe class Lifecycle
         while (scanner.Next(out int tag, out var value))
             if (tag is StartTag.Layer or StartTag.Scratch or StartTag.Argument or StartTag.Environment or StartTag.WorkingDirectory or StartTag.Hostname
                 or StartTag.UserId or StartTag.GroupId or StartTag.Group) writer.Add(tag, value);
+        writer.AddNumber(StartTag.Directory, BootSlot.NodeRoot);
         CapabilitySet.DescribeLimits(request, ref writer);
         DescribeHome(index, ref writer);
     }

@@ -96,7 +96,7 @@ public sealed class Model
         if (a < 0 || b < 0 || slot < 0) return AbiError.InvalidArgument;
         if (Find(holder, slot) is not null) return AbiError.SlotTaken;
         ModelObject? server = null;
-        if (kind == ObjectKind.Factory && b > factory!.Processes - Promised(factory)) return AbiError.QuotaExhausted;
+        if (kind == ObjectKind.Factory && (a > factory!.Bytes || b > factory.Processes - Promised(factory))) return AbiError.QuotaExhausted;
         if (kind == ObjectKind.Gate && (refused = Decode(holder, (int)b, ObjectKind.Task, Rights.Control, out server)) < 0) return refused;
         if (kind is ObjectKind.Descriptor or ObjectKind.None) return AbiError.InvalidArgument;
         if (Objects.Count >= _maxObjects || Capabilities.Count >= _maxCapabilities) return AbiError.TableFull;

@@ -1,0 +1,88 @@
+// Generated from abi.json by microkernel/tool abi; a change belongs there.
+namespace Eyrie.Microkernel.Abi;
+
+/// <summary>How a program enters the kernel: number and six registers in, result out. A freestanding program has its own, one on .NET calls syscall(2).</summary>
+public interface IKernelEntry<TSelf> where TSelf : IKernelEntry<TSelf>
+{
+    static abstract nint Enter(nint number, nint a, nint b, nint c, nint d, nint e, nint f);
+}
+
+/// <summary>The calls of the microkernel; REFERENCE.md has a section for each. What goes through the message buffer is put there by the caller.</summary>
+public static class KernelCalls<TEntry> where TEntry : IKernelEntry<TEntry>
+{
+    /// <summary>Sends and receives messages. A message is the words, payload and descriptor of the message buffer; a call waits until its one reply, and a server owes each caller exactly one.</summary>
+    /// <param name="operation">Call, Wait, Reply, ReplyWait (both, in one) or ReplyValue.</param>
+    /// <param name="argument">Call: slot of a gate. Reply, ReplyWait, ReplyValue: handle of a caller, from the message.</param>
+    /// <param name="value">ReplyValue: second word of the reply, whose first is 0; otherwise not read.</param>
+    /// <param name="grant">ReplyValue: third word, slot + 1 of the grant acted on, 0 for none; otherwise not read.</param>
+    public static long Ipc(IpcOperation operation, long argument, long value, long grant) =>
+        TEntry.Enter(Call.Ipc, (nint)operation, (nint)argument, (nint)value, (nint)grant, 0, 0);
+
+    /// <summary>Makes an object and puts a capability with all rights to it into a slot of the caller.</summary>
+    /// <param name="factory">Slot of the factory that pays for the object.</param>
+    /// <param name="kind">Task, Gate, Factory, Notification, SchedulingContext or Log.</param>
+    /// <param name="destination">Empty slot, 0 or more.</param>
+    /// <param name="first">Factory: bytes. SchedulingContext: shares. Gate: label. 0 or more.</param>
+    /// <param name="second">Factory: processes. SchedulingContext: thousandths of a CPU. Gate: slot of the task that serves it. 0 or more.</param>
+    public static long Create(int factory, ObjectKind kind, int destination, long first, long second) =>
+        TEntry.Enter(Call.Create, factory, (nint)kind, destination, (nint)first, (nint)second, 0);
+
+    /// <summary>Derives a capability into a slot of a task. What is derived from it goes when it is unmapped.</summary>
+    /// <param name="source">Slot of the capability to derive from.</param>
+    /// <param name="task">Slot of the task that gets it.</param>
+    /// <param name="destination">Empty slot of that task, 0 or more.</param>
+    /// <param name="rights">Rights of the new capability; none that the source lacks.</param>
+    public static long Map(int source, int task, int destination, Rights rights) =>
+        TEntry.Enter(Call.Map, source, task, destination, (nint)rights, 0, 0);
+
+    /// <summary>Takes a capability, or everything derived from it, away, whoever holds it. What lives by it on the host ends with it: connections, listening sockets.</summary>
+    /// <param name="task">Slot of the task that holds the capability; negative: the caller.</param>
+    /// <param name="slot">Slot of the capability there.</param>
+    /// <param name="mode">Self or Derived.</param>
+    public static long Unmap(int task, int slot, UnmapMode mode) =>
+        TEntry.Enter(Call.Unmap, task, slot, (nint)mode, 0, 0, 0);
+
+    /// <summary>Reads a capability space: a record of InspectLayout for each capability.</summary>
+    /// <param name="task">Slot of the task; negative: the caller.</param>
+    public static long Inspect(int task) =>
+        TEntry.Enter(Call.Inspect, task, 0, 0, 0, 0, 0);
+
+    /// <summary>Starts the process of a task: in a world of its own, or in that of a running container. The caller goes on when the program has been executed or a step has failed.</summary>
+    /// <param name="task">Slot of a task that has not been started.</param>
+    public static long Start(int task) =>
+        TEntry.Enter(Call.Start, task, 0, 0, 0, 0, 0);
+
+    /// <summary>Acts on a task.</summary>
+    /// <param name="task">Slot of the task.</param>
+    /// <param name="operation">Signal, Status or Destroy.</param>
+    /// <param name="argument">Signal: number of the signal; otherwise not read.</param>
+    public static long Control(int task, TaskOperation operation, int argument) =>
+        TEntry.Enter(Call.Control, task, (nint)operation, argument, 0, 0, 0);
+
+    /// <summary>Signals a notification, or gives the caller a file descriptor that becomes readable when it is signalled (eight bytes: how often).</summary>
+    /// <param name="slot">Slot of the notification.</param>
+    /// <param name="operation">Signal or Descriptor.</param>
+    public static long Notification(int slot, NotificationOperation operation) =>
+        TEntry.Enter(Call.Notification, slot, (nint)operation, 0, 0, 0, 0);
+
+    /// <summary>Opens a path beneath a directory capability and gives the caller the file descriptor. Neither .. nor a link leads out of the directory.</summary>
+    /// <param name="slot">Slot of the directory.</param>
+    /// <param name="operation">Open.</param>
+    /// <param name="flags">Of open(2): access mode, O_CREAT, O_EXCL, O_TRUNC, O_APPEND, O_NONBLOCK, O_DIRECTORY, O_NOFOLLOW, O_CLOEXEC; the kernel adds O_NONBLOCK and O_CLOEXEC.</param>
+    public static long Descriptor(int slot, DescriptorOperation operation, int flags) =>
+        TEntry.Enter(Call.Descriptor, slot, (nint)operation, flags, 0, 0, 0);
+
+    /// <summary>Writes a line to the kernel's log.</summary>
+    /// <param name="slot">Slot of the log.</param>
+    public static long Log(int slot) =>
+        TEntry.Enter(Call.Log, slot, 0, 0, 0, 0, 0);
+
+    /// <summary>What a task has used and uses.</summary>
+    /// <param name="task">Slot of the task.</param>
+    public static long Statistics(int task) =>
+        TEntry.Enter(Call.Statistics, task, 0, 0, 0, 0, 0);
+
+    /// <summary>The version of this ABI. It grows when a call, an argument or a layout changes its meaning.</summary>
+    public static long Version() =>
+        TEntry.Enter(Call.Version, 0, 0, 0, 0, 0, 0);
+}
