@@ -26,14 +26,14 @@ public static partial class ContainerSpecs
         {
             Id = id, Layers = image.Layers, Writable = "containers/" + id, LogPath = logPath, PodAddress = address.Pod, PodLoopback = address.Loopback,
             Arguments = [.. command.Concat(arguments).Select(Expand)], Environment = [.. environment.Select(pair => $"{pair.Key}={pair.Value}")],
-            WorkingDirectory = container["workingDir"]?.ToString() ?? (image.WorkingDirectory.Length > 0 ? image.WorkingDirectory : "/"), Hostname = pod["metadata"]!["name"]!.ToString(),
+            WorkingDirectory = container["workingDir"]?.ToString() ?? (image.WorkingDirectory.Length > 0 ? image.WorkingDirectory : "/"), Hostname = PodFiles.Hostname(pod),
             UserId = Id("runAsUser"), GroupId = Id("runAsGroup"), Capabilities = [.. capabilities], Mounts = [.. Mounts(pod, container, desired.Uid)],
         };
     }
 
     private static Dictionary<string, string> Environment(JsonObject pod, JsonObject container, Image image, PodAddress address, DesiredPod desired, NodeOptions options)
     {
-        var environment = new Dictionary<string, string> { ["PATH"] = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", ["HOSTNAME"] = pod["metadata"]!["name"]!.ToString() };
+        var environment = new Dictionary<string, string> { ["PATH"] = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", ["HOSTNAME"] = PodFiles.Hostname(pod) };
         foreach (var variable in image.Environment)
             if (variable.IndexOf('=', StringComparison.Ordinal) is > 0 and var at) environment[variable[..at]] = variable[(at + 1)..];
         foreach (var (name, value) in desired.ServiceEnvironment) environment[name] = value;

@@ -140,7 +140,7 @@ public sealed class NodeAgent(NodeOptions options, KernelProcess kernel, HttpCli
     private void Want(DesiredPod desired)
     {
         if (_pods.TryGetValue(desired.Uid, out var worker)) { worker.Update(desired); return; }
-        worker = new PodWorker(desired, options, kernel.Service, _images, _addresses.Take(), Report);
+        worker = new PodWorker(desired, options, () => kernel.Service, _images, _addresses.Take(), Report);
         _pods[desired.Uid] = worker;
         Metrics.Pods.Set(_pods.Count);
         _ = worker.Completion.ContinueWith(ended =>

@@ -1,72 +1,97 @@
 using System.Globalization;
-using System.Text;
 using System.Text.Json.Nodes;
 using System.Threading.Channels;
 using Eyrie.Manifests;
 using Eyrie.Manifests.Permissions;
 using Eyrie.Microkernel.Client;
 using Eyrie.Node.Contract.V1;
+using Eyrie.Node.Probes;
 
 namespace Eyrie.Node;
 
-/// <summary>One pod on this node: observes, asks <see cref="PodPlan"/>, acts, reports; until nothing of it is left.</summary>
+/// <summary>One pod on this node: observes, asks <see cref="PodPlan"/>, acts, reports; until nothing of it is left. What takes time runs beside and tells by a signal.</summary>
 public sealed class PodWorker
 {
     private static readonly TimeSpan LongestDrain = TimeSpan.FromSeconds(5), DrainCheck = TimeSpan.FromMilliseconds(50);
-    private static readonly HttpClient ProbeClient = new(new SocketsHttpHandler { UseProxy = false, PooledConnectionLifetime = TimeSpan.Zero });
 
     private readonly NodeOptions _options;
-    private readonly IContainerService _containers;
+    private readonly Func<IContainerService> _containers;
     private readonly ImageStore _images;
     private readonly PodAddress _address;
     private readonly Action<NodeMessage> _report;
     private readonly Channel<Action> _signals = Channel.CreateUnbounded<Action>(new UnboundedChannelOptions { SingleReader = true });
     private readonly List<ContainerRecord> _records;
-    private readonly Dictionary<string, CancellationTokenSource> _probes = [];
+    private readonly PodFiles _files;
     private readonly DateTimeOffset _started = DateTimeOffset.UtcNow;
-    private readonly CancellationTokenSource _ended = new();
     private DesiredPod _desired;
     private JsonObject _pod;
     private JsonObject? _status;
-    private DateTimeOffset? _termSent;
+    private DateTimeOffset? _terminatingSince;
     private bool _drained, _draining, _removed;
 
     public string Uid => _desired.Uid;
     public string Namespace => _pod["metadata"]!["namespace"]!.ToString();
     public string Name => _pod["metadata"]!["name"]!.ToString();
     public string Address => _address.Pod;
+    public string Loopback => _address.Loopback;
     public Task Completion { get; }
 
-    public PodWorker(DesiredPod desired, NodeOptions options, IContainerService containers, ImageStore images, PodAddress address, Action<NodeMessage> report)
+    public PodWorker(DesiredPod desired, NodeOptions options, Func<IContainerService> containers, ImageStore images, PodAddress address, Action<NodeMessage> report)
     {
         (_desired, _options, _containers, _images, _address, _report) = (desired, options, containers, images, address, report);
         _pod = JsonNode.Parse(desired.PodJson)!.AsObject();
-        _records = [.. Specs("initContainers").Select(spec => new ContainerRecord(spec["name"]!.ToString(), spec["image"]!.ToString(), true)),
-            .. Specs("containers").Select(spec => new ContainerRecord(spec["name"]!.ToString(), spec["image"]!.ToString(), false))];
+        _files = new PodFiles(options, desired.Uid, address);
+        _records = [.. Specs("initContainers").Select(spec => Record(spec, true)), .. Specs("containers").Select(spec => Record(spec, false))];
+        if (_records.Any(record => record.Role == ContainerRole.Init))
+            foreach (var record in _records.Where(record => record.Role == ContainerRole.Main)) record.Waiting = ("PodInitializing", "");
         Completion = Task.Run(RunAsync);
     }
 
-    private IEnumerable<JsonObject> Specs(string list) => (_pod["spec"]?[list] as JsonArray ?? []).OfType<JsonObject>();
-    private string RestartPolicy => _pod["spec"]?["restartPolicy"]?.ToString() ?? "Always";
+    private static ContainerRecord Record(JsonObject spec, bool init) => new(spec["name"]!.ToString(), spec["image"]!.ToString(), ContainerRecord.RoleOf(spec, init));
 
-    public void Update(DesiredPod desired) => _signals.Writer.TryWrite(() =>
+    private IEnumerable<JsonObject> Specs(string list) => (_pod["spec"]?[list] as JsonArray ?? []).OfType<JsonObject>();
+    private JsonObject Spec(ContainerRecord record) => Specs(record.Role == ContainerRole.Main ? "containers" : "initContainers").First(spec => spec["name"]!.ToString() == record.Name);
+    private string RestartPolicy => _pod["spec"]?["restartPolicy"]?.ToString() ?? "Always";
+    private bool Terminating => _desired.Terminating || _removed;
+
+    private void Signal(Action action) => _signals.Writer.TryWrite(action);
+
+    public void Update(DesiredPod desired) => Signal(() =>
     {
         _desired = desired;
         _pod = JsonNode.Parse(desired.PodJson)!.AsObject();
-        WriteHosts();
+        _files.Write(desired, _pod);
+        foreach (var record in _records) Changed(record);
         if (desired.Terminating) Drain();
     });
 
-    public void Remove() => _signals.Writer.TryWrite(() => _removed = true);
-
-    public void ContainerExited(ContainerExited exited) => _signals.Writer.TryWrite(() =>
+    /// <summary>What a container waits for may be there now; another image is another container.</summary>
+    private void Changed(ContainerRecord record)
     {
-        if (_records.FirstOrDefault(record => record.Id == exited.ContainerId) is { Running: true } record) Ended(record, exited.ExitCode, exited.OutOfMemory);
+        if (record.Waiting?.Reason == "CreateContainerConfigError") record.RetryAt = record.RetryAt is null ? null : DateTimeOffset.UtcNow;
+        var image = Spec(record)["image"]!.ToString();
+        if (image == record.Image) return;
+        record.Image = image;
+        if (record.RetryAt is not null) record.RetryAt = DateTimeOffset.UtcNow;
+        if (record is { Running: true, Stop: null }) Stop(record, Grace(null), $"Container {record.Name} definition changed, will be restarted");
+    }
+
+    public void Remove() => Signal(() =>
+    {
+        _removed = true;
+        foreach (var record in _records.Where(record => record.Starting)) record.Beside.Cancel();
+    });
+
+    public void ContainerExited(ContainerExited exited) => Signal(() =>
+    {
+        if (_records.FirstOrDefault(record => record.Id == exited.ContainerId) is not { } record) return;
+        if (record.Starting) record.Early = exited;
+        else if (record.Running) Ended(record, exited.ExitCode, exited.OutOfMemory);
     });
 
     public bool Owns(string containerId) => _records.Any(record => record.Id == containerId);
 
-    public void Denied(CapabilityDenied denied) => _signals.Writer.TryWrite(() =>
+    public void Denied(CapabilityDenied denied) => Signal(() =>
     {
         if (_records.FirstOrDefault(record => record.Id == denied.ContainerId) is not { } record) return;
         var remedy = Remedy.For(denied.MissingEntry, Namespace).Replace("\n", "\n  ", StringComparison.Ordinal);
@@ -78,8 +103,8 @@ public sealed class PodWorker
     /// <summary>Log file of a container's newest (or, with previous, last but one) run.</summary>
     public string? LogFile(string? container, bool previous)
     {
-        var record = _records.FirstOrDefault(record => container is null or "" ? !record.IsInit : record.Name == container);
-        int run = (record?.Attempts ?? 0) - (previous ? 2 : 1);
+        var record = _records.FirstOrDefault(record => container is null or "" ? record.Role == ContainerRole.Main : record.Name == container);
+        int run = (record?.Runs ?? 0) - (previous ? 2 : 1);
         return record is null || run < 0 ? null : Path.Combine(_options.StateDirectory, LogPath(record.Name, run));
     }
 
@@ -87,28 +112,32 @@ public sealed class PodWorker
 
     private async Task RunAsync()
     {
-        Directory.CreateDirectory(Path.Combine(_options.StateDirectory, "logs", Uid));
-        Directory.CreateDirectory(Path.Combine(_options.StateDirectory, "pods", Uid));
-        foreach (var volume in Specs("volumes").Where(volume => volume["emptyDir"] is not null))
-            Directory.CreateDirectory(Path.Combine(_options.StateDirectory, "pods", Uid, "volumes", volume["name"]!.ToString()), (UnixFileMode)0b111_111_111);
-        WriteHosts();
+        _files.Create(_desired, _pod);
         if (_desired.Terminating) Drain();
         while (true)
         {
             Report();
             var now = DateTimeOffset.UtcNow;
-            var view = new PodView([.. _records.Select(record => record.View())], RestartPolicy, _desired.Terminating || _removed, _drained || _removed, _termSent, _removed ? TimeSpan.Zero : TimeSpan.FromSeconds(_desired.GraceSeconds));
+            var view = new PodView([.. _records.Select(record => record.View(Hooks.Of(Spec(record), "preStop") is not null))], RestartPolicy, Terminating, _drained || _removed, _terminatingSince,
+                _removed ? TimeSpan.Zero : TimeSpan.FromSeconds(_desired.GraceSeconds));
             switch (PodPlan.Decide(view, now))
             {
-                case StartContainer start: await StartAsync(_records.First(record => record.Name == start.Name)); break;
-                case SendTerm: _termSent = now; await SignalAsync(15, "Stopping container"); break;
-                case SendKill: await SignalAsync(9, "Killing container"); await SignalledAsync(null); break;
+                case StartContainer start: Start(Named(start.Name)); break;
+                case BeginStop stop:
+                    if (Terminating) _terminatingSince ??= now;
+                    Stop(Named(stop.Name), stop.Grace, $"Stopping container {stop.Name}");
+                    break;
+                case RunStopHook hook: StopHook(Named(hook.Name)); break;
+                case SendTerm term: await SignalAsync(Named(term.Name), 15, StopPhase.TermSent, now); break;
+                case SendKill kill: await SignalAsync(Named(kill.Name), 9, StopPhase.KillSent, now); break;
                 case WaitUntil wait: await SignalledAsync(wait.Time); break;
-                case Finished when _desired.Terminating || _removed: await CleanAsync(); return;
+                case Finished when Terminating: await CleanAsync(); return;
                 case Finished: await SignalledAsync(null); break;
             }
         }
     }
+
+    private ContainerRecord Named(string name) => _records.First(record => record.Name == name);
 
     /// <summary>Takes the next signal, or gives up at the time.</summary>
     private async Task SignalledAsync(DateTimeOffset? until)
@@ -125,98 +154,193 @@ public sealed class PodWorker
         }
     }
 
-    private JsonObject Spec(ContainerRecord record) => Specs(record.IsInit ? "initContainers" : "containers").First(spec => spec["name"]!.ToString() == record.Name);
-
-    private async Task StartAsync(ContainerRecord record)
+    private void Start(ContainerRecord record)
     {
-        try
+        var previous = record.Runs > 0 ? record.Id : "";
+        record.Beside = new CancellationTokenSource();
+        (record.Starting, record.RetryAt, record.Early, record.Id) = (true, null, null, PodFiles.ContainerId(Uid, record.Name, record.Runs));
+        var request = new StartRequest(_pod, Spec(record), _desired, _address, record.Id, LogPath(record.Name, record.Runs), previous);
+        var start = new ContainerStart(_options, _containers(), _images, (reason, message) => Event("Normal", reason, message, 1, record.Name));
+        _ = Task.Run(async () =>
         {
-            if (record.ExitCode is not null) record.Restarts++;
-            record.RetryAt = null;
-            var image = await _images.EnsureAsync(record.Image, _ended.Token);
-            record.ImageId = image.Digest;
-            var id = string.Create(CultureInfo.InvariantCulture, $"{Uid[..13]}-{record.Name}-{record.Attempts}");
-            id = id.Length > 63 ? id[..63] : id;
-            var old = record.Id;
-            if (old.Length > 0) await _containers.DeleteAsync(old, CancellationToken.None);
-            foreach (var directory in new[] { "upper", "work", "root" }) Directory.CreateDirectory(Path.Combine(_options.StateDirectory, "containers", id, directory));
-            var capabilities = _desired.Capabilities.First(set => set.Container == record.Name).Entries;
-            var spec = ContainerSpecs.For(_pod, Spec(record), image, id, LogPath(record.Name, record.Attempts), _address, capabilities, _desired, _options);
-            record.Attempts++;
-            await _containers.CreateAsync(spec, CancellationToken.None);
-            record.Id = id;
-            await _containers.StartAsync(id, CancellationToken.None);
-            (record.Running, record.Waiting, record.StartedAt, record.Ready) = (true, null, DateTimeOffset.UtcNow, Spec(record)["readinessProbe"] is null);
-            Event("Normal", "Started", $"Started container {record.Name}", 1, record.Name);
-            await VerifyAsync(record, capabilities);
-            StartProbe(record);
-        }
-        catch (ImageUnavailableException exception)
-        {
-            Retry(record, record.Waiting?.Reason is "ErrImagePull" or "ImagePullBackOff" ? "ImagePullBackOff" : "ErrImagePull", exception.Message);
-        }
-        catch (ContainerConfigException exception)
-        {
-            Retry(record, "CreateContainerConfigError", exception.Message);
-        }
-        catch (Exception exception) when (exception is HttpRequestException or IOException or ContainerServiceException or InvalidDataException)
-        {
-            Retry(record, exception is ContainerServiceException ? "RunContainerError" : "ErrImagePull", exception.Message);
-        }
+            try
+            {
+                var started = await start.RunAsync(request, record.Beside.Token);
+                Signal(() => Started(record, started));
+                await VerifyAsync(record, request);
+                await PostStartAsync(record, request.Container, record.Beside.Token);
+            }
+            catch (Exception exception)
+            {
+                Signal(() => NotStarted(record, previous, exception));
+            }
+        });
     }
 
-    private void Retry(ContainerRecord record, string reason, string message)
+    private void Started(ContainerRecord record, StartedContainer started)
     {
-        bool told = record.Waiting == (reason, message);
-        record.Waiting = (reason, message);
-        record.RetryAt = DateTimeOffset.UtcNow + PodPlan.BackOff(record.Attempts++);
-        if (!told) Event("Warning", "Failed", message, 1, record.Name);
+        bool again = record.Runs++ > 0;
+        if (again) record.Restarts++;
+        (record.Running, record.Waiting, record.Failures, record.StartedAt, record.ImageId, record.WorkingDirectory) = (true, null, 0, started.At, started.Image.Digest, started.WorkingDirectory);
+        Event("Normal", "Started", $"Started container {record.Name}", 1, record.Name);
+        if (Hooks.Of(Spec(record), "postStart") is null) Begun(record);
+        if (record.Early is { } exited) Ended(record, exited.ExitCode, exited.OutOfMemory);
+        if (record.Runs > 2) File.Delete(Path.Combine(_options.StateDirectory, LogPath(record.Name, record.Runs - 3)));
+    }
+
+    /// <summary>Nothing of its start is left to do: the next container may start, and its probes begin.</summary>
+    private void Begun(ContainerRecord record)
+    {
+        record.Starting = false;
+        if (!record.Running || record.Stop is not null) return;
+        var spec = Spec(record);
+        record.Started = spec["startupProbe"] is null;
+        record.Ready = record.Started && spec["readinessProbe"] is null;
+        if (record.Started) Probe(record, [ProbeKind.Liveness, ProbeKind.Readiness]);
+        else Probe(record, [ProbeKind.Startup]);
+    }
+
+    private void NotStarted(ContainerRecord record, string previous, Exception exception)
+    {
+        record.Starting = false;
+        if (record.Running) // after its start: the set that it holds could not be read, or the service is gone
+        {
+            Stop(record, TimeSpan.Zero, $"Container {record.Name} could not be checked and is ended: {exception.Message}");
+            return;
+        }
+        record.Id = previous;
+        if (exception is OperationCanceledException) return; // the pod is to end
+        var reason = exception switch
+        {
+            ImageUnavailableException or HttpRequestException => record.Waiting?.Reason is "ErrImagePull" or "ImagePullBackOff" ? "ImagePullBackOff" : "ErrImagePull",
+            ContainerConfigException => "CreateContainerConfigError",
+            _ => "RunContainerError",
+        };
+        bool told = record.Waiting?.Message == exception.Message;
+        record.Waiting = (reason, exception.Message);
+        record.RetryAt = DateTimeOffset.UtcNow + BackOff.AfterFailures(++record.Failures);
+        if (!told) Event("Warning", "Failed", exception.Message, 1, record.Name);
+        else if (reason == "ImagePullBackOff") Event("Normal", "BackOff", $"Back-off pulling image \"{record.Image}\"", 1, record.Name);
     }
 
     /// <summary>The set that the kernel holds must be the set that was compiled; otherwise the container ends at once.</summary>
-    private async Task VerifyAsync(ContainerRecord record, IEnumerable<string> compiled)
+    private async Task VerifyAsync(ContainerRecord record, StartRequest request)
     {
-        var held = await _containers.ReadCapabilitiesAsync(record.Id, CancellationToken.None);
-        if (compiled.Order(StringComparer.Ordinal).SequenceEqual(held)) return;
+        var compiled = request.Desired.Capabilities.First(set => set.Container == record.Name).Entries.Order(StringComparer.Ordinal);
+        var held = await _containers().ReadCapabilitiesAsync(request.Id, CancellationToken.None);
+        if (compiled.SequenceEqual(held)) return;
         Event("Warning", "CapabilityMismatch", $"container {record.Name}: the kernel holds [{string.Join("; ", held)}], compiled is [{string.Join("; ", compiled)}]", 1, record.Name);
-        await _containers.SignalAsync(record.Id, 9, CancellationToken.None);
+        await _containers().SignalAsync(request.Id, 9, CancellationToken.None);
     }
 
-    private void StartProbe(ContainerRecord record)
+    private ProbeChecks Checks(string id, JsonObject container, string workingDirectory) => new(_address.Pod, container, (command, cancellationToken) =>
+        _containers().ExecAsync(id, new ExecSpec { Arguments = command, WorkingDirectory = workingDirectory }, cancellationToken));
+
+    private async Task PostStartAsync(ContainerRecord record, JsonObject container, CancellationToken cancellationToken)
     {
-        if (Spec(record)["readinessProbe"] is not JsonObject probe) return;
-        var stop = CancellationTokenSource.CreateLinkedTokenSource(_ended.Token);
-        _probes[record.Name] = stop;
-        var id = record.Id;
-        var running = new Probe(probe, Spec(record), _address.Pod, ProbeClient).RunAsync(ready => _signals.Writer.TryWrite(() =>
+        if (Hooks.Of(container, "postStart") is not { } hook) return;
+        ProbeOutcome outcome;
+        try
         {
-            if (record.Id == id && record.Running) record.Ready = ready;
-        }), stop.Token);
-        _ = running.ContinueWith(_ => stop.Dispose(), CancellationToken.None, TaskContinuationOptions.ExecuteSynchronously, TaskScheduler.Default);
+            outcome = await Hooks.RunAsync(hook, Checks(record.Id, container, record.WorkingDirectory), cancellationToken);
+        }
+        catch (OperationCanceledException)
+        {
+            outcome = new ProbeOutcome(true, ""); // it has ended meanwhile
+        }
+        Signal(() =>
+        {
+            if (!outcome.Success && record.Running)
+            {
+                Event("Warning", "FailedPostStartHook", $"PostStartHook failed: {outcome.Message}", 1, record.Name);
+                record.Starting = false;
+                Stop(record, Grace(null), $"FailedPostStartHook: container {record.Name} is ended");
+            }
+            else Begun(record);
+        });
+    }
+
+    private void Probe(ContainerRecord record, IEnumerable<ProbeKind> kinds)
+    {
+        var container = Spec(record);
+        var checks = Checks(record.Id, container, record.WorkingDirectory);
+        foreach (var kind in kinds)
+            if (container[ProbeNames.Field(kind)] is JsonObject probe)
+            {
+                var (id, cancellation) = (record.Id, record.Beside.Token);
+                var runner = new ProbeRunner(kind, ProbeTiming.From(probe), ProbeChecks.OverNetwork(probe), token => checks.AskAsync(probe, token));
+                _ = runner.RunAsync((state, outcome) => Signal(() =>
+                {
+                    if (record.Id == id && record.Running) Probed(record, kind, probe, state, outcome);
+                }), cancellation);
+            }
+    }
+
+    private void Probed(ContainerRecord record, ProbeKind kind, JsonObject probe, ProbeState state, ProbeOutcome outcome)
+    {
+        if (!outcome.Success) Event("Warning", "Unhealthy", $"{kind} probe failed: {outcome.Message}", 1, record.Name);
+        if (kind == ProbeKind.Readiness) record.Ready = state.Holds == true;
+        if (kind == ProbeKind.Startup && state.Holds == true && !record.Started)
+        {
+            record.Started = true;
+            record.Ready = Spec(record)["readinessProbe"] is null;
+            Probe(record, [ProbeKind.Liveness, ProbeKind.Readiness]);
+        }
+        if (state.Fatal(kind) && record.Stop is null && !Terminating) Stop(record, Grace(probe), $"Container {record.Name} failed {ProbeNames.Word(kind)} probe, will be restarted");
+    }
+
+    /// <summary>The probe's own grace, or else the pod's.</summary>
+    private TimeSpan Grace(JsonObject? probe) => TimeSpan.FromSeconds((probe?["terminationGracePeriodSeconds"] ?? _pod["spec"]?["terminationGracePeriodSeconds"])?.GetValue<long>() ?? 30);
+
+    private void Stop(ContainerRecord record, TimeSpan grace, string message)
+    {
+        record.Stop = new ContainerStop(DateTimeOffset.UtcNow, grace);
+        Event("Normal", "Killing", message, 1, record.Name);
+    }
+
+    private void StopHook(ContainerRecord record)
+    {
+        record.Stop = record.Stop! with { Phase = StopPhase.Hook };
+        var (id, container, cancellation) = (record.Id, Spec(record), record.Beside.Token);
+        _ = Task.Run(async () =>
+        {
+            var outcome = new ProbeOutcome(true, "");
+            try
+            {
+                outcome = await Hooks.RunAsync(Hooks.Of(container, "preStop")!, Checks(id, container, record.WorkingDirectory), cancellation);
+            }
+            catch (OperationCanceledException)
+            {
+                // It has ended meanwhile.
+            }
+            Signal(() =>
+            {
+                if (!outcome.Success) Event("Warning", "FailedPreStopHook", $"PreStopHook failed: {outcome.Message}", 1, record.Name);
+                if (record.Id == id && record.Stop is { Phase: StopPhase.Hook } stop) record.Stop = stop with { Phase = StopPhase.HookDone };
+            });
+        });
     }
 
     private void Ended(ContainerRecord record, int exitCode, bool outOfMemory)
     {
-        (record.Running, record.Ready, record.ExitCode, record.OutOfMemory, record.FinishedAt) = (false, false, exitCode, outOfMemory, DateTimeOffset.UtcNow);
-        if (_probes.Remove(record.Name, out var probe)) probe.Cancel();
-        bool again = !_desired.Terminating && (RestartPolicy == "Always" && !record.IsInit || (RestartPolicy != "Never" && exitCode != 0));
-        record.Waiting = again ? ("CrashLoopBackOff", $"back-off {PodPlan.BackOff(record.Restarts).TotalSeconds:0}s restarting failed container={record.Name} pod={Name}_{Namespace}({Uid})") : null;
-        if (again) Event("Warning", "BackOff", $"Back-off restarting failed container {record.Name} in pod {Name}", 1, record.Name);
+        var reason = outOfMemory ? "OOMKilled" : exitCode == 0 ? "Completed" : "Error";
+        record.Ended(new ContainerEnd(exitCode, reason, record.StartedAt, DateTimeOffset.UtcNow, _files.TerminationMessage(record, Spec(record), LogFile(record.Name, false), exitCode), record.Id));
+        var wait = BackOff.AfterEnds(record.Ends);
+        if (Terminating || wait == TimeSpan.Zero || !PodPlan.Restarts(RestartPolicy, record.Role, exitCode)) return;
+        record.Waiting = ("CrashLoopBackOff", $"back-off {Wording.Duration(wait)} restarting failed container={record.Name} pod={Name}_{Namespace}({Uid})");
+        Event("Warning", "BackOff", $"Back-off restarting failed container {record.Name} in pod {Name}_{Namespace}({Uid})", 1, record.Name);
     }
 
-    private async Task SignalAsync(int signal, string word)
+    private async Task SignalAsync(ContainerRecord record, int signal, StopPhase phase, DateTimeOffset now)
     {
-        foreach (var record in _records.Where(record => record.Running))
+        record.Stop = record.Stop! with { Phase = phase, TermAt = record.Stop.TermAt ?? now };
+        try
         {
-            Event("Normal", "Killing", $"{word} {record.Name}", 1, record.Name);
-            try
-            {
-                await _containers.SignalAsync(record.Id, signal, CancellationToken.None);
-            }
-            catch (ContainerServiceException exception) when (exception.Error is ContainerError.WrongState or ContainerError.UnknownContainer)
-            {
-                // It has ended by itself; its exit is on the way.
-            }
+            await _containers().SignalAsync(record.Id, signal, CancellationToken.None);
+        }
+        catch (ContainerServiceException exception) when (exception.Error is ContainerError.WrongState or ContainerError.UnknownContainer)
+        {
+            // It has ended by itself; its exit is on the way.
         }
     }
 
@@ -225,6 +349,7 @@ public sealed class PodWorker
     {
         if (_draining) return;
         _draining = true;
+        foreach (var record in _records.Where(record => record is { Starting: true, Running: false })) record.Beside.Cancel();
         var longest = TimeSpan.FromSeconds(Math.Min(_desired.GraceSeconds, LongestDrain.TotalSeconds));
         Task.Run(async () =>
         {
@@ -234,19 +359,8 @@ public sealed class PodWorker
                 idle = Connections.Count(_address.Pod) == 0 ? idle + 1 : 0;
                 await Task.Delay(DrainCheck);
             }
-            _signals.Writer.TryWrite(() => _drained = true);
+            Signal(() => _drained = true);
         });
-    }
-
-    private void WriteHosts()
-    {
-        var hosts = new StringBuilder("127.0.0.1\tlocalhost\n").Append(CultureInfo.InvariantCulture, $"{_address.Pod}\t{Name}\n");
-        foreach (var alias in _desired.HostAliases) hosts.Append(CultureInfo.InvariantCulture, $"{alias.Address}\t{string.Join(' ', alias.Names)}\n");
-        var directory = Path.Combine(_options.StateDirectory, "pods", Uid);
-        Directory.CreateDirectory(directory);
-        // Written in place: the file is mounted into the containers, a new one under its name would not be seen.
-        File.WriteAllText(Path.Combine(directory, "hosts"), hosts.ToString());
-        File.WriteAllText(Path.Combine(directory, "hostname"), Name + "\n");
     }
 
     private void Event(string type, string reason, string message, int count, string container) =>
@@ -270,11 +384,8 @@ public sealed class PodWorker
 
     private async Task CleanAsync()
     {
-        await _ended.CancelAsync();
-        foreach (var record in _records.Where(record => record.Id.Length > 0)) await _containers.DeleteAsync(record.Id, CancellationToken.None);
-        foreach (var directory in Directory.EnumerateDirectories(Path.Combine(_options.StateDirectory, "containers"), Uid[..13] + "-*")) Directory.Delete(directory, true);
-        Directory.Delete(Path.Combine(_options.StateDirectory, "pods", Uid), true);
-        Directory.Delete(Path.Combine(_options.StateDirectory, "logs", Uid), true);
+        foreach (var record in _records.Where(record => record.Id.Length > 0)) await _containers().DeleteAsync(record.Id, CancellationToken.None);
+        _files.Remove();
         _report(new NodeMessage { PodGone = new PodGone { Uid = Uid, Namespace = Namespace, Name = Name, StatusJson = Status().ToJsonString() } });
     }
 }

@@ -1,0 +1,55 @@
+using System.Text.Json.Nodes;
+using Eyrie.Microkernel.Client;
+
+namespace Eyrie.Node;
+
+/// <summary>How a run of a container ended, as it stands in a v1.ContainerStateTerminated.</summary>
+public sealed record ContainerEnd(int ExitCode, string Reason, DateTimeOffset? StartedAt, DateTimeOffset FinishedAt, string Message, string Id);
+
+/// <summary>One container's facts, as they stand in a v1.ContainerStatus. Changed by its pod's worker alone.</summary>
+public sealed class ContainerRecord(string name, string image, ContainerRole role)
+{
+    public string Name { get; } = name;
+    public ContainerRole Role { get; } = role;
+    public string Image { get; set; } = image;
+    public string ImageId { get; set; } = "";
+    /// <summary>Of the newest run, also while it is being made; empty: there was none.</summary>
+    public string Id { get; set; } = "";
+    public string WorkingDirectory { get; set; } = "/";
+    /// <summary>How many runs there were; the newest one's log has this number less one.</summary>
+    public int Runs { get; set; }
+    public bool Starting { get; set; }
+    public bool Running { get; set; }
+    public bool Started { get; set; }
+    public bool Ready { get; set; }
+    public int Restarts { get; set; }
+    public DateTimeOffset? StartedAt { get; set; }
+    public ContainerEnd? End { get; set; }
+    /// <summary>Ends in a row, each sooner than <see cref="BackOff.Forgiven"/> after its start.</summary>
+    public int Ends { get; set; }
+    /// <summary>Starts in a row that failed.</summary>
+    public int Failures { get; set; }
+    public DateTimeOffset? RetryAt { get; set; }
+    public ContainerStop? Stop { get; set; }
+    /// <summary>It ended before its start was told.</summary>
+    public ContainerExited? Early { get; set; }
+    /// <summary>Ends what goes on beside the run: its start, its probes.</summary>
+    public CancellationTokenSource Beside { get; set; } = new();
+    /// <summary>Why it is not running: reason and message.</summary>
+    public (string Reason, string Message)? Waiting { get; set; } = ("ContainerCreating", "");
+
+    public static ContainerRole RoleOf(JsonObject spec, bool init) => !init ? ContainerRole.Main : spec["restartPolicy"]?.ToString() == "Always" ? ContainerRole.Sidecar : ContainerRole.Init;
+
+    public ContainerView View(bool hasStopHook) => new(Name, Role)
+    {
+        Starting = Starting, Running = Running, Started = Started, ExitCode = End?.ExitCode, BackOff = BackOff.AfterEnds(Ends), FinishedAt = End?.FinishedAt, RetryAt = RetryAt, Stop = Stop, HasStopHook = hasStopHook,
+    };
+
+    /// <summary>The run is over.</summary>
+    public void Ended(ContainerEnd end)
+    {
+        (Running, Started, Ready, Starting, Stop, End) = (false, false, false, false, null, end);
+        Ends = end.StartedAt is { } started && end.FinishedAt - started >= BackOff.Forgiven ? 1 : Ends + 1;
+        Beside.Cancel();
+    }
+}

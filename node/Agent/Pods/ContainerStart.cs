@@ -1,0 +1,49 @@
+using System.Text.Json.Nodes;
+using Eyrie.Microkernel.Client;
+using Eyrie.Node.Contract.V1;
+
+namespace Eyrie.Node;
+
+/// <summary>What one start is made from, taken when it begins: nothing of the worker is looked at while it is under way.</summary>
+public sealed record StartRequest(JsonObject Pod, JsonObject Container, DesiredPod Desired, PodAddress Address, string Id, string LogPath, string Previous);
+
+/// <summary>A container that runs now.</summary>
+public sealed record StartedContainer(Image Image, string WorkingDirectory, DateTimeOffset At);
+
+/// <summary>The start of one container: image, files, create, start. What fails leaves nothing behind.</summary>
+public sealed class ContainerStart(NodeOptions options, IContainerService containers, ImageStore images, Action<string, string> tell)
+{
+    /// <param name="request">What to start.</param>
+    /// <param name="cancellationToken">Ends the waiting for the image; what comes after it is short and is done.</param>
+    public async Task<StartedContainer> RunAsync(StartRequest request, CancellationToken cancellationToken)
+    {
+        var name = request.Container["name"]!.ToString();
+        var image = await images.EnsureAsync(request.Container["image"]!.ToString(), cancellationToken);
+        cancellationToken.ThrowIfCancellationRequested();
+        var capabilities = request.Desired.Capabilities.First(set => set.Container == name).Entries;
+        var spec = ContainerSpecs.For(request.Pod, request.Container, image, request.Id, request.LogPath, request.Address, capabilities, request.Desired, options);
+        if (request.Previous.Length > 0) await RemoveAsync(request.Previous);
+        foreach (var directory in new[] { "upper", "work", "root" }) Directory.CreateDirectory(Path.Combine(Scratch(request.Id), directory));
+        try
+        {
+            await containers.CreateAsync(spec, CancellationToken.None);
+            tell("Created", $"Created container: {name}");
+            await containers.StartAsync(request.Id, CancellationToken.None);
+            return new StartedContainer(image, spec.WorkingDirectory, DateTimeOffset.UtcNow);
+        }
+        catch (ContainerServiceException)
+        {
+            await RemoveAsync(request.Id);
+            throw;
+        }
+    }
+
+    private string Scratch(string id) => Path.Combine(options.StateDirectory, "containers", id);
+
+    /// <summary>A container of an earlier run, with what it wrote into its own root.</summary>
+    public async Task RemoveAsync(string id)
+    {
+        await containers.DeleteAsync(id, CancellationToken.None);
+        if (Directory.Exists(Scratch(id))) Directory.Delete(Scratch(id), true);
+    }
+}

@@ -1,0 +1,67 @@
+using System.Globalization;
+using System.Security.Cryptography;
+using System.Text;
+using System.Text.Json.Nodes;
+using Eyrie.Node.Contract.V1;
+
+namespace Eyrie.Node;
+
+/// <summary>What stands on the node's disk for one pod: its hosts file, volumes, logs and termination messages; and its end.</summary>
+public sealed class PodFiles(NodeOptions options, string uid, PodAddress address)
+{
+    private const int LongestMessage = 4096, LongestFromLog = 2048, MostLinesFromLog = 80;
+
+    private string Home => Path.Combine(options.StateDirectory, "pods", uid);
+    private string Logs => Path.Combine(options.StateDirectory, "logs", uid);
+
+    /// <summary>Unique on the node and at most 63 characters: of a long name its beginning and its digest.</summary>
+    public static string ContainerId(string uid, string container, int run)
+    {
+        const int Longest = 36;
+        var name = container.Length <= Longest ? container : container[..(Longest - 9)] + "-" + Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes(container)))[..8];
+        return string.Create(CultureInfo.InvariantCulture, $"{uid[..13]}-{name}-{run}");
+    }
+
+    public void Create(DesiredPod desired, JsonObject pod)
+    {
+        Directory.CreateDirectory(Logs);
+        Directory.CreateDirectory(Home);
+        foreach (var volume in (pod["spec"]?["volumes"] as JsonArray ?? []).OfType<JsonObject>().Where(volume => volume["emptyDir"] is not null))
+            Directory.CreateDirectory(Path.Combine(Home, "volumes", volume["name"]!.ToString()), (UnixFileMode)0b111_111_111);
+        Write(desired, pod);
+    }
+
+    /// <summary>What may change while the pod runs.</summary>
+    public void Write(DesiredPod desired, JsonObject pod)
+    {
+        var hostname = Hostname(pod);
+        var hosts = new StringBuilder("127.0.0.1\tlocalhost\n").Append(CultureInfo.InvariantCulture, $"{address.Pod}\t{hostname}\n");
+        foreach (var alias in desired.HostAliases) hosts.Append(CultureInfo.InvariantCulture, $"{alias.Address}\t{string.Join(' ', alias.Names)}\n");
+        // Written in place: the file is mounted into the containers, a new one under its name would not be seen.
+        File.WriteAllText(Path.Combine(Home, "hosts"), hosts.ToString());
+        File.WriteAllText(Path.Combine(Home, "hostname"), hostname + "\n");
+    }
+
+    public static string Hostname(JsonObject pod)
+    {
+        var name = pod["spec"]?["hostname"]?.ToString() is { Length: > 0 } given ? given : pod["metadata"]!["name"]!.ToString();
+        return name.Length <= 63 ? name : name[..63].TrimEnd('-', '.'); // the longest that Linux takes
+    }
+
+    /// <summary>What the run left in its termination message file or, where its policy says so and it failed, the end of its log.</summary>
+    public string TerminationMessage(ContainerRecord record, JsonObject container, string? log, int exitCode)
+    {
+        _ = record;
+        if (exitCode == 0 || container["terminationMessagePolicy"]?.ToString() != "FallbackToLogsOnError" || log is null || !File.Exists(log)) return "";
+        var lines = File.ReadLines(log).TakeLast(MostLinesFromLog).Select(line => line.Split(' ', 4) is [_, _, _, var text] ? text : "");
+        var message = string.Join('\n', lines) + "\n";
+        return message.Length <= LongestFromLog ? message : message[^LongestFromLog..];
+    }
+
+    public void Remove()
+    {
+        foreach (var directory in Directory.EnumerateDirectories(Path.Combine(options.StateDirectory, "containers"), uid[..13] + "-*")) Directory.Delete(directory, true);
+        if (Directory.Exists(Home)) Directory.Delete(Home, true);
+        if (Directory.Exists(Logs)) Directory.Delete(Logs, true);
+    }
+}
