@@ -1,6 +1,8 @@
 using Akka.Actor;
 using Akka.Hosting;
+using Eyrie.ControlPlane.Controllers.Scheduling;
 using Eyrie.ControlPlane.Resources;
+using Eyrie.ControlPlane.Scheduler;
 using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Routing;
 using Microsoft.Extensions.DependencyInjection;
@@ -38,7 +40,7 @@ public static class ControllerComposition
         var replicaSets = system.ActorOf(Props.Create(() => new WorkloadController(Kinds.ReplicaSet, Kinds.Pod, replicaSet, cache, objects, clock)), "replicasets");
         Decide endpoints = (name, known, _) => known.Get(Kinds.Service, name) is { } item ? EndpointObjectsPlan.Decide(item, known.All(Kinds.Pod), known.All(Kinds.EndpointSlice), known.Get(Kinds.Endpoints, name)) : [];
         var services = system.ActorOf(Props.Create(() => new WorkloadController(Kinds.Service, Kinds.EndpointSlice, endpoints, cache, objects, clock, SelectedBy)), "services");
-        var scheduler = system.ActorOf(Props.Create(() => new SchedulerActor(cache, objects, events)), "scheduler");
+        var scheduler = system.ActorOf(Props.Create(() => new SchedulerActor(cache, objects, events, clock, new PlacementOptions(0, 0))), "scheduler");
         var garbage = system.ActorOf(Props.Create(() => new GarbageActor(cache, objects)), "garbage");
         var sessions = system.ActorOf(Props.Create(() => new NodeSessionsActor(cache, objects, events, clock, options)), "node-sessions");
         registry.Register<NodeSessionsActor>(sessions);

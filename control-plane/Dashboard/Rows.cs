@@ -2,6 +2,7 @@ using System.Collections.Immutable;
 using System.Globalization;
 using System.Text.Json.Nodes;
 using Eyrie.ControlPlane.Controllers;
+using Eyrie.ControlPlane.Controllers.Scheduling;
 using Eyrie.ControlPlane.Resources;
 
 namespace Eyrie.ControlPlane.Dashboard;
@@ -46,8 +47,8 @@ public static class Rows
 
     private static NodeRow Node(JsonObject node, List<JsonObject> here)
     {
-        var capacity = SchedulerPlan.Capacity(node);
-        var requested = here.Select(SchedulerPlan.Requests).ToList();
+        var capacity = NodeReader.Capacity(node);
+        var requested = here.Select(PodRequests.Of).ToList();
         return new NodeRow(node.Name(), Words.NodeStatus(node), node.IsReady(), here.Count, capacity.Pods, requested.Sum(amounts => amounts.CpuMilli), capacity.CpuMilli,
             requested.Sum(amounts => amounts.MemoryBytes), capacity.MemoryBytes, node["status"]?["nodeInfo"]?["kernelVersion"]?.ToString() ?? "", Created(node));
     }
