@@ -1,3 +1,5 @@
+using Eyrie.Node.Contract.V1;
+
 namespace Eyrie.ControlPlane.Controllers;
 
 /// <summary>What the API server asks of a node through the node's session.</summary>
@@ -10,6 +12,13 @@ public interface INodeGateway
     /// <summary>The capability sets of a pod's containers, read back from the node's kernel: container name to entry lines.</summary>
     /// <exception cref="NodeUnreachableException">The node has no session.</exception>
     Task<IReadOnlyDictionary<string, IReadOnlyList<string>>> ReadCapabilitiesAsync(string nodeName, string podUid, CancellationToken cancellationToken);
+
+    /// <summary>Begins an exec, attach or port-forward.</summary>
+    /// <param name="nodeName">Where the pod runs.</param>
+    /// <param name="request">What to do; its id is given here.</param>
+    /// <param name="cancellationToken">Ends the attempt, not the stream.</param>
+    /// <exception cref="NodeUnreachableException">The node has no session, or did not answer.</exception>
+    Task<INodeStream> OpenStreamAsync(string nodeName, StreamRequest request, CancellationToken cancellationToken);
 }
 
 /// <param name="Container">Container name; null: the only one.</param>

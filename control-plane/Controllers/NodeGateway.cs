@@ -1,5 +1,6 @@
 using System.Collections.Concurrent;
 using System.Runtime.CompilerServices;
+using System.Security.Cryptography;
 using System.Threading.Channels;
 using Akka.Actor;
 using Akka.Hosting;
@@ -12,6 +13,7 @@ public sealed class NodeGateway(IRequiredActor<NodeSessionsActor> sessions) : IN
 {
     private static readonly TimeSpan Answer = TimeSpan.FromSeconds(10);
     private readonly ConcurrentDictionary<string, (string Node, Channel<NodeMessage> Answers)> _waiting = new();
+    private readonly ConcurrentDictionary<string, TaskCompletionSource<INodeStream>> _opening = new();
 
     /// <summary>An answer came in. False: nobody waits for it.</summary>
     public bool Deliver(NodeMessage message)
@@ -75,6 +77,34 @@ public sealed class NodeGateway(IRequiredActor<NodeSessionsActor> sessions) : IN
             _waiting.TryRemove(request.RequestId, out _);
         }
     }
+
+    public async Task<INodeStream> OpenStreamAsync(string nodeName, StreamRequest request, CancellationToken cancellationToken)
+    {
+        request.Id = Convert.ToHexStringLower(RandomNumberGenerator.GetBytes(16));
+        var opened = new TaskCompletionSource<INodeStream>(TaskCreationOptions.RunContinuationsAsynchronously);
+        _opening[request.Id] = opened;
+        bool taken = false;
+        try
+        {
+            await SendAsync(nodeName, new ControlMessage { StreamRequest = request });
+            var stream = await opened.Task.WaitAsync(Answer, cancellationToken);
+            taken = true;
+            return stream;
+        }
+        catch (TimeoutException)
+        {
+            throw new NodeUnreachableException($"node {nodeName} did not open the stream within {Answer.TotalSeconds} s");
+        }
+        finally
+        {
+            // A node that comes now is too late; the stream of one that came just then ends.
+            _opening.TryRemove(request.Id, out _);
+            if (!opened.TrySetCanceled(CancellationToken.None) && !taken) await (await opened.Task).DisposeAsync();
+        }
+    }
+
+    /// <summary>A node opened the call for a stream. False: nobody waits for it.</summary>
+    public bool Opened(string id, INodeStream stream) => _opening.TryRemove(id, out var opened) && opened.TrySetResult(stream);
 
     private Channel<NodeMessage> Wait(string request, string node)
     {

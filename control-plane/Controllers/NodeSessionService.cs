@@ -13,7 +13,7 @@ public sealed class NodeSessionService(IRequiredActor<NodeSessionsActor> session
 
     public override async Task Connect(IAsyncStreamReader<NodeMessage> requestStream, IServerStreamWriter<ControlMessage> responseStream, ServerCallContext context)
     {
-        if (context.RequestHeaders.GetValue("authorization") != "Bearer " + options.NodeToken) throw new RpcException(new Grpc.Core.Status(StatusCode.Unauthenticated, "the node token is wrong or missing"));
+        Authenticate(context);
         using var silent = CancellationTokenSource.CreateLinkedTokenSource(context.CancellationToken);
         silent.CancelAfter(Silence);
         if (!await requestStream.MoveNext(silent.Token) || requestStream.Current.Hello is not { NodeName.Length: > 0 } hello)
@@ -46,6 +46,20 @@ public sealed class NodeSessionService(IRequiredActor<NodeSessionsActor> session
             await silent.CancelAsync();
             await writing;
         }
+    }
+
+    public override async Task Stream(IAsyncStreamReader<StreamFrame> requestStream, IServerStreamWriter<StreamFrame> responseStream, ServerCallContext context)
+    {
+        Authenticate(context);
+        var stream = new NodeStream(requestStream, responseStream);
+        if (!gateway.Opened(context.RequestHeaders.GetValue("stream-id") ?? "", stream)) throw new RpcException(new Grpc.Core.Status(StatusCode.NotFound, "nobody waits for this stream"));
+        await Task.WhenAny(stream.Over, Task.Delay(Timeout.Infinite, context.CancellationToken));
+        await stream.DisposeAsync();
+    }
+
+    private void Authenticate(ServerCallContext context)
+    {
+        if (context.RequestHeaders.GetValue("authorization") != "Bearer " + options.NodeToken) throw new RpcException(new Grpc.Core.Status(StatusCode.Unauthenticated, "the node token is wrong or missing"));
     }
 
     private static async Task WriteAsync(ChannelReader<ControlMessage> outbound, IServerStreamWriter<ControlMessage> stream, CancellationTokenSource ends)

@@ -20,6 +20,7 @@ public sealed class NodeAgent(NodeOptions options, KernelProcess kernel, HttpCli
     private readonly string _bootId = Guid.NewGuid().ToString();
     private readonly ImageStore _images = new(options, client);
     private readonly ServiceEntry _entry = new();
+    private readonly Streams _streams = new(options, kernel, client);
     private readonly AddressPool _addresses = new(options);
     private readonly ConcurrentDictionary<string, PodWorker> _pods = new();
     private readonly ConcurrentDictionary<string, CancellationTokenSource> _logs = new();
@@ -133,6 +134,7 @@ public sealed class NodeAgent(NodeOptions options, KernelProcess kernel, HttpCli
             case ControlMessage.MessageOneofCase.Cancel:
                 if (_logs.TryGetValue(message.Cancel.RequestId, out var log)) log.Cancel();
                 break;
+            case ControlMessage.MessageOneofCase.StreamRequest: _ = _streams.RunAsync(message.StreamRequest, _pods.GetValueOrDefault(message.StreamRequest.PodUid)); break;
             case ControlMessage.MessageOneofCase.CapabilitiesRequest: _ = CapabilitiesAsync(message.CapabilitiesRequest); break;
         }
     }

@@ -100,6 +100,10 @@ public sealed class PodWorker
 
     public IReadOnlyList<(string Container, string Id)> Running() => [.. _records.Where(record => record.Running).Select(record => (record.Name, record.Id))];
 
+    /// <summary>A running container and where its programs start; null: none of that name runs. Without a name, the first.</summary>
+    public (string Id, string WorkingDirectory)? Target(string container) =>
+        _records.FirstOrDefault(record => record.Running && (container.Length == 0 ? record.Role == ContainerRole.Main : record.Name == container)) is { } record ? (record.Id, record.WorkingDirectory) : null;
+
     /// <summary>Log file of a container's newest (or, with previous, last but one) run.</summary>
     public string? LogFile(string? container, bool previous)
     {
