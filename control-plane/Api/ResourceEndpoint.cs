@@ -7,7 +7,7 @@ using Microsoft.AspNetCore.Http;
 namespace Eyrie.ControlPlane.Api;
 
 /// <summary>One request to a resource: path and method to a verb, and every failure to a Status.</summary>
-public sealed class ResourceEndpoint(Catalog catalog, Reads reads, Watches watches, Writes writes, Deletes deletes, Scales scales, PodLogs logs, Bindings bindings)
+public sealed class ResourceEndpoint(Catalog catalog, Reads reads, Watches watches, Writes writes, Deletes deletes, Scales scales, PodLogs logs, PodStreams streams, Bindings bindings)
 {
     /// <summary>How long a request may take that is neither a watch nor a stream.</summary>
     private static readonly TimeSpan Deadline = TimeSpan.FromSeconds(60);
@@ -60,6 +60,8 @@ public sealed class ResourceEndpoint(Catalog catalog, Reads reads, Watches watch
         return (method, request.Subresource, request.Name) switch
         {
             ("GET", "log", _) => logs.LogAsync(call),
+            ("GET" or "POST", "exec" or "attach", _) => streams.CommandAsync(call),
+            ("GET" or "POST", "portforward", _) => streams.PortForwardAsync(call),
             ("GET", "scale", _) => scales.GetAsync(call),
             ("PUT" or "PATCH", "scale", _) => scales.SetAsync(call),
             ("POST", "binding", _) => bindings.BindAsync(call),

@@ -47,6 +47,7 @@ builder.Services.AddEyrieRegistry(Path.Combine(options.StateDirectory, "registry
 var app = builder.Build();
 app.Use((context, next) => Authentication.CheckAsync(context, keys, next));
 app.UseEyrieDashboardSession();
+app.UseWebSockets();
 app.UseRouting();
 app.UseHttpMetrics();
 app.MapMetrics();

@@ -30,28 +30,36 @@ public static class ExecStream
         }
         catch (Exception exception) when (exception is ContainerServiceException or IOException)
         {
-            await frames.WriteAsync(new StreamFrame { Result = new StreamResult { ExitCode = ExitCodes.Of((exception as ContainerServiceException)?.Error), Error = exception.Message } });
+            await frames.WriteAsync(new StreamFrame { Result = ExecFailures.Of(exec.Command[0], exception) });
             return;
         }
         await using var execution = started;
         using var over = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
-        var feeding = FeedAsync(incoming, execution, exec.Tty, over.Token);
-        var output = Task.WhenAll(frames.CopyAsync(execution.Output, Output, over.Token), execution.Error is { } error ? frames.CopyAsync(error, Error, over.Token) : Task.CompletedTask);
-        // The asker's going shows as the end of what it sends with a fault: then the program is killed, by disposing it.
-        if (await Task.WhenAny(execution.Exit, feeding) == feeding && !await feeding)
-        {
-            await over.CancelAsync();
-            return;
-        }
+        var feeding = FeedAsync(incoming, execution, exec.Tty, cancellationToken);
+        var output = Task.WhenAll(CopyAsync(frames, execution.Output, Output, over.Token), execution.Error is { } error ? CopyAsync(frames, error, Error, over.Token) : Task.CompletedTask);
+        if (await Task.WhenAny(execution.Exit, feeding) == feeding) return; // the asker has gone: disposing the execution kills what still runs
         int code = await execution.Exit;
         await Task.WhenAny(output, Task.Delay(Drain, cancellationToken));
-        await frames.WriteAsync(new StreamFrame { Result = new StreamResult { ExitCode = code } });
         await over.CancelAsync();
+        await frames.WriteAsync(new StreamFrame { Result = new StreamResult { ExitCode = code } });
+        await frames.CompleteAsync();
+        await Task.WhenAny(feeding, Task.Delay(Streams.Goodbye, cancellationToken));
     }
 
-    /// <summary>Input and sizes of the terminal, until the asker ends its side.</summary>
-    /// <returns>False: the asker has gone.</returns>
-    private static async Task<bool> FeedAsync(IAsyncStreamReader<StreamFrame> incoming, IExecution execution, bool terminal, CancellationToken cancellationToken)
+    private static async Task CopyAsync(FrameWriter frames, Stream from, uint channel, CancellationToken cancellationToken)
+    {
+        try
+        {
+            await frames.CopyAsync(from, channel, cancellationToken);
+        }
+        catch (Exception exception) when (exception is OperationCanceledException or IOException or ObjectDisposedException or RpcException or InvalidOperationException)
+        {
+            // A child of the program still held it open when its time was over; or the asker has gone.
+        }
+    }
+
+    /// <summary>Input and sizes of the terminal, until the asker has gone.</summary>
+    private static async Task FeedAsync(IAsyncStreamReader<StreamFrame> incoming, IExecution execution, bool terminal, CancellationToken cancellationToken)
     {
         try
         {
@@ -63,11 +71,10 @@ public static class ExecStream
                 if (execution.Input is not { } input || !open) continue;
                 open = await WriteAsync(input, frame, terminal, cancellationToken);
             }
-            return false;
         }
         catch (Exception exception) when (exception is RpcException or OperationCanceledException or IOException)
         {
-            return false;
+            // Gone without a goodbye.
         }
     }
 
@@ -89,9 +96,16 @@ public static class ExecStream
     }
 }
 
-/// <summary>Exit codes that shells give a program that could not be started.</summary>
-public static class ExitCodes
+/// <summary>Why a program was not started, with the exit code that a shell gives. Pure.</summary>
+public static class ExecFailures
 {
-    /// <summary>127: not found; 126: not executable; 1: anything else.</summary>
-    public static int Of(ContainerError? error) => error switch { ContainerError.ProgramNotFound => 127, ContainerError.NotExecutable => 126, _ => 1 };
+    private const int Other = 1, CannotExecute = 126, NotFound = 127;
+
+    public static StreamResult Of(string program, Exception exception) => (exception as ContainerServiceException)?.Error switch
+    {
+        ContainerError.ProgramNotFound => new StreamResult { ExitCode = NotFound, Error = $"exec: \"{program}\": no such program in the container's image and PATH" },
+        ContainerError.NotExecutable => new StreamResult { ExitCode = CannotExecute, Error = $"exec: \"{program}\": permission denied: the file is not executable" },
+        ContainerError.WrongState or ContainerError.UnknownContainer => new StreamResult { Error = "the container is not running" },
+        _ => new StreamResult { ExitCode = Other, Error = $"exec: \"{program}\": {exception.Message}" },
+    };
 }

@@ -9,6 +9,9 @@ namespace Eyrie.Node;
 /// <summary>exec, attach and port-forward: one call to the control plane each, opened when it asks.</summary>
 public sealed class Streams(NodeOptions options, KernelProcess kernel, HttpClient client)
 {
+    /// <summary>How long the control plane may take to read the last frames of a stream.</summary>
+    public static readonly TimeSpan Goodbye = TimeSpan.FromSeconds(5);
+
     private readonly GrpcChannel _channel = GrpcChannel.ForAddress(options.Server, new GrpcChannelOptions { HttpClient = client });
 
     /// <summary>Serves one stream to its end. Whatever fails is told as its result.</summary>
@@ -20,7 +23,10 @@ public sealed class Streams(NodeOptions options, KernelProcess kernel, HttpClien
         try
         {
             await ServeAsync(request, pod, call.ResponseStream, frames, ends.Token);
-            await call.RequestStream.CompleteAsync();
+            await frames.CompleteAsync();
+            // The control plane ends the call when it has read everything; to go before would take the last frames away.
+            ends.CancelAfter(Goodbye);
+            while (await call.ResponseStream.MoveNext(ends.Token)) { }
         }
         catch (Exception exception) when (exception is RpcException or OperationCanceledException or IOException or InvalidOperationException)
         {
@@ -58,6 +64,21 @@ public sealed class FrameWriter(IClientStreamWriter<StreamFrame> stream) : IAsyn
         try
         {
             if (!_over) await stream.WriteAsync(frame);
+        }
+        finally
+        {
+            _writing.Release();
+        }
+    }
+
+    /// <summary>Nothing more comes from here.</summary>
+    public async Task CompleteAsync()
+    {
+        await _writing.WaitAsync();
+        try
+        {
+            if (!_over) await stream.CompleteAsync();
+            _over = true;
         }
         finally
         {
