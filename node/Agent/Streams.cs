@@ -46,7 +46,8 @@ public sealed class Streams(NodeOptions options, KernelProcess kernel, HttpClien
         {
             case StreamRequest.WhatOneofCase.Exec: await ExecStream.ServeAsync(kernel.Service, request, pod, incoming, frames, cancellationToken); break;
             case StreamRequest.WhatOneofCase.PortForward: await new PortForwardStream(pod, frames).ServeAsync(incoming, cancellationToken); break;
-            default: await frames.FailAsync("this node can not attach to a container's own program"); break;
+            case StreamRequest.WhatOneofCase.Attach: await AttachStream.ServeAsync(request, pod, incoming, frames, cancellationToken); break;
+            default: await frames.FailAsync($"node {options.Name} knows no such kind of stream; is it older than the control plane?"); break;
         }
     }
 }

@@ -57,9 +57,9 @@ public sealed class PodStreams(Reads reads, INodeGateway nodes)
         await using var stream = await nodes.OpenStreamAsync(PodContainers.NodeOf(pod), new StreamRequest { PodUid = pod.Metadata().Text("uid")!, PortForward = new PortForwardRequest() }, ends);
         if (way.WebSocket)
         {
-            using var socket = await call.Http.WebSockets.AcceptWebSocketAsync(way.Protocol);
-            await using IForwardingClient client = way.Protocol == SpdyForwarding.Tunnelled
-                ? new SpdyForwarding(WebSocketStream.Create(socket, WebSocketMessageType.Binary, Goodbye), ends) : new WebSocketForwarding(socket, ports, ends);
+            bool tunnelled = way.Protocol == SpdyForwarding.Tunnelled;
+            using var socket = tunnelled ? await WebSocketUpgrade.AcceptAsync(call.Http, way.Protocol) : await call.Http.WebSockets.AcceptWebSocketAsync(way.Protocol);
+            await using IForwardingClient client = tunnelled ? new SpdyForwarding(WebSocketStream.Create(socket, WebSocketMessageType.Binary, Goodbye), ends) : new WebSocketForwarding(socket, ports, ends);
             await EndedAsync(Relays.PortsAsync(stream, client, ends));
         }
         else
