@@ -112,26 +112,31 @@ public sealed class StreamTests(HelloCluster cluster) : IClassFixture<HelloClust
     private sealed class Forward : IDisposable
     {
         private readonly Process _process;
-        private volatile string _output = "";
+        private readonly System.Text.StringBuilder _output = new();
 
-        public string Output => _output;
+        public string Output { get { lock (_output) return _output.ToString(); } }
 
         public Forward(string kubectl, string state, string target, int port)
         {
             var start = new ProcessStartInfo(kubectl, ["port-forward", target, $"0:{port}"]) { RedirectStandardOutput = true, RedirectStandardError = true };
             start.Environment["KUBECONFIG"] = Path.Combine(state, "kubeconfig");
             _process = new Process { StartInfo = start };
-            _process.OutputDataReceived += (_, line) => _output += line.Data + "\n";
-            _process.ErrorDataReceived += (_, line) => _output += line.Data + "\n";
+            _process.OutputDataReceived += (_, line) => Add(line.Data);
+            _process.ErrorDataReceived += (_, line) => Add(line.Data);
             _process.Start();
             _process.BeginOutputReadLine();
             _process.BeginErrorReadLine();
         }
 
+        private void Add(string? line)
+        {
+            lock (_output) _output.Append(line).Append('\n');
+        }
+
         public async Task<int> PortAsync()
         {
             const string Before = "Forwarding from 127.0.0.1:";
-            var text = await Shell.UntilAsync(() => Task.FromResult((0, _output)), text => text.Contains(Before, StringComparison.Ordinal) && text.Contains("->", StringComparison.Ordinal), "the forwarded port");
+            var text = await Shell.UntilAsync(() => Task.FromResult((0, Output)), text => text.Contains(Before, StringComparison.Ordinal) && text.Contains("->", StringComparison.Ordinal), "the forwarded port");
             return int.Parse(text.Split(Before)[1].Split(' ')[0], CultureInfo.InvariantCulture);
         }
 
