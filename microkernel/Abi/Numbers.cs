@@ -27,7 +27,7 @@ public static class Call
     public const int Descriptor = 1008;
     /// <summary>Writes a line to the kernel's log.</summary>
     public const int Log = 1009;
-    /// <summary>What a task has used and uses.</summary>
+    /// <summary>What a task has used and uses; or what has been taken from a factory and is left of the kernel's tables.</summary>
     public const int Statistics = 1010;
     /// <summary>The version of this ABI. It grows when a call, an argument or a layout changes its meaning.</summary>
     public const int Version = 1015;
@@ -62,6 +62,8 @@ public static class AbiError
     public const int HostFailure = -12;
     /// <summary>No call has this number.</summary>
     public const int UnknownCall = -13;
+    /// <summary>The time given has passed.</summary>
+    public const int TimedOut = -15;
     /// <summary>Another thread of the task waits in a call; only ReplyValue may be made beside it.</summary>
     public const int Busy = -14;
 }
@@ -140,7 +142,7 @@ public enum DescriptorOperation
     Open = 0,
 }
 
-/// <summary>The message buffer that a task shares with the kernel: offsets in bytes, little endian. WordCount and PayloadLength (u32) say how much of the message holds; Label (u64) is that of the gate a message came through; Descriptor (u32) is the number of a file descriptor that goes along, plus 1, or 0; Caller (u32) is the handle to reply to; then MaxWords words (u64) and the payload.</summary>
+/// <summary>The message buffer that a task shares with the kernel: offsets in bytes, little endian. WordCount and PayloadLength (u32) say how much of the message holds; Label (u64) is that of the gate a message came through; Descriptor (u32) is the number of a file descriptor that goes along, plus 1, or 0; Caller (u64) is the handle to reply to, never the same for two calls; then MaxWords words (u64) and the payload.</summary>
 public static class MessageLayout
 {
     /// <summary>Bytes of the buffer.</summary>
@@ -149,7 +151,7 @@ public static class MessageLayout
     public const int PayloadLength = 4;
     public const int Label = 8;
     public const int Descriptor = 16;
-    public const int Caller = 20;
+    public const int Caller = 24;
     public const int Words = 32;
     public const int MaxWords = 16;
     public const int Payload = 160;
@@ -235,6 +237,8 @@ public static class BootSlot
     public const int SelfTask = 4;
     public const int NetworkControl = 5;
     public const int Log = 6;
+    /// <summary>Gates to the node's further tasks, in order; a task has none to itself.</summary>
+    public const int FirstPeer = 8;
     /// <summary>From here on nothing is filled.</summary>
     public const int FirstFree = 64;
     /// <summary>File descriptor of the container protocol's listening socket in MettEagle.</summary>

@@ -13,7 +13,7 @@ public static class KernelCalls<TEntry> where TEntry : IKernelEntry<TEntry>
     /// <summary>Sends and receives messages. A message is the words, payload and descriptor of the message buffer; a call waits until its one reply, and a server owes each caller exactly one.</summary>
     /// <param name="operation">Call, Wait, Reply, ReplyWait (both, in one) or ReplyValue.</param>
     /// <param name="argument">Call: slot of a gate. Reply, ReplyWait, ReplyValue: handle of a caller, from the message.</param>
-    /// <param name="value">ReplyValue: second word of the reply, whose first is 0; otherwise not read.</param>
+    /// <param name="value">Call, Wait, ReplyWait: timeout in microseconds, 0 for none. ReplyValue: second word of the reply, whose first is 0. Reply: not read.</param>
     /// <param name="grant">ReplyValue: third word, slot + 1 of the grant acted on, 0 for none; otherwise not read.</param>
     public static long Ipc(IpcOperation operation, long argument, long value, long grant) =>
         TEntry.Enter(Call.Ipc, (nint)operation, (nint)argument, (nint)value, (nint)grant, 0, 0);
@@ -22,8 +22,8 @@ public static class KernelCalls<TEntry> where TEntry : IKernelEntry<TEntry>
     /// <param name="factory">Slot of the factory that pays for the object.</param>
     /// <param name="kind">Task, Gate, Factory, Notification, SchedulingContext or Log.</param>
     /// <param name="destination">Empty slot, 0 or more.</param>
-    /// <param name="first">Factory: bytes. SchedulingContext: shares. Gate: label. 0 or more.</param>
-    /// <param name="second">Factory: processes. SchedulingContext: thousandths of a CPU. Gate: slot of the task that serves it. 0 or more.</param>
+    /// <param name="first">Factory: bytes. SchedulingContext: shares. Gate: label. 0 or more; of other kinds it is not kept.</param>
+    /// <param name="second">Factory: processes. SchedulingContext: thousandths of a CPU. Gate: slot of the task that serves it. 0 or more; of other kinds it is not kept.</param>
     public static long Create(int factory, ObjectKind kind, int destination, long first, long second) =>
         TEntry.Enter(Call.Create, factory, (nint)kind, destination, (nint)first, (nint)second, 0);
 
@@ -77,10 +77,10 @@ public static class KernelCalls<TEntry> where TEntry : IKernelEntry<TEntry>
     public static long Log(int slot) =>
         TEntry.Enter(Call.Log, slot, 0, 0, 0, 0, 0);
 
-    /// <summary>What a task has used and uses.</summary>
-    /// <param name="task">Slot of the task.</param>
-    public static long Statistics(int task) =>
-        TEntry.Enter(Call.Statistics, task, 0, 0, 0, 0, 0);
+    /// <summary>What a task has used and uses; or what has been taken from a factory and is left of the kernel's tables.</summary>
+    /// <param name="slot">Slot of a task or a factory.</param>
+    public static long Statistics(int slot) =>
+        TEntry.Enter(Call.Statistics, slot, 0, 0, 0, 0, 0);
 
     /// <summary>The version of this ABI. It grows when a call, an argument or a layout changes its meaning.</summary>
     public static long Version() =>

@@ -160,6 +160,15 @@ public sealed class ContainerService : IContainerService
         return new ContainerStatistics(TimeSpan.FromMicroseconds(Number(0)), Number(1), (int)Number(2));
     }
 
+    /// <summary>What the kernel has given out and has left.</summary>
+    public async Task<KernelStatistics> KernelStatisticsAsync(CancellationToken cancellationToken)
+    {
+        var frame = await CallAsync(ContainerProtocol.KernelStatistics, new FrameWriter(), cancellationToken);
+        var numbers = frame.Fields().First(field => field.Tag == ContainerProtocol.Numbers).Value;
+        long Number(int index) => BinaryPrimitives.ReadInt64LittleEndian(numbers.Span[(8 * index)..]);
+        return new KernelStatistics(Number(0), Number(1), (int)Number(2), (int)Number(3));
+    }
+
     public async IAsyncEnumerable<ContainerEvent> EventsAsync([EnumeratorCancellation] CancellationToken cancellationToken)
     {
         await foreach (var occurred in _events.Reader.ReadAllAsync(cancellationToken)) yield return occurred;

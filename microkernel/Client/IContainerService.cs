@@ -81,6 +81,9 @@ public enum ContainerState { Created, Running, Exited }
 /// <summary>State of one container. <see cref="ExitCode"/> is 128 + signal when killed by a signal.</summary>
 public sealed record ContainerStatus(string Id, ContainerState State, int ExitCode, bool OutOfMemory, DateTimeOffset? StartedAt, DateTimeOffset? FinishedAt, int ProcessId);
 
+/// <summary>Bytes and processes taken from the node's root factory; objects and capabilities that the kernel can still make.</summary>
+public sealed record KernelStatistics(long BytesUsed, long ProcessesPromised, int ObjectsLeft, int CapabilitiesLeft);
+
 public sealed record ContainerStatistics(TimeSpan Cpu, long MemoryBytes, int Processes);
 
 /// <summary>A service port as the network server sees it. Endpoints are the ready ones, address and target port.</summary>

@@ -37,6 +37,7 @@ public unsafe partial struct Kernel<TMachine>
         int server = Objects[gate].Link;
         if (!Tasks[server].Alive || server == task) return AbiError.Cancelled;
         Tasks[task].Server = server;
+        Tasks[task].Sequence = (Tasks[task].Sequence + 1) & int.MaxValue;
         Tasks[task].Label = Objects[gate].A;
         if (Tasks[server].Ipc == IpcState.Receiving)
         {
@@ -72,7 +73,7 @@ public unsafe partial struct Kernel<TMachine>
         Copy(caller, server);
         *(long*)(TMachine.MessageBuffer(server) + MessageLayout.Label) = Tasks[caller].Label;
         TMachine.TransferDescriptor(caller, server);
-        *(uint*)(TMachine.MessageBuffer(server) + MessageLayout.Caller) = (uint)caller;
+        *(long*)(TMachine.MessageBuffer(server) + MessageLayout.Caller) = HandleOf(caller);
         Tasks[caller].Ipc = IpcState.AwaitingReply;
         Tasks[caller].NextOwed = Tasks[server].FirstOwed;
         Tasks[server].FirstOwed = caller;
@@ -82,7 +83,7 @@ public unsafe partial struct Kernel<TMachine>
     private bool Reply(int server, long handle)
     {
         if (!Owes(server, handle)) return false;
-        int caller = (int)handle;
+        int caller = (int)(uint)handle;
         Forget(caller);
         Copy(server, caller);
         TMachine.TransferDescriptor(server, caller);
@@ -94,7 +95,7 @@ public unsafe partial struct Kernel<TMachine>
     public bool ReplyValue(int server, long handle, long value, long grant)
     {
         if (!Owes(server, handle)) return false;
-        int caller = (int)handle;
+        int caller = (int)(uint)handle;
         Forget(caller);
         byte* buffer = TMachine.MessageBuffer(caller);
         *(uint*)(buffer + MessageLayout.WordCount) = 3;
@@ -106,8 +107,14 @@ public unsafe partial struct Kernel<TMachine>
         return true;
     }
 
-    private bool Owes(int server, long handle) =>
-        handle > 0 && handle < ObjectCount && Tasks[handle].Ipc == IpcState.AwaitingReply && Tasks[handle].Server == server;
+    /// <summary>Names one call of a task: whoever replies to it replies to that call and no later one.</summary>
+    public long HandleOf(int caller) => (long)Tasks[caller].Sequence << 32 | (uint)caller;
+
+    private bool Owes(int server, long handle)
+    {
+        uint caller = (uint)handle;
+        return caller > 0 && caller < ObjectCount && Tasks[caller].Ipc == IpcState.AwaitingReply && Tasks[caller].Server == server && HandleOf((int)caller) == handle;
+    }
 
     private void Forget(int caller)
     {
@@ -160,6 +167,15 @@ public unsafe partial struct Kernel<TMachine>
             Finish(caller, AbiError.Cancelled);
         }
         record.QueueTail = 0;
+    }
+
+    /// <summary>The time a blocked task gave has passed: it goes on with TimedOut. A task that is not blocked is left alone.</summary>
+    public void TimeOut(int task)
+    {
+        if (Tasks[task].Ipc == IpcState.Running) return;
+        Withdraw(task);
+        Tasks[task].Ipc = IpcState.Running;
+        TMachine.Resume(task, AbiError.TimedOut);
     }
 
     /// <summary>A caller gave up (it was killed): withdraws the call; its server's reply then reaches nobody.</summary>

@@ -39,9 +39,10 @@ public unsafe partial struct Kernel<TMachine>
         ref var record = ref Objects[o];
         record.Link = server;
         if (server != 0) Objects[server].References++; // a gate keeps its server's index from being used again
-        record.A = a;
+        // Of the other kinds these are the port's: host handles, which no task may choose.
+        if (kind is ObjectKind.Factory or ObjectKind.Gate or ObjectKind.SchedulingContext) record.A = a;
         if (kind == ObjectKind.Factory) { record.C = b; Objects[factory].D += b; }
-        else if (kind != ObjectKind.Gate) record.B = b;
+        if (kind == ObjectKind.SchedulingContext) record.B = b;
         record.NameLength = nameLength;
         for (int i = 0; i < nameLength; i++) record.Name[i] = name[i];
         if (kind == ObjectKind.Task) Tasks[o].Alive = true;

@@ -73,9 +73,19 @@ public unsafe partial struct Kernel<TMachine> where TMachine : IMachine<TMachine
         Objects[index] = default;
         Objects[index].Kind = kind;
         Objects[index].Factory = factory;
+        uint sequence = Tasks[index].Sequence;
         Tasks[index] = default;
+        Tasks[index].Sequence = sequence;
         if (factory != 0) Objects[factory].References++;
         return index;
+    }
+
+    /// <summary>How many objects and capabilities can still be made.</summary>
+    public void Left(out int objects, out int capabilities)
+    {
+        objects = capabilities = 0;
+        for (int o = _freeObject; o != 0; o = Objects[o].NextFree) objects++;
+        for (int c = _freeCapability; c != 0; c = Capabilities[c].NextFree) capabilities++;
     }
 
     private static int Bucket(int task, int slot) => (int)(((uint)task * 2654435761u ^ (uint)slot * 40503u) % Buckets);

@@ -54,6 +54,8 @@ public struct TaskRecord
     public int Server;
     /// <summary>Head of the callers this server owes a reply; and the next one in that list.</summary>
     public int FirstOwed, NextOwed;
+    /// <summary>Number of this task's calls, over every use of the record: a reply to an earlier one reaches nobody.</summary>
+    public uint Sequence;
     /// <summary>Label of the gate this task called through.</summary>
     public long Label;
 }

@@ -9,6 +9,7 @@ public sealed class RunningKernel : IAsyncDisposable
 {
     private static readonly TimeSpan Deadline = TimeSpan.FromSeconds(20);
     private readonly Process _process;
+    private readonly System.Collections.Concurrent.ConcurrentQueue<string> _errors = new();
     private int _last;
 
     public string Root { get; }
@@ -16,11 +17,30 @@ public sealed class RunningKernel : IAsyncDisposable
     public ContainerService Service { get; private set; } = null!;
     public int ProcessId => _process.Id;
 
+    /// <summary>Lines that the kernel and its servers have logged.</summary>
+    public IReadOnlyCollection<string> Errors => _errors;
+
+    public async Task ConnectAsync() => Service = await ContainerService.ConnectAsync(Path.Combine(Root, "m.sock"), CancellationToken.None);
+
+    /// <summary>Waits until the kernel has ended by itself; its exit code, 128 and more for a signal.</summary>
+    public async Task<int> EndedAsync(TimeSpan deadline)
+    {
+        await _process.WaitForExitAsync().WaitAsync(deadline);
+        return _process.ExitCode;
+    }
+
+    public string State => _process.HasExited ? $"ended with {_process.ExitCode}" : "runs";
+
+    public int OpenDescriptors => Directory.GetFileSystemEntries($"/proc/{_process.Id}/fd").Length;
+
     private RunningKernel(string root, Process process, string group) => (Root, _process, Group) = (root, process, group);
 
     public static string Binaries => Path.GetFullPath(Path.Combine(AppContext.BaseDirectory, "../../../../../microkernel/bin"));
 
-    public static async Task<RunningKernel> StartAsync()
+    /// <param name="servers">Folder of the servers' programs; null: those that were built.</param>
+    /// <param name="group">Name of the control group; null: one of its own.</param>
+    /// <param name="tasks">Further native tasks, PROGRAM:ARGUMENT.</param>
+    public static async Task<RunningKernel> StartAsync(string? servers = null, string? group = null, params string[] tasks)
     {
         var root = Directory.CreateTempSubdirectory("eyrie-").FullName;
         var image = Path.Combine(root, "images/busybox");
@@ -29,14 +49,16 @@ public sealed class RunningKernel : IAsyncDisposable
         File.Copy("/bin/busybox", Path.Combine(image, "bin/busybox"));
         foreach (var name in new[] { "sh", "cat", "ls", "wget", "nc", "httpd", "id", "mount", "unshare", "sleep", "echo", "ps", "true", "mknod", "chroot", "ip", "ping", "kill", "dd", "touch", "hostname", "yes", "head", "tail", "nproc", "dmesg", "swapoff", "insmod", "nsenter", "arping", "readlink", "cut", "grep", "stty", "tr", "sort", "wc", "seq" })
             File.CreateSymbolicLink(Path.Combine(image, "bin", name), "busybox");
-        var group = "eyrie-test-" + Path.GetFileName(root).ToLowerInvariant().Replace("eyrie-", "", StringComparison.Ordinal);
-        var start = new ProcessStartInfo(Path.Combine(Binaries, "eyrie-kernel")) { RedirectStandardOutput = true };
-        foreach (var argument in new[] { "--root", root, "--socket", Path.Combine(root, "m.sock"), "--servers", Binaries, "--cgroup", group }) start.ArgumentList.Add(argument);
+        group ??= "eyrie-test-" + Path.GetFileName(root).ToLowerInvariant().Replace("eyrie-", "", StringComparison.Ordinal);
+        var start = new ProcessStartInfo(Path.Combine(Binaries, "eyrie-kernel")) { RedirectStandardOutput = true, RedirectStandardError = true };
+        foreach (var argument in new[] { "--root", root, "--socket", Path.Combine(root, "m.sock"), "--servers", servers ?? Binaries, "--cgroup", group }.Concat(tasks.SelectMany(task => new[] { "--task", task }))) start.ArgumentList.Add(argument);
         var process = Process.Start(start)!;
         var kernel = new RunningKernel(root, process, group);
+        process.ErrorDataReceived += (_, line) => { if (line.Data is not null) kernel._errors.Enqueue(line.Data); };
+        process.BeginErrorReadLine();
         var line = await process.StandardOutput.ReadLineAsync().WaitAsync(Deadline);
         Assert.Equal("ready", line);
-        kernel.Service = await ContainerService.ConnectAsync(Path.Combine(root, "m.sock"), CancellationToken.None);
+        if (servers is null) await kernel.ConnectAsync();
         return kernel;
     }
 
@@ -50,7 +72,7 @@ public sealed class RunningKernel : IAsyncDisposable
         return new ContainerSpec
         {
             Id = id, Layers = ["images/busybox"], Writable = $"containers/{id}", Arguments = ["sh", "-c", script], Environment = ["PATH=/bin"],
-            LogPath = $"logs/{id}.log", PodAddress = $"127.79.16.{_last}", PodLoopback = $"127.95.16.{_last}", Hostname = id,
+            LogPath = $"logs/{id}.log", PodAddress = $"127.79.{16 + _last / 250}.{1 + _last % 250}", PodLoopback = $"127.95.{16 + _last / 250}.{1 + _last % 250}", Hostname = id,
             Capabilities = [.. entries.Append("log write").Append("quota memory=67108864 processes=32")],
         };
     }
@@ -88,8 +110,8 @@ public sealed class RunningKernel : IAsyncDisposable
 
     public async ValueTask DisposeAsync()
     {
-        await Service.DisposeAsync();
-        using (var kill = Process.Start("kill", ["-TERM", _process.Id.ToString(CultureInfo.InvariantCulture)])!) await kill.WaitForExitAsync();
+        if (Service is not null) await Service.DisposeAsync();
+        if (!_process.HasExited) using (var kill = Process.Start("kill", ["-TERM", _process.Id.ToString(CultureInfo.InvariantCulture)])!) await kill.WaitForExitAsync();
         await _process.WaitForExitAsync().WaitAsync(Deadline);
         _process.Dispose();
         Directory.Delete(Root, recursive: true);

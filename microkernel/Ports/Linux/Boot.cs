@@ -12,8 +12,8 @@ public static unsafe class Boot
 {
     /// <summary>Memory of the root factory: what all containers of a node may be given together.</summary>
     private const long RootQuota = 1L << 50, RootProcesses = 1L << 20;
-    private const int KernelTaskSlot = 0;
 
+    private static ReadOnlySpan<byte> Usage => "usage: eyrie-kernel --root DIR --socket PATH --servers DIR --cgroup NAME [--task PROGRAM:ARGUMENT]...\n"u8;
     private static ReadOnlySpan<short> MettEagleCalls => [0, 1, 3, 7, 9, 11, 15, 17, 20, 39, 44, 47, 60, 72, 202, 228, 231, 232, 233, 291, 288, 293, 322];
     private static ReadOnlySpan<short> NetworkCalls => [0, 1, 3, 7, 9, 11, 15, 39, 41, 42, 48, 49, 50, 51, 52, 54, 55, 56, 60, 72, 202, 228, 231, 322];
 
@@ -29,10 +29,10 @@ public static unsafe class Boot
             else if (name.SequenceEqual("--socket"u8)) socket = arguments[i + 1];
             else if (name.SequenceEqual("--servers"u8)) servers = arguments[i + 1];
             else if (name.SequenceEqual("--cgroup"u8)) Node.GroupPrefix = arguments[i + 1];
-            else return Fail("usage: eyrie-kernel --root DIR --socket PATH --servers DIR --cgroup NAME\n"u8);
+            else if (!name.SequenceEqual("--task"u8) || !FurtherTasks.Name(arguments[i + 1])) return Fail(Usage);
         }
         if (root == null || socket == null || servers == null || Node.GroupPrefix == null)
-            return Fail("usage: eyrie-kernel --root DIR --socket PATH --servers DIR --cgroup NAME\n"u8);
+            return Fail(Usage);
         nint directory = Host.Call(Sys.Openat, -100, (nint)root, Sys.Directory | Sys.Cloexec);
         if (directory < 0 || root[0] != '/') return Fail("eyrie-kernel: --root: not an absolute path of a directory that can be opened\n"u8);
         Node.Root = (int)directory;
@@ -51,7 +51,7 @@ public static unsafe class Boot
         return 1;
     }
 
-    private static ReadOnlySpan<byte> Text(byte* text)
+    public static ReadOnlySpan<byte> Text(byte* text)
     {
         int length = 0;
         while (text[length] != 0) length++;
@@ -63,7 +63,8 @@ public static unsafe class Boot
         Node.Tasks = (PortTask*)Node.Allocate((long)Node.MaxObjects * sizeof(PortTask));
         byte* tables = Node.Allocate(Kernel<LinuxMachine>.MemoryFor(Node.MaxObjects, Node.MaxCapabilities));
         Node.StartCopy = Node.Allocate(MessageLayout.Size);
-        byte* filters = Node.Allocate(3 * FilterCompiler.MaxInstructions * 8);
+        Node.Natives = (int*)Node.Allocate(Node.MaxNatives * sizeof(int));
+        byte* filters = Node.Allocate(4 * FilterCompiler.MaxInstructions * 8);
         if (Node.Tasks == null || tables == null || filters == null || Node.StartCopy == null) return false;
         Node.Kernel.Initialize(tables, Node.MaxObjects, Node.MaxCapabilities);
         var compiler = new FilterCompiler();
@@ -73,6 +74,8 @@ public static unsafe class Boot
         Node.MettEagleFilterLength = compiler.CompileNative(Node.MettEagleFilter, MettEagleCalls);
         Node.NetworkFilter = Node.MettEagleFilter + FilterCompiler.MaxInstructions;
         Node.NetworkFilterLength = compiler.CompileNative(Node.NetworkFilter, NetworkCalls);
+        Node.TaskFilter = Node.NetworkFilter + FilterCompiler.MaxInstructions;
+        Node.TaskFilterLength = compiler.CompileNative(Node.TaskFilter, FurtherTasks.Calls);
         Node.Epoll = (int)Host.Call(Sys.EpollCreate1, Sys.Cloexec);
         return Node.Epoll >= 0 && EmptyPlaces() && Signals() && ControlGroup.Make(Text(Node.GroupPrefix), 0, 0, 0, 0) >= 0;
     }
@@ -128,6 +131,7 @@ public static unsafe class Boot
     {
         ref var kernel = ref Node.Kernel;
         kernel.Boot(RootQuota, RootProcesses, out int factory, out int self);
+        Node.Self = self;
         if (kernel.Insert(self, 1, factory, Rights.All, 0) < 0) return false;
         if (kernel.Create(self, 1, ObjectKind.Task, 2, 0, 0, null, 0) < 0) return false;
         if (kernel.Create(self, 1, ObjectKind.Task, 3, 0, 0, null, 0) < 0) return false;
@@ -145,11 +149,11 @@ public static unsafe class Boot
             || kernel.Map(self, 5, 2, BootSlot.NetworkControl, Rights.Call) < 0 || kernel.Map(self, 4, 2, BootSlot.Log, Rights.Write | Rights.Map) < 0
             || kernel.Map(self, 4, 3, BootSlot.Log, Rights.Write) < 0) return false;
         if (!Traps.Initialize(factory) || !LiveSockets.Initialize()) return false;
-        return Server(Node.Network, directory, "network"u8, 0, true, Node.NetworkFilter, Node.NetworkFilterLength)
-            && Server(Node.MettEagle, directory, "metteagle"u8, listening, false, Node.MettEagleFilter, Node.MettEagleFilterLength);
+        return Server(Node.Network, directory, "network"u8, Node.GroupPrefix, 0, true, Node.NetworkFilter, Node.NetworkFilterLength)
+            && Server(Node.MettEagle, directory, "metteagle"u8, Node.GroupPrefix, listening, false, Node.MettEagleFilter, Node.MettEagleFilterLength) && FurtherTasks.Start(directory);
     }
 
-    private static bool Server(int task, byte* directory, ReadOnlySpan<byte> program, int listening, bool network, ulong* filter, int filterLength)
+    public static bool Server(int task, byte* directory, ReadOnlySpan<byte> program, byte* argument, int listening, bool network, ulong* filter, int filterLength)
     {
         ref var port = ref Node.Tasks[task];
         fixed (byte* name = program)
@@ -162,7 +166,7 @@ public static unsafe class Boot
             if (servers < 0 || file < 0 || (nint)port.Buffer < 0) return false;
             var child = new Launcher.Child
             {
-                Root = Node.Root, Output = 1, Error = 2, Filter = filter, FilterLength = filterLength, NativeProgram = name, NativeArgument = Node.GroupPrefix,
+                Root = Node.Root, Output = 1, Error = 2, Filter = filter, FilterLength = filterLength, NativeProgram = name, NativeArgument = argument,
                 NativeDescriptor = (int)file, MessageBuffer = (int)memory, Listening = listening, KeepNetworkBind = network ? 1 : 0, EmptyDirectory = Node.EmptyDirectory,
             };
             var launched = Launcher.Start(ref child);
@@ -182,6 +186,7 @@ public static unsafe class Boot
             port.PidDescriptor = launched.PidDescriptor;
             port.ProcessId = launched.ProcessId;
             port.State = TaskState.Running;
+            Node.Natives[Node.NativeCount++] = task;
             Seccomp.WakeOnSameCore(port.Listener);
             return Node.Watch(port.Listener, Node.Listener, task) >= 0 && Node.Watch(port.PidDescriptor, Node.Process, task) >= 0;
         }
@@ -190,7 +195,7 @@ public static unsafe class Boot
     /// <summary>A server ended. Its clients' state went with it, so the kernel ends too and takes every container along; the node starts it anew.</summary>
     public static void ServerEnded(int task)
     {
-        if (Node.Stopping) return;
+        if (Node.Stopping || FurtherTasks.Ended(task)) return;
         Fail(task == Node.Network ? "eyrie-kernel: the network server ended\n"u8 : "eyrie-kernel: metteagle ended\n"u8);
         Node.Stopping = true;
     }

@@ -42,7 +42,7 @@ public static unsafe class Calls
         switch (n.Number)
         {
             case Call.Ipc:
-                return Node.Kernel.Ipc(task, (IpcOperation)a, (long)n.Arguments[1]);
+                return Deadlines.Ipc(task, (IpcOperation)a, (long)n.Arguments[1], (long)n.Arguments[2]);
             case Call.Create:
                 int nameLength = (int)Length(buffer);
                 return b is < 0 or > (int)ObjectKind.Descriptor ? AbiError.InvalidArgument : Node.Kernel.Create(task, a, (ObjectKind)b, c, (long)n.Arguments[3], (long)n.Arguments[4], buffer + MessageLayout.Payload, nameLength);
@@ -226,10 +226,21 @@ public static unsafe class Calls
 
     private static long Statistics(int task, int slot, byte* buffer)
     {
+        long* words = (long*)(buffer + MessageLayout.Words);
+        int factory = Node.Kernel.Decode(task, slot, ObjectKind.Factory, Rights.Control);
+        if (factory > 0)
+        {
+            words[0] = Node.Kernel.Objects[factory].B;
+            words[1] = Node.Kernel.Objects[factory].D;
+            Node.Kernel.Left(out int objects, out int capabilities);
+            words[2] = objects;
+            words[3] = capabilities;
+            *(uint*)(buffer + MessageLayout.WordCount) = 4;
+            return 0;
+        }
         int target = Node.Kernel.Decode(task, slot, ObjectKind.Task, Rights.Control);
         if (target < 0) return target;
         ref var port = ref Node.Tasks[target];
-        long* words = (long*)(buffer + MessageLayout.Words);
         fixed (byte* g = port.Group)
         {
             var group = new ReadOnlySpan<byte>(g, port.GroupLength);

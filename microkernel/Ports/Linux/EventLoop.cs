@@ -15,7 +15,8 @@ public static unsafe class EventLoop
         byte* events = stackalloc byte[Batch * 12];
         while (!Node.Stopping)
         {
-            nint count = Host.Call(Sys.EpollWait, Node.Epoll, (nint)events, Batch, -1);
+            nint count = Host.Call(Sys.EpollWait, Node.Epoll, (nint)events, Batch, Deadlines.Next());
+            Deadlines.Expire();
             for (int i = 0; i < count; i++)
             {
                 uint what = *(uint*)(events + i * 12);

@@ -15,6 +15,7 @@ public unsafe struct LinuxMachine : IMachine<LinuxMachine>
         if (entry.Kind == PortKind.Trap) { Traps.Finish(task, result); return; }
         if (!entry.Waiting) return;
         entry.Waiting = false;
+        entry.Deadline = 0;
         Seccomp.AnswerRaw(entry.Listener, entry.Notification, result);
     }
 

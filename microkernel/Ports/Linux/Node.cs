@@ -13,14 +13,18 @@ public static unsafe class Node
     public static Kernel<LinuxMachine> Kernel;
     public static PortTask* Tasks;
     public static int Epoll, Signals, Root, EmptyNetwork, OwnProcesses, EmptyDirectory, FirstTrap;
-    public static int MettEagle, Network;
+    public static int MettEagle, Network, Self;
+    /// <summary>The native tasks that run.</summary>
+    public const int MaxNatives = 16;
+    public static int* Natives;
+    public static int NativeCount;
     public static byte* GroupPrefix, RootPath;
     public static bool Stopping;
     /// <summary>The start description at hand, copied out of the caller's buffer.</summary>
     public static byte* StartCopy;
     /// <summary>Compiled filters: containers, and one for each server.</summary>
-    public static ulong* ContainerFilter, MettEagleFilter, NetworkFilter;
-    public static int ContainerFilterLength, MettEagleFilterLength, NetworkFilterLength;
+    public static ulong* ContainerFilter, MettEagleFilter, NetworkFilter, TaskFilter;
+    public static int ContainerFilterLength, MettEagleFilterLength, NetworkFilterLength, TaskFilterLength;
 
     /// <summary>Zeroed memory of the kernel's own; null when the host has none.</summary>
     public static byte* Allocate(long bytes)

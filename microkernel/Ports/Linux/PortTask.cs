@@ -16,6 +16,8 @@ public unsafe struct PortTask
     /// <summary>The notification that waits for an answer: native (its own call) and trap (the container's call).</summary>
     public ulong Notification;
     public bool Waiting;
+    /// <summary>Native, in a call that waits: when it ends without a message, in nanoseconds of the monotonic clock; 0: never.</summary>
+    public long Deadline;
     /// <summary>Trap: listener and task it came from, the container whose grants count for it; next free trap.</summary>
     public int TrapListener, Source, Container, NextTrap;
     /// <summary>Container: the task whose world this one's process entered; 0: it has its own.</summary>

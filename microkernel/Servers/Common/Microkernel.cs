@@ -33,7 +33,7 @@ public static unsafe class Microkernel
     public static Span<byte> PayloadSpace => new(Payload, MessageLayout.MaxPayload);
     public static ReadOnlySpan<byte> PayloadBytes => new(Payload, PayloadLength);
     public static long Label => *(long*)(s_buffer + MessageLayout.Label);
-    public static uint Caller => *(uint*)(s_buffer + MessageLayout.Caller);
+    public static long Caller => *(long*)(s_buffer + MessageLayout.Caller);
 
     /// <summary>Descriptor that came with the message, or that goes with the next one; -1: none.</summary>
     public static int Descriptor

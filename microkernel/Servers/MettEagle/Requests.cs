@@ -39,6 +39,7 @@ public static unsafe class Requests
                 for (int i = 1; i < Containers.Max; i++)
                     if (Containers.Table[i].Used) Describe(i, ref writer);
                 return ContainerErrorCode.None;
+            case ContainerProtocol.KernelStatistics: Statistics(BootSlot.Factory, 4, ref writer); return ContainerErrorCode.None;
             case ContainerProtocol.SetServices: return SetServices(body);
             case ContainerProtocol.ExecutionSignal: return Executions.Signal(client, body);
             case ContainerProtocol.Subscribe: Clients.Subscribe(client); return ContainerErrorCode.None;
@@ -53,7 +54,7 @@ public static unsafe class Requests
             case ContainerProtocol.ReadCapabilities: ReadCapabilities(index, ref writer); return ContainerErrorCode.None;
             case ContainerProtocol.ChangeCapabilities: return Change(index, body);
             case ContainerProtocol.Execute: return Executions.Start(client, index, body, ref writer);
-            case ContainerProtocol.Statistics: Statistics(index, ref writer); return ContainerErrorCode.None;
+            case ContainerProtocol.Statistics: Statistics(Containers.Slot(index, Container.TaskSlot), 3, ref writer); return ContainerErrorCode.None;
             default: return ContainerErrorCode.InvalidRequest;
         }
     }
@@ -116,11 +117,11 @@ public static unsafe class Requests
         return Microkernel.Word(0) < 0 ? ContainerErrorCode.QuotaExhausted : ContainerErrorCode.None;
     }
 
-    private static void Statistics(int index, ref FieldWriter writer)
+    private static void Statistics(int slot, int count, ref FieldWriter writer)
     {
-        if (Microkernel.Statistics(Containers.Slot(index, Container.TaskSlot)) < 0) return;
-        long* numbers = stackalloc long[3];
-        for (int i = 0; i < 3; i++) numbers[i] = Microkernel.Word(i);
-        writer.Add(ContainerProtocol.Numbers, new ReadOnlySpan<byte>(numbers, 24));
+        if (Microkernel.Statistics(slot) < 0) return;
+        long* numbers = stackalloc long[4];
+        for (int i = 0; i < count; i++) numbers[i] = Microkernel.Word(i);
+        writer.Add(ContainerProtocol.Numbers, new ReadOnlySpan<byte>(numbers, 8 * count));
     }
 }

@@ -14,6 +14,8 @@ public sealed class ModelObject(ObjectKind kind, ModelObject? factory)
     public bool Booted { get; init; }
     /// <summary>Index in the kernel's table.</summary>
     public int Index { get; set; }
+    /// <summary>A task's call at hand, or the last one.</summary>
+    public long Handle { get; set; }
     public long Bytes { get; init; }
     public long Processes { get; init; }
     public ModelObject? Server { get; init; }
@@ -247,6 +249,13 @@ public sealed class Model
         task.Called!.Queue.Remove(task);
         task.Called.Owed.Remove(task);
         (task.Waiting, task.Called) = (Waiting.No, null);
+    }
+
+    public void TimeOut(ModelObject task)
+    {
+        Withdraw(task);
+        task.Waiting = Waiting.No;
+        Resumed.Add((task, AbiError.TimedOut));
     }
 
     private void Finish(ModelObject caller, long result)

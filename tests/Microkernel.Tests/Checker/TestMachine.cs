@@ -40,10 +40,10 @@ public readonly unsafe struct TestMachine : IMachine<TestMachine>
     }
 
     /// <summary>Word, label and caller that stand in a task's buffer.</summary>
-    public static (long Word, long Label, int Caller) Get(int task)
+    public static (long Word, long Label, long Caller) Get(int task)
     {
         byte* buffer = MessageBuffer(task);
-        return (*(long*)(buffer + MessageLayout.Words), *(long*)(buffer + MessageLayout.Label), (int)*(uint*)(buffer + MessageLayout.Caller));
+        return (*(long*)(buffer + MessageLayout.Words), *(long*)(buffer + MessageLayout.Label), *(long*)(buffer + MessageLayout.Caller));
     }
 
     public static byte* MessageBuffer(int task) => t_buffers + task * BufferSize;

@@ -23,6 +23,8 @@ public sealed unsafe class World : IDisposable
     private readonly Queue<string> _history = new();
     private Kernel<TestMachine> _kernel;
     private readonly Dictionary<string, int> _done;
+    private readonly List<long> _handles = [];
+    private readonly HashSet<long> _given = [];
     private long _word;
     private int _step;
 
@@ -142,7 +144,9 @@ public sealed unsafe class World : IDisposable
         Note($"task {actor.Index} creates {kind} by factory {from} in {to} ({a}, {b})");
         long expected = _model.Create(actor, from, kind, to, a, b, out var made);
         Result($"create {kind}", _kernel.Create(actor.Index, from, kind, to, a, b, null, 0), expected);
-        if (made is not null) made.Index = _kernel.Capabilities[_kernel.Find(actor.Index, to)].Object;
+        if (made is null) return;
+        made.Index = _kernel.Capabilities[_kernel.Find(actor.Index, to)].Object;
+        if (kind is ObjectKind.Notification or ObjectKind.Task or ObjectKind.Log) Expect($"what the port keeps for {kind} {made.Index}", (_kernel.Objects[made.Index].A, _kernel.Objects[made.Index].B), (0L, 0L));
     }
 
     private void Map(ModelObject actor)
@@ -170,7 +174,14 @@ public sealed unsafe class World : IDisposable
         int slot = Slot(actor, c => c.Target.Kind == ObjectKind.Gate && c.Target.Server!.Alive);
         TestMachine.Put(actor.Index, ++_word);
         Note($"task {actor.Index} calls {slot} with {_word}");
-        Result("call", _kernel.Ipc(actor.Index, IpcOperation.Call, slot), _model.Call(actor, slot, _word));
+        long called = _kernel.Ipc(actor.Index, IpcOperation.Call, slot), expected = _model.Call(actor, slot, _word);
+        if (called == Kernel<TestMachine>.Blocked)
+        {
+            actor.Handle = _kernel.HandleOf(actor.Index);
+            if (!_given.Add(actor.Handle)) throw new DiffersException($"seed {_seed}, step {_step}: two calls have the handle {actor.Handle:x}");
+            _handles.Add(actor.Handle);
+        }
+        Result("call", called, expected);
     }
 
     private void WaitFor(ModelObject actor)
@@ -183,8 +194,8 @@ public sealed unsafe class World : IDisposable
     {
         // Mostly somebody who is owed a reply; else anything, as a hostile server would.
         var caller = actor.Owed.Count > 0 && _random.Next(4) > 0 ? actor.Owed.ElementAt(_random.Next(actor.Owed.Count)) : null;
-        long handle = caller?.Index ?? _random.Next(-2, MaxObjects + 2);
-        caller ??= _model.Objects.FirstOrDefault(o => o.Kind == ObjectKind.Task && o.Index == handle);
+        long handle = caller?.Handle ?? (_random.Next(2) == 0 && _handles.Count > 0 ? _handles[_random.Next(_handles.Count)] : _random.Next(-2, MaxObjects + 2));
+        caller ??= _model.Objects.FirstOrDefault(o => o.Kind == ObjectKind.Task && o.Handle == handle && handle != 0);
         var operation = _random.Next(3) switch { 0 => IpcOperation.Reply, 1 => IpcOperation.ReplyWait, _ => IpcOperation.ReplyValue };
         Note($"task {actor.Index}: {operation} to {handle} with {++_word}");
         bool reaches = _model.Reply(actor, caller, _word);
@@ -202,12 +213,13 @@ public sealed unsafe class World : IDisposable
 
     private void Withdraw()
     {
-        var waiting = _model.Objects.Where(o => o.Kind == ObjectKind.Task && o.Waiting is Waiting.Queued or Waiting.Reply).ToList();
+        var waiting = _model.Objects.Where(o => o.Kind == ObjectKind.Task && o.Waiting is Waiting.Queued or Waiting.Reply || (o.Waiting == Waiting.Receiving && _random.Next(8) == 0)).ToList();
         if (waiting.Count == 0 || _random.Next(4) > 0) return;
         var task = waiting[_random.Next(waiting.Count)];
-        Note($"task {task.Index} gives up its call");
-        _kernel.Withdraw(task.Index);
-        _model.Withdraw(task);
+        bool late = task.Waiting == Waiting.Receiving || _random.Next(2) == 0;
+        Note($"task {task.Index} {(late ? "runs out of time" : "gives up its call")}");
+        if (late) _kernel.TimeOut(task.Index); else _kernel.Withdraw(task.Index);
+        if (late) _model.TimeOut(task); else _model.Withdraw(task);
     }
 
     private void Destroy()
@@ -245,7 +257,7 @@ public sealed unsafe class World : IDisposable
         Expect("destroyed", string.Join(", ", TestMachine.Released.Order()), string.Join(", ", _model.Released.Select(o => o.Index).Order()));
         Expect("revoked", string.Join(", ", TestMachine.Lost.Order()), string.Join(", ", _model.Revoked.Order()));
         foreach (var (server, caller, word, label) in _model.Delivered)
-            if (_model.Replied.All(reply => reply.Caller != server)) Expect($"message of task {server.Index}", TestMachine.Get(server.Index), (word, label, caller.Index));
+            if (_model.Replied.All(reply => reply.Caller != server)) Expect($"message of task {server.Index}", TestMachine.Get(server.Index), (word, label, caller.Handle));
         foreach (var (caller, word) in _model.Replied) Expect($"reply to task {caller.Index}", TestMachine.Get(caller.Index).Word, word);
     }
 

@@ -9,7 +9,9 @@ namespace Eyrie.Microkernel.Ports.Linux.Sandbox;
 public unsafe struct FilterCompiler
 {
     public const int MaxInstructions = 2048;
-    private const int Numbers = 512;
+    private const int Numbers = 512, Clone = 56;
+    /// <summary>CLONE_VM, FS, FILES, SIGHAND, THREAD, SYSVSEM, CHILD_CLEARTID.</summary>
+    public const uint ThreadFlags = 0x250F00;
     private const ushort Load = 0x20, JumpEqual = 0x15, JumpGreaterOrEqual = 0x35, JumpSet = 0x45, Jump = 0x05, Return = 0x06;
     private const uint ByRule = 1; // never a verdict: this number is decided by argument rules
 
@@ -40,8 +42,19 @@ public unsafe struct FilterCompiler
         Emit(JumpGreaterOrEqual, 0, 2, Abi.Call.First);
         Emit(JumpGreaterOrEqual, 1, 0, Abi.Call.Last + 1);
         Emit(Return, 0, 0, Verdict.Trap);
+        if (_verdicts[Clone] == Verdict.Allow) Threads();
         Tree(0, Numbers);
         return _length;
+    }
+
+    /// <summary>clone makes threads of the task and nothing else: a further process would live beside the kernel's one notion of the task.</summary>
+    private void Threads()
+    {
+        Emit(JumpEqual, 0, 4, Clone);
+        Emit(Load, 0, 0, 16);
+        Emit(JumpEqual, 0, 1, ThreadFlags);
+        Emit(Return, 0, 0, Verdict.Allow);
+        Emit(Return, 0, 0, Verdict.Eperm);
     }
 
     private void Clear(ulong* program)
