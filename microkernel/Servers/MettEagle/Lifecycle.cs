@@ -57,9 +57,14 @@ public static unsafe class Lifecycle
         writer.AddNumber(StartTag.Error, (uint)error);
         Microkernel.PayloadLength = writer.Length;
         long result = writer.Overflowed ? AbiError.TooLarge : Microkernel.Start(Containers.Slot(index, Container.TaskSlot));
+        if (result < 0)
+        {
+            LogPump.KeepWriteEnd(ref container.Output, output);
+            LogPump.KeepWriteEnd(ref container.Error, error);
+            return Refusal(result, Microkernel.Word(0), Microkernel.Word(1));
+        }
         Host.Call(Sys.Close, output);
         Host.Call(Sys.Close, error);
-        if (result < 0) return Refusal(result, Microkernel.Word(0), Microkernel.Word(1));
         container.State = TaskState.Running;
         container.StartedAt = Memory.Now();
         Microkernel.Control(Containers.Slot(index, Container.TaskSlot), TaskOperation.Status);

@@ -29,6 +29,9 @@ public static unsafe class LogPump
         return end;
     }
 
+    /// <summary>The start failed: the next one takes the same end.</summary>
+    public static void KeepWriteEnd(ref LogStream stream, int end) => stream.PartialLength = -end;
+
     public static void Watch(int index)
     {
         ref var container = ref Containers.Table[index];

@@ -32,6 +32,7 @@ public static unsafe class Requests
 
     private static int Dispatch(int client, int type, ReadOnlySpan<byte> body, ref FieldWriter writer)
     {
+        if (type is < ContainerProtocol.Create or > ContainerProtocol.KernelStatistics || !WellFormed.Fields(body)) return ContainerErrorCode.InvalidRequest;
         switch (type)
         {
             case ContainerProtocol.Create: return Lifecycle.Create(body);
