@@ -1,197 +1,233 @@
 using System.Globalization;
 using System.Text.Json.Nodes;
-using System.Text.RegularExpressions;
 
 namespace Eyrie.Manifests.Permissions;
 
 /// <summary>
-/// From what a pod declares to one capability set a container. Pure and total: the same pod gives the same sets, and every error is
+/// From what a pod declares to one capability set a container. Pure and total: the same input gives the same sets, and every error is
 /// found at once, with its field path. No entry comes from anything but a declaration (DESIGN section 4).
 /// </summary>
-public static partial class PermissionCompiler
+public static class PermissionCompiler
 {
-    private const long DefaultMemory = 512L << 20, DefaultProcesses = 256;
-
-    private static readonly string[] KnownPermissions = ["connect", "files", "processes", "clock"];
-
-    public static CompileResult Compile(JsonObject pod)
+    /// <param name="pod">The pod, or a template with a namespace.</param>
+    /// <param name="context">The cluster around it; null: the pod alone, as when a template is checked.</param>
+    public static CompileResult Compile(JsonObject pod, CompileContext? context = null)
     {
+        context ??= CompileContext.Nothing;
         var errors = new List<PermissionError>();
+        var notes = new List<PermissionError>();
         var sets = new List<ContainerCapabilitySet>();
-        string @namespace = pod["metadata"]?["namespace"]?.GetValue<string>() ?? "default";
+        var around = new Surroundings(pod, context, errors, notes);
         foreach (var list in new[] { "initContainers", "containers" })
         {
-            if (pod["spec"]?[list] is not JsonArray containers) continue;
+            if (pod.At("spec", list) is not JsonArray containers) continue;
             for (int i = 0; i < containers.Count; i++)
-                if (containers[i] is JsonObject container)
-                    sets.Add(new Scope(@namespace, pod["spec"]!.AsObject(), container, $"spec.{list}[{i}]", errors).Compile());
+                if (containers[i] is JsonObject container) sets.Add(new ContainerScope(around, pod.At("spec"), container, $"spec.{list}[{i}]").Compile());
         }
-        return new CompileResult(sets, errors);
+        return new CompileResult(sets, errors) { Notes = notes };
     }
+}
 
-    private sealed class Scope(string @namespace, JsonObject spec, JsonObject container, string path, List<PermissionError> errors)
+/// <summary>What is the same for every container of a pod: its namespace's defaults and ceiling, the policies that select it, and whether its peers take it.</summary>
+internal sealed class Surroundings
+{
+    public const string Defaults = "eyrie.dev/permission-defaults", Ceiling = "eyrie.dev/permission-ceiling";
+    private readonly CompileContext _context;
+    private readonly JsonNode? _labels;
+
+    public Surroundings(JsonObject pod, CompileContext context, List<PermissionError> errors, List<PermissionError> notes)
     {
-        private readonly List<ExplainedEntry> _entries = [];
-
-        public ContainerCapabilitySet Compile()
-        {
-            Resources();
-            Add("log write", "name");
-            Ports();
-            Files();
-            Identity();
-            if (container["permissions"] is { } permissions) Permissions(permissions);
-            return new ContainerCapabilitySet(container["name"]?.GetValue<string>() ?? "", _entries);
-        }
-
-        private void Add(string entry, string field) => _entries.Add(new ExplainedEntry(entry, new SourceLocation($"{path}.{field}")));
-
-        private void Fail(string field, string message) => errors.Add(new PermissionError(new SourceLocation($"{path}.{field}"), message));
-
-        private void Resources()
-        {
-            var limits = container["resources"]?["limits"];
-            var requests = container["resources"]?["requests"];
-            long memory = Amount(limits?["memory"], "resources.limits.memory", 1) ?? DefaultMemory;
-            long processes = container["permissions"]?["processes"]?["max"] is JsonValue max && max.TryGetValue(out long count) ? count : DefaultProcesses;
-            if (processes is < 1 or > 1_000_000) Fail("permissions.processes.max", "must be between 1 and 1000000");
-            // A limit is a number of whole pages: the kernel rounds down, and the set must say what is in force.
-            Add(string.Create(CultureInfo.InvariantCulture, $"quota memory={Math.Max(memory / 4096, 1) * 4096} processes={processes}"), limits?["memory"] is null ? "resources" : "resources.limits.memory");
-            long? limit = Amount(limits?["cpu"], "resources.limits.cpu", 1000), request = Amount(requests?["cpu"], "resources.requests.cpu", 1000);
-            if (limit is null && request is null) return;
-            long shares = Math.Max(2, (request ?? limit!.Value) * 1024 / 1000);
-            Add(string.Create(CultureInfo.InvariantCulture, $"cpu shares={shares}") + (limit is { } bound ? string.Create(CultureInfo.InvariantCulture, $" limit={Math.Max(bound, 10)}m") : ""), "resources");
-        }
-
-        private long? Amount(JsonNode? node, string field, int scale)
-        {
-            if (node is null) return null;
-            if (Quantity.TryParse(node.ToString(), scale, out long amount)) return amount;
-            Fail(field, $"\"{node}\" is not a quantity; write for example 64Mi or 500m");
-            return null;
-        }
-
-        private void Ports()
-        {
-            if (container["ports"] is not JsonArray ports) return;
-            for (int i = 0; i < ports.Count; i++)
-            {
-                if (ports[i]?["containerPort"] is not JsonValue value || !value.TryGetValue(out int port) || port is < 1 or > 65535)
-                    Fail($"ports[{i}].containerPort", "must be between 1 and 65535");
-                else if ((ports[i]!["protocol"]?.GetValue<string>() ?? "TCP") == "TCP")
-                    Add($"listen tcp {port.ToString(CultureInfo.InvariantCulture)}", $"ports[{i}]");
-            }
-        }
-
-        private void Files()
-        {
-            bool writable = container["securityContext"]?["readOnlyRootFilesystem"] is JsonValue value && value.TryGetValue(out bool readOnly) && !readOnly;
-            Add(writable ? "dir / read,write" : "dir / read", writable ? "securityContext.readOnlyRootFilesystem" : "image");
-            if (container["volumeMounts"] is not JsonArray mounts) return;
-            for (int i = 0; i < mounts.Count; i++)
-            {
-                var target = mounts[i]?["mountPath"]?.GetValue<string>();
-                if (!IsPath(target)) { Fail($"volumeMounts[{i}].mountPath", "must be an absolute path without spaces or \"..\""); continue; }
-                bool mountReadOnly = mounts[i]!["readOnly"]?.GetValue<bool>() ?? false;
-                Add($"dir {target} {(mountReadOnly ? "read" : "read,write")}", $"volumeMounts[{i}]");
-            }
-        }
-
-        private void Identity()
-        {
-            long? Id(string name) => (container["securityContext"]?[name] ?? spec["securityContext"]?[name])?.GetValue<long>();
-            if (Id("runAsUser") is { } user)
-                Add(string.Create(CultureInfo.InvariantCulture, $"identity uid={user} gid={Id("runAsGroup") ?? 0}"), "securityContext");
-        }
-
-        private void Permissions(JsonNode node)
-        {
-            if (node is not JsonObject permissions) { Fail("permissions", "must be an object"); return; }
-            foreach (var (name, _) in permissions)
-                if (!KnownPermissions.Contains(name)) Fail($"permissions.{name}", $"unknown permission; known are {string.Join(", ", KnownPermissions)}");
-            if (permissions["connect"] is { } connect) Connect(connect);
-            if (permissions["files"] is { } files) PermittedFiles(files);
-            if (permissions["clock"] is { } clock)
-            {
-                if (clock.ToString() == "read") Add("clock read", "permissions.clock");
-                else if (clock.ToString() != "none") Fail("permissions.clock", "must be read or none");
-            }
-        }
-
-        private void Connect(JsonNode node)
-        {
-            if (node is not JsonArray grants) { Fail("permissions.connect", "must be a list"); return; }
-            for (int i = 0; i < grants.Count; i++)
-            {
-                var at = $"permissions.connect[{i}]";
-                if (grants[i] is not JsonObject grant) { Fail(at, "must be an object with service or cidr, and port or ports"); continue; }
-                var ports = Ports(grant, at);
-                if (ports is null) continue;
-                if (grant["service"]?.ToString() is { } service && grant["cidr"] is null) Service(service, ports, at);
-                else if (grant["cidr"]?.ToString() is { } cidr && grant["service"] is null) Range(cidr, ports, at);
-                else Fail(at, "must name exactly one of service or cidr");
-            }
-        }
-
-        private void Service(string service, string ports, string at)
-        {
-            var parts = service.Split('/');
-            var full = parts.Length == 1 ? $"{@namespace}/{service}" : service;
-            if (parts.Length > 2 || parts.Any(part => !Label().IsMatch(part))) Fail($"{at}.service", $"\"{service}\" is not NAME or NAMESPACE/NAME");
-            else if (ports.AsSpan().ContainsAny(',', '-')) foreach (var port in ports.Split(',')) Single(full, port, at);
-            else Single(full, ports, at);
-        }
-
-        private void Single(string service, string port, string at)
-        {
-            if (port.Contains('-', StringComparison.Ordinal)) Fail($"{at}.ports", "a service is granted port by port, not by range");
-            else Add($"connect tcp service {service} {port}", at);
-        }
-
-        private void Range(string cidr, string ports, string at)
-        {
-            if (!System.Net.IPNetwork.TryParse(cidr, out var network) || network.BaseAddress.AddressFamily != System.Net.Sockets.AddressFamily.InterNetwork)
-                Fail($"{at}.cidr", $"\"{cidr}\" is not an IPv4 network such as 10.20.0.0/16 with no bits set behind the prefix");
-            else Add($"connect tcp cidr {network} {ports}", at);
-        }
-
-        /// <summary>Normal form: ascending, comma separated; null after an error.</summary>
-        private string? Ports(JsonObject grant, string at)
-        {
-            var listed = grant["port"] is { } single && grant["ports"] is null ? [single] : grant["ports"] is JsonArray many && grant["port"] is null && many.Count > 0 ? many.ToList() : null;
-            if (listed is null) { Fail(at, "must have port, or a list ports"); return null; }
-            var ranges = new SortedSet<(int Low, int High)>();
-            foreach (var item in listed)
-            {
-                var bounds = (item?.ToString() ?? "").Split('-');
-                if (bounds.Length > 2 || !bounds.All(bound => int.TryParse(bound, NumberStyles.None, CultureInfo.InvariantCulture, out int port) && port is > 0 and < 65536)
-                    || int.Parse(bounds[0], CultureInfo.InvariantCulture) > int.Parse(bounds[^1], CultureInfo.InvariantCulture))
-                {
-                    Fail($"{at}.port", $"\"{item}\" is not a port between 1 and 65535 or a range of ports such as 8000-8100");
-                    return null;
-                }
-                ranges.Add((int.Parse(bounds[0], CultureInfo.InvariantCulture), int.Parse(bounds[^1], CultureInfo.InvariantCulture)));
-            }
-            return string.Join(',', ranges.Select(range => range.Low == range.High ? $"{range.Low}" : $"{range.Low}-{range.High}"));
-        }
-
-        private void PermittedFiles(JsonNode node)
-        {
-            if (node is not JsonArray files) { Fail("permissions.files", "must be a list"); return; }
-            for (int i = 0; i < files.Count; i++)
-            {
-                var target = files[i]?["path"]?.ToString();
-                var access = files[i]?["access"]?.ToString() ?? "read";
-                if (!IsPath(target)) Fail($"permissions.files[{i}].path", "must be an absolute path without spaces or \"..\"");
-                else if (access is not ("read" or "write")) Fail($"permissions.files[{i}].access", "must be read or write");
-                else Add($"dir {target} {(access == "write" ? "read,write" : "read")}", $"permissions.files[{i}]");
-            }
-        }
-
-        private static bool IsPath(string? path) =>
-            path is { Length: > 0 and < 150 } && path[0] == '/' && !path.AsSpan().ContainsAny(" \n\0") && !path.Split('/').Contains("..");
+        (_context, Errors, Notes, Namespace, _labels) = (context, errors, notes, pod.NamespaceOf(), pod.At("metadata", "labels"));
+        var policies = new NetworkPolicies(context);
+        Given = [.. policies.Of(Namespace, _labels)];
+        Notes.AddRange(policies.Notes);
+        var home = context.Namespaces.FirstOrDefault(item => item.NameOf() == Namespace);
+        var annotations = home.At("metadata", "annotations");
+        if (annotations.At(Defaults).Word() is { Length: > 0 } defaults) DefaultSet = Set(defaults, new SourceLocation($"metadata.annotations[{Defaults}]", Object: "namespace/" + Namespace));
+        if (annotations.At(Ceiling).Word() is { Length: > 0 } ceiling) Bound = Set(ceiling, new SourceLocation($"metadata.annotations[{Ceiling}]", Object: "namespace/" + Namespace));
     }
 
-    [GeneratedRegex("^[a-z0-9]([-a-z0-9]*[a-z0-9])?\\z")]
-    private static partial Regex Label();
+    public string Namespace { get; }
+    public List<PermissionError> Errors { get; }
+    public List<PermissionError> Notes { get; }
+    public NodeFacts Node => _context.Node;
+    /// <summary>From NetworkPolicies.</summary>
+    public IReadOnlyList<ExplainedEntry> Given { get; }
+    public Declaration? DefaultSet { get; }
+    /// <summary>null: there is no ceiling.</summary>
+    public Declaration? Bound { get; }
+
+    /// <summary>A PermissionSet of this namespace. One that is not there declares nothing: as a ceiling, that nothing may be granted.</summary>
+    public Declaration Set(string name, SourceLocation asked)
+    {
+        var found = _context.PermissionSets.FirstOrDefault(set => set.NamespaceOf() == Namespace && set.NameOf() == name);
+        if (found is not null) return new DeclarationReader(Namespace, $"permissionset/{Namespace}/{name}", Errors).Read(found.At("spec"), "spec");
+        if (!ReferenceEquals(_context, CompileContext.Nothing)) Errors.Add(new PermissionError(asked, $"there is no PermissionSet \"{name}\" in namespace {Namespace}"));
+        return new Declaration();
+    }
+
+    /// <summary>null: the peer takes this pod; otherwise who keeps it out.</summary>
+    public string? Refusing(CapabilityEntry entry)
+    {
+        var targets = entry switch
+        {
+            CapabilityEntry.ConnectService service => OfService(service),
+            CapabilityEntry.ConnectPods pods => Matching(pods.Namespace, pods.Pods).Select(pod => (pod, pods.Port)),
+            _ => [],
+        };
+        foreach (var (pod, port) in targets)
+        {
+            var home = pod.NamespaceOf();
+            var labels = pod.At("metadata", "labels");
+            var policies = new NetworkPolicies(_context);
+            var declared = pod.At("spec", "containers").Objects().Where(container => container.At("permissions", "accept") is JsonArray)
+                .SelectMany(container => new DeclarationReader(home, "", []).Read(new JsonObject { ["accept"] = container.At("permissions", "accept")!.DeepClone() }, "").Entries).ToList();
+            if (declared.Count == 0 && !policies.Isolates(home, labels) && !pod.At("spec", "containers").Objects().Any(container => container.At("permissions", "accept") is JsonArray)) continue;
+            bool taken = policies.Of(home, labels).Concat(declared).Any(given => CapabilityEntry.TryParse(given.Entry, out var rule) && rule is CapabilityEntry.Accept accept
+                && accept.Namespace == Namespace && accept.Pods.Selects(_labels) && accept.Ports.Contains(port));
+            if (!taken) return pod.NameOf() is { Length: > 0 } name ? $"pod {home}/{name}" : $"the policy of {home}";
+        }
+        return null;
+    }
+
+    private IEnumerable<JsonObject> Matching(string home, LabelSelector selector) => _context.Pods.Where(pod => pod.NamespaceOf() == home && selector.Selects(pod.At("metadata", "labels")));
+
+    /// <summary>The pods behind a Service at the port it leads to; and, for policies that are there before the pods, its selector as if it were a pod.</summary>
+    private IEnumerable<(JsonObject Pod, int Port)> OfService(CapabilityEntry.ConnectService grant)
+    {
+        var service = _context.Services.FirstOrDefault(item => $"{item.NamespaceOf()}/{item.NameOf()}" == grant.Service);
+        if (service.At("spec", "selector") is not JsonObject { Count: > 0 } labels) yield break;
+        var port = service.At("spec", "ports").Objects().FirstOrDefault(item => item["port"].Whole() == grant.Port);
+        var home = service!.NamespaceOf();
+        var expected = new JsonObject { ["metadata"] = new JsonObject { ["namespace"] = home, ["labels"] = labels.DeepClone() } };
+        if (port?["targetPort"] is null or JsonValue && (port?["targetPort"].Whole() ?? (port?["targetPort"] is null ? grant.Port : null)) is { } number) yield return (expected, (int)number);
+        foreach (var pod in Matching(home, LabelSelector.Of(labels.Select(label => KeyValuePair.Create(label.Key, label.Value.Word() ?? ""))))) yield return (pod, Target(port, pod, grant.Port));
+    }
+
+    private static int Target(JsonObject? port, JsonObject pod, int same)
+    {
+        if (port?["targetPort"] is not { } target) return same;
+        if (target.Whole() is { } number) return (int)number;
+        return (int)(pod.At("spec", "containers").Objects().SelectMany(container => container["ports"].Objects()).FirstOrDefault(named => named["name"].Word() == target.Word())?["containerPort"].Whole() ?? 0);
+    }
+}
+
+/// <summary>One container.</summary>
+internal sealed class ContainerScope(Surroundings around, JsonNode? spec, JsonObject container, string path)
+{
+    private const long DefaultMemory = 512L << 20, DefaultProcesses = 256;
+    private readonly List<ExplainedEntry> _entries = [];
+
+    public ContainerCapabilitySet Compile()
+    {
+        var own = new DeclarationReader(around.Namespace, "", around.Errors).Read(container["permissions"], path + ".permissions");
+        List<Declaration> declared = [own, .. own.Sets.Select(set => around.Set(set.Name, set.Source))];
+        if (around.DefaultSet is { } defaults) declared.Add(defaults);
+        Resources(declared);
+        Add(new CapabilityEntry.Log(), "name");
+        Ports();
+        Files();
+        Identity();
+        _entries.AddRange(around.Given);
+        var optional = declared.SelectMany(declaration => declaration.Optional).ToHashSet();
+        var transitional = declared.SelectMany(declaration => declaration.Transitional).ToHashSet();
+        foreach (var entry in declared.SelectMany(declaration => declaration.Entries)) _entries.Add(entry);
+        foreach (var entry in _entries.Where(entry => entry.Name.Length > 0 && transitional.Contains(entry.Name))) around.Notes.Add(new PermissionError(entry.Source, $"transitional, to be removed: {entry.Entry}"));
+        return new ContainerCapabilitySet(container["name"].Word() ?? "", [.. Fitting(_entries.Where(entry => Allowed(entry, optional)))]);
+    }
+
+    private void Add(CapabilityEntry entry, string field) => _entries.Add(new ExplainedEntry(entry.ToString(), new SourceLocation($"{path}.{field}")));
+
+    private void Fail(string field, string message) => around.Errors.Add(new PermissionError(new SourceLocation($"{path}.{field}"), message));
+
+    /// <summary>Within the ceiling, and taken by the other side.</summary>
+    private bool Allowed(ExplainedEntry explained, HashSet<string> optional)
+    {
+        if (!CapabilityEntry.TryParse(explained.Entry, out var entry)) return false;
+        bool bounded = entry is CapabilityEntry.ConnectService or CapabilityEntry.ConnectPods or CapabilityEntry.ConnectRange or CapabilityEntry.Listen
+            || entry is CapabilityEntry.Files { Writable: true } && !explained.Source.FieldPath.Contains(".volumeMounts[", StringComparison.Ordinal);
+        if (bounded && around.Bound is { } bound && !bound.Entries.Any(wide => Coverage.Covers(wide.Entry, explained.Entry)))
+        {
+            var beyond = new PermissionError(explained.Source, $"\"{explained.Entry}\" is beyond the ceiling of namespace {around.Namespace}; remove it, or let the ceiling's PermissionSet name it");
+            (explained.Name.Length > 0 && optional.Contains(explained.Name) ? around.Notes : around.Errors).Add(beyond);
+            return false;
+        }
+        if (around.Refusing(entry) is not { } refusing) return true;
+        around.Notes.Add(new PermissionError(explained.Source, $"not granted: \"{explained.Entry}\": {refusing} does not accept this pod (NetworkPolicy ingress, or `accept`)"));
+        return false;
+    }
+
+    /// <summary>What the node's microkernel can hold: the line's length, and the number of lines.</summary>
+    private IEnumerable<ExplainedEntry> Fitting(IEnumerable<ExplainedEntry> entries)
+    {
+        var seen = new HashSet<string>();
+        bool told = false;
+        foreach (var entry in entries)
+        {
+            if (entry.Entry.Length > around.Node.MaxEntryLength) around.Errors.Add(new PermissionError(entry.Source, $"the entry has more than {around.Node.MaxEntryLength} letters; grant fewer ports or labels at once"));
+            else if (seen.Contains(entry.Entry) || seen.Count < around.Node.MaxEntries) { seen.Add(entry.Entry); yield return entry; }
+            else if (!told) { told = true; around.Errors.Add(new PermissionError(entry.Source, $"a container cannot hold more than {around.Node.MaxEntries} entries; grant ranges instead of single ports")); }
+        }
+    }
+
+    private void Resources(List<Declaration> declared)
+    {
+        JsonNode? limits = container.At("resources", "limits"), requests = container.At("resources", "requests");
+        long memory = Amount(limits.At("memory"), "resources.limits.memory", 1) ?? DefaultMemory;
+        long? limit = Amount(limits.At("cpu"), "resources.limits.cpu", 1000), request = Amount(requests.At("cpu"), "resources.requests.cpu", 1000);
+        // A limit is a number of whole pages: the kernel rounds down, and the set must say what is in force.
+        Add(new CapabilityEntry.Quota(Math.Max(memory / 4096, 1) * 4096, Processes(declared)), limits.At("memory") is null ? "resources" : "resources.limits.memory");
+        if (limit is null && request is null) return;
+        Add(new CapabilityEntry.Cpu(Math.Max(2, (long)Math.Min((decimal)(request ?? limit!.Value) * 1024 / 1000, 262144)), limit is { } bound ? Math.Max(bound, 10) : null), "resources");
+    }
+
+    /// <summary>The container's own word, or the largest of its sets'; never beyond the ceiling's.</summary>
+    private long Processes(List<Declaration> declared)
+    {
+        var said = declared[0].Processes ?? declared.Skip(1).Select(declaration => declaration.Processes).Where(processes => processes is not null).OrderByDescending(processes => processes!.Value.Count).FirstOrDefault();
+        long count = said?.Count ?? DefaultProcesses;
+        if (around.Bound?.Processes is not { } most || count <= most.Count) return count;
+        if (said is { } asked) around.Errors.Add(new PermissionError(asked.Source, $"{count} processes are beyond the ceiling of namespace {around.Namespace}, which is {most.Count}"));
+        return most.Count;
+    }
+
+    private long? Amount(JsonNode? node, string field, int scale)
+    {
+        if (node is null) return null;
+        if (node.Word() is { } text && Quantity.TryParse(text, scale, out long amount)) return amount;
+        Fail(field, $"{node.ToJsonString()} is not a quantity; write for example 64Mi or 500m");
+        return null;
+    }
+
+    private void Ports()
+    {
+        if (container["ports"] is not JsonArray ports) return;
+        for (int i = 0; i < ports.Count; i++)
+        {
+            if (ports[i].At("containerPort").Whole() is not (> 0 and < 65536 and var port)) Fail($"ports[{i}].containerPort", "must be between 1 and 65535");
+            else if ((ports[i].At("protocol")?.Word() ?? "TCP") == "TCP") Add(new CapabilityEntry.Listen((int)port), $"ports[{i}]");
+            else around.Notes.Add(new PermissionError(new SourceLocation($"{path}.ports[{i}].protocol"), $"not granted: {ports[i].At("protocol").Word()} is not available yet, only TCP"));
+        }
+    }
+
+    private void Files()
+    {
+        bool writable = container.At("securityContext", "readOnlyRootFilesystem").Truth() == false;
+        Add(new CapabilityEntry.Files("/", writable), writable ? "securityContext.readOnlyRootFilesystem" : "image");
+        if (container["volumeMounts"] is not JsonArray mounts) return;
+        for (int i = 0; i < mounts.Count; i++)
+        {
+            var target = mounts[i].At("mountPath").Word();
+            if (!CapabilityEntry.IsPath(target)) Fail($"volumeMounts[{i}].mountPath", "must be an absolute path without spaces or \"..\"");
+            else Add(new CapabilityEntry.Files(target!, mounts[i].At("readOnly").Truth() != true), $"volumeMounts[{i}]");
+        }
+    }
+
+    private void Identity()
+    {
+        var named = new[] { "runAsUser", "runAsGroup" }.ToDictionary(name => name, name => container.At("securityContext", name) ?? spec.At("securityContext", name));
+        foreach (var (name, node) in named)
+            if (node is not null && node.Whole() is not (>= 0 and < uint.MaxValue)) Fail("securityContext." + name, string.Create(CultureInfo.InvariantCulture, $"{node.ToJsonString()} is not a number between 0 and {uint.MaxValue - 1}"));
+        if (named["runAsUser"].Whole() is >= 0 and < uint.MaxValue and var user) Add(new CapabilityEntry.Identity(user, Math.Max(0, named["runAsGroup"].Whole() ?? 0)), "securityContext");
+    }
 }

@@ -6,15 +6,28 @@ public static class Remedy
     /// <summary>Lines to add to the container, indented as below <c>containers: - name: ...</c>.</summary>
     public static string For(string entry, string podNamespace)
     {
-        var words = entry.Split(' ');
-        return words switch
+        if (!CapabilityEntry.TryParse(entry, out var parsed)) return $"# no declaration gives \"{entry}\"";
+        return parsed switch
         {
-            ["connect", "tcp", "service", var service, var port] =>
-                $"permissions:\n  connect:\n  - service: {(service.StartsWith(podNamespace + "/", StringComparison.Ordinal) ? service[(podNamespace.Length + 1)..] : service)}\n    port: {port}",
-            ["connect", "tcp", "cidr", var cidr, var ports] => $"permissions:\n  connect:\n  - cidr: {cidr}\n    ports: [{ports}]",
-            ["listen", "tcp", var port] => $"ports:\n- containerPort: {port}",
-            ["dir", var path, "read,write"] => $"permissions:\n  files:\n  - path: {path}\n    access: write",
+            CapabilityEntry.Listen listen => $"ports:\n- containerPort: {listen.Port}",
+            CapabilityEntry.Quota quota => $"permissions:\n  processes: {{max: {quota.Processes}}}",
+            _ when Grant(parsed, podNamespace) is var (list, lines) => $"permissions:\n  {list}:\n  - {lines.Replace("\n", "\n    ", StringComparison.Ordinal)}",
+            CapabilityEntry.ReadClock => "permissions:\n  clock: read",
+            CapabilityEntry.ReadRandom => "permissions:\n  random: read",
+            CapabilityEntry.Identity identity => $"securityContext:\n  runAsUser: {identity.UserId}\n  runAsGroup: {identity.GroupId}",
             _ => $"# no declaration gives \"{entry}\"",
         };
     }
+
+    /// <summary>The list of <c>permissions</c> that an entry belongs to, and its item.</summary>
+    public static (string List, string Lines)? Grant(CapabilityEntry entry, string podNamespace) => entry switch
+    {
+        CapabilityEntry.ConnectService service => ("connect", $"service: {(service.Service.StartsWith(podNamespace + "/", StringComparison.Ordinal) ? service.Service[(podNamespace.Length + 1)..] : service.Service)}\nport: {service.Port}"),
+        CapabilityEntry.ConnectPods pods => ("connect", $"pods: {pods.Pods.ToManifest().ToJsonString()}\nnamespace: {pods.Namespace}\nport: {pods.Port}"),
+        CapabilityEntry.ConnectRange range => ("connect", $"cidr: {range.Network}\nports: [{range.Ports}]"),
+        CapabilityEntry.Accept accept => ("accept", $"pods: {accept.Pods.ToManifest().ToJsonString()}\nnamespace: {accept.Namespace}\nports: [{accept.Ports}]"),
+        CapabilityEntry.Files files => ("files", $"path: {files.Path}\naccess: {(files.Writable ? "write" : "read")}"),
+        CapabilityEntry.Listen listen => ("listen", $"port: {listen.Port}"),
+        _ => null,
+    };
 }

@@ -1,0 +1,132 @@
+using System.Globalization;
+using System.Net;
+using System.Net.Sockets;
+using System.Text.RegularExpressions;
+
+namespace Eyrie.Manifests.Permissions;
+
+/// <summary>
+/// One entry of a capability set. Its text (<see cref="object.ToString"/>) is one line, the unit of authority from here to the kernel and back; <see cref="TryParse"/> reads exactly what is printed.
+/// </summary>
+public abstract partial record CapabilityEntry
+{
+    private CapabilityEntry() { }
+
+    /// <summary>Memory in bytes (whole pages) and processes that everything made for the container is charged against.</summary>
+    public sealed record Quota(long MemoryBytes, long Processes) : CapabilityEntry
+    {
+        public override string ToString() => string.Create(CultureInfo.InvariantCulture, $"quota memory={MemoryBytes} processes={Processes}");
+    }
+
+    /// <param name="LimitMilli">Thousandths of a CPU; null: no limit.</param>
+    public sealed record Cpu(long Shares, long? LimitMilli) : CapabilityEntry
+    {
+        public override string ToString() => string.Create(CultureInfo.InvariantCulture, $"cpu shares={Shares}") + (LimitMilli is { } limit ? string.Create(CultureInfo.InvariantCulture, $" limit={limit}m") : "");
+    }
+
+    public sealed record Log : CapabilityEntry
+    {
+        public override string ToString() => "log write";
+    }
+
+    /// <summary>A directory of the container's own root, with everything below.</summary>
+    public sealed record Files(string Path, bool Writable) : CapabilityEntry
+    {
+        public override string ToString() => $"dir {Path} {(Writable ? "read,write" : "read")}";
+    }
+
+    /// <param name="UserId">Numbers inside the container.</param>
+    public sealed record Identity(long UserId, long GroupId) : CapabilityEntry
+    {
+        public override string ToString() => string.Create(CultureInfo.InvariantCulture, $"identity uid={UserId} gid={GroupId}");
+    }
+
+    public sealed record Listen(int Port) : CapabilityEntry
+    {
+        public override string ToString() => string.Create(CultureInfo.InvariantCulture, $"listen tcp {Port}");
+    }
+
+    /// <param name="Service"><c>namespace/name</c>.</param>
+    public sealed record ConnectService(string Service, int Port) : CapabilityEntry
+    {
+        public override string ToString() => string.Create(CultureInfo.InvariantCulture, $"connect tcp service {Service} {Port}");
+    }
+
+    /// <summary>Pods of one namespace by their labels, at a port of their own.</summary>
+    public sealed record ConnectPods(string Namespace, LabelSelector Pods, int Port) : CapabilityEntry
+    {
+        public override string ToString() => string.Create(CultureInfo.InvariantCulture, $"connect tcp pods {Namespace}/{Pods} {Port}");
+    }
+
+    /// <summary>Addresses outside the cluster; never those of pods and Services, whatever the range.</summary>
+    public sealed record ConnectRange(IPNetwork Network, PortSet Ports) : CapabilityEntry
+    {
+        public override string ToString() => $"connect tcp cidr {Network} {Ports}";
+    }
+
+    /// <summary>Who of the cluster may connect here. The mere presence of one keeps everybody else out.</summary>
+    public sealed record Accept(string Namespace, LabelSelector Pods, PortSet Ports) : CapabilityEntry
+    {
+        public override string ToString() => $"accept tcp pods {Namespace}/{Pods} {Ports}";
+    }
+
+    public sealed record ReadClock : CapabilityEntry
+    {
+        public override string ToString() => "clock read";
+    }
+
+    public sealed record ReadRandom : CapabilityEntry
+    {
+        public override string ToString() => "random read";
+    }
+
+    /// <summary>False: not a line that an entry prints.</summary>
+    public static bool TryParse(string line, out CapabilityEntry entry)
+    {
+        entry = Read(line.Split(' '))!;
+        return entry is not null && entry.ToString() == line;
+    }
+
+    private static CapabilityEntry? Read(string[] words) => words switch
+    {
+        ["quota", var memory, var processes] when Value(memory, "memory=") is { } bytes && Value(processes, "processes=") is { } count => new Quota(bytes, count),
+        ["cpu", var shares] when Value(shares, "shares=") is { } number => new Cpu(number, null),
+        ["cpu", var shares, [.. var limit, 'm']] when Value(shares, "shares=") is { } number && Value(limit, "limit=") is { } milli => new Cpu(number, milli),
+        ["log", "write"] => new Log(),
+        ["dir", var path, "read"] when IsPath(path) => new Files(path, false),
+        ["dir", var path, "read,write"] when IsPath(path) => new Files(path, true),
+        ["identity", var user, var group] when Value(user, "uid=") is { } uid && Value(group, "gid=") is { } gid => new Identity(uid, gid),
+        ["listen", "tcp", var port] when OnePort(port) is { } number => new Listen(number),
+        ["connect", "tcp", "service", var service, var port] when IsService(service) && OnePort(port) is { } number => new ConnectService(service, number),
+        ["connect", "tcp", "pods", var pods, var port] when Peer(pods) is { } peer && OnePort(port) is { } number => new ConnectPods(peer.Namespace, peer.Selector, number),
+        ["connect", "tcp", "cidr", var range, var ports] when Range(range) is { } network && PortSet.TryParse(ports, out var set) => new ConnectRange(network, set),
+        ["accept", "tcp", "pods", var pods, var ports] when Peer(pods) is { } peer && PortSet.TryParse(ports, out var set) => new Accept(peer.Namespace, peer.Selector, set),
+        ["clock", "read"] => new ReadClock(),
+        ["random", "read"] => new ReadRandom(),
+        _ => null,
+    };
+
+    private static long? Value(string word, string name) =>
+        word.StartsWith(name, StringComparison.Ordinal) && long.TryParse(word.AsSpan(name.Length), NumberStyles.None, CultureInfo.InvariantCulture, out long value) ? value : null;
+
+    private static int? OnePort(string word) => PortSet.TryRange(word, out var range) && range.Low == range.High ? range.Low : null;
+
+    private static (string Namespace, LabelSelector Selector)? Peer(string word)
+    {
+        int slash = word.IndexOf('/', StringComparison.Ordinal);
+        return slash > 0 && IsLabel(word[..slash]) && LabelSelector.TryParse(word[(slash + 1)..], out var selector) ? (word[..slash], selector) : null;
+    }
+
+    /// <summary>An IPv4 network with no bits set behind the prefix.</summary>
+    public static IPNetwork? Range(string text) => IPNetwork.TryParse(text, out var network) && network.BaseAddress.AddressFamily == AddressFamily.InterNetwork && network.ToString() == text ? network : null;
+
+    public static bool IsService(string text) => text.Split('/') is [var home, var name] && IsLabel(home) && IsLabel(name);
+
+    public static bool IsLabel(string text) => text.Length < 64 && Label().IsMatch(text);
+
+    public static bool IsPath(string? path) =>
+        path is { Length: > 0 and < 150 } && path[0] == '/' && !path.AsSpan().ContainsAny(" \n\0") && !path.Split('/').Contains("..");
+
+    [GeneratedRegex("^[a-z0-9]([-a-z0-9]*[a-z0-9])?\\z")]
+    private static partial Regex Label();
+}

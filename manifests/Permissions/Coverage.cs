@@ -1,0 +1,21 @@
+namespace Eyrie.Manifests.Permissions;
+
+/// <summary>Whether one entry allows everything that another does. Pure.</summary>
+public static class Coverage
+{
+    public static bool Covers(CapabilityEntry wide, CapabilityEntry narrow) => (wide, narrow) switch
+    {
+        (CapabilityEntry.ConnectRange w, CapabilityEntry.ConnectRange n) => w.Network.PrefixLength <= n.Network.PrefixLength && w.Network.Contains(n.Network.BaseAddress) && w.Ports.Covers(n.Ports),
+        (CapabilityEntry.ConnectPods w, CapabilityEntry.ConnectPods n) => w.Namespace == n.Namespace && w.Port == n.Port && (w.Pods.SelectsEverything || w.Pods == n.Pods),
+        (CapabilityEntry.Files w, CapabilityEntry.Files n) => Below(w.Path, n.Path) && (w.Writable || !n.Writable),
+        (CapabilityEntry.Accept w, CapabilityEntry.Accept n) => w.Namespace == n.Namespace && (w.Pods.SelectsEverything || w.Pods == n.Pods) && w.Ports.Covers(n.Ports),
+        (CapabilityEntry.Quota w, CapabilityEntry.Quota n) => w.MemoryBytes >= n.MemoryBytes && w.Processes >= n.Processes,
+        _ => wide == narrow,
+    };
+
+    /// <summary>The same for lines; what is no entry covers only itself.</summary>
+    public static bool Covers(string wide, string narrow) =>
+        wide == narrow || CapabilityEntry.TryParse(wide, out var w) && CapabilityEntry.TryParse(narrow, out var n) && Covers(w, n);
+
+    public static bool Below(string directory, string path) => directory == "/" || path == directory || path.StartsWith(directory.TrimEnd('/') + "/", StringComparison.Ordinal);
+}

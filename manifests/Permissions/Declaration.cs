@@ -1,0 +1,186 @@
+using System.Text.Json.Nodes;
+
+namespace Eyrie.Manifests.Permissions;
+
+/// <summary>What one <c>permissions</c> field or PermissionSet declares.</summary>
+public sealed class Declaration
+{
+    public List<ExplainedEntry> Entries { get; } = [];
+    /// <summary>Most processes at once, and where that stands; null: nothing is said.</summary>
+    public (long Count, SourceLocation Source)? Processes { get; set; }
+    /// <summary>Names of PermissionSets that it takes over.</summary>
+    public List<(string Name, SourceLocation Source)> Sets { get; } = [];
+    public HashSet<string> Optional { get; } = [];
+    public HashSet<string> Transitional { get; } = [];
+}
+
+/// <summary>Reads the vocabulary (PERMISSIONS.md). Total: what cannot be read or cannot be enforced is an error with its place, and gives no entry.</summary>
+public sealed class DeclarationReader(string @namespace, string objectName, List<PermissionError> errors)
+{
+    private static readonly string[] Known = ["accept", "api", "clock", "connect", "devices", "files", "gates", "hostFacts", "listen", "optional", "processes", "random", "sets", "signals", "transitional"];
+
+    private static readonly Dictionary<string, string> NotYet = new()
+    {
+        ["devices"] = "no device can be granted yet; every container has null, zero, full, random and urandom, and no other",
+        ["signals"] = "signals between containers of a pod cannot be granted yet: each container has its own processes, and reaches no others",
+        ["api"] = "access to the API cannot be granted yet: containers are given no token",
+        ["hostFacts"] = "facts of the host cannot be granted yet",
+        ["gates"] = "gates of other pods cannot be granted yet: the hosted port carries no native sessions between pods",
+    };
+
+    private readonly Declaration _made = new();
+    private readonly HashSet<string> _names = [];
+
+    public Declaration Read(JsonNode? node, string at)
+    {
+        if (node is null) return _made;
+        if (node is not JsonObject permissions) { Fail(at, "must be an object"); return _made; }
+        foreach (var (name, value) in permissions)
+            if (!Known.Contains(name)) Fail($"{at}.{name}", $"unknown permission; known are {string.Join(", ", Known)}");
+            else if (NotYet.TryGetValue(name, out var reason) && value is not (null or JsonArray { Count: 0 })) Fail($"{at}.{name}", reason);
+        Each(permissions, at, "connect", Connect, "service", "pods", "namespace", "cidr", "host", "port", "ports", "protocol", "name");
+        Each(permissions, at, "listen", Listen, "port", "ports", "protocol", "name");
+        Each(permissions, at, "accept", Accept, "pods", "namespace", "port", "ports", "protocol", "name");
+        Each(permissions, at, "files", Files, "path", "access", "name");
+        Processes(permissions["processes"], at + ".processes");
+        OnlyRead(permissions["clock"], at + ".clock", new CapabilityEntry.ReadClock(), "the clock can be read by every process of the hosted port");
+        OnlyRead(permissions["random"], at + ".random", new CapabilityEntry.ReadRandom(), "random numbers can be read by every process of the hosted port");
+        foreach (var (name, place) in Words(permissions["sets"], at + ".sets")) _made.Sets.Add((name, place));
+        Named(permissions["optional"], at + ".optional", _made.Optional);
+        Named(permissions["transitional"], at + ".transitional", _made.Transitional);
+        return _made;
+    }
+
+    private SourceLocation Place(string at) => new(at, Object: objectName);
+
+    private void Fail(string at, string message) => errors.Add(new PermissionError(Place(at), message));
+
+    private void Add(CapabilityEntry entry, string at, string name) => _made.Entries.Add(new ExplainedEntry(entry.ToString(), Place(at), name));
+
+    private void Each(JsonObject permissions, string at, string list, Action<JsonObject, string, string> read, params string[] fields)
+    {
+        if (permissions[list] is not { } node) return;
+        if (node is not JsonArray grants) { Fail($"{at}.{list}", "must be a list"); return; }
+        for (int i = 0; i < grants.Count; i++)
+        {
+            var place = $"{at}.{list}[{i}]";
+            if (grants[i] is not JsonObject grant) { Fail(place, $"must be an object with {string.Join(", ", fields)}"); continue; }
+            if (grant.FirstOrDefault(field => !fields.Contains(field.Key)) is { Key: { } other }) { Fail($"{place}.{other}", $"unknown field; known are {string.Join(", ", fields)}"); continue; }
+            if (grant["protocol"] is { } protocol && protocol.Word() != "TCP") { Fail(place + ".protocol", "only TCP can be granted yet; containers have no other protocol"); continue; }
+            var name = grant["name"].Word() ?? "";
+            if (name.Length > 0 && !_names.Add(name)) { Fail(place + ".name", $"\"{name}\" names another grant already"); continue; }
+            read(grant, place, name);
+        }
+    }
+
+    private void Connect(JsonObject grant, string at, string name)
+    {
+        if (Ports(grant, at) is not { } ports) return;
+        var peers = new[] { "service", "pods", "cidr", "host" }.Where(kind => grant[kind] is not null).ToList();
+        if (peers.Count != 1) Fail(at, "must name exactly one of service, pods or cidr");
+        else if (peers[0] == "host") Fail(at + ".host", "a host name cannot be granted yet: the network server resolves no names; grant its address with cidr");
+        else if (peers[0] == "cidr") Range(grant["cidr"].Word() ?? "", ports, at, name);
+        else if (ports.Ranges.Any(range => range.Low != range.High)) Fail(at + ".ports", $"a peer in the cluster is granted port by port, not by range");
+        else if (peers[0] == "service") Service(grant["service"].Word() ?? "", ports, at, name);
+        else if (Pods(grant, at) is { } pods)
+            foreach (int port in ports.Ports) Add(new CapabilityEntry.ConnectPods(pods.Namespace, pods.Selector, port), at, name);
+    }
+
+    private void Service(string service, PortSet ports, string at, string name)
+    {
+        var full = service.Contains('/', StringComparison.Ordinal) ? service : $"{@namespace}/{service}";
+        if (!CapabilityEntry.IsService(full)) { Fail(at + ".service", $"\"{service}\" is not NAME or NAMESPACE/NAME"); return; }
+        foreach (int port in ports.Ports) Add(new CapabilityEntry.ConnectService(full, port), at, name);
+    }
+
+    private void Range(string cidr, PortSet ports, string at, string name)
+    {
+        if (CapabilityEntry.Range(cidr) is not { } network) Fail(at + ".cidr", $"\"{cidr}\" is not an IPv4 network such as 10.20.0.0/16 with no bits set behind the prefix");
+        else Add(new CapabilityEntry.ConnectRange(network, ports), at, name);
+    }
+
+    /// <summary>Pods by their labels; short for a selector with matchLabels is the labels themselves.</summary>
+    private (string Namespace, LabelSelector Selector)? Pods(JsonObject grant, string at)
+    {
+        var home = grant["namespace"] is { } named ? named.Word() ?? "" : @namespace;
+        if (!CapabilityEntry.IsLabel(home)) { Fail(at + ".namespace", $"\"{home}\" is not the name of a namespace"); return null; }
+        var pods = grant["pods"] is JsonObject labels && labels.Count > 0 && !labels.ContainsKey("matchLabels") && !labels.ContainsKey("matchExpressions") ? new JsonObject { ["matchLabels"] = labels.DeepClone() } : grant["pods"];
+        if (LabelSelector.Read(pods, out var problem) is { } selector) return (home, selector);
+        Fail(at + ".pods", problem);
+        return null;
+    }
+
+    private void Listen(JsonObject grant, string at, string name)
+    {
+        if (Ports(grant, at) is not { } ports) return;
+        if (ports.Count > 100) { Fail(at + ".ports", "at most 100 ports can be listened on by one grant"); return; }
+        foreach (int port in ports.Ports) Add(new CapabilityEntry.Listen(port), at, name);
+    }
+
+    private void Accept(JsonObject grant, string at, string name)
+    {
+        var ports = grant["port"] is null && grant["ports"] is null ? PortSet.All : Ports(grant, at);
+        if (ports is null) return;
+        if (grant["pods"] is null && grant["namespace"] is null) { Fail(at, "must name pods, a namespace or both"); return; }
+        if (Pods(grant, at) is { } pods) Add(new CapabilityEntry.Accept(pods.Namespace, pods.Selector, ports), at, name);
+    }
+
+    private void Files(JsonObject grant, string at, string name)
+    {
+        var path = grant["path"].Word();
+        if (!CapabilityEntry.IsPath(path)) Fail(at + ".path", "must be an absolute path without spaces or \"..\"");
+        else if ((grant["access"] is null ? "read" : grant["access"].Word()) is not (("read" or "write") and var access)) Fail(at + ".access", "must be read or write; finer rights (create, execute) are not enforced yet");
+        else Add(new CapabilityEntry.Files(path!, access == "write"), at, name);
+    }
+
+    private void Processes(JsonNode? node, string at)
+    {
+        if (node is null) return;
+        if (node is not JsonObject processes) { Fail(at, "must be an object with max"); return; }
+        foreach (var (name, value) in processes)
+        {
+            if (name == "max" && value.Whole() is >= 1 and <= 1_000_000) _made.Processes = (value.Whole()!.Value, Place(at + ".max"));
+            else if (name == "max") Fail(at + ".max", "must be between 1 and 1000000");
+            else if (name == "fork" && value.Truth() == true) continue; // what processes.max allows
+            else if (name == "fork" && value.Truth() == false) Fail(at + ".fork", "fork alone cannot be forbidden yet; max: 1 forbids every further process and thread");
+            else Fail($"{at}.{name}", name is "exec" or "threads" ? $"{name} cannot be limited yet; use max" : "unknown field; known are max, fork");
+        }
+    }
+
+    private void OnlyRead(JsonNode? node, string at, CapabilityEntry entry, string why)
+    {
+        if (node is null) return;
+        if (node.Word() == "read") Add(entry, at, "");
+        else Fail(at, node.Word() == "none" ? $"none cannot be enforced: {why}" : "must be read");
+    }
+
+    private IEnumerable<(string Word, SourceLocation Place)> Words(JsonNode? node, string at)
+    {
+        if (node is null) yield break;
+        if (node is not JsonArray list) { Fail(at, "must be a list of names"); yield break; }
+        for (int i = 0; i < list.Count; i++)
+            if (list[i].Word() is { Length: > 0 } word) yield return (word, Place($"{at}[{i}]"));
+            else Fail($"{at}[{i}]", "must be a name");
+    }
+
+    private void Named(JsonNode? node, string at, HashSet<string> into)
+    {
+        foreach (var (word, place) in Words(node, at))
+            if (_names.Contains(word)) into.Add(word);
+            else Fail(place.FieldPath, $"no grant has the name \"{word}\"; give one `name: {word}`");
+    }
+
+    private PortSet? Ports(JsonObject grant, string at)
+    {
+        var listed = (grant["port"], grant["ports"]) switch { ({ } single, null) => [single], (null, JsonArray { Count: > 0 } many) => many.ToList(), _ => null };
+        if (listed is null) { Fail(at, "must have port, or a list ports"); return null; }
+        var ranges = new List<(int, int)>();
+        foreach (var item in listed)
+        {
+            if (PortSet.TryRange(item.Word() ?? "", out var range)) { ranges.Add(range); continue; }
+            Fail(at + ".port", $"\"{item}\" is not a port between 1 and 65535 or a range of ports such as 8000-8100");
+            return null;
+        }
+        return new PortSet(ranges);
+    }
+}

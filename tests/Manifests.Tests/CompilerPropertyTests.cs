@@ -1,0 +1,117 @@
+using System.Text.Json.Nodes;
+using CsCheck;
+using Eyrie.Manifests.Permissions;
+using Xunit;
+
+namespace Eyrie.Manifests.Tests;
+
+/// <summary>What holds for every pod, policy, Service, PermissionSet and node. 100,000 inputs in all; ten times as many with EYRIE_LONG=1.</summary>
+public sealed class CompilerPropertyTests
+{
+    private static readonly long Iterations = Environment.GetEnvironmentVariable("EYRIE_LONG") == "1" ? 250_000 : 25_000;
+
+    private static Gen<string> Among(params string[] words) => Gen.Int[0, words.Length - 1].Select(index => words[index]);
+
+    private static readonly Gen<string> Home = Among("shop", "ops"), App = Among("web", "db", "log"), Port = Among("80", "443", "5432", "8080", "70000", "\"x\""),
+        Cidr = Among("10.0.0.0/8", "10.20.0.0/16", "10.20.30.0/24", "192.168.0.0/16", "0.0.0.0/0", "10.0.0.1/8", "nonsense"),
+        Ports = Gen.Select(Port, Among("443", "\"8000-8100\"", "\"1-65535\"", "\"9-1\""), (one, other) => $"[{one},{other}]"),
+        Folder = Among("/", "/data", "/data/deep", "/var/cache", "/database", "../x", "relative", "/with space");
+
+    private static readonly Gen<string> Connect = Gen.OneOf(
+        Gen.Select(Home, App, Port, (home, app, port) => $$"""{"service":"{{home}}/{{app}}","port":{{port}}}"""),
+        Gen.Select(App, Port, (app, port) => $$"""{"service":"{{app}}","port":{{port}}}"""),
+        Gen.Select(Home, App, Port, (home, app, port) => $$"""{"pods":{"app":"{{app}}"},"namespace":"{{home}}","port":{{port}}}"""),
+        Gen.Select(Cidr, Ports, (cidr, ports) => $$"""{"cidr":"{{cidr}}","ports":{{ports}}}"""),
+        Gen.Const("""{"host":"example.com","port":443}"""), Gen.Const("7"));
+
+    private static readonly Gen<string> File = Gen.Select(Folder, Among("read", "write", "create"), (path, access) => $$"""{"path":"{{path}}","access":"{{access}}"}""");
+    private static readonly Gen<string> Accept = Gen.Select(Home, App, Port, (home, app, port) => $$"""{"pods":{"app":"{{app}}"},"namespace":"{{home}}","port":{{port}}}""");
+    private static readonly Gen<string> Listen = Port.Select(port => $$"""{"port":{{port}}}""");
+
+    private static Gen<string> List(Gen<string> item, int most = 4) => item.List[0, most].Select(items => $"[{string.Join(',', items)}]");
+
+    private static readonly Gen<string> Permissions = Gen.Select(List(Connect), List(File, 2), List(Listen, 2), List(Accept, 1), Among("""{"max":8}""", """{"max":1000}""", "{}", """{"max":0}"""), Among("\"read\"", "\"none\"", "null"),
+        (connect, files, listen, accept, processes, clock) => $$"""{"connect":{{connect}},"files":{{files}},"listen":{{listen}},"accept":{{accept}},"processes":{{processes}},"clock":{{clock}}}""");
+
+    private static readonly Gen<string> Container = Gen.Select(Permissions, List(Port.Select(port => $$"""{"containerPort":{{port}}}"""), 2), List(Folder.Select(path => $$"""{"name":"v","mountPath":"{{path}}"}"""), 1),
+        Among("{}", """{"runAsUser":1000}""", """{"readOnlyRootFilesystem":false}""", """{"runAsUser":-1}"""), Among("{}", """{"limits":{"memory":"64Mi","cpu":"500m"}}""", """{"requests":{"cpu":"lots"}}"""),
+        (permissions, ports, mounts, security, resources) => $$"""{"name":"c","permissions":{{permissions}},"ports":{{ports}},"volumeMounts":{{mounts}},"securityContext":{{security}},"resources":{{resources}}}""");
+
+    private static readonly Gen<string> Bare = Among("""{"name":"c"}""", """{"name":"c","image":"a","command":["sh"]}""");
+
+    private static Gen<JsonObject> PodOf(Gen<string> container) => Gen.Select(Home, App, container, (home, app, spec) =>
+        JsonNode.Parse($$$"""{"metadata":{"name":"p","namespace":"{{{home}}}","labels":{"app":"{{{app}}}"}},"spec":{"containers":[{{{spec}}}]}}""")!.AsObject());
+
+    private static readonly Gen<JsonObject> Policy = Gen.Select(Home, App, App, Cidr, Port, Among("Ingress", "Egress"), (home, app, peer, cidr, port, type) => JsonNode.Parse(
+        $$$$"""{"metadata":{"name":"n","namespace":"{{{{home}}}}"},"spec":{"podSelector":{"matchLabels":{"app":"{{{{app}}}}"}},"policyTypes":["{{{{type}}}}"],"egress":[{"to":[{"podSelector":{"matchLabels":{"app":"{{{{peer}}}}"}}},{"ipBlock":{"cidr":"{{{{cidr}}}}","except":["10.20.30.0/24"]}}],"ports":[{"port":{{{{port}}}}}]}],"ingress":[{"from":[{"podSelector":{"matchLabels":{"app":"{{{{peer}}}}"}},"namespaceSelector":{}}]}]}}""")!.AsObject());
+
+    private static readonly Gen<JsonObject> Service = Gen.Select(Home, App, Port, (home, app, port) => JsonNode.Parse(
+        $$$$"""{"metadata":{"name":"{{{{app}}}}","namespace":"{{{{home}}}}"},"spec":{"selector":{"app":"{{{{app}}}}"},"ports":[{"port":{{{{port}}}},"targetPort":{{{{port}}}}}]}}""")!.AsObject());
+
+    private static readonly Gen<NodeFacts> Node = Gen.Select(Gen.Int[1, 20], Gen.Int[30, 200], (entries, length) => new NodeFacts(entries, length));
+
+    private static JsonObject[] Homes(string annotations) => [.. new[] { "shop", "ops" }.Select(home => JsonNode.Parse($$$"""{"metadata":{"name":"{{{home}}}","annotations":{{{annotations}}}}}""")!.AsObject())];
+
+    private static readonly Gen<CompileContext> Context = Gen.Select(Policy.Array[0, 2], Service.Array[0, 3], PodOf(Container).Array[0, 2], (policies, services, pods) =>
+        new CompileContext { Namespaces = Homes("{}"), NetworkPolicies = policies, Services = services, Pods = pods });
+
+    private static IEnumerable<ExplainedEntry> Entries(CompileResult result) => result.Sets.SelectMany(set => set.Entries);
+
+    [Fact]
+    public void No_entry_stands_without_a_declaration_that_is_there() => Gen.Select(PodOf(Container), Context).Sample((pod, context) =>
+        Entries(PermissionCompiler.Compile(pod, context)).All(entry =>
+        {
+            var source = entry.Source;
+            if (source.Object.Length > 0) return context.NetworkPolicies.Any(policy => source.Object == $"networkpolicy/{policy.NamespaceOf()}/{policy.NameOf()}" && policy.NamespaceOf() == pod.NamespaceOf() && Resolve(policy, source.FieldPath) is not null);
+            // Every container has a log, its image to read, and a quota, by default where none is declared.
+            return entry.Entry is "log write" or "dir / read" || entry.Entry.StartsWith("quota ", StringComparison.Ordinal) || Resolve(pod, source.FieldPath) is not null;
+        }), iter: Iterations);
+
+    [Fact]
+    public void A_pod_that_declares_nothing_and_is_selected_by_nothing_holds_nothing_beyond_the_base() => Gen.Select(PodOf(Bare), Context).Sample((pod, context) =>
+        PermissionCompiler.Compile(pod, context with { NetworkPolicies = [] }).Sets.Single().Lines.SequenceEqual(["dir / read", "log write", "quota memory=536870912 processes=256"]), iter: Iterations / 5);
+
+    [Fact]
+    public void What_is_printed_parses_back_to_the_same_and_fits_the_node() => Gen.Select(PodOf(Container), Context, Node).Sample((pod, context, node) =>
+    {
+        var set = PermissionCompiler.Compile(pod, context with { Node = node }).Sets.Single();
+        return set.Lines.Count <= node.MaxEntries && set.Lines.All(line => line.Length <= node.MaxEntryLength && CapabilityEntry.TryParse(line, out var entry) && entry.ToString() == line);
+    }, iter: Iterations);
+
+    [Fact]
+    public void Adding_a_grant_never_takes_another_away() => Gen.Select(PodOf(Container), Connect, File, Listen, Context).Sample((pod, connect, file, listen, context) =>
+    {
+        var before = Entries(PermissionCompiler.Compile(pod, context)).Select(entry => entry.Entry).ToHashSet();
+        var more = pod.DeepClone().AsObject();
+        var permissions = more["spec"]!["containers"]![0]!["permissions"]!;
+        permissions["connect"]!.AsArray().Add(JsonNode.Parse(connect));
+        permissions["files"]!.AsArray().Add(JsonNode.Parse(file));
+        permissions["listen"]!.AsArray().Add(JsonNode.Parse(listen));
+        return before.IsSubsetOf(Entries(PermissionCompiler.Compile(more, context)).Select(entry => entry.Entry));
+    }, iter: Iterations);
+
+    [Fact]
+    public void Nothing_is_granted_beyond_the_ceiling() => Gen.Select(PodOf(Container), Permissions, Context).Sample((pod, ceiling, context) =>
+    {
+        var sets = new[] { "shop", "ops" }.Select(home => JsonNode.Parse($$$"""{"metadata":{"name":"most","namespace":"{{{home}}}"},"spec":{{{ceiling}}}}""")!.AsObject()).ToArray();
+        var result = PermissionCompiler.Compile(pod, context with { Namespaces = Homes("""{"eyrie.dev/permission-ceiling":"most"}"""), PermissionSets = sets });
+        var bound = new DeclarationReader(pod.NamespaceOf(), "", []).Read(JsonNode.Parse(ceiling), "spec");
+        return Entries(result).All(entry => CapabilityEntry.TryParse(entry.Entry, out var parsed) && parsed switch
+        {
+            CapabilityEntry.ConnectService service => bound.Entries.Any(wide => wide.Entry == service.ToString()),
+            CapabilityEntry.ConnectPods pods => bound.Entries.Any(wide => wide.Entry == pods.ToString()),
+            CapabilityEntry.ConnectRange range => bound.Entries.Any(wide => CapabilityEntry.TryParse(wide.Entry, out var w) && w is CapabilityEntry.ConnectRange most && most.Network.Contains(range.Network.BaseAddress) && most.Network.PrefixLength <= range.Network.PrefixLength && range.Ports.Ports.All(most.Ports.Contains)),
+            CapabilityEntry.Listen listen => bound.Entries.Any(wide => wide.Entry == listen.ToString()),
+            CapabilityEntry.Quota quota => bound.Processes is not { } most || quota.Processes <= most.Count,
+            _ => true,
+        });
+    }, iter: Iterations);
+
+    /// <summary>The field that a path such as <c>spec.containers[0].ports[1]</c> names.</summary>
+    private static JsonNode? Resolve(JsonNode? node, string path)
+    {
+        foreach (var part in path.Replace("[", ".[", StringComparison.Ordinal).Split('.'))
+            node = part[0] == '[' ? (node as JsonArray)?.ElementAtOrDefault(int.Parse(part[1..^1], System.Globalization.CultureInfo.InvariantCulture)) : node.At(part);
+        return node;
+    }
+}

@@ -1,0 +1,52 @@
+using System.Text.Json.Nodes;
+using Eyrie.Manifests.Permissions;
+using Xunit;
+
+namespace Eyrie.Manifests.Tests;
+
+/// <summary>What cannot be enforced is refused, never accepted in silence.</summary>
+public sealed class VocabularyTests
+{
+    private static CompileResult Compile(string permissions) =>
+        PermissionCompiler.Compile(JsonNode.Parse($$$"""{"metadata":{"namespace":"shop"},"spec":{"containers":[{"name":"a","permissions":{{{permissions}}}}]}}""")!.AsObject());
+
+    [Theory]
+    [InlineData("""{"connect":[{"host":"api.example.com","port":443}]}""", "connect[0].host", "host name cannot be granted yet")]
+    [InlineData("""{"connect":[{"service":"dns","port":53,"protocol":"UDP"}]}""", "connect[0].protocol", "only TCP")]
+    [InlineData("""{"connect":[{"service":"db","cidr":"10.0.0.0/8","port":1}]}""", "connect[0]", "exactly one")]
+    [InlineData("""{"connect":[{"service":"db","ports":["1-9"]}]}""", "connect[0].ports", "port by port")]
+    [InlineData("""{"connect":[{"cidr":"10.0.0.1/8","port":1}]}""", "connect[0].cidr", "no bits set")]
+    [InlineData("""{"connect":[{"pods":{"app":"a b"},"port":1}]}""", "connect[0].pods", "no label")]
+    [InlineData("""{"connect":[{"servce":"db","port":1}]}""", "connect[0].servce", "unknown field")]
+    [InlineData("""{"connect":[{"service":"db\n","port":1}]}""", "connect[0].service", "is not NAME")]
+    [InlineData("""{"connect":{"service":"db"}}""", "connect", "must be a list")]
+    [InlineData("""{"devices":["/dev/kvm"]}""", "devices", "no device can be granted yet")]
+    [InlineData("""{"gates":[{"service":"keyvault"}]}""", "gates", "cannot be granted yet")]
+    [InlineData("""{"signals":["TERM"]}""", "signals", "cannot be granted yet")]
+    [InlineData("""{"api":["get pods"]}""", "api", "cannot be granted yet")]
+    [InlineData("""{"hostFacts":["cpu"]}""", "hostFacts", "cannot be granted yet")]
+    [InlineData("""{"clock":"none"}""", "clock", "cannot be enforced")]
+    [InlineData("""{"random":"none"}""", "random", "cannot be enforced")]
+    [InlineData("""{"processes":{"fork":false}}""", "processes.fork", "max: 1")]
+    [InlineData("""{"processes":{"exec":["/bin/sh"]}}""", "processes.exec", "cannot be limited yet")]
+    [InlineData("""{"processes":{"max":0}}""", "processes.max", "between 1 and")]
+    [InlineData("""{"files":[{"path":"/a","access":"create"}]}""", "files[0].access", "not enforced yet")]
+    [InlineData("""{"accept":[{"port":80}]}""", "accept[0]", "must name pods")]
+    [InlineData("""{"optional":["db"]}""", "optional[0]", "no grant has the name")]
+    [InlineData("""{"listen":[{"port":1,"name":"x"},{"port":2,"name":"x"}]}""", "listen[1].name", "names another grant")]
+    [InlineData("[]", "", "must be an object")]
+    public void What_cannot_be_had_is_refused_where_it_stands(string permissions, string field, string reason)
+    {
+        var error = Assert.Single(Compile(permissions).Errors);
+        Assert.Equal(("spec.containers[0].permissions" + (field.Length > 0 ? "." : "") + field), error.Source.FieldPath);
+        Assert.Contains(reason, error.Message, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void A_document_of_any_shape_is_compiled_without_an_exception()
+    {
+        foreach (var odd in new[] { "1", "\"x\"", "[]", "[1]", "{}", "null", "[[]]", "[null]", "{\"a\":1}" })
+            foreach (var field in new[] { "name", "ports", "permissions", "resources", "securityContext", "volumeMounts" })
+                PermissionCompiler.Compile(JsonNode.Parse($$$"""{"metadata":{{{odd}}},"spec":{"securityContext":{{{odd}}},"containers":[{"{{{field}}}":{{{odd}}}}]}}""")!.AsObject());
+    }
+}
