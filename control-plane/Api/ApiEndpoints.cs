@@ -63,14 +63,14 @@ public static class ApiEndpoints
         Results.Text(new StatusException(404, "NotFound", "the server could not find the requested resource").ToStatus().ToJsonString(), "application/json", statusCode: 404);
 
     /// <summary>What was compiled for a pod beside what the node's kernel holds.</summary>
-    private static async Task<IResult> CapabilitiesAsync(string ns, string name, IObjects objects, INodeGateway nodes, CancellationToken cancellationToken)
+    private static async Task<IResult> CapabilitiesAsync(string ns, string name, IObjects objects, INodeGateway nodes, ObjectCache cache, CancellationToken cancellationToken)
     {
         if (await objects.GetAsync(Kinds.Pod, new ObjectName(ns, name), cancellationToken) is not { } pod)
             return Results.Text(new StatusException(404, "NotFound", $"pods \"{name}\" not found").ToStatus().ToJsonString(), "application/json", statusCode: 404);
         try
         {
             var held = await nodes.ReadCapabilitiesAsync(pod["spec"]?["nodeName"]?.ToString() ?? "", pod.Metadata().Text("uid")!, cancellationToken);
-            var containers = PermissionCompiler.Compile(pod).Sets.Select(set =>
+            var containers = PermissionCompiler.Compile(pod, DesiredPods.Around(cache)).Sets.Select(set =>
             {
                 var kernel = held.GetValueOrDefault(set.Container, []);
                 return (JsonNode)new JsonObject

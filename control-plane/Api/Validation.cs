@@ -17,8 +17,9 @@ public static partial class Validation
         if (kind == Kinds.Pod) Pod(document, "", errors);
         if (kind == Kinds.Deployment || kind == Kinds.ReplicaSet) Workload(document, spec, stored, errors);
         if (kind == Kinds.Service) Service(spec, errors);
+        if (kind == Kinds.PermissionSet) errors.AddRange(PermissionAdmission.Set(document));
         if (kind == Kinds.Pod && stored is not null && !JsonNode.DeepEquals(Immutable(document), Immutable(stored)))
-            errors.Add(new FieldError("spec", "Forbidden: pod updates may not change fields other than `spec.containers[*].image`, `spec.tolerations` (only additions)", "FieldValueForbidden"));
+            errors.Add(new FieldError("spec", "Forbidden: pod updates may not change fields other than `spec.containers[*].image`, `spec.containers[*].permissions`, `spec.tolerations` (only additions)", "FieldValueForbidden"));
         return errors;
     }
 
@@ -31,7 +32,7 @@ public static partial class Validation
         var spec = (JsonObject)(pod["spec"]?.DeepClone() ?? new JsonObject());
         spec.Remove("tolerations");
         spec.Remove("nodeName");
-        foreach (var container in Items(spec["containers"]).Concat(Items(spec["initContainers"]))) container.Remove("image");
+        foreach (var container in Items(spec["containers"]).Concat(Items(spec["initContainers"]))) { container.Remove("image"); container.Remove("permissions"); }
         return spec;
     }
 

@@ -15,7 +15,7 @@ public sealed class Writer(IObjects objects, ServiceAddresses addresses, Catalog
         var kind = call.Kind;
         Prepare(call, document);
         Defaults.Apply(kind, document);
-        Refuse(kind, document, null);
+        await RefuseAsync(call, document, null);
         if (kind.Namespaced) await HomeAsync(call);
         if (applied is null) Record(call, null, document, "");
         if (call.Options.DryRun)
@@ -48,7 +48,7 @@ public sealed class Writer(IObjects objects, ServiceAddresses addresses, Catalog
             foreach (var name in new[] { "clusterIP", "clusterIPs" })
                 if (spec[name] is null && old[name] is { } value) spec[name] = value.DeepClone();
         Defaults.Apply(kind, document);
-        Refuse(kind, document, stored);
+        await RefuseAsync(call, document, stored);
         if (applied is null) Record(call, stored, document, call.Request.Subresource is "scale" ? "scale" : "");
         if (!call.Options.DryRun) return await objects.UpdateAsync(kind, document, call.Ends);
         return Preview(kind, ObjectStamp.Replace(kind, stored, document), document, stored);
@@ -119,9 +119,11 @@ public sealed class Writer(IObjects objects, ServiceAddresses addresses, Catalog
         foreach (var field in check.Unknown) call.Http.Response.Headers.Append("Warning", $"299 - \"unknown field \\\"{string.Concat(field.Where(letter => letter is >= ' ' and < (char)127 and not ('"' or '\\')))}\\\"\"");
     }
 
-    private static void Refuse(ResourceKind kind, JsonObject document, JsonObject? stored)
+    private async Task RefuseAsync(Call call, JsonObject document, JsonObject? stored)
     {
+        var kind = call.Kind;
         var errors = Validation.Check(kind, document, stored);
+        if (errors.Count == 0) errors = await PermissionAdmission.CheckAsync(objects, kind, document, call.Ends);
         if (errors.Count > 0) throw StatusException.Invalid(kind.Group.Length == 0 ? kind.Kind : $"{kind.Kind}.{kind.Group}", document.Metadata().Text("name") ?? document.Metadata().Text("generateName") ?? "", errors);
     }
 }

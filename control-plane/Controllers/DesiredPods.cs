@@ -9,21 +9,27 @@ namespace Eyrie.ControlPlane.Controllers;
 /// <summary>From a pod and the Services to what its node is told. Pure; equal inputs give equal messages, so an unchanged pod is not sent again.</summary>
 public static class DesiredPods
 {
-    public static DesiredPod For(JsonObject pod, IReadOnlyCollection<JsonObject> services, bool terminating)
+    /// <summary>What the compiler looks at beside the pod, as the controllers know it.</summary>
+    public static CompileContext Around(ObjectCache cache) => new()
+    {
+        Namespaces = cache.All(Kinds.Namespace), NetworkPolicies = cache.All(Kinds.NetworkPolicy), Services = cache.All(Kinds.Service), Pods = cache.All(Kinds.Pod), PermissionSets = cache.All(Kinds.PermissionSet),
+    };
+
+    public static DesiredPod For(JsonObject pod, CompileContext around, bool terminating)
     {
         var metadata = (JsonObject)pod.Metadata().DeepClone();
         foreach (var name in new[] { "resourceVersion", "managedFields", "deletionTimestamp", "deletionGracePeriodSeconds", "generation" }) metadata.Remove(name);
         var document = new JsonObject { ["apiVersion"] = "v1", ["kind"] = "Pod", ["metadata"] = metadata, ["spec"] = pod["spec"]?.DeepClone() };
         var desired = new DesiredPod { Uid = pod.Uid(), PodJson = document.ToJsonString(), Terminating = terminating, GraceSeconds = pod.Metadata()["deletionGracePeriodSeconds"]?.GetValue<long>() ?? 0 };
-        var sets = PermissionCompiler.Compile(pod).Sets;
+        var sets = PermissionCompiler.Compile(pod, around).Sets;
         foreach (var set in sets)
         {
             var capabilities = new ContainerCapabilities { Container = set.Container };
             capabilities.Entries.AddRange(set.Lines);
             desired.Capabilities.Add(capabilities);
         }
-        desired.HostAliases.AddRange(Names(pod.Namespace(), sets.SelectMany(set => set.Lines), services));
-        foreach (var (name, value) in Environment(pod.Namespace(), services)) desired.ServiceEnvironment[name] = value;
+        desired.HostAliases.AddRange(Names(pod.Namespace(), sets.SelectMany(set => set.Lines), around.Services));
+        foreach (var (name, value) in Environment(pod.Namespace(), around.Services)) desired.ServiceEnvironment[name] = value;
         return desired;
     }
 

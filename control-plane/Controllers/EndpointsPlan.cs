@@ -1,5 +1,6 @@
 using System.Text.Json.Nodes;
 using Eyrie.ControlPlane.Resources;
+using Eyrie.Manifests.Permissions;
 using Eyrie.Node.Contract.V1;
 
 namespace Eyrie.ControlPlane.Controllers;
@@ -7,7 +8,10 @@ namespace Eyrie.ControlPlane.Controllers;
 /// <summary>Services and pods to the table that every node resolves with. A pod that is being deleted is not in it. Pure.</summary>
 public static class EndpointsPlan
 {
-    public static IReadOnlyList<ServicePort> Decide(IEnumerable<JsonObject> services, IReadOnlyCollection<JsonObject> pods)
+    /// <param name="services">Every Service.</param>
+    /// <param name="pods">Every pod.</param>
+    /// <param name="granted">Pods that some container may connect to by their labels: in the table beside the Services, by namespace and selector, ready or not.</param>
+    public static IReadOnlyList<ServicePort> Decide(IEnumerable<JsonObject> services, IReadOnlyCollection<JsonObject> pods, IEnumerable<CapabilityEntry.ConnectPods> granted)
     {
         var table = new List<ServicePort>();
         foreach (var service in services.OrderBy(service => service.Namespace() + "/" + service.Name(), StringComparer.Ordinal))
@@ -22,8 +26,18 @@ public static class EndpointsPlan
                 table.Add(entry);
             }
         }
+        foreach (var grant in granted.OrderBy(grant => grant.ToString(), StringComparer.Ordinal))
+        {
+            var entry = new ServicePort { Namespace = grant.Namespace, Name = grant.Pods.ToString(), Port = grant.Port };
+            entry.Endpoints.AddRange(pods.Where(pod => pod.Namespace() == grant.Namespace && !pod.IsDeleted() && !pod.IsOver() && pod.PodAddress().Length > 0 && grant.Pods.Selects(pod.Metadata()["labels"]))
+                .OrderBy(pod => pod.Uid(), StringComparer.Ordinal).Select(pod => new Endpoint { Address = pod.PodAddress(), Port = grant.Port, PodUid = pod.Uid() }));
+            table.Add(entry);
+        }
         return table;
     }
+
+    public static IEnumerable<CapabilityEntry.ConnectPods> PodGrants(DesiredPod pod) => pod.Capabilities.SelectMany(set => set.Entries).Where(line => line.StartsWith("connect tcp pods ", StringComparison.Ordinal))
+        .Select(line => CapabilityEntry.TryParse(line, out var entry) ? entry : null).OfType<CapabilityEntry.ConnectPods>();
 
     /// <summary>Port of the pod that a Service's port leads to; 0: the pod has none of that name.</summary>
     public static int Target(JsonObject port, JsonObject pod)

@@ -4,6 +4,7 @@ using Akka.Actor;
 using Akka.Event;
 using Eyrie.ControlPlane.Resources;
 using Eyrie.ControlPlane.Store;
+using Eyrie.Manifests.Permissions;
 using Eyrie.Node.Contract.V1;
 
 namespace Eyrie.ControlPlane.Controllers;
@@ -35,6 +36,8 @@ public sealed class NodeSessionsActor : ReceiveActor, IWithTimers
     private sealed record RenewLeases;
     private sealed record Wrote(string Uid);
     private sealed record Failed(string What, Exception Cause);
+
+    private static readonly HashSet<ResourceKind> Known = [Kinds.Pod, Kinds.Service, Kinds.Namespace, Kinds.NetworkPolicy, Kinds.PermissionSet];
 
     /// <summary>How long pods stay bound to a node that is not there.</summary>
     private static readonly TimeSpan Toleration = TimeSpan.FromSeconds(60), Renewal = TimeSpan.FromSeconds(10);
@@ -80,16 +83,20 @@ public sealed class NodeSessionsActor : ReceiveActor, IWithTimers
 
     private void OnFeed(FeedBatch batch)
     {
-        if (batch.Kind != Kinds.Pod && batch.Kind != Kinds.Service) return;
-        if (batch.Changes.Count == 0) return;
+        if (batch.Changes.Count == 0 || !Known.Contains(batch.Kind)) return;
         Retable();
-        if (batch.Kind == Kinds.Service) foreach (var session in _sessions.Values) PushAll(session);
+        if (batch.Kind != Kinds.Pod || DecidesForOthers(batch)) foreach (var session in _sessions.Values) PushAll(session);
         else foreach (var change in batch.Changes) Push(change);
     }
 
+    /// <summary>Who accepts whom is compiled into the sets of those who connect.</summary>
+    private bool DecidesForOthers(FeedBatch batch) => _cache.All(Kinds.NetworkPolicy).Count > 0
+        || batch.Changes.Any(change => change.Document["spec"]?["containers"] is JsonArray containers && containers.Any(container => container.At("permissions", "accept") is not null));
+
     private void Retable()
     {
-        var table = EndpointsPlan.Decide(_cache.All(Kinds.Service), _cache.All(Kinds.Pod));
+        var granted = _sessions.Values.SelectMany(session => session.Told.Values).SelectMany(EndpointsPlan.PodGrants).ToHashSet();
+        var table = EndpointsPlan.Decide(_cache.All(Kinds.Service), _cache.All(Kinds.Pod), granted);
         if (table.SequenceEqual(_table)) return;
         _table = table;
         _revision++;
@@ -116,7 +123,7 @@ public sealed class NodeSessionsActor : ReceiveActor, IWithTimers
         else Push(session, pod);
     }
 
-    private void Push(Session session, JsonObject pod)
+    private void Push(Session session, JsonObject pod, CompileContext? around = null)
     {
         bool terminating = false;
         if (pod.IsDeleted())
@@ -124,16 +131,18 @@ public sealed class NodeSessionsActor : ReceiveActor, IWithTimers
             _leftAt.TryAdd(pod.Uid(), _revision);
             terminating = pod.Metadata()["deletionGracePeriodSeconds"]?.GetValue<long>() == 0 || _sessions.Values.All(other => other.Acknowledged >= _leftAt[pod.Uid()]);
         }
-        var desired = DesiredPods.For(pod, _cache.All(Kinds.Service), terminating);
+        var desired = DesiredPods.For(pod, around ?? DesiredPods.Around(_cache), terminating);
         if (session.Told.TryGetValue(pod.Uid(), out var told) && told.Equals(desired)) return;
         session.Told[pod.Uid()] = desired;
+        if (EndpointsPlan.PodGrants(desired).Except(told is null ? [] : EndpointsPlan.PodGrants(told)).Any()) Retable(); // the table first: what is granted can be found
         session.Outbound.TryWrite(new ControlMessage { Desired = desired });
     }
 
     private int PushAll(Session session)
     {
         var pods = _cache.All(Kinds.Pod).Where(pod => pod.NodeName() == session.Hello.NodeName && !pod.IsOver()).ToList();
-        foreach (var pod in pods) Push(session, pod);
+        var around = DesiredPods.Around(_cache);
+        foreach (var pod in pods) Push(session, pod, around);
         return pods.Count;
     }
 

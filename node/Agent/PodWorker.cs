@@ -62,6 +62,7 @@ public sealed class PodWorker
         _pod = JsonNode.Parse(desired.PodJson)!.AsObject();
         _files.Write(desired, _pod);
         foreach (var record in _records) Changed(record);
+        foreach (var record in _records.Where(record => record.Running)) Recompiled(record);
         if (desired.Terminating) Drain();
     });
 
@@ -74,6 +75,28 @@ public sealed class PodWorker
         record.Image = image;
         if (record.RetryAt is not null) record.RetryAt = DateTimeOffset.UtcNow;
         if (record is { Running: true, Stop: null }) Stop(record, Grace(null), $"Container {record.Name} definition changed, will be restarted");
+    }
+
+    private IEnumerable<string> Compiled(ContainerRecord record) => _desired.Capabilities.First(set => set.Container == record.Name).Entries;
+
+    /// <summary>A running container is given and loses what its new set says; what is part of its world comes with a restart.</summary>
+    private void Recompiled(ContainerRecord record)
+    {
+        var wanted = Compiled(record).ToList();
+        if (record.Stop is not null || record.Held is not { } held || held.Is(wanted)) return;
+        if (!held.CanBecome(wanted)) { Stop(record, Grace(null), $"Permissions of container {record.Name} changed in what only a start can give, will be restarted"); return; }
+        Event("Normal", "PermissionsChanged", $"container {record.Name}: {string.Join("; ", wanted.Except(held.Compiled).Select(line => "+ " + line).Concat(held.Compiled.Except(wanted).Select(line => "- " + line)))}", 1, record.Name);
+        _ = Task.Run(async () =>
+        {
+            try
+            {
+                Compare(record, await held.BecomeAsync(wanted));
+            }
+            catch (Exception exception) when (exception is ContainerServiceException or IOException)
+            {
+                Signal(() => { if (record.Running && record.Held == held) Stop(record, TimeSpan.Zero, $"Permissions of container {record.Name} could not be changed and it is ended: {exception.Message}"); });
+            }
+        });
     }
 
     public void Remove() => Signal(() =>
@@ -164,6 +187,7 @@ public sealed class PodWorker
         record.Beside = new CancellationTokenSource();
         (record.Starting, record.RetryAt, record.Early, record.Id) = (true, null, null, PodFiles.ContainerId(Uid, record.Name, record.Runs));
         var request = new StartRequest(_pod, Spec(record), _desired, _address, record.Id, LogPath(record.Name, record.Runs), previous);
+        var held = record.Held = new HeldCapabilities(_containers(), record.Id, Compiled(record));
         var start = new ContainerStart(_options, _containers(), _images, (reason, message) => Event("Normal", reason, message, 1, record.Name));
         _ = Task.Run(async () =>
         {
@@ -171,7 +195,7 @@ public sealed class PodWorker
             {
                 var started = await start.RunAsync(request, record.Beside.Token);
                 Signal(() => Started(record, started));
-                await VerifyAsync(record, request);
+                Compare(record, await held.VerifyAsync());
                 await PostStartAsync(record, request.Container, record.Beside.Token);
             }
             catch (Exception exception)
@@ -188,6 +212,7 @@ public sealed class PodWorker
         (record.Running, record.Waiting, record.Failures, record.StartedAt, record.ImageId, record.WorkingDirectory) = (true, null, 0, started.At, started.Image.Digest, started.WorkingDirectory);
         Event("Normal", "Started", $"Started container {record.Name}", 1, record.Name);
         if (Hooks.Of(Spec(record), "postStart") is null) Begun(record);
+        Recompiled(record); // it may have changed while the container was made
         if (record.Early is { } exited) Ended(record, exited.ExitCode, exited.OutOfMemory);
         if (record.Runs > 2) File.Delete(Path.Combine(_options.StateDirectory, LogPath(record.Name, record.Runs - 3)));
     }
@@ -228,13 +253,14 @@ public sealed class PodWorker
     }
 
     /// <summary>The set that the kernel holds must be the set that was compiled; otherwise the container ends at once.</summary>
-    private async Task VerifyAsync(ContainerRecord record, StartRequest request)
+    private void Compare(ContainerRecord record, string? difference)
     {
-        var compiled = request.Desired.Capabilities.First(set => set.Container == record.Name).Entries.Order(StringComparer.Ordinal);
-        var held = await _containers().ReadCapabilitiesAsync(request.Id, CancellationToken.None);
-        if (compiled.SequenceEqual(held)) return;
-        Event("Warning", "CapabilityMismatch", $"container {record.Name}: the kernel holds [{string.Join("; ", held)}], compiled is [{string.Join("; ", compiled)}]", 1, record.Name);
-        await _containers().SignalAsync(request.Id, 9, CancellationToken.None);
+        if (difference is null) return;
+        Signal(() =>
+        {
+            Event("Warning", "CapabilityMismatch", $"container {record.Name}: {difference}", 1, record.Name);
+            if (record is { Running: true, Stop: null }) Stop(record, TimeSpan.Zero, $"Container {record.Name} holds another set than was compiled");
+        });
     }
 
     private ProbeChecks Checks(string id, JsonObject container, string workingDirectory) => new(_address.Pod, container, (command, cancellationToken) =>

@@ -73,6 +73,20 @@ public sealed class NetworkPolicyTests
         });
 
     [Fact]
+    public void Pods_granted_by_their_labels_are_reached_at_their_own_address_and_port_only()
+    {
+        const string table = "default/app=cache 6379  127.79.16.7:6379\ndefault/app=db 5432  127.79.16.8:5432\n", grant = "8 connect tcp pods default/app=cache 6379\n";
+        static DecisionKind Kind(string address, ushort port)
+        {
+            var session = new Session { Pod = Address("127.79.16.1"), Loopback = Address("127.95.16.1"), Grants = Encoding.ASCII.GetBytes(grant) };
+            return Policy.Connect(session, Encoding.ASCII.GetBytes(table), Address(address), port, 0).Kind;
+        }
+        Assert.Equal(DecisionKind.Allow, Kind("127.79.16.7", 6379));
+        Assert.Equal(DecisionKind.Deny, Kind("127.79.16.7", 6380));
+        Assert.Equal(DecisionKind.Deny, Kind("127.79.16.8", 5432));
+    }
+
+    [Fact]
     public void Every_ready_endpoint_is_picked_in_its_turn()
     {
         Assert.Equal(new Verdict(DecisionKind.Allow, Address("127.79.16.2"), 8080, 9, ""), Connect(Grants, Address("127.79.0.10"), 80, 0));

@@ -8,24 +8,32 @@ public static class PermissionSchema
 {
     public static Schema Document { get; } = Make();
 
+    /// <summary>The kind PermissionSet: the same fields as its spec.</summary>
+    public static Schema Set { get; } = Schema.Object(new Dictionary<string, Schema>
+    {
+        ["apiVersion"] = new() { Type = "string" }, ["kind"] = new() { Type = "string" }, ["metadata"] = ModelSchemas.Of("V1ObjectMeta")!, ["spec"] = Document,
+    }) with { Name = "dev.eyrie.v1.PermissionSet", Description = "Permissions that containers of its namespace refer to by name, and that the namespace may give to all or bound all by." };
+
     private static Schema Make()
     {
         var port = new Schema { Type = "string", Format = "int-or-string", Description = "Port, 1 to 65535." };
-        var peer = Schema.Object(new Dictionary<string, Schema>
-        {
-            ["service"] = Schema.Text("NAME or NAMESPACE/NAME of a Service."), ["cidr"] = Schema.Text("IPv4 network, e.g. 10.20.0.0/16."), ["host"] = Schema.Text("DNS name, resolved for the container."),
-            ["port"] = port, ["ports"] = Schema.List(port) with { Description = "Ports or ranges such as 8000-8100." },
-        });
-        var file = Schema.Object(new Dictionary<string, Schema> { ["path"] = Schema.Text("Absolute path in the container."), ["access"] = Schema.Text("read or write.") });
-        var processes = Schema.Object(new Dictionary<string, Schema> { ["fork"] = new() { Type = "boolean" }, ["max"] = new() { Type = "integer", Description = "Most processes at once." } });
-        var gate = Schema.Object(new Dictionary<string, Schema> { ["service"] = Schema.Text("Whose gate."), ["rights"] = Schema.List(new Schema { Type = "string" }) });
+        var names = Schema.List(new Schema { Type = "string" });
+        Dictionary<string, Schema> Grant(params (string Name, Schema Schema)[] fields) => fields.Append(("name", Schema.Text("For optional and transitional."))).ToDictionary(field => field.Item1, field => field.Item2);
+        (string, Schema)[] ports = [("port", port), ("ports", Schema.List(port) with { Description = "Ports or ranges such as 8000-8100." }), ("protocol", Schema.Text("TCP."))];
+        (string, Schema)[] pods = [("pods", new Schema { Type = "object", PreserveUnknown = true, Description = "Labels, or a selector with matchLabels and matchExpressions." }), ("namespace", Schema.Text("Namespace of the pods; absent: the own one."))];
+        var peer = Schema.Object(Grant([("service", Schema.Text("NAME or NAMESPACE/NAME of a Service.")), ("cidr", Schema.Text("IPv4 network, e.g. 10.20.0.0/16.")), ("host", Schema.Text("Not yet: refused.")), .. pods, .. ports]));
+        var file = Schema.Object(Grant(("path", Schema.Text("Absolute path in the container.")), ("access", Schema.Text("read or write."))));
+        var processes = Schema.Object(new Dictionary<string, Schema> { ["fork"] = new() { Type = "boolean" }, ["max"] = new() { Type = "integer", Description = "Most processes and threads at once." } });
         return Schema.Object(new Dictionary<string, Schema>
         {
             ["connect"] = Schema.List(peer) with { Description = "Peers the container may connect to." },
-            ["files"] = Schema.List(file) with { Description = "Paths of the container's own root." },
-            ["processes"] = processes, ["clock"] = Schema.Text("read or none."),
-            ["gates"] = Schema.List(gate) with { Description = "Sessions to gates that other pods publish." },
-            ["optional"] = Schema.List(new Schema { Type = "string" }) with { Description = "Grants whose absence must not stop the start." },
+            ["listen"] = Schema.List(Schema.Object(Grant(ports))) with { Description = "Ports the container may listen on, beside its `ports`." },
+            ["accept"] = Schema.List(Schema.Object(Grant([.. pods, .. ports]))) with { Description = "Who of the cluster may connect to the pod; nobody else then may." },
+            ["files"] = Schema.List(file) with { Description = "Directories of the container's own root." },
+            ["processes"] = processes, ["clock"] = Schema.Text("read."), ["random"] = Schema.Text("read."),
+            ["sets"] = names with { Description = "PermissionSets of the namespace that are granted as well." },
+            ["optional"] = names with { Description = "Names of grants that are left out where the namespace's ceiling forbids them." },
+            ["transitional"] = names with { Description = "Names of grants that are to be removed." },
         }) with { PreserveUnknown = true, Description = "What the container may do beyond what its other fields already declare. Everything else is denied." };
     }
 }

@@ -48,7 +48,7 @@ public ref struct EntryLine
             entry.Writable = access.SequenceEqual("read,write"u8);
             return entry.Path.Length > 0 && entry.Path[0] == '/' && (entry.Writable || access.SequenceEqual("read"u8));
         }
-        return verb.SequenceEqual("identity"u8) || verb.SequenceEqual("clock"u8) || verb.SequenceEqual("processes"u8) || verb.SequenceEqual("random"u8);
+        return verb.SequenceEqual("identity"u8) || verb.SequenceEqual("clock"u8) || verb.SequenceEqual("processes"u8) || verb.SequenceEqual("random"u8) || verb.SequenceEqual("accept"u8);
     }
 
     private static long Value(ReadOnlySpan<byte> field, ReadOnlySpan<byte> name) =>

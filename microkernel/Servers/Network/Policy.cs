@@ -112,11 +112,14 @@ public static class Policy
         {
             var fields = new FieldReader(Lines.Next(ref grants));
             int slot = (int)FieldReader.Number(fields.Next());
-            if (fields.Next().SequenceEqual("connect"u8) && fields.Next().SequenceEqual("tcp"u8) && fields.Next().SequenceEqual("service"u8)
+            if (fields.Next().SequenceEqual("connect"u8) && fields.Next().SequenceEqual("tcp"u8) && IsPeer(fields.Next())
                 && fields.Next().SequenceEqual(name) && fields.Next().SequenceEqual(port)) return slot + 1;
         }
         return 0;
     }
+
+    /// <summary>A Service, or pods by a selector: the table holds both by name.</summary>
+    private static bool IsPeer(ReadOnlySpan<byte> kind) => kind.SequenceEqual("service"u8) || kind.SequenceEqual("pods"u8);
 
     private static int CidrGrant(ReadOnlySpan<byte> grants, uint address, ushort port)
     {

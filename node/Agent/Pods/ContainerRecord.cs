@@ -15,6 +15,8 @@ public sealed class ContainerRecord(string name, string image, ContainerRole rol
     public string ImageId { get; set; } = "";
     /// <summary>Of the newest run, also while it is being made; empty: there was none.</summary>
     public string Id { get; set; } = "";
+    /// <summary>What the newest run may do; null: there was none.</summary>
+    public HeldCapabilities? Held { get; set; }
     public string WorkingDirectory { get; set; } = "/";
     /// <summary>How many runs there were; the newest one's log has this number less one.</summary>
     public int Runs { get; set; }

@@ -1,0 +1,64 @@
+using Eyrie.Microkernel.Client;
+
+namespace Eyrie.Node;
+
+/// <summary>
+/// The capability set of one run of a container, from its start on. Changes are made one after the other, and after each the set that the kernel holds is compared with the
+/// one that was compiled.
+/// </summary>
+public sealed class HeldCapabilities(IContainerService containers, string id, IEnumerable<string> compiled)
+{
+    /// <summary>What a running container can be given or lose; quotas, files and identity are its world, made at its start.</summary>
+    private static readonly string[] Live = ["connect ", "listen ", "accept ", "clock ", "random "];
+
+    private readonly Lock _lock = new();
+    private Task<string?> _last = Task.FromResult<string?>(null);
+
+    /// <summary>The set as last asked for.</summary>
+    public IReadOnlyCollection<string> Compiled { get; private set; } = [.. compiled.Order(StringComparer.Ordinal)];
+
+    public bool Is(IEnumerable<string> wanted) => wanted.ToHashSet().SetEquals(Compiled);
+
+    public bool CanBecome(IEnumerable<string> wanted)
+    {
+        var other = wanted.ToHashSet();
+        other.SymmetricExceptWith(Compiled);
+        return other.All(line => Live.Any(verb => line.StartsWith(verb, StringComparison.Ordinal)));
+    }
+
+    /// <returns>What differs, for people; null: the kernel holds the compiled set.</returns>
+    public Task<string?> VerifyAsync() => Next(CompareAsync, Compiled);
+
+    /// <summary>Revokes first, then gives; see <see cref="VerifyAsync"/>.</summary>
+    public Task<string?> BecomeAsync(IEnumerable<string> wanted)
+    {
+        var before = Compiled;
+        Compiled = [.. wanted.Order(StringComparer.Ordinal)];
+        return Next(async now =>
+        {
+            await containers.ChangeCapabilitiesAsync(id, [], [.. before.Except(now)], CancellationToken.None);
+            await containers.ChangeCapabilitiesAsync(id, [.. now.Except(before)], [], CancellationToken.None);
+            return await CompareAsync(now);
+        }, Compiled);
+    }
+
+    private Task<string?> Next(Func<IReadOnlyCollection<string>, Task<string?>> work, IReadOnlyCollection<string> now)
+    {
+        async Task<string?> AfterAsync(Task before)
+        {
+            await before.ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing); // its own caller hears of its failure
+            return await work(now);
+        }
+        lock (_lock)
+        {
+            var before = _last;
+            return _last = Task.Run(() => AfterAsync(before));
+        }
+    }
+
+    private async Task<string?> CompareAsync(IReadOnlyCollection<string> now)
+    {
+        var held = await containers.ReadCapabilitiesAsync(id, CancellationToken.None);
+        return now.SequenceEqual(held) ? null : $"the kernel holds [{string.Join("; ", held)}], compiled is [{string.Join("; ", now)}]";
+    }
+}

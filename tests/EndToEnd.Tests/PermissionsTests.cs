@@ -1,0 +1,104 @@
+using Xunit;
+
+namespace Eyrie.EndToEnd.Tests;
+
+/// <summary>Permissions of pods that run: given, taken away, and bounded by the namespace.</summary>
+public sealed class PermissionsTests(HelloCluster cluster) : IClassFixture<HelloCluster>
+{
+    private const string Policy = """
+        apiVersion: networking.k8s.io/v1
+        kind: NetworkPolicy
+        metadata: {name: let-in, namespace: default}
+        spec:
+          podSelector: {matchLabels: {app: uninvited}}
+          policyTypes: [Egress]
+          egress: [{to: [{podSelector: {matchLabels: {app: hello}}}], ports: [{port: 8080}]}]
+        """;
+
+    private const string Ceiling = """
+        apiVersion: v1
+        kind: Namespace
+        metadata: {name: bounded, annotations: {eyrie.dev/permission-ceiling: most}}
+        ---
+        apiVersion: eyrie.dev/v1
+        kind: PermissionSet
+        metadata: {name: most, namespace: bounded}
+        spec: {connect: [{cidr: 10.0.0.0/8, port: 443}]}
+        """;
+
+    private async Task<(int Code, string Output)> ApplyAsync(string name, string manifest)
+    {
+        var file = Path.Combine(cluster.State, name);
+        await File.WriteAllTextAsync(file, manifest);
+        return await cluster.EyrieAsync("apply", "-f", file);
+    }
+
+    private Task<(int Code, string Output)> UninvitedAsync(string path) => cluster.KubectlAsync("get", "pod", "-l", "app=uninvited", "-o", $"jsonpath={{.items[0].{path}}}");
+
+    [Fact]
+    public async Task A_policy_gives_a_running_pod_a_grant_and_takes_it_away_again_without_a_restart()
+    {
+        var pod = (await UninvitedAsync("metadata.name")).Output;
+        var (code, output) = await ApplyAsync("policy.yaml", Policy);
+        Assert.True(code == 0, output);
+        await Shell.UntilAsync(() => cluster.KubectlAsync("logs", pod), log => log.Contains("hello from", StringComparison.Ordinal), "an answer to the pod that was let in");
+        var caps = (await cluster.EyrieAsync("caps", pod)).Output;
+        Assert.Contains("equal to the compiled set", caps, StringComparison.Ordinal);
+        Assert.Contains("connect tcp pods default/app=hello 8080", caps, StringComparison.Ordinal);
+        Assert.Contains("connect tcp service default/hello 80", caps, StringComparison.Ordinal);
+
+        await cluster.KubectlAsync("delete", "networkpolicy", "let-in");
+        await Shell.UntilAsync(() => cluster.EyrieAsync("caps", pod), text => !text.Contains("connect", StringComparison.Ordinal) && text.Contains("equal to the compiled set", StringComparison.Ordinal), "the grant to be gone");
+        await Shell.UntilAsync(() => cluster.KubectlAsync("logs", pod, "--tail=1"), log => log.Contains("Permission denied", StringComparison.Ordinal), "Permission denied");
+        Assert.Equal((pod, "0"), ((await UninvitedAsync("metadata.name")).Output, (await UninvitedAsync("status.containerStatuses[0].restartCount")).Output));
+    }
+
+    [Fact]
+    public async Task A_running_pods_own_permissions_can_be_edited()
+    {
+        var pod = (await cluster.KubectlAsync("get", "pod", "-l", "app=visitor", "-o", "jsonpath={.items[0].metadata.name}")).Output;
+        var (code, output) = await cluster.KubectlAsync("patch", "pod", pod, "--type=json", "-p", """[{"op":"add","path":"/spec/containers/0/permissions/connect/-","value":{"cidr":"10.1.2.0/24","port":443}}]""");
+        Assert.True(code == 0, output);
+        await Shell.UntilAsync(() => cluster.EyrieAsync("caps", pod), text => text.Contains("connect tcp cidr 10.1.2.0/24 443", StringComparison.Ordinal) && text.Contains("equal to the compiled set", StringComparison.Ordinal), "the new grant");
+        await Shell.UntilAsync(() => cluster.KubectlAsync("describe", "pod", pod), text => text.Contains("+ connect tcp cidr 10.1.2.0/24 443", StringComparison.Ordinal), "the event");
+    }
+
+    [Fact]
+    public async Task Nobody_in_a_bounded_namespace_is_granted_more_than_its_ceiling()
+    {
+        var (code, output) = (0, "");
+        foreach (var document in Ceiling.Split("---")) // what is in a namespace can be checked only when the namespace is there
+        {
+            (code, output) = await ApplyAsync("ceiling.yaml", document);
+            Assert.True(code == 0, output);
+        }
+        string Pod(string cidr) => $$"""
+            apiVersion: v1
+            kind: Pod
+            metadata: {name: p, namespace: bounded}
+            spec:
+              containers:
+              - name: a
+                image: hello:1
+                permissions:
+                  connect: [{cidr: {{cidr}}, port: 443}]
+            """;
+        (code, output) = await ApplyAsync("beyond.yaml", Pod("11.0.0.0/8"));
+        Assert.Equal(1, code);
+        Assert.Contains("beyond the ceiling of namespace bounded", output, StringComparison.Ordinal);
+        Assert.Contains("beyond.yaml:9:", output, StringComparison.Ordinal);
+        (code, output) = await ApplyAsync("within.yaml", Pod("10.1.0.0/16"));
+        Assert.True(code == 0, output);
+    }
+
+    [Fact]
+    public async Task A_permission_set_with_a_mistake_is_refused_and_a_missing_one_too()
+    {
+        var (code, output) = await ApplyAsync("set.yaml", "apiVersion: eyrie.dev/v1\nkind: PermissionSet\nmetadata: {name: s}\nspec:\n  devices: [/dev/kvm]\n");
+        Assert.Equal(1, code);
+        Assert.Contains("no device can be granted yet", output, StringComparison.Ordinal);
+        (code, output) = await ApplyAsync("missing.yaml", "apiVersion: v1\nkind: Pod\nmetadata: {name: missing}\nspec:\n  containers:\n  - {name: a, image: hello:1, permissions: {sets: [nowhere]}}\n");
+        Assert.Equal(1, code);
+        Assert.Contains("there is no PermissionSet \"nowhere\"", output, StringComparison.Ordinal);
+    }
+}
