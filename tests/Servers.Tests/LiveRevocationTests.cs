@@ -77,17 +77,17 @@ public sealed class LiveRevocationTests : IAsyncLifetime
     [Fact]
     public async Task A_connection_is_over_within_100_milliseconds_of_its_grant()
     {
-        var container = await StartAsync("while true; do sleep 100 | nc 127.79.0.10 80 >/dev/null; done", One);
+        var container = await StartAsync("sleep 100", One);
         var times = new List<double>();
         for (int i = 0; i < 9; i++)
         {
+            await using var execution = await _kernel.Service.ExecAsync(container.Id, new ExecSpec { Arguments = ["sh", "-c", "sleep 100 | nc 127.79.0.10 80"] }, None);
             using var connection = await _one.AcceptSocketAsync().WaitAsync(Deadline);
             var clock = System.Diagnostics.Stopwatch.StartNew();
             await _kernel.Service.ChangeCapabilitiesAsync(container.Id, [], [One], None);
             Assert.True(await EndsAsync(connection));
             times.Add(clock.Elapsed.TotalMilliseconds);
             await _kernel.Service.ChangeCapabilitiesAsync(container.Id, [One], [], None);
-            await _kernel.Service.ExecAsync(container.Id, new ExecSpec { Arguments = ["sh", "-c", "sleep 100 | nc 127.79.0.10 80"] }, None);
         }
         Assert.True(times.Order().ElementAt(4) < 100, string.Join(", ", times));
     }
