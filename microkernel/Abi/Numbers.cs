@@ -17,11 +17,11 @@ public static class Call
     public const int Unmap = 1003;
     /// <summary>Reads a capability space: a record of InspectLayout for each capability.</summary>
     public const int Inspect = 1004;
-    /// <summary>Starts the process of a task: in a world of its own, or in that of a running container. The caller goes on when the program has been executed or a step has failed.</summary>
+    /// <summary>Starts the process of a task: in a world of its own, or in that of a running container. The caller goes on at once; the notification behind ExitNotification is signalled when the program has been executed or a step has failed, and again when the task ends.</summary>
     public const int Start = 1005;
     /// <summary>Acts on a task.</summary>
     public const int Control = 1006;
-    /// <summary>Signals a notification, or gives the caller a file descriptor that becomes readable when it is signalled (eight bytes: how often).</summary>
+    /// <summary>Signals a notification; or gives the caller a file descriptor that becomes readable when it is signalled (eight bytes: how often); or takes the token of the next task that changed its state and tells so through it.</summary>
     public const int Notification = 1007;
     /// <summary>Opens a path beneath a directory capability and gives the caller the file descriptor. Neither .. nor a link leads out of the directory.</summary>
     public const int Descriptor = 1008;
@@ -120,13 +120,14 @@ public enum TaskOperation
     Destroy = 2,
 }
 
-/// <summary>First word of a task's status; then exit code or signal, out of memory (0 or 1), process id.</summary>
+/// <summary>First word of a task's status; then exit code or signal, out of memory (0 or 1), process id, and of a launch that failed the stage and the negative errno of the host.</summary>
 public enum TaskState
 {
     Created = 0,
     Running = 1,
     Exited = 2,
     Killed = 3,
+    Starting = 4,
 }
 
 /// <summary>Operations of notification.</summary>
@@ -134,6 +135,7 @@ public enum NotificationOperation
 {
     Signal = 0,
     Descriptor = 1,
+    Take = 2,
 }
 
 /// <summary>Operations of descriptor.</summary>
@@ -202,7 +204,7 @@ public static class StartTag
     public const int Error = 18;
     /// <summary>U32: slot of the gate that trapped calls go to.</summary>
     public const int Handler = 19;
-    /// <summary>U32: slot of the notification signalled when the task ends.</summary>
+    /// <summary>U32: slot of the notification signalled when the task runs, could not be started, or has ended.</summary>
     public const int ExitNotification = 20;
     /// <summary>Name of the control group: the node's own, a slash, and a name of [A-Za-z0-9._-].</summary>
     public const int ControlGroup = 21;
@@ -212,6 +214,8 @@ public static class StartTag
     public const int Input = 23;
     /// <summary>U8: 1 says that descriptors 0 to 2 are a terminal, which becomes the controlling one.</summary>
     public const int Terminal = 24;
+    /// <summary>U32 below 2^31: what Take gives for this task.</summary>
+    public const int Token = 26;
     /// <summary>U32: slot of the directory capability that layers, scratch and mount sources are beneath.</summary>
     public const int Directory = 25;
 }

@@ -47,7 +47,7 @@ public static class KernelCalls<TEntry> where TEntry : IKernelEntry<TEntry>
     public static long Inspect(int task) =>
         TEntry.Enter(Call.Inspect, task, 0, 0, 0, 0, 0);
 
-    /// <summary>Starts the process of a task: in a world of its own, or in that of a running container. The caller goes on when the program has been executed or a step has failed.</summary>
+    /// <summary>Starts the process of a task: in a world of its own, or in that of a running container. The caller goes on at once; the notification behind ExitNotification is signalled when the program has been executed or a step has failed, and again when the task ends.</summary>
     /// <param name="task">Slot of a task that has not been started.</param>
     public static long Start(int task) =>
         TEntry.Enter(Call.Start, task, 0, 0, 0, 0, 0);
@@ -59,9 +59,9 @@ public static class KernelCalls<TEntry> where TEntry : IKernelEntry<TEntry>
     public static long Control(int task, TaskOperation operation, int argument) =>
         TEntry.Enter(Call.Control, task, (nint)operation, argument, 0, 0, 0);
 
-    /// <summary>Signals a notification, or gives the caller a file descriptor that becomes readable when it is signalled (eight bytes: how often).</summary>
+    /// <summary>Signals a notification; or gives the caller a file descriptor that becomes readable when it is signalled (eight bytes: how often); or takes the token of the next task that changed its state and tells so through it.</summary>
     /// <param name="slot">Slot of the notification.</param>
-    /// <param name="operation">Signal or Descriptor.</param>
+    /// <param name="operation">Signal, Descriptor or Take.</param>
     public static long Notification(int slot, NotificationOperation operation) =>
         TEntry.Enter(Call.Notification, slot, (nint)operation, 0, 0, 0, 0);
 

@@ -169,7 +169,15 @@ public static unsafe class Boot
                 Root = Node.Root, Output = 1, Error = 2, Filter = filter, FilterLength = filterLength, NativeProgram = name, NativeArgument = argument,
                 NativeDescriptor = (int)file, MessageBuffer = (int)memory, Listening = listening, KeepNetworkBind = network ? 1 : 0, EmptyDirectory = Node.EmptyDirectory,
             };
-            var launched = Launcher.Start(ref child);
+            var launched = new Launch();
+            launched.Result = Launcher.Begin(ref child, ref launched);
+            int* poll = stackalloc int[2];
+            poll[0] = launched.From;
+            poll[1] = Sys.EpollIn;
+            // Before the loop begins, so that nobody else waits.
+            do Host.Call(Sys.Poll, (nint)poll, launched.Result < 0 ? 0 : 1, launched.Result < 0 ? 0 : -1);
+            while (launched.Result == 0 && Launcher.Step(ref launched) == LaunchProgress.Waiting);
+            if (launched.ProcessId > 0) Launcher.ClosePipes(ref launched);
             Host.Call(Sys.Close, memory);
             Host.Call(Sys.Close, servers);
             Host.Call(Sys.Close, file);

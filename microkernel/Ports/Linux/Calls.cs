@@ -171,10 +171,12 @@ public static unsafe class Calls
                 words[1] = port.Code;
                 words[2] = port.OutOfMemory ? 1 : 0;
                 words[3] = port.ProcessId;
-                *(uint*)(buffer + MessageLayout.WordCount) = 4;
+                words[4] = (long)port.Launch.Stage;
+                words[5] = port.Launch.Result;
+                *(uint*)(buffer + MessageLayout.WordCount) = 6;
                 return 0;
             case TaskOperation.Destroy:
-                if (Node.Tasks[target].State == TaskState.Running) return AbiError.WrongState;
+                if (Node.Tasks[target].State is TaskState.Running or TaskState.Starting) return AbiError.WrongState;
                 Node.Kernel.DestroyTask(target);
                 return 0;
             default:
@@ -184,9 +186,10 @@ public static unsafe class Calls
 
     private static long Notification(int task, int slot, NotificationOperation operation)
     {
-        if (operation is not (NotificationOperation.Signal or NotificationOperation.Descriptor)) return AbiError.InvalidArgument;
+        if (operation is not (NotificationOperation.Signal or NotificationOperation.Descriptor or NotificationOperation.Take)) return AbiError.InvalidArgument;
         int o = Node.Kernel.Decode(task, slot, ObjectKind.Notification, operation == NotificationOperation.Signal ? Rights.Write : Rights.Read);
         if (o < 0) return o;
+        if (operation == NotificationOperation.Take) return Changes.Take(o);
         nint handle = TaskLife.EventOf(o);
         if (handle < 0) return AbiError.HostFailure;
         if (operation == NotificationOperation.Signal) { TaskLife.SignalEvent(o); return 0; }

@@ -27,6 +27,9 @@ public static unsafe class EventLoop
                     case Node.Process:
                         TaskLife.Ended(task);
                         break;
+                    case Node.Launching:
+                        TaskLife.Step(task);
+                        break;
                     case Node.Listener:
                         if (Node.Tasks[task].State != TaskState.Running) break;
                         if ((what & Sys.EpollIn) == 0) Host.Call(Sys.EpollCtl, Node.Epoll, Sys.EpollDelete, Node.Tasks[task].Listener, 0);
@@ -46,11 +49,7 @@ public static unsafe class EventLoop
     private static int Stop()
     {
         for (int task = 1; task < Node.MaxObjects; task++)
-            if (Node.Tasks[task].Kind == PortKind.Container && Node.Tasks[task].State == TaskState.Running)
-            {
-                Host.Call(Sys.Kill, Node.Tasks[task].ProcessId, 9);
-                TaskLife.Ended(task);
-            }
+            if (Node.Tasks[task].Kind == PortKind.Container) TaskLife.Release(task);
         End(Node.MettEagle);
         End(Node.Network);
         int length = 0;

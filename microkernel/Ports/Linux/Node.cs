@@ -34,7 +34,7 @@ public static unsafe class Node
     }
 
     /// <summary>What an event on the loop is about.</summary>
-    public const ulong Listener = 1, Process = 2, Signal = 3;
+    public const ulong Listener = 1, Process = 2, Signal = 3, Launching = 4;
 
     public static nint Watch(int descriptor, ulong kind, int task)
     {

@@ -1,4 +1,5 @@
 using Eyrie.Microkernel.Abi;
+using Eyrie.Microkernel.Ports.Linux.Sandbox;
 
 namespace Eyrie.Microkernel.Ports.Linux;
 
@@ -22,6 +23,8 @@ public unsafe struct PortTask
     public int TrapListener, Source, Container, NextTrap;
     /// <summary>Container: the task whose world this one's process entered; 0: it has its own.</summary>
     public int Joined;
+    /// <summary>Container: trapped calls in flight from it, or that are counted by its grants.</summary>
+    public int InFlight;
     /// <summary>Trap: a descriptor on its way, or -1; and the container's socket that the call is about, or -1.</summary>
     public int Descriptor, Socket;
     /// <summary>Container: some socket of it lives by a grant.</summary>
@@ -29,6 +32,11 @@ public unsafe struct PortTask
     /// <summary>Container: gate its trapped calls go to, and the notification for its end (object indices).</summary>
     public int Handler, ExitNotification;
     public TaskState State;
+    /// <summary>Container: its launch, under way or the one that failed last.</summary>
+    public Launch Launch;
+    /// <summary>Container: what Take gives for it; whether it stands in its notification's list of changed tasks, and the next there.</summary>
+    public int Token, NextChanged;
+    public bool Changed;
     public int Code;
     public bool OutOfMemory;
     public int GroupLength;

@@ -23,6 +23,7 @@ public static unsafe class TaskLife
         error = 0;
         ref var port = ref Node.Tasks[target];
         if (port.Kind != PortKind.None || port.State != TaskState.Created) return AbiError.WrongState;
+        if (port.Changed) Changes.Forget(target); // of a launch that failed, and was not asked about
         if (joined != 0 && (Node.Tasks[joined].Kind != PortKind.Container || Node.Tasks[joined].State != TaskState.Running || Node.Tasks[joined].Joined != 0)) return AbiError.WrongState;
         var group = description.Bytes(StartTag.ControlGroup);
         nint limited = joined != 0 ? 0 : ControlGroup.Make(group, description.Number(StartTag.Memory, 0), description.Number(StartTag.Processes, 0),
@@ -44,33 +45,86 @@ public static unsafe class TaskLife
         child.Error = (int)Host.Call(Sys.PidfdGetfd, callerPid, (nint)description.Number(StartTag.Error, 2), 0);
         long input = description.Number(StartTag.Input, -1);
         child.Input = input < 0 ? -1 : (int)Host.Call(Sys.PidfdGetfd, callerPid, (nint)input, 0);
-        var launched = Launcher.Start(ref child);
+        var launch = new Launch();
+        int begun = Launcher.Begin(ref child, ref launch);
         if (child.Input >= 0) Host.Call(Sys.Close, child.Input);
         if (child.Output >= 0) Host.Call(Sys.Close, child.Output);
         if (child.Error >= 0) Host.Call(Sys.Close, child.Error);
-        if (launched.Result < 0)
+        if (begun < 0)
         {
             if (joined == 0) ControlGroup.Remove(group);
-            stage = launched.Stage;
-            error = launched.Result;
+            stage = launch.Stage;
+            error = begun;
             return AbiError.HostFailure;
         }
         port.Kind = PortKind.Container;
-        port.Listener = launched.Listener;
-        port.PidDescriptor = launched.PidDescriptor;
-        port.ProcessId = launched.ProcessId;
-        port.State = TaskState.Running;
+        port.State = TaskState.Starting;
+        port.Launch = launch;
+        port.ProcessId = launch.ProcessId;
+        port.PidDescriptor = launch.PidDescriptor;
+        port.Listener = -1;
         port.Handler = handler;
         port.ExitNotification = exit;
+        port.Token = (int)description.Number(StartTag.Token, 0) & int.MaxValue;
         Node.Kernel.Hold(handler);
         Node.Kernel.Hold(exit);
         port.Joined = joined;
         port.GroupLength = joined != 0 ? 0 : group.Length;
         for (int i = 0; i < port.GroupLength; i++) port.Group[i] = group[i];
-        Seccomp.WakeOnSameCore(port.Listener);
-        Node.Watch(port.Listener, Node.Listener, target);
-        Node.Watch(port.PidDescriptor, Node.Process, target);
+        Node.Watch(launch.From, Node.Launching, target);
         return 0;
+    }
+
+    /// <summary>The child of a launch has said something, or executed.</summary>
+    public static void Step(int task)
+    {
+        ref var port = ref Node.Tasks[task];
+        if (port.State != TaskState.Starting) return;
+        var progress = Launcher.Step(ref port.Launch);
+        if (progress != LaunchProgress.Waiting) Over(ref port.Launch);
+        switch (progress)
+        {
+            case LaunchProgress.Running:
+                port.Listener = port.Launch.Listener;
+                port.State = TaskState.Running;
+                Seccomp.WakeOnSameCore(port.Listener);
+                Node.Watch(port.Listener, Node.Listener, task);
+                Node.Watch(port.PidDescriptor, Node.Process, task);
+                Changes.Tell(task);
+                break;
+            case LaunchProgress.Failed:
+                Unmake(task);
+                Changes.Tell(task);
+                LetGo(task);
+                port.Kind = PortKind.None;
+                port.State = TaskState.Created;
+                break;
+        }
+    }
+
+    /// <summary>A child born meanwhile has a copy of the pipe until it executes, so that closing it does not yet end its events.</summary>
+    private static void Over(ref Launch launch)
+    {
+        Host.Call(Sys.EpollCtl, Node.Epoll, Sys.EpollDelete, launch.From, 0);
+        Launcher.ClosePipes(ref launch);
+    }
+
+    /// <summary>The control group of a task whose process has gone.</summary>
+    private static void Unmake(int task)
+    {
+        ref var port = ref Node.Tasks[task];
+        fixed (byte* g = port.Group)
+            if (port.GroupLength > 0) ControlGroup.Remove(new ReadOnlySpan<byte>(g, port.GroupLength));
+        port.GroupLength = 0;
+    }
+
+    /// <summary>The process needs its gate no more. The notification stays until the change that was told last has been taken.</summary>
+    private static void LetGo(int task)
+    {
+        ref var port = ref Node.Tasks[task];
+        Node.Kernel.Release(port.Handler);
+        port.Handler = 0;
+        if (!port.Changed) Changes.Forget(task);
     }
 
     /// <summary>The node's own group, a slash, and one name: no description leads anywhere else in the host's tree.</summary>
@@ -117,10 +171,8 @@ public static unsafe class TaskLife
         Host.Call(Sys.Close, port.Listener);
         Host.Call(Sys.Close, port.PidDescriptor);
         if (port.Kind != PortKind.Container) { Boot.ServerEnded(task); return; }
-        SignalEvent(port.ExitNotification);
-        Node.Kernel.Release(port.Handler);
-        Node.Kernel.Release(port.ExitNotification);
-        port.Handler = port.ExitNotification = 0;
+        Changes.Tell(task);
+        LetGo(task);
     }
 
     /// <summary>The task object is gone: nothing of it may go on running.</summary>
@@ -132,6 +184,14 @@ public static unsafe class TaskLife
             Host.Call(Sys.Kill, port.ProcessId, 9);
             Ended(task);
         }
+        if (port.State == TaskState.Starting)
+        {
+            Launcher.Abandon(ref port.Launch);
+            Over(ref port.Launch);
+            Unmake(task);
+            LetGo(task);
+        }
+        Changes.Forget(task);
         port = default;
     }
 

@@ -14,12 +14,16 @@ public static unsafe class Traps
     /// <summary>Exception reply, word 0: a value or negative errno; or inject the descriptor that comes with it (word 1: 1 = close on exec).</summary>
     private const long Value = 0, Inject = 1;
 
+    /// <summary>The trap tasks' indices follow each other from here.</summary>
+    private static int s_first;
+
     public static bool Initialize(int factory)
     {
         for (int i = 0; i < Node.MaxTraps; i++)
         {
             int trap = Node.Kernel.CreateTrapTask(factory);
-            if (trap <= 0) return false;
+            if (trap <= 0 || (i > 0 && trap != s_first + i)) return false; // one after the other, in a kernel that has made little yet
+            if (i == 0) s_first = trap;
             ref var entry = ref Node.Tasks[trap];
             entry.Kind = PortKind.Trap;
             entry.Buffer = Node.Allocate(MessageLayout.Size); // whole, since a server may reply with as much
@@ -47,6 +51,8 @@ public static unsafe class Traps
         entry.Container = Node.Tasks[container].Joined != 0 ? Node.Tasks[container].Joined : container;
         entry.Descriptor = -1;
         entry.Waiting = true;
+        Node.Tasks[entry.Source].InFlight++;
+        if (entry.Container != entry.Source) Node.Tasks[entry.Container].InFlight++;
         byte* buffer = entry.Buffer;
         *(uint*)(buffer + MessageLayout.WordCount) = 8;
         *(uint*)(buffer + MessageLayout.PayloadLength) = 0;
@@ -133,6 +139,8 @@ public static unsafe class Traps
         if (entry.Socket >= 0) { Host.Call(Sys.Close, entry.Socket); entry.Socket = -1; }
         if (entry.Waiting) Seccomp.Answer(entry.TrapListener, entry.Notification, answer);
         entry.Waiting = false;
+        Node.Tasks[entry.Source].InFlight--;
+        if (entry.Container != entry.Source) Node.Tasks[entry.Container].InFlight--;
         entry.Source = entry.Container = 0;
         entry.NextTrap = Node.FirstTrap;
         Node.FirstTrap = trap;
@@ -141,11 +149,12 @@ public static unsafe class Traps
     /// <summary>A task ended: the calls in flight from it, or counted by its grants, are withdrawn, so that a late reply reaches nobody.</summary>
     public static void Withdraw(int ended)
     {
-        for (int task = 1; task < Node.MaxObjects; task++)
-            if (Node.Tasks[task].Kind == PortKind.Trap && (Node.Tasks[task].Container == ended || Node.Tasks[task].Source == ended))
-            {
-                Node.Kernel.Withdraw(task);
-                Release(task, -Sys.Eintr);
-            }
+        for (int i = 0; i < Node.MaxTraps && Node.Tasks[ended].InFlight > 0; i++)
+        {
+            int task = s_first + i;
+            if (Node.Tasks[task].Container != ended && Node.Tasks[task].Source != ended) continue;
+            Node.Kernel.Withdraw(task);
+            Release(task, -Sys.Eintr);
+        }
     }
 }

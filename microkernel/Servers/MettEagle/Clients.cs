@@ -130,6 +130,7 @@ public static unsafe class Clients
         Host.Call(Sys.Close, client->Descriptor);
         client->Used = false;
         Executions.Abandoned((int)(client - s_clients));
+        Lifecycle.Abandoned((int)(client - s_clients));
     }
 
     public static void Subscribe(int index) => s_clients[index].Subscribed = true;

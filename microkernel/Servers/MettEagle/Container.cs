@@ -25,6 +25,9 @@ public unsafe struct Container
     public int Entries;
     public int LogFile;
     public LogStream Output, Error;
+    /// <summary>Starting: who asked for it, and the request's number; the client is -1 when it is gone.</summary>
+    public int Starter;
+    public uint StartRequest;
 }
 
 /// <summary>A pipe that a container writes into, and the line that is not complete yet.</summary>

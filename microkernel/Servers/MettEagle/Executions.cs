@@ -10,6 +10,9 @@ public struct Execution
     public bool Used;
     public int Container, Client;
     public uint Number;
+    /// <summary>Not known yet whether it runs: the request that waits for the answer.</summary>
+    public bool Starting;
+    public uint Request;
 }
 
 /// <summary>
@@ -30,8 +33,8 @@ public static unsafe class Executions
 
     private static int Slot(int index) => Containers.Slot(Containers.Max, index);
 
-    /// <summary>Starts a program; answers with its number.</summary>
-    public static int Start(int client, int container, ReadOnlySpan<byte> request, ref FieldWriter answer)
+    /// <summary>Begins to start a program; <see cref="Changed"/> answers with its number, or why it could not be started.</summary>
+    public static int Start(int client, uint requestNumber, int container, ReadOnlySpan<byte> request)
     {
         if (Containers.Table[container].State != TaskState.Running) return ContainerErrorCode.WrongState;
         var descriptors = Clients.Descriptors(client);
@@ -41,6 +44,7 @@ public static unsafe class Executions
         if (Microkernel.Create(ObjectKind.Task, BootSlot.Factory, Slot(index), 0, 0, default) < 0) return ContainerErrorCode.QuotaExhausted;
         var writer = new FieldWriter(Microkernel.Payload, MessageLayout.MaxPayload);
         Describe(container, request, descriptors, ref writer);
+        writer.AddNumber(StartTag.Token, (uint)(Containers.Max + index));
         Microkernel.PayloadLength = writer.Length;
         long result = writer.Overflowed ? AbiError.TooLarge : Microkernel.Start(Slot(index));
         if (result < 0)
@@ -49,9 +53,8 @@ public static unsafe class Executions
             Microkernel.Unmap(-1, Slot(index), UnmapMode.Self);
             return refusal;
         }
-        s_table[index] = new Execution { Used = true, Container = container, Client = client, Number = ++s_last };
-        answer.AddNumber(ContainerProtocol.Execution, s_last);
-        return ContainerErrorCode.None;
+        s_table[index] = new Execution { Used = true, Container = container, Client = client, Number = ++s_last, Starting = true, Request = requestNumber };
+        return Requests.Later;
     }
 
     private static int Free()
@@ -91,15 +94,31 @@ public static unsafe class Executions
         return ContainerErrorCode.WrongState;
     }
 
-    /// <summary>Some task has ended: tells the clients whose programs have.</summary>
-    public static void Collect()
+    /// <summary>The kernel has news of a program: it runs, could not be started, or has ended.</summary>
+    public static void Changed(int index)
     {
-        for (int i = 0; i < Max; i++)
+        if (index >= Max || !s_table[index].Used || Microkernel.Control(Slot(index), TaskOperation.Status) < 0) return;
+        var state = (TaskState)Microkernel.Word(0);
+        long code = Microkernel.Word(1), stage = Microkernel.Word(4), errno = Microkernel.Word(5);
+        if (state == TaskState.Starting) return;
+        if (s_table[index].Starting) Started(index, state == TaskState.Created ? Lifecycle.Refusal(AbiError.HostFailure, stage, errno) : ContainerErrorCode.None);
+        if (s_table[index].Used && state is TaskState.Exited or TaskState.Killed) Finish(index, (int)code + (state == TaskState.Killed ? 128 : 0));
+    }
+
+    /// <summary>Answers the client that waits for the start.</summary>
+    private static void Started(int index, int error)
+    {
+        s_table[index].Starting = false;
+        if (error != ContainerErrorCode.None)
         {
-            if (!s_table[i].Used || Microkernel.Control(Slot(i), TaskOperation.Status) < 0) continue;
-            var state = (TaskState)Microkernel.Word(0);
-            if (state != TaskState.Running) Finish(i, (int)Microkernel.Word(1) + (state == TaskState.Killed ? 128 : 0));
+            s_table[index].Used = false;
+            Microkernel.Unmap(-1, Slot(index), UnmapMode.Self);
+            Requests.AnswerLater(s_table[index].Client, s_table[index].Request, ContainerProtocol.Execute, error);
+            return;
         }
+        var answer = Clients.Begin();
+        answer.AddNumber(ContainerProtocol.Execution, s_table[index].Number);
+        Clients.Send(s_table[index].Client, s_table[index].Request, ContainerProtocol.Execute | ContainerProtocol.Response, answer);
     }
 
     /// <summary>A container goes: what runs in it is killed.</summary>
@@ -107,7 +126,11 @@ public static unsafe class Executions
     {
         const int Killed = 128 + 9;
         for (int i = 0; i < Max; i++)
-            if (s_table[i].Used && s_table[i].Container == container) Finish(i, Killed);
+        {
+            if (!s_table[i].Used || s_table[i].Container != container) continue;
+            if (s_table[i].Starting) Started(i, ContainerErrorCode.WrongState);
+            else Finish(i, Killed);
+        }
     }
 
     /// <summary>A client is gone: nobody waits for what it started.</summary>

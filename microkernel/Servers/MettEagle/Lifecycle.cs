@@ -46,7 +46,8 @@ public static unsafe class Lifecycle
         return LogPump.Pipe(ref container.Output) && LogPump.Pipe(ref container.Error) ? ContainerErrorCode.None : ContainerErrorCode.HostFailure;
     }
 
-    public static int Start(int index)
+    /// <summary>Begins a start; <see cref="Changed"/> answers when the program runs or could not be started.</summary>
+    public static int Start(int index, int client, uint requestNumber)
     {
         ref var container = ref Containers.Table[index];
         if (container.State != TaskState.Created) return ContainerErrorCode.WrongState;
@@ -55,6 +56,7 @@ public static unsafe class Lifecycle
         Describe(index, ref writer);
         writer.AddNumber(StartTag.Output, (uint)output);
         writer.AddNumber(StartTag.Error, (uint)error);
+        writer.AddNumber(StartTag.Token, (uint)index);
         Microkernel.PayloadLength = writer.Length;
         long result = writer.Overflowed ? AbiError.TooLarge : Microkernel.Start(Containers.Slot(index, Container.TaskSlot));
         if (result < 0)
@@ -63,14 +65,52 @@ public static unsafe class Lifecycle
             LogPump.KeepWriteEnd(ref container.Error, error);
             return Refusal(result, Microkernel.Word(0), Microkernel.Word(1));
         }
-        Host.Call(Sys.Close, output);
-        Host.Call(Sys.Close, error);
-        container.State = TaskState.Running;
-        container.StartedAt = Memory.Now();
-        Microkernel.Control(Containers.Slot(index, Container.TaskSlot), TaskOperation.Status);
-        container.ProcessId = (int)Microkernel.Word(3);
-        LogPump.Watch(index);
-        return ContainerErrorCode.None;
+        // Kept until the outcome is known: a start that fails can be tried again.
+        LogPump.KeepWriteEnd(ref container.Output, output);
+        LogPump.KeepWriteEnd(ref container.Error, error);
+        container.State = TaskState.Starting;
+        container.Starter = client;
+        container.StartRequest = requestNumber;
+        return Requests.Later;
+    }
+
+    /// <summary>The kernel has news of a container: it runs, could not be started, or has ended; the first two answer the client that waits, the last is told to every listener.</summary>
+    public static void Changed(int index)
+    {
+        ref var container = ref Containers.Table[index];
+        if (!container.Used || Microkernel.Control(Containers.Slot(index, Container.TaskSlot), TaskOperation.Status) < 0) return;
+        var state = (TaskState)Microkernel.Word(0);
+        long code = Microkernel.Word(1), stage = Microkernel.Word(4), errno = Microkernel.Word(5);
+        bool outOfMemory = Microkernel.Word(2) != 0;
+        int processId = (int)Microkernel.Word(3);
+        if (container.State == TaskState.Starting && state != TaskState.Starting)
+        {
+            container.State = state == TaskState.Created ? TaskState.Created : TaskState.Running;
+            int error = state == TaskState.Created ? Refusal(AbiError.HostFailure, stage, errno) : ContainerErrorCode.None;
+            if (error == ContainerErrorCode.None)
+            {
+                Host.Call(Sys.Close, LogPump.WriteEnd(ref container.Output));
+                Host.Call(Sys.Close, LogPump.WriteEnd(ref container.Error));
+                container.StartedAt = Memory.Now();
+                container.ProcessId = processId;
+                LogPump.Watch(index);
+            }
+            Requests.AnswerLater(container.Starter, container.StartRequest, ContainerProtocol.Start, error);
+        }
+        if (container.State != TaskState.Running || state is not (TaskState.Exited or TaskState.Killed)) return;
+        container.State = state;
+        container.Code = (int)code + (state == TaskState.Killed ? 128 : 0);
+        container.OutOfMemory = outOfMemory;
+        container.FinishedAt = Memory.Now();
+        LogPump.Drain(index);
+        Events.Exited(index);
+    }
+
+    /// <summary>A client is gone: nobody waits for the starts it asked for.</summary>
+    public static void Abandoned(int client)
+    {
+        for (int i = 1; i < Containers.Max; i++)
+            if (Containers.Table[i].Used && Containers.Table[i].Starter == client) Containers.Table[i].Starter = -1;
     }
 
     /// <summary>Stage (LaunchStage of the hosted port) and errno to the protocol's error.</summary>
@@ -120,6 +160,7 @@ public static unsafe class Lifecycle
     public static void Delete(int index)
     {
         ref var container = ref Containers.Table[index];
+        if (container.State == TaskState.Starting) Requests.AnswerLater(container.Starter, container.StartRequest, ContainerProtocol.Start, ContainerErrorCode.WrongState);
         Executions.Forget(index);
         Microkernel.Words(NetworkControl.RemoveSession, index);
         Microkernel.PayloadLength = 0;
@@ -133,24 +174,5 @@ public static unsafe class Lifecycle
         LogPump.Close(index);
         Memory.Free(container.Request, container.RequestLength);
         container = default;
-    }
-
-    /// <summary>Some task has ended: finds which, and tells every listener.</summary>
-    public static void Collect()
-    {
-        for (int i = 1; i < Containers.Max; i++)
-        {
-            ref var container = ref Containers.Table[i];
-            if (!container.Used || container.State != TaskState.Running) continue;
-            if (Microkernel.Control(Containers.Slot(i, Container.TaskSlot), TaskOperation.Status) < 0) continue;
-            var state = (TaskState)Microkernel.Word(0);
-            if (state == TaskState.Running) continue;
-            container.State = state;
-            container.Code = (int)Microkernel.Word(1) + (state == TaskState.Killed ? 128 : 0);
-            container.OutOfMemory = Microkernel.Word(2) != 0;
-            container.FinishedAt = Memory.Now();
-            LogPump.Drain(i);
-            Events.Exited(i);
-        }
     }
 }

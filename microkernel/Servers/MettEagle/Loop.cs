@@ -53,11 +53,18 @@ public static unsafe class Loop
                         if ((*(uint*)(events + i * 12) & ~Writable) != 0) Clients.Ready(token);
                         break;
                     case Log: LogPump.Ready(token); break;
-                    case Exit: Clear(token); Lifecycle.Collect(); Executions.Collect(); break;
+                    case Exit: Clear(token); Changed(); break;
                     case Denial: Clear(token); Events.Denied(); break;
                 }
             }
         }
+    }
+
+    private static void Changed()
+    {
+        for (long token = Microkernel.Notification(Lifecycle.ExitSlot, NotificationOperation.Take); token >= 0; token = Microkernel.Notification(Lifecycle.ExitSlot, NotificationOperation.Take))
+            if (token < Containers.Max) Lifecycle.Changed((int)token);
+            else Executions.Changed((int)token - Containers.Max);
     }
 
     private static void Clear(int descriptor)

@@ -12,13 +12,27 @@ public static unsafe class Requests
         int version = *(ushort*)(frame + 8), type = *(ushort*)(frame + 10);
         var body = new ReadOnlySpan<byte>(frame + ContainerProtocol.Header, (int)length - (ContainerProtocol.Header - 4));
         var writer = Clients.Begin();
-        int error = version != ContainerProtocol.Version ? ContainerErrorCode.VersionMismatch : Dispatch(client, type, body, ref writer);
+        int error = version != ContainerProtocol.Version ? ContainerErrorCode.VersionMismatch : Dispatch(client, request, type, body, ref writer);
+        if (error == Later) return;
         if (error != ContainerErrorCode.None)
         {
             writer = Clients.Begin();
             writer.AddNumber(ContainerProtocol.Error, (uint)error);
             if (error == ContainerErrorCode.HostFailure) Explain(ref writer);
         }
+        Clients.Send(client, request, type | ContainerProtocol.Response, writer);
+    }
+
+    /// <summary>Instead of an error: the answer comes when it is known.</summary>
+    public const int Later = -1;
+
+    /// <summary>The answer to a request that was put off.</summary>
+    public static void AnswerLater(int client, uint request, int type, int error)
+    {
+        if (client < 0) return;
+        var writer = Clients.Begin();
+        if (error != ContainerErrorCode.None) writer.AddNumber(ContainerProtocol.Error, (uint)error);
+        if (error == ContainerErrorCode.HostFailure) Explain(ref writer);
         Clients.Send(client, request, type | ContainerProtocol.Response, writer);
     }
 
@@ -30,7 +44,7 @@ public static unsafe class Requests
         writer.Add(ContainerProtocol.Message, text.Written);
     }
 
-    private static int Dispatch(int client, int type, ReadOnlySpan<byte> body, ref FieldWriter writer)
+    private static int Dispatch(int client, uint request, int type, ReadOnlySpan<byte> body, ref FieldWriter writer)
     {
         if (type is < ContainerProtocol.Create or > ContainerProtocol.KernelStatistics || !WellFormed.Fields(body)) return ContainerErrorCode.InvalidRequest;
         switch (type)
@@ -49,12 +63,12 @@ public static unsafe class Requests
         if (index == 0) return type == ContainerProtocol.Delete ? ContainerErrorCode.None : ContainerErrorCode.UnknownContainer;
         switch (type)
         {
-            case ContainerProtocol.Start: return Lifecycle.Start(index);
+            case ContainerProtocol.Start: return Lifecycle.Start(index, client, request);
             case ContainerProtocol.Signal: return Lifecycle.Signal(index, (int)FieldScanner.Number(FieldScanner.Find(body, ContainerProtocol.SignalNumber)));
             case ContainerProtocol.Delete: Lifecycle.Delete(index); return ContainerErrorCode.None;
             case ContainerProtocol.ReadCapabilities: ReadCapabilities(index, ref writer); return ContainerErrorCode.None;
             case ContainerProtocol.ChangeCapabilities: return Change(index, body);
-            case ContainerProtocol.Execute: return Executions.Start(client, index, body, ref writer);
+            case ContainerProtocol.Execute: return Executions.Start(client, request, index, body);
             case ContainerProtocol.Statistics: Statistics(Containers.Slot(index, Container.TaskSlot), 3, ref writer); return ContainerErrorCode.None;
             default: return ContainerErrorCode.InvalidRequest;
         }

@@ -10,14 +10,16 @@ public enum LaunchStage
     Stdio, WorkingDirectory, Filter, Program, Handshake, Join,
 }
 
-/// <summary>A process that runs: its id and pidfd, and the seccomp listener of its filter.</summary>
-public struct Launched
+/// <summary>A launch under way, or what came of it: process, seccomp listener, the pipes to the child.</summary>
+public struct Launch
 {
-    public int ProcessId, PidDescriptor, Listener;
+    public int ProcessId, PidDescriptor, Listener, From, To;
     public LaunchStage Stage;
     /// <summary>Negative errno of the stage that failed, or 0.</summary>
     public int Result;
 }
+
+public enum LaunchProgress { Waiting, Running, Failed }
 
 /// <summary>
 /// Starts a process in a sandbox: the child builds its own world, takes everything away from itself, installs its filter and
@@ -46,17 +48,22 @@ public static unsafe class Launcher
         public byte* RootPath;
     }
 
-    public static Launched Start(ref Child child)
+    /// <summary>Makes the child. Negative errno, and then nothing is left of it; otherwise <see cref="Step"/> goes on whenever <see cref="Launch.From"/> can be read.</summary>
+    public static int Begin(ref Child child, ref Launch launch)
     {
-        var launched = new Launched();
+        launch = default;
+        launch.Listener = -1;
         int* pipes = stackalloc int[4];
-        if (Host.Call(Sys.Pipe2, (nint)pipes, Sys.Cloexec) < 0 || Host.Call(Sys.Pipe2, (nint)(pipes + 2), Sys.Cloexec) < 0)
-            return Failed(ref launched, LaunchStage.Handshake, -Sys.Enomem);
+        launch.Stage = LaunchStage.Handshake;
+        if (Host.Call(Sys.Pipe2, (nint)pipes, Sys.Cloexec | Sys.NonBlock) < 0) return -Sys.Enomem;
+        if (Host.Call(Sys.Pipe2, (nint)(pipes + 2), Sys.Cloexec) < 0) { Close(pipes, 2); return -Sys.Enomem; }
         int pidfd = -1;
         bool joins = child.NativeProgram == null && child.Joined >= 0;
         nint flags = SigChild | PidFd | (child.NativeProgram == null && !joins ? NewNamespaces : 0);
+        launch.Stage = LaunchStage.Join;
         // A pid namespace is entered by being born in it: the kernel's next child is, and only that one.
-        if (joins && Host.Call(Sys.Setns, child.Joined, NewProcesses) < 0) return Closed(ref launched, pipes, LaunchStage.Join, -Sys.Einval);
+        if (joins && Host.Call(Sys.Setns, child.Joined, NewProcesses) < 0) { Close(pipes, 4); return -Sys.Einval; }
+        launch.Stage = LaunchStage.Fork;
         nint pid = Host.Call(Sys.Clone, flags, 0, (nint)(&pidfd));
         if (joins && pid != 0) Host.Call(Sys.Setns, child.OwnProcesses, NewProcesses);
         if (pid == 0)
@@ -66,68 +73,62 @@ public static unsafe class Launcher
             ChildProcess.Run(ref child, pipes[1], pipes[2]);
             Host.Call(Sys.ExitGroup, 127);
         }
-        Host.Call(Sys.Close, pipes[1]);
-        Host.Call(Sys.Close, pipes[2]);
-        if (pid < 0) Failed(ref launched, LaunchStage.Fork, (int)pid);
-        else
-        {
-            launched.ProcessId = (int)pid;
-            launched.PidDescriptor = pidfd;
-            Await(ref launched, pipes[0], pipes[3]);
-        }
-        Host.Call(Sys.Close, pipes[0]);
-        Host.Call(Sys.Close, pipes[3]);
-        return launched;
+        if (pid < 0) { Close(pipes, 4); return (int)pid; }
+        Close(pipes + 1, 2);
+        launch.ProcessId = (int)pid;
+        launch.PidDescriptor = pidfd;
+        launch.From = pipes[0];
+        launch.To = pipes[3];
+        return 0;
     }
 
     /// <summary>
-    /// The child says the number of its listener, waits until it was fetched, and executes; the pipe closes at exec. A second record
-    /// is a failure.
+    /// Reads one record of the child: first the number of its listener, which is fetched, and the child told to go on; then the end of the pipe, which closes at exec, or a failure. After a
+    /// failure nothing is left of the child.
     /// </summary>
-    private static void Await(ref Launched launched, int from, int to)
+    public static LaunchProgress Step(ref Launch launch)
     {
         int* record = stackalloc int[2];
-        nint read = ReadAll(from, (byte*)record, 8);
-        if (read == 8 && record[0] == 0)
+        nint read = Host.Call(Sys.Read, launch.From, (nint)record, 8); // pipes carry so few bytes in one piece
+        if (read == -Sys.Eintr || read == -Sys.Eagain) return LaunchProgress.Waiting;
+        if (read == 8 && record[0] == 0 && launch.Listener < 0)
         {
-            launched.Listener = (int)Host.Call(Sys.PidfdGetfd, launched.PidDescriptor, record[1], 0);
+            launch.Listener = (int)Host.Call(Sys.PidfdGetfd, launch.PidDescriptor, record[1], 0);
             byte go = 1;
-            Host.Call(Sys.Write, to, (nint)(&go), 1);
-            read = ReadAll(from, (byte*)record, 8);
-            if (read == 0 && launched.Listener >= 0) return; // exec succeeded
-            if (read == 0) { record[0] = (int)LaunchStage.Filter; record[1] = launched.Listener; read = 8; }
+            if (launch.Listener >= 0 && Host.Call(Sys.Write, launch.To, (nint)(&go), 1) == 1) return LaunchProgress.Waiting;
+            record[0] = (int)LaunchStage.Filter;
+            record[1] = launch.Listener < 0 ? launch.Listener : -Sys.Einval;
         }
-        if (read != 8) { record[0] = (int)LaunchStage.Handshake; record[1] = -Sys.Einval; }
-        Host.Call(Sys.Kill, launched.ProcessId, 9);
-        Host.Call(Sys.Wait4, launched.ProcessId, 0, 0, 0);
-        Host.Call(Sys.Close, launched.PidDescriptor);
-        if (launched.Listener > 0) Host.Call(Sys.Close, launched.Listener);
-        Failed(ref launched, (LaunchStage)record[0], record[1]);
-    }
-
-    private static Launched Closed(ref Launched launched, int* pipes, LaunchStage stage, int result)
-    {
-        for (int i = 0; i < 4; i++) Host.Call(Sys.Close, pipes[i]);
-        return Failed(ref launched, stage, result);
-    }
-
-    private static nint ReadAll(int fd, byte* buffer, nint count)
-    {
-        nint done = 0;
-        while (done < count)
+        else if (read == 0 && launch.Listener >= 0) return LaunchProgress.Running;
+        else if (read != 8 || record[0] == 0)
         {
-            nint read = Host.Call(Sys.Read, fd, (nint)(buffer + done), count - done);
-            if (read == -Sys.Eintr) continue;
-            if (read <= 0) break;
-            done += read;
+            record[0] = (int)LaunchStage.Handshake;
+            record[1] = -Sys.Einval;
         }
-        return done;
+        launch.Stage = (LaunchStage)record[0];
+        launch.Result = record[1];
+        Abandon(ref launch);
+        return LaunchProgress.Failed;
     }
 
-    private static Launched Failed(ref Launched launched, LaunchStage stage, int result)
+    /// <summary>Ends the child and closes what leads to it but for the pipes.</summary>
+    public static void Abandon(ref Launch launch)
     {
-        launched.Stage = stage;
-        launched.Result = result;
-        return launched;
+        Host.Call(Sys.Kill, launch.ProcessId, 9);
+        Host.Call(Sys.Wait4, launch.ProcessId, 0, 0, 0);
+        Host.Call(Sys.Close, launch.PidDescriptor);
+        if (launch.Listener >= 0) Host.Call(Sys.Close, launch.Listener);
+    }
+
+    /// <summary>Once the launch is over, however it went; the caller watches <see cref="Launch.From"/> no more.</summary>
+    public static void ClosePipes(ref Launch launch)
+    {
+        Host.Call(Sys.Close, launch.From);
+        Host.Call(Sys.Close, launch.To);
+    }
+
+    private static void Close(int* descriptors, int count)
+    {
+        for (int i = 0; i < count; i++) Host.Call(Sys.Close, descriptors[i]);
     }
 }
