@@ -10,7 +10,7 @@ public sealed class PeopleTests
     private static JsonObject Pod(string name, string permissions, string more = "") =>
         JsonNode.Parse($$$"""{"metadata":{"name":"{{{name}}}","namespace":"shop","labels":{"app":"{{{name}}}"}},"spec":{"containers":[{"name":"c","permissions":{{{permissions}}}{{{more}}}}]}}""")!.AsObject();
 
-    private static JsonObject Service(string name) => JsonNode.Parse($$"""{"metadata":{"name":"{{name}}","namespace":"shop"},"spec":{"selector":{"app":"{{name}}"},"ports":[{"port":80}]}}""")!.AsObject();
+    private static JsonObject Service(string name) => JsonNode.Parse($$$"""{"metadata":{"name":"{{{name}}}","namespace":"shop"},"spec":{"selector":{"app":"{{{name}}}"},"ports":[{"port":80}]}}""")!.AsObject();
 
     [Fact]
     public void A_difference_tells_wider_from_restated()
