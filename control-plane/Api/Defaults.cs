@@ -20,6 +20,9 @@ public static class Defaults
             Default(set, "replicas", 1);
             if (set["template"]?["spec"] is JsonObject template) PodSpec(template);
         }
+        if (kind == Kinds.StatefulSet || kind == Kinds.DaemonSet || kind == Kinds.Job || kind == Kinds.ReplicationController) Template(document["spec"]?["template"]?["spec"]);
+        if (document["spec"] is JsonObject workload) Workload(kind, workload);
+        if (kind == Kinds.CronJob) Template(document["spec"]?["jobTemplate"]?["spec"]?["template"]?["spec"]);
         if (kind == Kinds.Service && document["spec"] is JsonObject service) Service(service);
         if (kind == Kinds.Namespace)
         {
@@ -58,6 +61,39 @@ public static class Defaults
         {
             if (template["spec"] is JsonObject pod) PodSpec(pod);
         }
+    }
+
+    /// <summary>What kubectl reads of a workload's spec without asking whether it is there.</summary>
+    private static void Workload(ResourceKind kind, JsonObject spec)
+    {
+        if (kind == Kinds.StatefulSet || kind == Kinds.DaemonSet)
+        {
+            Default(spec, "updateStrategy", new JsonObject());
+            if (spec["updateStrategy"] is JsonObject strategy) Default(strategy, "type", "RollingUpdate");
+            Default(spec, "revisionHistoryLimit", 10);
+        }
+        if (kind == Kinds.StatefulSet) Default(spec, "podManagementPolicy", "OrderedReady");
+        if (kind == Kinds.StatefulSet || kind == Kinds.ReplicationController) Default(spec, "replicas", 1);
+        if (kind == Kinds.Job)
+        {
+            if (spec["parallelism"] is null && spec["completions"] is null) Default(spec, "completions", 1);
+            Default(spec, "parallelism", 1);
+            Default(spec, "backoffLimit", 6);
+            Default(spec, "completionMode", "NonIndexed");
+            Default(spec, "suspend", false);
+        }
+        if (kind == Kinds.CronJob)
+        {
+            Default(spec, "concurrencyPolicy", "Allow");
+            Default(spec, "suspend", false);
+            Default(spec, "successfulJobsHistoryLimit", 3);
+            Default(spec, "failedJobsHistoryLimit", 1);
+        }
+    }
+
+    private static void Template(JsonNode? pod)
+    {
+        if (pod is JsonObject spec) PodSpec(spec);
     }
 
     private static void Service(JsonObject spec)

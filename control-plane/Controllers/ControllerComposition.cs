@@ -1,6 +1,9 @@
+using System.Text.Json.Nodes;
 using Akka.Actor;
 using Akka.Hosting;
+using Eyrie.ControlPlane.Controllers.Deployments;
 using Eyrie.ControlPlane.Controllers.Scheduling;
+using Eyrie.ControlPlane.Controllers.Workloads;
 using Eyrie.ControlPlane.Resources;
 using Eyrie.ControlPlane.Scheduler;
 using Microsoft.AspNetCore.Builder;
@@ -34,23 +37,35 @@ public static class ControllerComposition
         var cache = provider.GetRequiredService<ObjectCache>();
         var events = provider.GetRequiredService<EventWriter>();
         var clock = provider.GetRequiredService<TimeProvider>();
-        Decide deployment = (name, known, now) => known.Get(Kinds.Deployment, name) is { } item ? DeploymentPlan.Decide(item, known.All(Kinds.ReplicaSet), now) : [];
-        Decide replicaSet = (name, known, now) => known.Get(Kinds.ReplicaSet, name) is { } item ? ReplicaSetPlan.Decide(item, known.All(Kinds.Pod), now) : [];
-        var deployments = system.ActorOf(Props.Create(() => new WorkloadController(Kinds.Deployment, Kinds.ReplicaSet, deployment, cache, objects, clock)), "deployments");
-        var replicaSets = system.ActorOf(Props.Create(() => new WorkloadController(Kinds.ReplicaSet, Kinds.Pod, replicaSet, cache, objects, clock)), "replicasets");
-        Decide endpoints = (name, known, _) => known.Get(Kinds.Service, name) is { } item ? EndpointObjectsPlan.Decide(item, known.All(Kinds.Pod), known.All(Kinds.EndpointSlice), known.Get(Kinds.Endpoints, name)) : [];
-        var services = system.ActorOf(Props.Create(() => new WorkloadController(Kinds.Service, Kinds.EndpointSlice, endpoints, cache, objects, clock, SelectedBy)), "services");
+        // One child actor an object; a change of what it owns concerns it too.
+        IActorRef Workload(ResourceKind kind, ResourceKind owned, string name, Func<JsonObject, ObjectCache, DateTimeOffset, IReadOnlyList<WorkloadAction>> plan, Func<ObjectChange, ObjectCache, IEnumerable<ObjectName>>? concerns = null)
+        {
+            Decide decide = (item, known, now) => known.Get(kind, item) is { } document ? plan(document, known, now) : [];
+            return system.ActorOf(Props.Create(() => new WorkloadController(kind, owned, decide, cache, objects, events, clock, concerns)), name);
+        }
+        IReadOnlyList<IActorRef> workloads =
+        [
+            Workload(Kinds.Deployment, Kinds.ReplicaSet, "deployments", (item, known, now) => DeploymentPlan.Decide(item, known.All(Kinds.ReplicaSet), now)),
+            Workload(Kinds.ReplicaSet, Kinds.Pod, "replicasets", (item, known, now) => ReplicaSetPlan.Decide(item, known.All(Kinds.Pod), now)),
+            Workload(Kinds.ReplicationController, Kinds.Pod, "replicationcontrollers", (item, known, now) => ReplicaSetPlan.Decide(item, known.All(Kinds.Pod), now, Kinds.ReplicationController)),
+            Workload(Kinds.StatefulSet, Kinds.Pod, "statefulsets", (item, known, now) => StatefulSetPlan.Decide(item, known.All(Kinds.Pod), known.All(Kinds.ControllerRevision), name => known.Get(Kinds.PersistentVolumeClaim, name) is not null, now)),
+            Workload(Kinds.DaemonSet, Kinds.Pod, "daemonsets", (item, known, now) => DaemonSetPlan.Decide(item, known.All(Kinds.Pod), known.All(Kinds.Node), known.All(Kinds.ControllerRevision), now),
+                (change, known) => change.Kind == Kinds.Node ? known.All(Kinds.DaemonSet).Select(ObjectStamp.NameOf) : []),
+            Workload(Kinds.Job, Kinds.Pod, "jobs", (item, known, now) => JobPlan.Decide(item, known.All(Kinds.Pod), now)),
+            Workload(Kinds.CronJob, Kinds.Job, "cronjobs", (item, known, now) => CronJobPlan.Decide(item, known.All(Kinds.Job), now)),
+            Workload(Kinds.Service, Kinds.EndpointSlice, "services", (item, known, _) => EndpointObjectsPlan.Decide(item, known.All(Kinds.Pod), known.All(Kinds.EndpointSlice), known.Get(Kinds.Endpoints, ObjectStamp.NameOf(item))), SelectedBy),
+        ];
         var scheduler = system.ActorOf(Props.Create(() => new SchedulerActor(cache, objects, events, clock, new PlacementOptions(0, 0))), "scheduler");
         var garbage = system.ActorOf(Props.Create(() => new GarbageActor(cache, objects)), "garbage");
         var sessions = system.ActorOf(Props.Create(() => new NodeSessionsActor(cache, objects, events, clock, options)), "node-sessions");
         registry.Register<NodeSessionsActor>(sessions);
-        IReadOnlyList<IActorRef> listeners = [deployments, replicaSets, services, scheduler, garbage, sessions];
+        IReadOnlyList<IActorRef> listeners = [.. workloads, scheduler, garbage, sessions];
         system.ActorOf(Props.Create(() => new FeedActor(objects, cache, listeners)), "feed");
     }
 
     /// <summary>The Services whose selectors a pod matches, or matched.</summary>
     private static IEnumerable<ObjectName> SelectedBy(ObjectChange change, ObjectCache cache) => change.Kind != Kinds.Pod ? [] : cache.All(Kinds.Service)
-        .Where(service => service.Namespace() == change.Name.Namespace && service["spec"]?["selector"] is System.Text.Json.Nodes.JsonObject selector
+        .Where(service => service.Namespace() == change.Name.Namespace && service["spec"]?["selector"] is JsonObject selector
             && (Views.Selects(selector, change.Document) || (change.Previous is { } before && Views.Selects(selector, before)))).Select(ObjectStamp.NameOf);
 
     public static void MapEyrieNodeSessions(this IEndpointRouteBuilder routes) => routes.MapGrpcService<NodeSessionService>();

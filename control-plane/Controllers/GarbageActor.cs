@@ -7,7 +7,8 @@ namespace Eyrie.ControlPlane.Controllers;
 /// <summary>Removes what nobody owns any more, and what is inside a namespace that goes.</summary>
 public sealed class GarbageActor : ReceiveActor
 {
-    private static readonly ResourceKind[] Owners = [Kinds.Deployment, Kinds.ReplicaSet, Kinds.Service], Owned = [Kinds.ReplicaSet, Kinds.Pod, Kinds.EndpointSlice, Kinds.Endpoints];
+    private static readonly ResourceKind[] Owners = [Kinds.Deployment, Kinds.ReplicaSet, Kinds.ReplicationController, Kinds.StatefulSet, Kinds.DaemonSet, Kinds.Job, Kinds.CronJob, Kinds.Service],
+        Owned = [Kinds.ReplicaSet, Kinds.Pod, Kinds.Job, Kinds.ControllerRevision, Kinds.EndpointSlice, Kinds.Endpoints];
     private static readonly IReadOnlyList<ResourceKind> Contents = [.. Kinds.Served.Where(kind => kind.Namespaced)];
 
     private sealed record Done;

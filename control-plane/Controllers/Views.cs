@@ -23,6 +23,8 @@ public static class Views
     public static JsonObject? Condition(this JsonObject document, string type) =>
         (document["status"]?["conditions"] as JsonArray)?.OfType<JsonObject>().FirstOrDefault(condition => condition.Text("type") == type);
 
+    public static DateTimeOffset? Time(string? text) => DateTimeOffset.TryParse(text, CultureInfo.InvariantCulture, DateTimeStyles.AssumeUniversal, out var time) ? time : null;
+
     public static bool IsReady(this JsonObject pod) => pod.Condition("Ready")?.Text("status") == "True";
 
     /// <summary>Ready, and has been for <paramref name="minReadySeconds"/>.</summary>

@@ -19,9 +19,11 @@ public sealed class WorkloadActor : ReceiveActor, IWithTimers
     public sealed record Progressed;
     private sealed record Acted(IReadOnlyDictionary<ResourceKind, Revision> Written, Exception? Failure);
 
-    private static readonly TimeSpan Retry = TimeSpan.FromSeconds(1), Recheck = TimeSpan.FromSeconds(5);
+    private static readonly TimeSpan Retry = TimeSpan.FromSeconds(1), LongestTimer = TimeSpan.FromHours(1);
     private readonly ILoggingAdapter _log = Context.GetLogger();
+    private readonly ResourceKind _kind;
     private readonly ObjectName _name;
+    private readonly EventWriter _events;
     private readonly Decide _decide;
     private readonly ObjectCache _cache;
     private readonly IObjects _objects;
@@ -31,9 +33,9 @@ public sealed class WorkloadActor : ReceiveActor, IWithTimers
 
     public ITimerScheduler Timers { get; set; } = null!;
 
-    public WorkloadActor(ObjectName name, Decide decide, ObjectCache cache, IObjects objects, TimeProvider clock)
+    public WorkloadActor(ResourceKind kind, ObjectName name, Decide decide, ObjectCache cache, IObjects objects, EventWriter events, TimeProvider clock)
     {
-        (_name, _decide, _cache, _objects, _clock) = (name, decide, cache, objects, clock);
+        (_kind, _name, _decide, _cache, _objects, _events, _clock) = (kind, name, decide, cache, objects, events, clock);
         Receive<Reconcile>(_ => { _wanted = true; Step(); });
         Receive<Progressed>(_ => Step());
         Receive<Acted>(acted =>
@@ -53,12 +55,17 @@ public sealed class WorkloadActor : ReceiveActor, IWithTimers
     {
         if (!_wanted || _acting || _awaited.Any(pair => _cache.At(pair.Key).CompareTo(pair.Value) < 0)) return;
         _wanted = false;
-        var actions = _decide(_name, _cache, _clock.GetUtcNow());
+        var now = _clock.GetUtcNow();
+        var decided = _decide(_name, _cache, now);
+        if (decided.OfType<LookAgain>().MinBy(again => again.At) is { } next) Timers.StartSingleTimer("again", new Reconcile(), Wait(next.At - now));
+        var actions = decided.Where(action => action is not LookAgain).ToList();
         if (actions.Count == 0) return;
         _acting = true;
         ActAsync(actions).PipeTo(Self);
-        Timers.StartSingleTimer("recheck", new Reconcile(), Recheck); // time alone can change a decision: minReadySeconds, the progress deadline
     }
+
+    /// <summary>Times in objects are whole seconds: a little later rather than a little early.</summary>
+    private static TimeSpan Wait(TimeSpan left) => left > LongestTimer ? LongestTimer : (left > TimeSpan.Zero ? left : TimeSpan.Zero) + TimeSpan.FromMilliseconds(20);
 
     private async Task<Acted> ActAsync(IReadOnlyList<WorkloadAction> actions)
     {
@@ -66,6 +73,11 @@ public sealed class WorkloadActor : ReceiveActor, IWithTimers
         Exception? failure = null;
         foreach (var action in actions)
         {
+            if (action is Report report)
+            {
+                if (_cache.Get(_kind, _name) is { } about) _events.Write(about, report.Type, report.Reason, report.Message, 1);
+                continue;
+            }
             try
             {
                 var (kind, document) = await ApplyAsync(action);
@@ -97,7 +109,7 @@ public sealed class WorkloadActor : ReceiveActor, IWithTimers
 public sealed class WorkloadController : ReceiveActor
 {
     /// <param name="concerns">Which further objects a change concerns, e.g. the Services that select a pod.</param>
-    public WorkloadController(ResourceKind kind, ResourceKind owned, Decide decide, ObjectCache cache, IObjects objects, TimeProvider clock, Func<ObjectChange, ObjectCache, IEnumerable<ObjectName>>? concerns = null)
+    public WorkloadController(ResourceKind kind, ResourceKind owned, Decide decide, ObjectCache cache, IObjects objects, EventWriter events, TimeProvider clock, Func<ObjectChange, ObjectCache, IEnumerable<ObjectName>>? concerns = null)
     {
         Receive<FeedBatch>(batch =>
         {
@@ -115,7 +127,7 @@ public sealed class WorkloadController : ReceiveActor
         });
 
         IActorRef Child(ObjectName name) => Context.Child(ActorName(name)) is { } child && !child.Equals(ActorRefs.Nobody) ? child
-            : Context.ActorOf(Props.Create(() => new WorkloadActor(name, decide, cache, objects, clock)), ActorName(name));
+            : Context.ActorOf(Props.Create(() => new WorkloadActor(kind, name, decide, cache, objects, events, clock)), ActorName(name));
     }
 
     private static ObjectName? OwnerName(ObjectChange change) =>

@@ -1,0 +1,91 @@
+namespace Eyrie.ControlPlane.Controllers.Deployments;
+
+/// <summary>A ReplicaSet in numbers: pods it is to have, has, and has available.</summary>
+/// <param name="Settled">What it has was counted after it learned what it is to have; before that it may still be making pods for an older, larger number.</param>
+public readonly record struct SetSize(int Wanted, int Live, int Available, bool Settled = true)
+{
+    /// <summary>Available pods that stay: those beyond what is wanted are going.</summary>
+    public int Staying => Math.Min(Wanted, Available);
+
+    /// <summary>Pods that are there or will be.</summary>
+    public int Most => Math.Max(Wanted, Live);
+}
+
+/// <summary>One step of a rolling update, in numbers alone. Never more than replicas + surge pods, and never fewer than replicas - unavailable available ones by what it does.</summary>
+public static class RollingStep
+{
+    /// <param name="old">Older sets, the oldest first.</param>
+    /// <returns>What each old set and the current one are to have.</returns>
+    public static (IReadOnlyList<int> Old, int Current) Next(IReadOnlyList<SetSize> old, SetSize current, int replicas, int surge, int unavailable)
+    {
+        int up = current.Wanted > replicas ? replicas : Math.Max(current.Wanted, Math.Min(replicas, Room(old, replicas + surge)));
+        return (Shrink(old, current, replicas - unavailable), up);
+    }
+
+    /// <summary>Pods that may be there beside those of other sets; none while one of them is not settled.</summary>
+    public static int Room(IEnumerable<SetSize> others, int most)
+    {
+        int room = most;
+        foreach (var set in others)
+        {
+            if (!set.Settled) return 0;
+            room -= set.Most;
+        }
+        return Math.Max(0, room);
+    }
+
+    /// <summary>Old sets lose first pods that serve nobody, then as many as the available ones of all sets make up for. What the status says may be older than what is wanted: neither counts more than the other.</summary>
+    private static int[] Shrink(IReadOnlyList<SetSize> old, SetSize current, int least)
+    {
+        var next = old.Select(set => set.Wanted).ToArray();
+        // Even if every old pod were available: those of the current set that are not yet must be made up for.
+        int room = next.Sum() + current.Wanted - least - (current.Wanted - current.Staying);
+        for (int i = 0; i < next.Length && room > 0; i++)
+        {
+            int broken = Math.Min(room, old[i].Wanted - old[i].Staying);
+            next[i] -= broken;
+            room -= broken;
+        }
+        int spare = old.Sum(set => set.Staying) + current.Staying - least;
+        for (int i = 0; i < next.Length && spare > 0; i++)
+        {
+            int less = Math.Min(spare, next[i]);
+            next[i] -= less;
+            spare -= less;
+        }
+        return next;
+    }
+
+    /// <summary>More replicas in the middle of a rollout (or while paused) are shared out by the sizes there are, so that a version that may be broken does not get them all.</summary>
+    /// <param name="sets">Sets with pods, the oldest first.</param>
+    public static IReadOnlyList<int> Grow(IReadOnlyList<SetSize> sets, int allowed)
+    {
+        var next = sets.Select(set => set.Wanted).ToArray();
+        int total = next.Sum(), add = Room(sets, allowed);
+        if (add <= 0 || total == 0) return next;
+        int left = add;
+        for (int i = 0; i < next.Length; i++)
+        {
+            int share = (int)((long)add * sets[i].Wanted / total);
+            next[i] += share;
+            left -= share;
+        }
+        next[Array.IndexOf(next, next.Max())] += left; // the rest to the largest
+        return next;
+    }
+
+    /// <summary>Fewer replicas while paused: pods that serve nobody go first, then those of the largest set.</summary>
+    public static IReadOnlyList<int> Cut(IReadOnlyList<SetSize> sets, int allowed)
+    {
+        var next = sets.Select(set => set.Wanted).ToArray();
+        int less = next.Sum() - allowed;
+        for (int i = next.Length - 1; i >= 0 && less > 0; i--)
+        {
+            int broken = Math.Min(less, sets[i].Wanted - sets[i].Staying);
+            next[i] -= broken;
+            less -= broken;
+        }
+        while (less-- > 0) next[Array.IndexOf(next, next.Max())]--;
+        return next;
+    }
+}

@@ -1,0 +1,81 @@
+using System.Globalization;
+
+namespace Eyrie.ControlPlane.Controllers.Workloads;
+
+/// <summary>Five fields (minute, hour, day of month, month, day of week) with *, lists, ranges, steps and names, or @hourly and the like, in a time zone. Pure.</summary>
+public sealed class CronSchedule
+{
+    private static readonly string[] Months = ["JAN", "FEB", "MAR", "APR", "MAY", "JUN", "JUL", "AUG", "SEP", "OCT", "NOV", "DEC"], Days = ["SUN", "MON", "TUE", "WED", "THU", "FRI", "SAT"];
+    private static readonly TimeSpan Horizon = TimeSpan.FromDays(366 * 5);
+
+    private readonly bool[] _minutes, _hours, _days, _months, _weekdays;
+    private readonly bool _anyDay, _anyWeekday;
+    private readonly TimeZoneInfo _zone;
+
+    private CronSchedule(string[] fields, TimeZoneInfo zone)
+    {
+        (_minutes, _hours, _days, _months) = (Field(fields[0], 0, 59, null, 0), Field(fields[1], 0, 23, null, 0), Field(fields[2], 1, 31, null, 0), Field(fields[3], 1, 12, Months, 1));
+        _weekdays = Field(fields[4], 0, 7, Days, 0);
+        _weekdays[0] |= _weekdays[7];
+        (_anyDay, _anyWeekday, _zone) = (fields[2][0] is '*' or '?', fields[4][0] is '*' or '?', zone);
+    }
+
+    /// <exception cref="FormatException">Says which field is wrong, or that the zone is not known.</exception>
+    public static CronSchedule Parse(string schedule, string? zone)
+    {
+        var expanded = schedule.Trim() switch
+        {
+            "@yearly" or "@annually" => "0 0 1 1 *", "@monthly" => "0 0 1 * *", "@weekly" => "0 0 * * 0", "@daily" or "@midnight" => "0 0 * * *", "@hourly" => "0 * * * *", var other => other,
+        };
+        var fields = expanded.Split((char[]?)null, StringSplitOptions.RemoveEmptyEntries);
+        if (fields.Length != 5) throw new FormatException($"schedule \"{schedule}\" has {fields.Length} fields; it needs 5: minute, hour, day of month, month, day of week");
+        if (!TimeZoneInfo.TryFindSystemTimeZoneById(zone ?? "UTC", out var found)) throw new FormatException($"time zone \"{zone}\" is not known");
+        return new CronSchedule(fields, found);
+    }
+
+    /// <summary>The first time after; null: never (February 30th).</summary>
+    public DateTimeOffset? Next(DateTimeOffset after)
+    {
+        var end = after + Horizon;
+        var local = TimeZoneInfo.ConvertTime(after, _zone).DateTime;
+        local = local.AddTicks(-(local.Ticks % TimeSpan.TicksPerMinute)).AddMinutes(1);
+        while (local < end.DateTime)
+        {
+            if (!_months[local.Month]) { local = new DateTime(local.Year, local.Month, 1).AddMonths(1); continue; }
+            if (!Day(local)) { local = local.Date.AddDays(1); continue; }
+            if (!_hours[local.Hour]) { local = local.Date.AddHours(local.Hour + 1); continue; }
+            // A time that the clocks skip does not happen; one that happens twice counts the first time.
+            if (!_minutes[local.Minute] || _zone.IsInvalidTime(local)) { local = local.AddMinutes(1); continue; }
+            var offset = _zone.IsAmbiguousTime(local) ? _zone.GetAmbiguousTimeOffsets(local).Max() : _zone.GetUtcOffset(local);
+            var time = new DateTimeOffset(local, offset).ToUniversalTime();
+            if (time > after) return time;
+            local = local.AddMinutes(1);
+        }
+        return null;
+    }
+
+    /// <summary>With both day fields given either is enough, as cron has always had it.</summary>
+    private bool Day(DateTime local) => _anyDay || _anyWeekday ? _days[local.Day] && _weekdays[(int)local.DayOfWeek] : _days[local.Day] || _weekdays[(int)local.DayOfWeek];
+
+    private static bool[] Field(string text, int least, int most, string[]? names, int firstName)
+    {
+        var set = new bool[most + 1];
+        foreach (var part in text.Split(','))
+        {
+            var halves = part.Split('/');
+            int step = halves.Length == 1 ? 1 : halves.Length == 2 && int.TryParse(halves[1], NumberStyles.None, CultureInfo.InvariantCulture, out int given) && given > 0 ? given : throw Wrong();
+            var ends = halves[0] is "*" or "?" ? [least, most] : halves[0].Split('-').Select(Number).ToArray();
+            if (ends.Length > 2 || ends[0] > ends[^1]) throw Wrong();
+            int last = ends.Length == 1 && halves.Length == 2 ? most : ends[^1];
+            for (int i = ends[0]; i <= last; i += step) set[i] = true;
+
+            FormatException Wrong() => new(string.Create(CultureInfo.InvariantCulture, $"\"{part}\" in a schedule: a number from {least} to {most}, a range, *, each with /step"));
+            int Number(string word)
+            {
+                if (names is not null && Array.IndexOf(names, word.ToUpperInvariant()) is >= 0 and var at) return at + firstName;
+                return int.TryParse(word, NumberStyles.None, CultureInfo.InvariantCulture, out int number) && number >= least && number <= most ? number : throw Wrong();
+            }
+        }
+        return set;
+    }
+}

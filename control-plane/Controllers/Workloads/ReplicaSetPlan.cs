@@ -1,0 +1,47 @@
+using System.Text.Json.Nodes;
+using Eyrie.ControlPlane.Resources;
+
+namespace Eyrie.ControlPlane.Controllers.Workloads;
+
+/// <summary>ReplicaSet and ReplicationController: as many pods as wanted, and the status that says how many there are. Pure.</summary>
+public static class ReplicaSetPlan
+{
+    /// <summary>Most pods made or deleted in one step, so that one set does not flood the rest.</summary>
+    private const int Burst = 50;
+
+    /// <param name="set">The ReplicaSet.</param>
+    /// <param name="pods">All pods of its namespace.</param>
+    /// <param name="now">Time, for minReadySeconds.</param>
+    /// <param name="kind">ReplicaSet, or ReplicationController.</param>
+    public static IReadOnlyList<WorkloadAction> Decide(JsonObject set, IEnumerable<JsonObject> pods, DateTimeOffset now, ResourceKind? kind = null)
+    {
+        kind ??= Kinds.ReplicaSet;
+        var actions = new List<WorkloadAction>();
+        var own = pods.Where(pod => pod.OwnerUid() == set.Uid() && !pod.IsOver()).ToList();
+        var live = own.Where(pod => !pod.IsDeleted()).ToList();
+        int wanted = set["spec"]?["replicas"].Int(1) ?? 1;
+        if (!set.IsDeleted())
+        {
+            for (int i = live.Count; i < wanted && i < live.Count + Burst; i++) actions.Add(new CreateObject(Kinds.Pod, PodTemplates.NewPod(kind, set, set["spec"]!["template"]!)));
+            if (live.Count > wanted)
+                actions.AddRange(live.OrderBy(pod => Rank(pod, set["spec"]?["minReadySeconds"].Int() ?? 0, now)).ThenByDescending(pod => pod.Metadata().Text("creationTimestamp"), StringComparer.Ordinal).ThenBy(pod => pod.Name(), StringComparer.Ordinal)
+                    .Take(Math.Min(live.Count - wanted, Burst)).Select(pod => new DeleteObject(Kinds.Pod, ObjectStamp.NameOf(pod), pod.Uid())));
+        }
+        PodTemplates.WriteStatus(kind, set, Status(set, live, now), actions);
+        if (PodTemplates.NextAvailable(live, set["spec"]?["minReadySeconds"].Int() ?? 0, now) is { } next) actions.Add(new LookAgain(next));
+        return actions;
+    }
+
+    /// <summary>Which pod goes first: one without a node, one not running, one not ready, one not ready for long enough, then the newest (as kube-controller-manager ranks).</summary>
+    private static int Rank(JsonObject pod, int minReady, DateTimeOffset now) =>
+        pod.NodeName().Length == 0 ? 0 : pod.Phase() != "Running" ? 1 : !pod.IsReady() ? 2 : !pod.IsAvailable(minReady, now) ? 3 : 4;
+
+    private static JsonObject Status(JsonObject set, List<JsonObject> live, DateTimeOffset now)
+    {
+        int minReady = set["spec"]?["minReadySeconds"].Int() ?? 0;
+        var status = new JsonObject { ["replicas"] = live.Count, ["fullyLabeledReplicas"] = live.Count, ["observedGeneration"] = set.Metadata()["generation"]?.DeepClone() };
+        if (live.Count(pod => pod.IsReady()) is > 0 and var ready) status["readyReplicas"] = ready;
+        if (live.Count(pod => pod.IsAvailable(minReady, now)) is > 0 and var available) status["availableReplicas"] = available;
+        return status;
+    }
+}

@@ -1,0 +1,108 @@
+using System.Globalization;
+using System.Text.Json.Nodes;
+using Eyrie.ControlPlane.Controllers;
+using Eyrie.ControlPlane.Resources;
+using Eyrie.ControlPlane.Store;
+
+namespace Eyrie.Controllers.Tests.Simulation;
+
+/// <summary>The store of a simulated cluster: compare-and-swap by resourceVersion, a log of changes that views follow, names and uids from the seed.</summary>
+public sealed class SimulatedStore(Random chance, Func<DateTimeOffset> now)
+{
+    private readonly Dictionary<(ResourceKind, ObjectName), JsonObject> _objects = [];
+    private long _revision;
+
+    public List<ObjectChange> Log { get; } = [];
+    public event Action<ObjectChange>? Changed;
+
+    public IEnumerable<JsonObject> All(ResourceKind kind) => _objects.Where(pair => pair.Key.Item1 == kind).Select(pair => pair.Value);
+
+    public JsonObject? Get(ResourceKind kind, ObjectName name) => _objects.GetValueOrDefault((kind, name));
+
+    /// <summary>False: the store refused it, as it would a real controller that was behind.</summary>
+    public bool Apply(WorkloadAction action)
+    {
+        switch (action)
+        {
+            case CreateObject create:
+                var made = ObjectStamp.New(create.Kind, create.Document, Guid(), now(), Suffix());
+                if (_objects.ContainsKey((create.Kind, ObjectStamp.NameOf(made)))) return false;
+                Put(create.Kind, made);
+                return true;
+            case UpdateObject update when Current(update.Kind, update.Document) is { } stored: Put(update.Kind, ObjectStamp.Replace(update.Kind, stored, update.Document)); return true;
+            case UpdateObjectStatus status when Current(status.Kind, status.Document) is { } stored: Put(status.Kind, ObjectStamp.ReplaceStatus(stored, status.Document)); return true;
+            case DeleteObject delete when Get(delete.Kind, delete.Name) is { } stored && stored.Uid() == delete.Uid:
+                if (delete.Kind == Kinds.Pod && stored.NodeName().Length > 0) { if (!stored.IsDeleted()) Put(Kinds.Pod, ObjectStamp.MarkDeleted(stored, now(), 30)); }
+                else Remove(delete.Kind, delete.Name);
+                return true;
+            default: return false;
+        }
+    }
+
+    public void Remove(ResourceKind kind, ObjectName name)
+    {
+        if (_objects.Remove((kind, name), out var last)) Tell(new ObjectChange(ChangeType.Deleted, kind, name, last, last));
+    }
+
+    public void Put(ResourceKind kind, JsonObject document)
+    {
+        var name = ObjectStamp.NameOf(document);
+        var before = Get(kind, name);
+        document = Documents.Json(document.ToJsonString()); // as a real store: what is read was parsed
+        document.Metadata()["resourceVersion"] = (_revision + 1).ToString(CultureInfo.InvariantCulture);
+        _objects[(kind, name)] = document;
+        Tell(new ObjectChange(before is null ? ChangeType.Added : ChangeType.Modified, kind, name, document, before));
+    }
+
+    private void Tell(ObjectChange change)
+    {
+        _revision++;
+        Log.Add(change);
+        Changed?.Invoke(change);
+    }
+
+    private JsonObject? Current(ResourceKind kind, JsonObject document) =>
+        Get(kind, ObjectStamp.NameOf(document)) is { } stored && stored.Metadata().Text("resourceVersion") == document.Metadata().Text("resourceVersion") ? stored : null;
+
+    private Guid Guid()
+    {
+        var bytes = new byte[16];
+        chance.NextBytes(bytes);
+        return new Guid(bytes);
+    }
+
+    private string Suffix() => string.Concat(Enumerable.Range(0, 5).Select(_ => (char)('a' + chance.Next(26))));
+}
+
+/// <summary>What one actor knows: every kind as of some moment of the log, each by itself.</summary>
+public sealed class SimulatedView(SimulatedStore store)
+{
+    private readonly Dictionary<ResourceKind, int> _seen = [];
+
+    public ObjectCache Cache { get; private set; } = new();
+
+    /// <summary>Takes in up to so many changes of a kind.</summary>
+    public IReadOnlyList<ObjectChange> Follow(ResourceKind kind, int most)
+    {
+        int at = _seen.GetValueOrDefault(kind);
+        var news = new List<ObjectChange>();
+        for (; at < store.Log.Count && news.Count < most; at++)
+            if (store.Log[at].Kind == kind) news.Add(store.Log[at]);
+        _seen[kind] = at;
+        if (news.Count > 0) Cache.Apply(kind, news, new Revision(at));
+        return news;
+    }
+
+    public bool Knows(ResourceKind kind, int position) => _seen.GetValueOrDefault(kind) >= position;
+
+    /// <summary>Everything is listed anew, as after a crash.</summary>
+    public void Relist(IEnumerable<ResourceKind> kinds)
+    {
+        Cache = new ObjectCache();
+        foreach (var kind in kinds)
+        {
+            Cache.Apply(kind, [.. store.All(kind).Select(item => new ObjectChange(ChangeType.Added, kind, ObjectStamp.NameOf(item), item, null))], new Revision(store.Log.Count));
+            _seen[kind] = store.Log.Count;
+        }
+    }
+}

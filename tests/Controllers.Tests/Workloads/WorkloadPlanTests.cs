@@ -1,0 +1,215 @@
+using System.Globalization;
+using System.Text.Json.Nodes;
+using Eyrie.ControlPlane.Controllers;
+using Eyrie.ControlPlane.Controllers.Deployments;
+using Eyrie.ControlPlane.Controllers.Workloads;
+using Eyrie.ControlPlane.Resources;
+using Xunit;
+using static Eyrie.Controllers.Tests.Documents;
+
+namespace Eyrie.Controllers.Tests.Workloads;
+
+public sealed class WorkloadPlanTests
+{
+    private static readonly DateTimeOffset Now = new(2026, 1, 1, 12, 0, 30, TimeSpan.Zero);
+    private const string Template = """{"metadata":{"labels":{"app":"a"}},"spec":{"containers":[{"name":"c","image":"a:1"}]}}""";
+
+    private static JsonObject Owner(string kind, string spec, string status = "{}") =>
+        Json("{\"kind\":\"" + kind + "\",\"metadata\":{\"name\":\"a\",\"namespace\":\"default\",\"uid\":\"owner\",\"generation\":1,\"creationTimestamp\":\"2026-01-01T12:00:00Z\"},\"spec\":" + spec + ",\"status\":" + status + "}");
+
+    private static JsonObject Pod(string name, string phase = "Running", bool ready = true, string more = "{}", string revision = "", string node = "n1")
+    {
+        var pod = Json("{\"metadata\":{\"name\":\"" + name + "\",\"namespace\":\"default\",\"uid\":\"" + name + "\",\"creationTimestamp\":\"2026-01-01T12:00:00Z\",\"ownerReferences\":[{\"controller\":true,\"uid\":\"owner\"}]},\"spec\":{\"nodeName\":\"" + node + "\"},\"status\":{\"phase\":\"" + phase
+            + "\",\"conditions\":[{\"type\":\"Ready\",\"status\":\"" + (ready ? "True" : "False") + "\",\"lastTransitionTime\":\"2026-01-01T12:00:00Z\"}]}}");
+        if (revision.Length > 0) pod.Labelled(Revisions.Label, revision);
+        foreach (var (key, value) in Json(more)) pod.Annotated(key, value!.ToString());
+        return pod;
+    }
+
+    private static string Words(IEnumerable<WorkloadAction> actions) => string.Join(", ", actions.Select(action => action switch
+    {
+        CreateObject create when create.Kind == Kinds.Pod => $"+{create.Document.Metadata().Text("name") ?? create.Document.Metadata().Text("generateName")}",
+        CreateObject create => $"+{create.Kind.Kind} {create.Document.Name()}",
+        DeleteObject delete => $"-{delete.Name.Name}",
+        _ => "",
+    }).Where(word => word.Length > 0 && !word.Contains("ControllerRevision", StringComparison.Ordinal)));
+
+    private static JsonObject Status(IEnumerable<WorkloadAction> actions) => actions.OfType<UpdateObjectStatus>().Last().Document["status"]!.AsObject();
+
+    private static string Stateful(string spec, params JsonObject[] pods) => Words(StatefulSetPlan.Decide(Owner("StatefulSet", "{\"template\":" + Template + "," + spec + "}"), pods, [], _ => false, Now));
+
+    private static readonly string New = "a-" + DeploymentPlan.Hash(JsonNode.Parse(Template)!);
+
+    [Fact]
+    public void A_stateful_set_starts_in_order_each_when_the_one_before_is_ready()
+    {
+        Assert.Equal("+a-0", Stateful("\"replicas\":3"));
+        Assert.Equal("", Stateful("\"replicas\":3", Pod("a-0", ready: false, revision: New)));
+        Assert.Equal("+a-1", Stateful("\"replicas\":3", Pod("a-0", revision: New)));
+        Assert.Equal("+a-0, +a-1, +a-2", Stateful("\"replicas\":3,\"podManagementPolicy\":\"Parallel\""));
+        Assert.Equal("+a-5", Stateful("\"replicas\":1,\"ordinals\":{\"start\":5}"));
+    }
+
+    [Fact]
+    public void It_shrinks_from_the_last_one_at_a_time()
+    {
+        JsonObject[] pods = [Pod("a-0", revision: New), Pod("a-1", revision: New), Pod("a-2", revision: New)];
+        Assert.Equal("-a-2", Stateful("\"replicas\":1", pods));
+        Assert.Equal("-a-2, -a-1", Stateful("\"replicas\":1,\"podManagementPolicy\":\"Parallel\"", pods));
+        Assert.Equal("", Stateful("\"replicas\":1", Pod("a-0", ready: false, revision: New), pods[1], pods[2]));
+    }
+
+    [Fact]
+    public void An_update_goes_from_the_last_down_to_the_partition_and_waits_for_each()
+    {
+        JsonObject[] pods = [Pod("a-0", revision: "old"), Pod("a-1", revision: "old"), Pod("a-2", revision: "old")];
+        Assert.Equal("-a-2", Stateful("\"replicas\":3", pods));
+        Assert.Equal("-a-1", Stateful("\"replicas\":3", pods[0], pods[1], Pod("a-2", revision: New)));
+        Assert.Equal("", Stateful("\"replicas\":3", pods[0], pods[1], Pod("a-2", ready: false, revision: New)));
+        Assert.Equal("", Stateful("\"replicas\":3,\"updateStrategy\":{\"rollingUpdate\":{\"partition\":2}}", pods[0], pods[1], Pod("a-2", revision: New)));
+        Assert.Equal("", Stateful("\"replicas\":3,\"updateStrategy\":{\"type\":\"OnDelete\"}", pods));
+    }
+
+    [Fact]
+    public void A_stateful_pod_has_its_name_its_claim_and_its_host_name()
+    {
+        var actions = StatefulSetPlan.Decide(Owner("StatefulSet", "{\"replicas\":1,\"serviceName\":\"db\",\"template\":" + Template + ",\"volumeClaimTemplates\":[{\"metadata\":{\"name\":\"data\"},\"spec\":{}}]}"), [], [], _ => false, Now);
+        Assert.Equal("+PersistentVolumeClaim data-a-0, +a-0", Words(actions));
+        var spec = actions.OfType<CreateObject>().Single(create => create.Kind == Kinds.Pod).Document["spec"]!;
+        Assert.Equal("a-0 db data-a-0", $"{spec["hostname"]} {spec["subdomain"]} {spec["volumes"]![0]!["persistentVolumeClaim"]!["claimName"]}");
+    }
+
+    private static string Daemon(string spec, params JsonObject[] pods) =>
+        Words(DaemonSetPlan.Decide(Owner("DaemonSet", "{\"template\":" + Template + spec + "}"), pods, [Scheduling.Clusters.Node("n1"), Scheduling.Clusters.Node("n2"), Scheduling.Clusters.Node("n3", """{"spec":{"taints":[{"key":"gpu","effect":"NoSchedule"}]}}""")], [], Now));
+
+    [Fact]
+    public void A_daemon_set_has_one_pod_on_every_node_that_it_tolerates()
+    {
+        Assert.Equal("+a-, +a-", Daemon(""));
+        Assert.Equal("+a-", Daemon("", Pod("x", revision: New[2..])));
+        Assert.Equal("-y", Daemon("", Pod("x", revision: New[2..]), Pod("x2", revision: New[2..], node: "n2"), Pod("y", revision: New[2..], node: "n3")));
+    }
+
+    [Fact]
+    public void Its_update_takes_away_no_more_than_may_be_unavailable_or_starts_the_successor_first()
+    {
+        JsonObject[] old = [Pod("x", revision: "old"), Pod("y", revision: "old", node: "n2")];
+        Assert.Equal("-x", Daemon("", old));
+        Assert.Equal("", Daemon("", Pod("x", ready: false, revision: New[2..]), old[1]));
+        Assert.Equal("-y", Daemon("", Pod("x", ready: false, revision: New[2..]), Pod("y", ready: false, revision: "old", node: "n2")));
+        Assert.Equal("+a-", Daemon(",\"updateStrategy\":{\"rollingUpdate\":{\"maxSurge\":1}}", old));
+        Assert.Equal("-x, +a-", Daemon(",\"updateStrategy\":{\"rollingUpdate\":{\"maxSurge\":2}}", [.. old, Pod("x2", revision: New[2..])]));
+    }
+
+    private static IReadOnlyList<WorkloadAction> Job(string spec, string status = "{}", params JsonObject[] pods) => JobPlan.Decide(Owner("Job", "{\"selector\":{},\"template\":" + Template + spec + "}", status), pods, Now);
+
+    [Fact]
+    public void A_job_runs_so_many_at_once_until_so_many_have_succeeded()
+    {
+        Assert.Equal("+a-, +a-", Words(Job(",\"parallelism\":2,\"completions\":5")));
+        Assert.Equal("+a-", Words(Job(",\"parallelism\":2,\"completions\":3", "{}", Pod("x", "Succeeded"), Pod("y"))));
+        var done = Job(",\"completions\":1", """{"startTime":"2026-01-01T12:00:00Z"}""", Pod("x", "Succeeded"));
+        Assert.Equal("Complete", Status(done)["conditions"]![0]!["type"]!.ToString());
+        Assert.Equal("1", Status(done)["succeeded"]!.ToString());
+    }
+
+    [Fact]
+    public void An_indexed_job_runs_each_index_and_tells_the_pod_its_own()
+    {
+        var actions = Job(",\"parallelism\":3,\"completions\":4,\"completionMode\":\"Indexed\"", """{"completedIndexes":"0"}""", Pod("x", more: """{"batch.kubernetes.io/job-completion-index":"2"}"""));
+        Assert.Equal("+a-1-, +a-3-", Words(actions));
+        Assert.Equal("1", actions.OfType<CreateObject>().First().Document["spec"]!["containers"]![0]!["env"]![0]!["value"]!.ToString());
+        Assert.Equal("0,2-4,6,7", JobProgress.Print(JobProgress.Parse("0,2-4,6-7")));
+    }
+
+    [Theory]
+    [InlineData(",\"backoffLimit\":0", "BackoffLimitExceeded")]
+    [InlineData(",\"podFailurePolicy\":{\"rules\":[{\"action\":\"FailJob\",\"onExitCodes\":{\"operator\":\"In\",\"values\":[42]}}]}", "PodFailurePolicy")]
+    [InlineData(",\"backoffLimit\":0,\"podFailurePolicy\":{\"rules\":[{\"action\":\"Ignore\",\"onExitCodes\":{\"operator\":\"In\",\"values\":[42]}}]}", null)]
+    [InlineData("", null)]
+    [InlineData(",\"activeDeadlineSeconds\":20", "DeadlineExceeded")]
+    public void A_job_fails_when_it_is_told_to(string spec, string? reason)
+    {
+        var failed = Pod("x", "Failed");
+        failed["status"]!["containerStatuses"] = JsonNode.Parse("""[{"name":"c","state":{"terminated":{"exitCode":42,"finishedAt":"2026-01-01T12:00:25Z"}}}]""");
+        var actions = Job(spec, """{"startTime":"2026-01-01T12:00:00Z"}""", failed);
+        var condition = actions.OfType<UpdateObjectStatus>().LastOrDefault()?.Document["status"]?["conditions"]?[0];
+        Assert.Equal(reason, condition?["reason"]?.ToString());
+        Assert.Empty(Words(actions)); // a failure is waited for: ten seconds after it
+    }
+
+    [Fact]
+    public void A_suspended_job_has_no_pods_and_a_finished_one_goes_after_its_time()
+    {
+        Assert.Equal("-x", Words(Job(",\"suspend\":true", "{}", Pod("x"))));
+        const string Done = """{"conditions":[{"type":"Complete","status":"True","lastTransitionTime":"2026-01-01T12:00:00Z"}]}""";
+        Assert.Equal("", Words(Job("", Done)));
+        Assert.Equal("-a", Words(Job(",\"ttlSecondsAfterFinished\":30", Done)));
+        Assert.Equal(Now.AddSeconds(10), Assert.IsType<LookAgain>(Assert.Single(Job(",\"ttlSecondsAfterFinished\":40", Done))).At);
+    }
+
+    [Theory]
+    [InlineData("*/15 * * * *", null, "2026-01-01T12:15:00Z")]
+    [InlineData("0 9-17/4 * * MON-FRI", null, "2026-01-01T13:00:00Z")]
+    [InlineData("30 2 * * *", "Europe/Berlin", "2026-01-02T01:30:00Z")]
+    [InlineData("@monthly", null, "2026-02-01T00:00:00Z")]
+    [InlineData("0 0 13 * 5", null, "2026-01-02T00:00:00Z")]
+    [InlineData("0 0 30 2 *", null, null)]
+    public void A_schedule_says_when_it_is_next(string schedule, string? zone, string? next) =>
+        Assert.Equal(next, CronSchedule.Parse(schedule, zone).Next(Now) is { } time ? ObjectStamp.Time(time) : null);
+
+    [Fact]
+    public void An_hour_that_the_clocks_skip_or_repeat_runs_once_at_most()
+    {
+        var berlin = CronSchedule.Parse("30 2 * * *", "Europe/Berlin");
+        Assert.Equal("2026-03-30T00:30:00Z", ObjectStamp.Time(berlin.Next(DateTimeOffset.Parse("2026-03-28T12:00:00Z", CultureInfo.InvariantCulture))!.Value)); // 2:30 on the 29th does not exist
+        var first = berlin.Next(DateTimeOffset.Parse("2026-10-24T12:00:00Z", CultureInfo.InvariantCulture))!.Value;
+        Assert.Equal("2026-10-25T00:30:00Z 2026-10-26T01:30:00Z", $"{ObjectStamp.Time(first)} {ObjectStamp.Time(berlin.Next(first)!.Value)}");
+    }
+
+    [Theory]
+    [InlineData("60 * * * *")]
+    [InlineData("* * *")]
+    [InlineData("5-1 * * * *")]
+    [InlineData("*/0 * * * *")]
+    public void A_wrong_schedule_is_refused(string schedule) => Assert.Throws<FormatException>(() => CronSchedule.Parse(schedule, null));
+
+    private static string Cron(string spec, string status, params JsonObject[] jobs) =>
+        Words(CronJobPlan.Decide(Owner("CronJob", "{\"schedule\":\"* * * * *\",\"jobTemplate\":{\"spec\":{\"template\":" + Template + "}}" + spec + "}", status), jobs, Now.AddMinutes(2)));
+
+    private static JsonObject Ran(string name, string condition) => Json("{\"metadata\":{\"name\":\"" + name + "\",\"namespace\":\"default\",\"uid\":\"" + name + "\",\"ownerReferences\":[{\"controller\":true,\"uid\":\"owner\"}]},\"spec\":{},\"status\":{\"conditions\":[" + condition + "]}}");
+
+    [Fact]
+    public void A_cron_job_starts_the_latest_time_that_has_come_once()
+    {
+        Assert.Equal("+Job a-29454482", Cron("", "{}"));
+        Assert.Equal("", Cron("", "{\"lastScheduleTime\":\"2026-01-01T12:02:00Z\"}"));
+        Assert.Equal("", Cron(",\"suspend\":true", "{}"));
+        Assert.Equal("", Cron(",\"startingDeadlineSeconds\":10", "{}"));
+    }
+
+    [Fact]
+    public void What_runs_already_is_left_replaced_or_joined()
+    {
+        Assert.Equal("+Job a-29454482", Cron("", "{}", Ran("a-1", "")));
+        Assert.Equal("", Cron(",\"concurrencyPolicy\":\"Forbid\"", "{}", Ran("a-1", "")));
+        Assert.Equal("-a-1, +Job a-29454482", Cron(",\"concurrencyPolicy\":\"Replace\"", "{}", Ran("a-1", "")));
+        const string Complete = """{"type":"Complete","status":"True"}""";
+        Assert.Equal("-a-1, +Job a-29454482", Cron(",\"successfulJobsHistoryLimit\":1", "{}", Ran("a-1", Complete), Ran("a-2", Complete)));
+    }
+
+    [Fact]
+    public void Sizes_of_a_rolling_update_keep_both_bounds()
+    {
+        Assert.Equal("[3] 1", Next([new(4, 4, 4)], new(1, 1, 1), 4, 1, 0));
+        Assert.Equal("[3] 2", Next([new(3, 3, 3)], new(1, 1, 1), 4, 1, 0));
+        Assert.Equal("[3] 1", Next([new(3, 3, 3, Settled: false)], new(1, 1, 1), 4, 1, 0));
+        Assert.Equal("[4] 1", Next([new(4, 4, 4)], new(1, 1, 0), 4, 1, 0));
+        Assert.Equal("[3] 1", Next([new(4, 4, 4)], new(1, 1, 0), 4, 1, 1));
+        Assert.Equal("[2] 1", Next([new(4, 4, 2)], new(1, 1, 0), 4, 1, 2));
+        Assert.Equal("[6, 4]", "[" + string.Join(", ", RollingStep.Grow([new(3, 3, 3), new(2, 2, 0)], 10)) + "]");
+
+        static string Next(SetSize[] old, SetSize current, int replicas, int surge, int unavailable) =>
+            RollingStep.Next(old, current, replicas, surge, unavailable) is var (left, up) ? $"[{string.Join(", ", left)}] {up}" : "";
+    }
+}
