@@ -34,7 +34,20 @@ public static class Defaults
                 metadata["labels"]!["kubernetes.io/metadata.name"] = metadata["name"]?.ToString();
             }
         }
-        if (kind == Kinds.Secret) Default(document, "type", "Opaque");
+        if (kind == Kinds.Secret)
+        {
+            Default(document, "type", "Opaque");
+            Encode(document);
+        }
+    }
+
+    /// <summary>stringData is for writing only: what it says stands in data, encoded.</summary>
+    private static void Encode(JsonObject secret)
+    {
+        if (secret["stringData"] is not JsonObject texts) return;
+        secret.Remove("stringData");
+        Default(secret, "data", new JsonObject());
+        foreach (var (key, value) in texts) secret["data"]![key] = Convert.ToBase64String(System.Text.Encoding.UTF8.GetBytes(value?.ToString() ?? ""));
     }
 
     private static void Default(JsonObject target, string name, JsonNode value)

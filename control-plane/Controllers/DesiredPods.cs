@@ -15,7 +15,11 @@ public static class DesiredPods
         Namespaces = cache.All(Kinds.Namespace), NetworkPolicies = cache.All(Kinds.NetworkPolicy), Services = cache.All(Kinds.Service), Pods = cache.All(Kinds.Pod), PermissionSets = cache.All(Kinds.PermissionSet),
     };
 
-    public static DesiredPod For(JsonObject pod, CompileContext around, bool terminating)
+    /// <param name="pod">The pod.</param>
+    /// <param name="around">The cluster around it.</param>
+    /// <param name="lookUp">A ConfigMap or Secret by its reference and namespace; null: it does not exist.</param>
+    /// <param name="terminating">The grace period begins.</param>
+    public static DesiredPod For(JsonObject pod, CompileContext around, Func<PodReference, string, JsonObject?> lookUp, bool terminating)
     {
         var metadata = (JsonObject)pod.Metadata().DeepClone();
         foreach (var name in new[] { "resourceVersion", "managedFields", "deletionTimestamp", "deletionGracePeriodSeconds", "generation" }) metadata.Remove(name);
@@ -30,7 +34,17 @@ public static class DesiredPods
         }
         desired.HostAliases.AddRange(Names(pod.Namespace(), sets.SelectMany(set => set.Lines), around.Services));
         foreach (var (name, value) in Environment(pod.Namespace(), around.Services)) desired.ServiceEnvironment[name] = value;
+        foreach (var reference in PodReferences.Of(pod))
+            if (lookUp(reference, pod.Namespace()) is { } found) desired.Objects.Add(new ReferencedObject { Kind = reference.Kind, Name = reference.Name, Json = Content(found).ToJsonString() });
         return desired;
+    }
+
+    private static JsonObject Content(JsonObject document)
+    {
+        var content = new JsonObject();
+        foreach (var name in new[] { "data", "binaryData", "type" })
+            if (document[name] is { } field) content[name] = field.DeepClone();
+        return content;
     }
 
     /// <summary>Names only of Services that the set lets the pod reach: what it may not reach has no name.</summary>

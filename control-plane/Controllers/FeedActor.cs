@@ -14,7 +14,7 @@ public sealed record FeedBatch(ResourceKind Kind, IReadOnlyList<ObjectChange> Ch
 public sealed class FeedActor : ReceiveActor
 {
     private static readonly ResourceKind[] Watched = [Kinds.Namespace, Kinds.Node, Kinds.Service, Kinds.Deployment, Kinds.ReplicaSet, Kinds.Pod, Kinds.ReplicationController, Kinds.StatefulSet, Kinds.DaemonSet, Kinds.ControllerRevision, Kinds.Job, Kinds.CronJob,
-        Kinds.EndpointSlice, Kinds.Endpoints, Kinds.PriorityClass, Kinds.PodDisruptionBudget, Kinds.PersistentVolume, Kinds.PersistentVolumeClaim, Kinds.NetworkPolicy, Kinds.PermissionSet];
+        Kinds.EndpointSlice, Kinds.Endpoints, Kinds.PriorityClass, Kinds.PodDisruptionBudget, Kinds.PersistentVolume, Kinds.PersistentVolumeClaim, Kinds.NetworkPolicy, Kinds.PermissionSet, Kinds.ConfigMap, Kinds.Secret];
 
     private readonly IObjects _objects;
     private readonly ObjectCache _cache;

@@ -83,7 +83,9 @@ public sealed class NodeSessionsActor : ReceiveActor, IWithTimers
 
     private void OnFeed(FeedBatch batch)
     {
-        if (batch.Changes.Count == 0 || !Known.Contains(batch.Kind)) return;
+        if (batch.Changes.Count == 0) return;
+        if (batch.Kind == Kinds.ConfigMap || batch.Kind == Kinds.Secret) Referenced(batch);
+        if (!Known.Contains(batch.Kind)) return;
         Retable();
         if (batch.Kind != Kinds.Pod || DecidesForOthers(batch)) foreach (var session in _sessions.Values) PushAll(session);
         else foreach (var change in batch.Changes) Push(change);
@@ -92,6 +94,14 @@ public sealed class NodeSessionsActor : ReceiveActor, IWithTimers
     /// <summary>Who accepts whom is compiled into the sets of those who connect.</summary>
     private bool DecidesForOthers(FeedBatch batch) => _cache.All(Kinds.NetworkPolicy).Count > 0
         || batch.Changes.Any(change => change.Document["spec"]?["containers"] is JsonArray containers && containers.Any(container => container.At("permissions", "accept") is not null));
+
+    /// <summary>Pods hear of a change of what they name, and of nothing else.</summary>
+    private void Referenced(FeedBatch batch)
+    {
+        var changed = batch.Changes.Select(change => (change.Name.Namespace, new PodReference(batch.Kind.Kind, change.Name.Name))).ToHashSet();
+        foreach (var pod in _cache.All(Kinds.Pod).Where(pod => !pod.IsOver()))
+            if (_sessions.TryGetValue(pod.NodeName(), out var session) && PodReferences.Of(pod).Any(reference => changed.Contains((pod.Namespace(), reference)))) Push(session, pod);
+    }
 
     private void Retable()
     {
@@ -131,12 +141,14 @@ public sealed class NodeSessionsActor : ReceiveActor, IWithTimers
             _leftAt.TryAdd(pod.Uid(), _revision);
             terminating = pod.Metadata()["deletionGracePeriodSeconds"]?.GetValue<long>() == 0 || _sessions.Values.All(other => other.Acknowledged >= _leftAt[pod.Uid()]);
         }
-        var desired = DesiredPods.For(pod, around ?? DesiredPods.Around(_cache), terminating);
+        var desired = DesiredPods.For(pod, around ?? DesiredPods.Around(_cache), Object, terminating);
         if (session.Told.TryGetValue(pod.Uid(), out var told) && told.Equals(desired)) return;
         session.Told[pod.Uid()] = desired;
         if (EndpointsPlan.PodGrants(desired).Except(told is null ? [] : EndpointsPlan.PodGrants(told)).Any()) Retable(); // the table first: what is granted can be found
         session.Outbound.TryWrite(new ControlMessage { Desired = desired });
     }
+
+    private JsonObject? Object(PodReference reference, string @namespace) => _cache.Get(reference.Kind == "Secret" ? Kinds.Secret : Kinds.ConfigMap, new ObjectName(@namespace, reference.Name));
 
     private int PushAll(Session session)
     {

@@ -145,7 +145,7 @@ internal sealed class ContainerScope(Surroundings around, JsonNode? spec, JsonOb
     {
         if (!CapabilityEntry.TryParse(explained.Entry, out var entry)) return false;
         bool bounded = entry is CapabilityEntry.ConnectService or CapabilityEntry.ConnectPods or CapabilityEntry.ConnectRange or CapabilityEntry.Listen
-            || entry is CapabilityEntry.Files { Writable: true } && !explained.Source.FieldPath.Contains(".volumeMounts[", StringComparison.Ordinal);
+            || entry is CapabilityEntry.Files { Writable: true } && !explained.Source.FieldPath.Contains(".volumeMounts[", StringComparison.Ordinal) && !explained.Source.FieldPath.EndsWith(".terminationMessagePath", StringComparison.Ordinal);
         if (bounded && around.Bound is { } bound && !bound.Entries.Any(wide => Coverage.Covers(wide.Entry, explained.Entry)))
         {
             var beyond = new PermissionError(explained.Source, $"\"{explained.Entry}\" is beyond the ceiling of namespace {around.Namespace}; remove it, or let the ceiling's PermissionSet name it");
@@ -214,6 +214,7 @@ internal sealed class ContainerScope(Surroundings around, JsonNode? spec, JsonOb
     {
         bool writable = container.At("securityContext", "readOnlyRootFilesystem").Truth() == false;
         Add(new CapabilityEntry.Files("/", writable), writable ? "securityContext.readOnlyRootFilesystem" : "image");
+        if (container["terminationMessagePath"].Word() is { } message && CapabilityEntry.IsPath(message)) Add(new CapabilityEntry.Files(message, true), "terminationMessagePath");
         if (container["volumeMounts"] is not JsonArray mounts) return;
         for (int i = 0; i < mounts.Count; i++)
         {

@@ -1,7 +1,6 @@
 using System.Text.Json.Nodes;
-using System.Text.RegularExpressions;
 using Eyrie.Microkernel.Client;
-using Eyrie.Node.Contract.V1;
+using Eyrie.Node.Volumes;
 
 namespace Eyrie.Node;
 
@@ -11,61 +10,47 @@ public sealed record PodAddress(string Pod, string Loopback);
 /// <summary>The container cannot be made as its manifest and image stand; the message says what to change.</summary>
 public sealed class ContainerConfigException(string message) : Exception(message);
 
-/// <summary>From a pod's container and its image to what MettEagle is told. Pure.</summary>
-public static partial class ContainerSpecs
+/// <summary>From a pod's container and its image to what MettEagle is told.</summary>
+public static class ContainerSpecs
 {
-    public static ContainerSpec For(JsonObject pod, JsonObject container, Image image, string id, string logPath, PodAddress address, IEnumerable<string> capabilities, DesiredPod desired, NodeOptions options)
+    private const string DefaultPath = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", DefaultMessagePath = "/dev/termination-log";
+
+    /// <exception cref="ContainerConfigException"/><exception cref="VolumeUnavailableException"/>
+    public static ContainerSpec For(StartRequest request, Image image, IReadOnlyList<string> capabilities, NodeOptions options)
     {
-        var environment = Environment(pod, container, image, address, desired, options);
-        string Expand(string text) => Reference().Replace(text, match => environment.TryGetValue(match.Groups[1].Value, out var value) ? value : match.Value);
-        var command = Strings(container["command"]) is { Count: > 0 } given ? given : image.Entrypoint;
-        var arguments = Strings(container["args"]) is { Count: > 0 } listed ? listed : Strings(container["command"]).Count > 0 ? [] : image.Command;
+        var (pod, container, desired) = (request.Pod, request.Container, request.Desired);
+        var facts = options.Facts(pod, desired.Uid, request.Address);
+        var objects = new PodObjects(desired.Objects);
+        var given = ContainerEnvironment.Of(container, facts, objects, desired.ServiceEnvironment);
+        string Expand(string text) => Expansion.Expand(text, given.GetValueOrDefault);
+        var command = Strings(container["command"]) is { Count: > 0 } named ? [.. named.Select(Expand)] : image.Entrypoint;
+        var arguments = Strings(container["args"]) is { Count: > 0 } listed ? [.. listed.Select(Expand)] : Strings(container["command"]).Count > 0 ? [] : image.Command;
         if (command.Count + arguments.Count == 0) throw new ContainerConfigException($"no command specified: image {container["image"]} has neither an entrypoint nor a command; give the container a `command`");
-        uint Id(string name) => (uint)((container["securityContext"]?[name] ?? pod["spec"]?["securityContext"]?[name])?.GetValue<long>() ?? 0);
+        var identity = Identity.Of(pod, container, image.User, path => ImageFiles.Lines(options.StateDirectory, image.Layers, path));
+        var environment = new Dictionary<string, string> { ["PATH"] = DefaultPath, ["HOSTNAME"] = PodFiles.Hostname(pod), ["HOME"] = identity.Home };
+        foreach (var variable in image.Environment)
+            if (variable.IndexOf('=', StringComparison.Ordinal) is > 0 and var at) environment[variable[..at]] = variable[(at + 1)..];
+        foreach (var (name, value) in given) environment[name] = value;
         return new ContainerSpec
         {
-            Id = id, Layers = image.Layers, Writable = "containers/" + id, LogPath = logPath, PodAddress = address.Pod, PodLoopback = address.Loopback,
-            Arguments = [.. command.Concat(arguments).Select(Expand)], Environment = [.. environment.Select(pair => $"{pair.Key}={pair.Value}")],
-            WorkingDirectory = container["workingDir"]?.ToString() ?? (image.WorkingDirectory.Length > 0 ? image.WorkingDirectory : "/"), Hostname = PodFiles.Hostname(pod),
-            UserId = Id("runAsUser"), GroupId = Id("runAsGroup"), Capabilities = [.. capabilities], Mounts = [.. Mounts(pod, container, desired.Uid)],
+            Id = request.Id, Layers = image.Layers, Writable = "containers/" + request.Id, LogPath = request.LogPath, PodAddress = request.Address.Pod, PodLoopback = request.Address.Loopback,
+            Arguments = [.. command, .. arguments], Environment = [.. environment.Select(pair => $"{pair.Key}={pair.Value}")],
+            WorkingDirectory = container["workingDir"]?.ToString() is { Length: > 0 } directory ? directory : image.WorkingDirectory.Length > 0 ? image.WorkingDirectory : "/", Hostname = PodFiles.Hostname(pod),
+            UserId = identity.User, GroupId = identity.Group, Groups = identity.Groups, Capabilities = capabilities,
+            Mounts = [.. Own(desired.Uid, request), .. new PodVolumes(options, desired.Uid).Mounts(container, facts, objects, given)],
         };
     }
 
-    private static Dictionary<string, string> Environment(JsonObject pod, JsonObject container, Image image, PodAddress address, DesiredPod desired, NodeOptions options)
-    {
-        var environment = new Dictionary<string, string> { ["PATH"] = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", ["HOSTNAME"] = PodFiles.Hostname(pod) };
-        foreach (var variable in image.Environment)
-            if (variable.IndexOf('=', StringComparison.Ordinal) is > 0 and var at) environment[variable[..at]] = variable[(at + 1)..];
-        foreach (var (name, value) in desired.ServiceEnvironment) environment[name] = value;
-        foreach (var variable in (container["env"] as JsonArray ?? []).OfType<JsonObject>())
-        {
-            var name = variable["name"]!.ToString();
-            environment[name] = variable["value"]?.ToString() ?? variable["valueFrom"]?["fieldRef"]?["fieldPath"]?.ToString() switch
-            {
-                "metadata.name" => pod["metadata"]!["name"]!.ToString(), "metadata.namespace" => pod["metadata"]!["namespace"]!.ToString(), "metadata.uid" => desired.Uid,
-                "status.podIP" => address.Pod, "spec.nodeName" => options.Name, _ => "",
-            };
-            environment[name] = Reference().Replace(environment[name], match => environment.TryGetValue(match.Groups[1].Value, out var known) ? known : match.Value);
-        }
-        return environment;
-    }
-
-    private static IEnumerable<MountSpec> Mounts(JsonObject pod, JsonObject container, string uid)
+    /// <summary>The files that every container has from its node.</summary>
+    private static IEnumerable<MountSpec> Own(string uid, StartRequest request)
     {
         yield return new MountSpec($"pods/{uid}/hosts", "/etc/hosts", true);
         yield return new MountSpec($"pods/{uid}/hostname", "/etc/hostname", true);
-        var volumes = (pod["spec"]?["volumes"] as JsonArray ?? []).OfType<JsonObject>().ToDictionary(volume => volume["name"]!.ToString());
-        foreach (var mount in (container["volumeMounts"] as JsonArray ?? []).OfType<JsonObject>())
-        {
-            var volume = volumes[mount["name"]!.ToString()];
-            if (volume["emptyDir"] is null) throw new ContainerConfigException($"volume \"{mount["name"]}\": only emptyDir volumes are supported");
-            bool memory = volume["emptyDir"]?["medium"]?.ToString() == "Memory";
-            yield return new MountSpec(memory ? "" : $"pods/{uid}/volumes/{mount["name"]}", mount["mountPath"]!.ToString(), mount["readOnly"]?.GetValue<bool>() ?? false);
-        }
+        if (request.Desired.Capabilities.Any(set => set.Container == request.Container["name"]!.ToString() && set.Entries.Contains($"dir {MessagePath(request.Container)} read,write")))
+            yield return new MountSpec(PodFiles.MessageFile(uid, request.Id), MessagePath(request.Container), false);
     }
 
-    private static IReadOnlyList<string> Strings(JsonNode? list) => [.. (list as JsonArray ?? []).Select(item => item!.ToString())];
+    public static string MessagePath(JsonObject container) => container["terminationMessagePath"]?.ToString() is { Length: > 0 } path ? path : DefaultMessagePath;
 
-    [GeneratedRegex(@"\$\(([A-Za-z_][A-Za-z0-9_]*)\)")]
-    private static partial Regex Reference();
+    private static IReadOnlyList<string> Strings(JsonNode? list) => [.. (list as JsonArray ?? []).Select(item => item!.ToString())];
 }

@@ -18,6 +18,66 @@ internal static partial class HostFiles
         if (setxattr(path, "trusted.overlay.opaque", "y"u8.ToArray(), 1, 0) != 0) throw new Win32Exception(Marshal.GetLastPInvokeError(), $"{path}: could not be made opaque");
     }
 
+    /// <summary>Gives a file, or a link itself, to a user and group (lchown(2)).</summary>
+    public static void SetOwner(string path, int user, int group)
+    {
+        if (lchown(path, user, group) != 0) throw new Win32Exception(Marshal.GetLastPInvokeError(), $"{path}: could not be given to {user}:{group}");
+    }
+
+    /// <summary>Makes a directory beneath another, part by part, and follows no link on the way: what a container wrote there leads nowhere.</summary>
+    /// <exception cref="IOException">A part is a link or no directory.</exception>
+    public static void MakeBeneath(string directory, string path, int mode)
+    {
+        const int Directory = 0x10000, NoFollow = 0x20000, CloseOnExec = 0x80000, Exists = 17;
+        int at = open(directory, Directory | CloseOnExec);
+        try
+        {
+            foreach (var part in path.Split('/', StringSplitOptions.RemoveEmptyEntries))
+            {
+                if (at < 0) break;
+                if (part == "..") throw new IOException($"{path}: must not have \"..\"");
+                bool made = mkdirat(at, part, 0x1ED) == 0;
+                if (!made && Marshal.GetLastPInvokeError() != Exists) throw new IOException($"{path}: {part} could not be made");
+                int next = openat(at, part, Directory | NoFollow | CloseOnExec);
+                if (made && next >= 0) _ = fchmod(next, mode);
+                _ = close(at);
+                at = next;
+            }
+            if (at < 0) throw new IOException($"{path}: leads through something that is not a directory");
+        }
+        finally
+        {
+            if (at >= 0) _ = close(at);
+        }
+    }
+
+    /// <summary>Takes the place of what has the new name, at one moment and whatever it is (rename(2)).</summary>
+    public static void Rename(string path, string to)
+    {
+        if (rename(path, to) != 0) throw new Win32Exception(Marshal.GetLastPInvokeError(), $"{path}: could not be renamed to {to}");
+    }
+
+    [LibraryImport("libc", SetLastError = true, StringMarshalling = StringMarshalling.Utf8)]
+    private static partial int rename(string path, string to);
+
+    [LibraryImport("libc", SetLastError = true, StringMarshalling = StringMarshalling.Utf8)]
+    private static partial int open(string path, int flags);
+
+    [LibraryImport("libc", SetLastError = true, StringMarshalling = StringMarshalling.Utf8)]
+    private static partial int openat(int directory, string path, int flags);
+
+    [LibraryImport("libc", SetLastError = true, StringMarshalling = StringMarshalling.Utf8)]
+    private static partial int mkdirat(int directory, string path, int mode);
+
+    [LibraryImport("libc", SetLastError = true)]
+    private static partial int fchmod(int descriptor, int mode);
+
+    [LibraryImport("libc", SetLastError = true)]
+    private static partial int close(int descriptor);
+
+    [LibraryImport("libc", SetLastError = true, StringMarshalling = StringMarshalling.Utf8)]
+    private static partial int lchown(string path, int user, int group);
+
     [LibraryImport("libc", SetLastError = true, StringMarshalling = StringMarshalling.Utf8)]
     private static partial int mknod(string path, uint mode, ulong device);
 

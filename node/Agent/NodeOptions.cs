@@ -27,6 +27,9 @@ public sealed record NodeOptions
 
     public string PodRange => string.Create(CultureInfo.InvariantCulture, $"127.{ClusterOctet}.{16 + 4 * Index}.0/22");
 
+    /// <summary>What a pod may be told about itself and this node.</summary>
+    public PodFacts Facts(System.Text.Json.Nodes.JsonObject pod, string uid, PodAddress address) => new(pod, uid, address.Pod, "127.0.0.1", Name, CpuMilli, MemoryBytes);
+
     public static NodeOptions? Parse(string[] arguments, TextWriter errors)
     {
         var known = new[] { "--state-dir", "--name", "--index", "--cluster-octet", "--server", "--ca", "--token-file", "--microkernel", "--label", "--cpu", "--memory", "--max-pods" };

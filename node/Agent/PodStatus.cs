@@ -6,11 +6,11 @@ namespace Eyrie.Node;
 /// <summary>From records to a v1.PodStatus as Kubernetes words it. Pure.</summary>
 public static class PodStatus
 {
-    public static JsonObject Of(IReadOnlyList<ContainerRecord> records, string restartPolicy, string quality, string address, string hostAddress, DateTimeOffset started, JsonObject? before, DateTimeOffset now)
+    public static JsonObject Of(IReadOnlyList<ContainerRecord> records, string restartPolicy, string quality, string address, string hostAddress, DateTimeOffset started, JsonObject? before, (string Reason, string Message)? failure, DateTimeOffset now)
     {
         var init = records.Where(record => record.Role != ContainerRole.Main).ToList();
         var main = records.Where(record => record.Role == ContainerRole.Main).ToList();
-        var phase = Phase(init, main, restartPolicy);
+        var phase = failure is not null && !records.Any(record => record.Running || record.Starting) ? "Failed" : Phase(init, main, restartPolicy);
         bool over = phase is "Succeeded" or "Failed";
         var uninitialized = init.Where(record => !Initialized(record)).Select(record => record.Name).ToList();
         var unready = records.Where(record => record.Role != ContainerRole.Init && !record.Ready).Select(record => record.Name).ToList();
@@ -25,6 +25,7 @@ public static class PodStatus
                 Condition("ContainersReady", notReady, before, now), Condition("PodScheduled", null, before, started)),
             ["containerStatuses"] = new JsonArray([.. main.Select(Container)]),
         };
+        if (failure is { } why && phase == "Failed") (status["reason"], status["message"]) = (why.Reason, why.Message);
         if (init.Count > 0) status["initContainerStatuses"] = new JsonArray([.. init.Select(Container)]);
         return status;
     }

@@ -6,6 +6,7 @@ using Eyrie.Manifests.Permissions;
 using Eyrie.Microkernel.Client;
 using Eyrie.Node.Contract.V1;
 using Eyrie.Node.Probes;
+using Eyrie.Node.Volumes;
 
 namespace Eyrie.Node;
 
@@ -27,7 +28,9 @@ public sealed class PodWorker
     private JsonObject _pod;
     private JsonObject? _status;
     private DateTimeOffset? _terminatingSince;
+    private (string Reason, string Message)? _failure;
     private bool _drained, _draining, _removed;
+    private readonly CancellationTokenSource _ended = new();
 
     public string Uid => _desired.Uid;
     public string Namespace => _pod["metadata"]!["namespace"]!.ToString();
@@ -69,7 +72,7 @@ public sealed class PodWorker
     /// <summary>What a container waits for may be there now; another image is another container.</summary>
     private void Changed(ContainerRecord record)
     {
-        if (record.Waiting?.Reason == "CreateContainerConfigError") record.RetryAt = record.RetryAt is null ? null : DateTimeOffset.UtcNow;
+        if (record.Waiting?.Reason is "CreateContainerConfigError" or "ContainerCreating") record.RetryAt = record.RetryAt is null ? null : DateTimeOffset.UtcNow;
         var image = Spec(record)["image"]!.ToString();
         if (image == record.Image) return;
         record.Image = image;
@@ -141,12 +144,13 @@ public sealed class PodWorker
     {
         _files.Create(_desired, _pod);
         if (_desired.Terminating) Drain();
+        _ = PodBounds.WatchAsync(_pod, new PodVolumes(_options, Uid), (reason, message) => Signal(() => Fail(reason, message)), _ended.Token);
         while (true)
         {
             Report();
             var now = DateTimeOffset.UtcNow;
             var view = new PodView([.. _records.Select(record => record.View(Hooks.Of(Spec(record), "preStop") is not null))], RestartPolicy, Terminating, _drained || _removed, _terminatingSince,
-                _removed ? TimeSpan.Zero : TimeSpan.FromSeconds(_desired.GraceSeconds));
+                _removed ? TimeSpan.Zero : TimeSpan.FromSeconds(_desired.GraceSeconds)) { Failing = _failure is not null };
             switch (PodPlan.Decide(view, now))
             {
                 case StartContainer start: Start(Named(start.Name)); break;
@@ -162,6 +166,19 @@ public sealed class PodWorker
                 case Finished: await SignalledAsync(null); break;
             }
         }
+    }
+
+    /// <summary>The pod is over: its containers end, and nothing starts again.</summary>
+    private void Fail(string reason, string message)
+    {
+        if (_failure is not null || Terminating) return;
+        _failure = (reason, message);
+        foreach (var record in _records)
+        {
+            if (record is { Starting: true, Running: false }) record.Beside.Cancel();
+            record.RetryAt = null;
+        }
+        Event("Warning", reason, message, 1, "");
     }
 
     private ContainerRecord Named(string name) => _records.First(record => record.Name == name);
@@ -243,12 +260,13 @@ public sealed class PodWorker
         {
             ImageUnavailableException or HttpRequestException => record.Waiting?.Reason is "ErrImagePull" or "ImagePullBackOff" ? "ImagePullBackOff" : "ErrImagePull",
             ContainerConfigException => "CreateContainerConfigError",
+            VolumeUnavailableException => "ContainerCreating",
             _ => "RunContainerError",
         };
         bool told = record.Waiting?.Message == exception.Message;
         record.Waiting = (reason, exception.Message);
         record.RetryAt = DateTimeOffset.UtcNow + BackOff.AfterFailures(++record.Failures);
-        if (!told) Event("Warning", "Failed", exception.Message, 1, record.Name);
+        if (!told) Event("Warning", exception is VolumeUnavailableException ? "FailedMount" : "Failed", exception.Message, 1, record.Name);
         else if (reason == "ImagePullBackOff") Event("Normal", "BackOff", $"Back-off pulling image \"{record.Image}\"", 1, record.Name);
     }
 
@@ -354,7 +372,7 @@ public sealed class PodWorker
     private void Ended(ContainerRecord record, int exitCode, bool outOfMemory)
     {
         var reason = outOfMemory ? "OOMKilled" : exitCode == 0 ? "Completed" : "Error";
-        record.Ended(new ContainerEnd(exitCode, reason, record.StartedAt, DateTimeOffset.UtcNow, _files.TerminationMessage(record, Spec(record), LogFile(record.Name, false), exitCode), record.Id));
+        record.Ended(new ContainerEnd(exitCode, reason, record.StartedAt, DateTimeOffset.UtcNow, _files.TerminationMessage(record.Id, Spec(record), LogFile(record.Name, false), exitCode), record.Id));
         var wait = BackOff.AfterEnds(record.Ends);
         if (Terminating || wait == TimeSpan.Zero || !PodPlan.Restarts(RestartPolicy, record.Role, exitCode)) return;
         record.Waiting = ("CrashLoopBackOff", $"back-off {Wording.Duration(wait)} restarting failed container={record.Name} pod={Name}_{Namespace}({Uid})");
@@ -396,7 +414,7 @@ public sealed class PodWorker
     private void Event(string type, string reason, string message, int count, string container) =>
         _report(new NodeMessage { PodEvent = new PodEvent { Uid = Uid, Namespace = Namespace, Name = Name, Type = type, Reason = reason, Message = message, Count = count, Container = container } });
 
-    private JsonObject Status() => PodStatus.Of(_records, RestartPolicy, QualityOfService.Of(_pod["spec"]), _address.Pod, "127.0.0.1", _started, _status, DateTimeOffset.UtcNow);
+    private JsonObject Status() => PodStatus.Of(_records, RestartPolicy, QualityOfService.Of(_pod["spec"]), _address.Pod, "127.0.0.1", _started, _status, _failure, DateTimeOffset.UtcNow);
 
     private void Report()
     {
@@ -414,6 +432,7 @@ public sealed class PodWorker
 
     private async Task CleanAsync()
     {
+        await _ended.CancelAsync();
         foreach (var record in _records.Where(record => record.Id.Length > 0)) await _containers().DeleteAsync(record.Id, CancellationToken.None);
         _files.Remove();
         _report(new NodeMessage { PodGone = new PodGone { Uid = Uid, Namespace = Namespace, Name = Name, StatusJson = Status().ToJsonString() } });

@@ -72,7 +72,7 @@ public sealed class TestNamespace(NodeCluster cluster, string name)
     {
         await UntilAsync(pod, "{.status.phase}", now => now is "Succeeded" or "Failed", $"pod {pod} to end");
         var state = (await KubectlAsync("get", "pod", pod, "-o", "jsonpath={.status.phase}")).Output;
-        var log = (await KubectlAsync("logs", pod)).Output;
+        var log = (await KubectlAsync("logs", pod, "-c", "a")).Output;
         Assert.True(state == phase, $"pod {pod} is {state}; log:\n{log}");
         return log;
     }

@@ -21,8 +21,9 @@ public sealed class ContainerStart(NodeOptions options, IContainerService contai
         var image = await images.EnsureAsync(request.Container["image"]!.ToString(), cancellationToken);
         cancellationToken.ThrowIfCancellationRequested();
         var capabilities = request.Desired.Capabilities.First(set => set.Container == name).Entries;
-        var spec = ContainerSpecs.For(request.Pod, request.Container, image, request.Id, request.LogPath, request.Address, capabilities, request.Desired, options);
+        var spec = ContainerSpecs.For(request, image, [.. capabilities], options);
         if (request.Previous.Length > 0) await RemoveAsync(request.Previous);
+        PodFiles.MakeMessageFile(options, request.Desired.Uid, request.Id);
         foreach (var directory in new[] { "upper", "work", "root" }) Directory.CreateDirectory(Path.Combine(Scratch(request.Id), directory));
         try
         {

@@ -3,6 +3,7 @@ using System.Security.Cryptography;
 using System.Text;
 using System.Text.Json.Nodes;
 using Eyrie.Node.Contract.V1;
+using Eyrie.Node.Volumes;
 
 namespace Eyrie.Node;
 
@@ -26,8 +27,6 @@ public sealed class PodFiles(NodeOptions options, string uid, PodAddress address
     {
         Directory.CreateDirectory(Logs);
         Directory.CreateDirectory(Home);
-        foreach (var volume in (pod["spec"]?["volumes"] as JsonArray ?? []).OfType<JsonObject>().Where(volume => volume["emptyDir"] is not null))
-            Directory.CreateDirectory(Path.Combine(Home, "volumes", volume["name"]!.ToString()), (UnixFileMode)0b111_111_111);
         Write(desired, pod);
     }
 
@@ -35,8 +34,12 @@ public sealed class PodFiles(NodeOptions options, string uid, PodAddress address
     public void Write(DesiredPod desired, JsonObject pod)
     {
         var hostname = Hostname(pod);
-        var hosts = new StringBuilder("127.0.0.1\tlocalhost\n").Append(CultureInfo.InvariantCulture, $"{address.Pod}\t{hostname}\n");
+        var domain = pod["spec"]?["subdomain"]?.ToString() is { Length: > 0 } sub ? $"{hostname}.{sub}.{pod["metadata"]!["namespace"]}.svc.cluster.local\t" : "";
+        var hosts = new StringBuilder("127.0.0.1\tlocalhost\n").Append(CultureInfo.InvariantCulture, $"{address.Pod}\t{domain}{hostname}\n");
         foreach (var alias in desired.HostAliases) hosts.Append(CultureInfo.InvariantCulture, $"{alias.Address}\t{string.Join(' ', alias.Names)}\n");
+        foreach (var alias in (pod["spec"]?["hostAliases"] as JsonArray ?? []).OfType<JsonObject>())
+            hosts.Append(CultureInfo.InvariantCulture, $"{alias["ip"]}\t{string.Join('\t', (alias["hostnames"] as JsonArray ?? []).Select(name => name!.ToString()))}\n");
+        new PodVolumes(options, uid).Write(options.Facts(pod, uid, address), new PodObjects(desired.Objects));
         // Written in place: the file is mounted into the containers, a new one under its name would not be seen.
         File.WriteAllText(Path.Combine(Home, "hosts"), hosts.ToString());
         File.WriteAllText(Path.Combine(Home, "hostname"), hostname + "\n");
@@ -48,10 +51,27 @@ public sealed class PodFiles(NodeOptions options, string uid, PodAddress address
         return name.Length <= 63 ? name : name[..63].TrimEnd('-', '.'); // the longest that Linux takes
     }
 
-    /// <summary>What the run left in its termination message file or, where its policy says so and it failed, the end of its log.</summary>
-    public string TerminationMessage(ContainerRecord record, JsonObject container, string? log, int exitCode)
+    /// <summary>Where a run's termination message is written, relative to the node root.</summary>
+    public static string MessageFile(string uid, string containerId) => $"pods/{uid}/messages/{containerId}";
+
+    public static void MakeMessageFile(NodeOptions options, string uid, string containerId)
     {
-        _ = record;
+        var file = Path.Combine(options.StateDirectory, MessageFile(uid, containerId));
+        Directory.CreateDirectory(Path.GetDirectoryName(file)!);
+        File.WriteAllText(file, "");
+        File.SetUnixFileMode(file, (UnixFileMode)0b110_110_110); // whoever the program runs as
+    }
+
+    /// <summary>What the run left in its termination message file or, where its policy says so and it failed, the end of its log.</summary>
+    public string TerminationMessage(string containerId, JsonObject container, string? log, int exitCode)
+    {
+        var file = new FileInfo(Path.Combine(options.StateDirectory, MessageFile(uid, containerId)));
+        if (file.Exists && file.Length > 0)
+        {
+            using var reader = file.OpenRead();
+            var bytes = new byte[LongestMessage];
+            return Encoding.UTF8.GetString(bytes, 0, reader.ReadAtLeast(bytes, bytes.Length, false));
+        }
         if (exitCode == 0 || container["terminationMessagePolicy"]?.ToString() != "FallbackToLogsOnError" || log is null || !File.Exists(log)) return "";
         var lines = File.ReadLines(log).TakeLast(MostLinesFromLog).Select(line => line.Split(' ', 4) is [_, _, _, var text] ? text : "");
         var message = string.Join('\n', lines) + "\n";

@@ -27,7 +27,11 @@ public sealed record ContainerView(string Name, ContainerRole Role)
 /// <param name="RestartPolicy">Always, OnFailure or Never.</param>
 /// <param name="Drained">Nobody is connected any more that came before it left its Services.</param>
 /// <param name="TerminatingSince">When its containers were first told to end; null: not yet.</param>
-public sealed record PodView(IReadOnlyList<ContainerView> Containers, string RestartPolicy, bool Terminating, bool Drained, DateTimeOffset? TerminatingSince, TimeSpan Grace);
+public sealed record PodView(IReadOnlyList<ContainerView> Containers, string RestartPolicy, bool Terminating, bool Drained, DateTimeOffset? TerminatingSince, TimeSpan Grace)
+{
+    /// <summary>It has used up what it was given (time, disk): its containers end and none starts again.</summary>
+    public bool Failing { get; init; }
+}
 
 public abstract record PodAction;
 
@@ -66,8 +70,8 @@ public static class PodPlan
 
     private static PodAction Run(PodView pod, DateTimeOffset now)
     {
-        if (pod.Containers.Any(container => container.Starting)) return new WaitUntil(null);
-        if (Failed(pod) || IsOver(pod)) return End(pod, ContainerStop.LeastAfterHook > pod.Grace ? ContainerStop.LeastAfterHook : pod.Grace);
+        if (!pod.Failing && pod.Containers.Any(container => container.Starting)) return new WaitUntil(null);
+        if (pod.Failing || Failed(pod) || IsOver(pod)) return End(pod, ContainerStop.LeastAfterHook > pod.Grace ? ContainerStop.LeastAfterHook : pod.Grace);
         DateTimeOffset? wake = null;
         foreach (var container in pod.Containers)
         {

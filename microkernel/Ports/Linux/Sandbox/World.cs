@@ -9,7 +9,7 @@ public static unsafe class World
 {
     private const nint Private = 0x44000, NoSuid = 2, NoDev = 4, NoExec = 8, ReadOnly = 1;
     private const ulong Beneath = 0x08 | 0x02; // RESOLVE_BENEATH | RESOLVE_NO_MAGICLINKS
-    private const ulong InRoot = 0x10;
+    private const ulong InRoot = 0x10, NoLinks = 0x04; // RESOLVE_IN_ROOT, RESOLVE_NO_SYMLINKS
 
     public static nint Build(ref Launcher.Child child, ref int stage)
     {
@@ -205,9 +205,10 @@ public static unsafe class World
 
     private static nint Bind(nint nodeRoot, nint root, ReadOnlySpan<byte> source, ReadOnlySpan<byte> target, bool readOnly)
     {
-        nint from = OpenBeneath(nodeRoot, source, Sys.OPath);
+        // A volume's content is a container's: a link in it must not choose what is mounted.
+        nint from = OpenBeneath(nodeRoot, source, Sys.OPath, Beneath | NoLinks);
         if (from < 0) return from;
-        nint directory = OpenBeneath(nodeRoot, source, Sys.OPath | Sys.Directory);
+        nint directory = OpenBeneath(nodeRoot, source, Sys.OPath | Sys.Directory, Beneath | NoLinks);
         nint point = Point(root, target, directory >= 0);
         if (directory >= 0) Host.Call(Sys.Close, directory);
         if (point < 0) return point;

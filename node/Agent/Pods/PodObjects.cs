@@ -1,0 +1,33 @@
+using System.Text;
+using System.Text.Json.Nodes;
+using Eyrie.Node.Contract.V1;
+
+namespace Eyrie.Node;
+
+/// <summary>The ConfigMaps and Secrets that a pod names, as bytes by key. What does not exist is null.</summary>
+public sealed class PodObjects
+{
+    private readonly Dictionary<(string Kind, string Name), IReadOnlyDictionary<string, byte[]>> _objects = [];
+    private readonly Dictionary<string, string> _types = [];
+
+    public PodObjects(IEnumerable<ReferencedObject> objects)
+    {
+        foreach (var found in objects)
+        {
+            var document = JsonNode.Parse(found.Json)!;
+            bool secret = found.Kind == "Secret";
+            var data = new SortedDictionary<string, byte[]>(StringComparer.Ordinal);
+            foreach (var (key, value) in document["data"] as JsonObject ?? []) data[key] = secret ? Convert.FromBase64String(value!.ToString()) : Encoding.UTF8.GetBytes(value!.ToString());
+            foreach (var (key, value) in document["binaryData"] as JsonObject ?? []) data[key] = Convert.FromBase64String(value!.ToString());
+            _objects[(found.Kind, found.Name)] = data;
+            if (secret) _types[found.Name] = document["type"]?.ToString() ?? "Opaque";
+        }
+    }
+
+    public IReadOnlyDictionary<string, byte[]>? Find(string kind, string name) => _objects.GetValueOrDefault((kind, name));
+
+    public string TypeOf(string secret) => _types.GetValueOrDefault(secret, "");
+}
+
+/// <summary>What a pod can be told about itself (downward API): names, labels, addresses, resources. Pure.</summary>
+public sealed record PodFacts(JsonObject Pod, string Uid, string Address, string HostAddress, string Node, long NodeCpuMilli, long NodeMemoryBytes);

@@ -1,0 +1,127 @@
+using System.Text.Json.Nodes;
+using Eyrie.Manifests.Permissions;
+using Eyrie.Microkernel.Client;
+
+namespace Eyrie.Node.Volumes;
+
+/// <summary>The volumes of one pod on the node's disk, and what of them is mounted into a container.</summary>
+public sealed class PodVolumes(NodeOptions options, string uid)
+{
+    private string Directory(string volume) => Path.Combine(options.StateDirectory, "pods", uid, "volumes", volume);
+
+    private static IEnumerable<JsonObject> Volumes(JsonObject pod) => (pod["spec"]?["volumes"] as JsonArray ?? []).OfType<JsonObject>();
+
+    private static int? Group(JsonObject pod) => pod["spec"]?["securityContext"]?["fsGroup"] is JsonValue value && value.TryGetValue(out int group) ? group : null;
+
+    /// <summary>Makes what can be made, and brings what is made from objects up to date: running containers see the new files at once.</summary>
+    public void Write(PodFacts facts, PodObjects objects)
+    {
+        foreach (var volume in Volumes(facts.Pod))
+        {
+            var directory = Directory(volume["name"]!.ToString());
+            if (volume["emptyDir"] is not null)
+            {
+                if (!System.IO.Directory.Exists(directory)) Empty(directory, Group(facts.Pod));
+                continue;
+            }
+            try
+            {
+                if (VolumeContent.Of(volume, facts, objects) is { } files) AtomicDirectory.Write(directory, files, Group(facts.Pod));
+            }
+            catch (Exception exception) when (exception is VolumeUnavailableException or ContainerConfigException)
+            {
+                // Containers that run keep what they have; one that starts says what is missing (see Mounts).
+            }
+        }
+    }
+
+    private static void Empty(string directory, int? group)
+    {
+        const int SetGroup = 0b010_000_000_000, All = 0b111_111_111;
+        System.IO.Directory.CreateDirectory(directory);
+        if (group is { } owner) HostFiles.SetOwner(directory, 0, owner);
+        File.SetUnixFileMode(directory, (UnixFileMode)(group is null ? All : All | SetGroup));
+    }
+
+    /// <summary>What a container mounts, in its order.</summary>
+    /// <exception cref="VolumeUnavailableException"/><exception cref="ContainerConfigException"/>
+    public IEnumerable<MountSpec> Mounts(JsonObject container, PodFacts facts, PodObjects objects, IReadOnlyDictionary<string, string> environment)
+    {
+        foreach (var mount in (container["volumeMounts"] as JsonArray ?? []).OfType<JsonObject>())
+        {
+            var name = mount["name"]!.ToString();
+            var volume = Volumes(facts.Pod).FirstOrDefault(candidate => candidate["name"]?.ToString() == name) ?? throw new ContainerConfigException($"the pod has no volume \"{name}\"");
+            var path = mount["subPathExpr"]?.ToString() is { Length: > 0 } expression ? Expansion.Expand(expression, environment.GetValueOrDefault) : mount["subPath"]?.ToString() ?? "";
+            if (path.StartsWith('/') || path.Split('/').Contains("..")) throw new ContainerConfigException($"volume \"{name}\": subPath \"{path}\" must be relative and without \"..\"");
+            bool readOnly = mount["readOnly"] is JsonValue value && value.TryGetValue(out bool only) && only;
+            var source = volume["emptyDir"] is JsonObject empty ? FromEmpty(name, empty, path) : FromObjects(name, volume, path, facts, objects);
+            yield return source with { Target = mount["mountPath"]!.ToString().TrimEnd('/') is { Length: > 0 } target ? target : "/", ReadOnly = readOnly || volume["emptyDir"] is null };
+        }
+    }
+
+    private MountSpec FromEmpty(string name, JsonObject empty, string path)
+    {
+        if (empty["medium"]?.ToString() == "Memory")
+        {
+            if (path.Length > 0) throw new ContainerConfigException($"volume \"{name}\": subPath of a volume in memory is not supported");
+            return new MountSpec("", "", false, Limit(empty) ?? 0);
+        }
+        if (path.Length > 0)
+        {
+            try
+            {
+                HostFiles.MakeBeneath(Directory(name), path, 0b111_111_111);
+            }
+            catch (IOException exception)
+            {
+                throw new ContainerConfigException($"volume \"{name}\": subPath {exception.Message}");
+            }
+        }
+        return new MountSpec(Relative(name, path), "", false);
+    }
+
+    private MountSpec FromObjects(string name, JsonObject volume, string path, PodFacts facts, PodObjects objects)
+    {
+        var files = VolumeContent.Of(volume, facts, objects) ?? throw new ContainerConfigException($"volume \"{name}\": type {volume.Select(field => field.Key).FirstOrDefault(field => field != "name")} is not supported; known are emptyDir, configMap, secret, downwardAPI and projected");
+        AtomicDirectory.Write(Directory(name), files, Group(facts.Pod));
+        if (path.Length == 0) return new MountSpec(Relative(name, ""), "", true);
+        // The very file of this version: a mount of one file does not follow later versions.
+        var file = Path.Combine(AtomicDirectory.Version(Directory(name))!, path);
+        if (!Path.Exists(Path.Combine(Directory(name), file))) throw new ContainerConfigException($"volume \"{name}\" has no \"{path}\" (subPath); it has {string.Join(", ", files.Keys)}");
+        return new MountSpec(Relative(name, file), "", true);
+    }
+
+    private string Relative(string volume, string path) => $"pods/{uid}/volumes/{volume}" + (path.Length > 0 ? "/" + path.TrimEnd('/') : "");
+
+    private static long? Limit(JsonObject empty) => empty["sizeLimit"]?.ToString() is { } text && Quantity.TryParse(text, 1, out long bytes) && bytes > 0 ? bytes : null;
+
+    /// <summary>Whether a volume of the pod may not grow without end.</summary>
+    public static bool HasLimit(JsonObject pod) => Volumes(pod).Any(volume => volume["emptyDir"] is JsonObject empty && Limit(empty) is not null && empty["medium"]?.ToString() != "Memory");
+
+    /// <summary>The first volume that has grown over its limit, as Kubernetes says it; null: none has.</summary>
+    public string? OverLimit(JsonObject pod)
+    {
+        foreach (var volume in Volumes(pod))
+            if (volume["emptyDir"] is JsonObject empty && Limit(empty) is { } limit && empty["medium"]?.ToString() != "Memory" && Size(Directory(volume["name"]!.ToString())) > limit)
+                return $"Usage of EmptyDir volume \"{volume["name"]}\" exceeds the limit \"{empty["sizeLimit"]}\". ";
+        return null;
+    }
+
+    private static long Size(string directory)
+    {
+        var every = new EnumerationOptions { RecurseSubdirectories = true, IgnoreInaccessible = true, AttributesToSkip = FileAttributes.ReparsePoint };
+        long sum = 0;
+        foreach (var file in new DirectoryInfo(directory).EnumerateFiles("*", every))
+        {
+            try
+            {
+                sum += file.Length;
+            }
+            catch (FileNotFoundException)
+            {
+                // The container removed it meanwhile.
+            }
+        }
+        return sum;
+    }
+}

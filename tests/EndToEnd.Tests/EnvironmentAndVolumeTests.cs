@@ -1,0 +1,106 @@
+using Xunit;
+
+namespace Eyrie.EndToEnd.Tests;
+
+[Collection(nameof(NodeCluster))]
+public sealed class EnvironmentAndVolumeTests(NodeCluster cluster)
+{
+    private const string Config = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: settings}\ndata: {COLOUR: blue, file.txt: first}\n";
+
+    [Fact]
+    public async Task The_environment_comes_from_config_maps_secrets_and_the_pod_itself()
+    {
+        var space = await cluster.NamespaceAsync();
+        await space.ApplyAsync(Config + "---\napiVersion: v1\nkind: Secret\nmetadata: {name: hidden}\nstringData: {PASSWORD: s3cret}\n");
+        await space.PodAsync("env", "echo $COLOUR $PASSWORD $NAME $NOTE $CPU $GREETING $HOSTNAME $0 $1",
+            """
+            envFrom: [{configMapRef: {name: settings}}]
+            resources: {limits: {cpu: 250m, memory: 32Mi}}
+            env:
+            - {name: PASSWORD, valueFrom: {secretKeyRef: {name: hidden, key: PASSWORD}}}
+            - {name: NAME, valueFrom: {fieldRef: {fieldPath: metadata.name}}}
+            - {name: NOTE, valueFrom: {fieldRef: {fieldPath: "metadata.annotations['note']"}}}
+            - {name: CPU, valueFrom: {resourceFieldRef: {resource: limits.cpu, divisor: 1m}}}
+            - {name: GREETING, value: "hi-$(COLOUR)-$$(COLOUR)"}
+            """, "restartPolicy: Never\nhostname: box");
+        Assert.Equal("blue s3cret env hello 250 hi-blue-$(COLOUR) box sh", (await space.EndedAsync("env")).Trim());
+    }
+
+    [Fact]
+    public async Task A_missing_reference_is_explained_and_the_container_starts_when_it_is_there()
+    {
+        var space = await cluster.NamespaceAsync();
+        await space.PodAsync("waits", "echo $COLOUR", "env: [{name: COLOUR, valueFrom: {configMapKeyRef: {name: settings, key: COLOUR}}}]");
+        await space.UntilAsync("waits", "{.status.containerStatuses[0].state.waiting.reason}", reason => reason == "CreateContainerConfigError", "CreateContainerConfigError");
+        Assert.Contains("configmap \"settings\" not found", (await space.KubectlAsync("get", "pod", "waits", "-o", "jsonpath={.status.containerStatuses[0].state.waiting.message}")).Output, StringComparison.Ordinal);
+        await space.ApplyAsync(Config);
+        Assert.Equal("blue", (await space.EndedAsync("waits")).Trim());
+        Assert.Equal("0", (await space.KubectlAsync("get", "pod", "waits", "-o", "jsonpath={.status.containerStatuses[0].restartCount}")).Output);
+    }
+
+    [Fact]
+    public async Task A_missing_volume_is_an_event_and_is_mounted_when_it_is_there()
+    {
+        var space = await cluster.NamespaceAsync();
+        await space.PodAsync("mounts", "cat /config/file.txt; ls -l /config/file.txt; id -G", "volumeMounts: [{name: v, mountPath: /config}]",
+            "restartPolicy: Never\nsecurityContext: {runAsUser: 1000, runAsGroup: 1000, fsGroup: 2000}\nvolumes: [{name: v, configMap: {name: settings, defaultMode: 0400}}]");
+        await space.UntilEventAsync("mounts", "FailedMount: configmap \"settings\" not found");
+        await space.ApplyAsync(Config);
+        var log = await space.EndedAsync("mounts");
+        Assert.StartsWith("first", log, StringComparison.Ordinal);
+        Assert.Contains("1000 2000", log, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task An_update_reaches_a_running_container_whole_and_nothing_can_be_written_there()
+    {
+        var space = await cluster.NamespaceAsync();
+        await space.ApplyAsync("apiVersion: v1\nkind: ConfigMap\nmetadata: {name: pair}\ndata: {a: '1', b: '1'}\n");
+        await space.PodAsync("reader", "touch /config/x 2>/dev/null && echo wrote; until [ $(cat /config/a) = 2 ]; do v=$(readlink /config/..data); x=$(cat /config/$v/a 2>/dev/null); y=$(cat /config/$v/b 2>/dev/null); [ \"$x\" = \"$y\" ] || [ ! -e /config/$v ] || echo mixed; done; echo $(cat /config/b) $(cat /single) ; sleep 1000",
+            "volumeMounts: [{name: v, mountPath: /config}, {name: v, mountPath: /single, subPath: a}]", "restartPolicy: Never\nvolumes: [{name: v, configMap: {name: pair}}]");
+        await space.UntilAsync("reader", "{.status.phase}", phase => phase == "Running", "running");
+        await space.ApplyAsync("apiVersion: v1\nkind: ConfigMap\nmetadata: {name: pair}\ndata: {a: '2', b: '2'}\n");
+        var log = await Shell.UntilAsync(() => space.KubectlAsync("logs", "reader"), text => text.Contains('2', StringComparison.Ordinal), "the new version");
+        Assert.Equal("2 1", log.Trim());
+    }
+
+    [Fact]
+    public async Task Containers_share_an_empty_directory_and_a_path_below_it_but_no_link_out_of_it()
+    {
+        var space = await cluster.NamespaceAsync();
+        await space.PodAsync("shares", "until [ -e /data/ready ]; do sleep 0.1; done; cat /data/words; ls -d /data/ready", "volumeMounts: [{name: v, mountPath: /data, subPath: deep/er}]",
+            """
+            restartPolicy: Never
+            volumes: [{name: v, emptyDir: {}}]
+            initContainers:
+            - name: writer
+              image: hello:1
+              command: [sh, -c, "echo words >/v/deep/er/words 2>/dev/null || { cd /v; busybox mkdir -p deep/er; echo words >deep/er/words; }; echo >/v/deep/er/ready"]
+              volumeMounts: [{name: v, mountPath: /v}]
+            """);
+        Assert.Contains("words", await space.EndedAsync("shares"), StringComparison.Ordinal);
+        await space.PodAsync("escapes", "ls /data", "volumeMounts: [{name: v, mountPath: /data, subPath: link/images}]",
+            """
+            restartPolicy: Never
+            volumes: [{name: v, emptyDir: {}}]
+            initContainers:
+            - name: writer
+              image: hello:1
+              command: [busybox, ln, -s, ../../../.., /v/link]
+              volumeMounts: [{name: v, mountPath: /v}]
+            """);
+        await space.UntilEventAsync("escapes", "leads through something that is not a directory");
+    }
+
+    [Fact]
+    public async Task A_directory_in_memory_and_one_on_disk_have_the_size_they_were_given()
+    {
+        var space = await cluster.NamespaceAsync();
+        await space.PodAsync("memory", "busybox dd if=/dev/zero of=/m/x bs=64k count=64 2>&1 | busybox grep -o 'No space left'; busybox df -k /m | busybox tail -1 | busybox tr -s ' ' | busybox cut -d' ' -f2", "volumeMounts: [{name: m, mountPath: /m}]",
+            "restartPolicy: Never\nvolumes: [{name: m, emptyDir: {medium: Memory, sizeLimit: 1Mi}}]");
+        Assert.Equal("No space left 1024", string.Join(' ', (await space.EndedAsync("memory")).Split((char[]?)null, StringSplitOptions.RemoveEmptyEntries)));
+        await space.PodAsync("disk", "busybox dd if=/dev/zero of=/d/x bs=64k count=64 2>/dev/null; sleep 1000", "volumeMounts: [{name: d, mountPath: /d}]", "restartPolicy: Always\nvolumes: [{name: d, emptyDir: {sizeLimit: 1Mi}}]");
+        await space.UntilAsync("disk", "{.status.phase} {.status.reason}", state => state == "Failed Evicted", "the eviction");
+        Assert.Contains("Usage of EmptyDir volume \"d\" exceeds the limit \"1Mi\"", (await space.KubectlAsync("get", "pod", "disk", "-o", "jsonpath={.status.message}")).Output, StringComparison.Ordinal);
+    }
+}

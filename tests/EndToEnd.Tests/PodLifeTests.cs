@@ -1,0 +1,95 @@
+using Xunit;
+
+namespace Eyrie.EndToEnd.Tests;
+
+[Collection(nameof(NodeCluster))]
+public sealed class PodLifeTests(NodeCluster cluster)
+{
+    [Fact]
+    public async Task Init_containers_sidecars_and_work_come_and_go_in_their_order()
+    {
+        var space = await cluster.NamespaceAsync();
+        await space.PodAsync("order", "echo work >>/v/log; cat /v/log; echo gone >>/v/log", "volumeMounts: [{name: v, mountPath: /v}]",
+            """
+            restartPolicy: Never
+            volumes: [{name: v, emptyDir: {}}]
+            initContainers:
+            - {name: one, image: hello:1, command: [sh, -c, "sleep 0.5; echo one >>/v/log"], volumeMounts: [{name: v, mountPath: /v}]}
+            - name: side
+              image: hello:1
+              restartPolicy: Always
+              command: [sh, -c, "trap 'cat /v/log; echo ended; exit 0' TERM; echo side >>/v/log; while true; do sleep 0.1; done"]
+              startupProbe: {exec: {command: [busybox, grep, side, /v/log]}, periodSeconds: 1}
+              volumeMounts: [{name: v, mountPath: /v}]
+            - {name: two, image: hello:1, command: [sh, -c, "echo two >>/v/log"], volumeMounts: [{name: v, mountPath: /v}]}
+            """);
+        Assert.Equal("one side two work", string.Join(' ', (await space.EndedAsync("order")).Split('\n', StringSplitOptions.RemoveEmptyEntries)));
+        Assert.Equal("one side two work gone ended", string.Join(' ', (await space.KubectlAsync("logs", "order", "-c", "side")).Output.Split('\n', StringSplitOptions.RemoveEmptyEntries)));
+    }
+
+    [Fact]
+    public async Task A_container_that_keeps_ending_is_run_again_at_once_and_then_after_its_back_off()
+    {
+        var space = await cluster.NamespaceAsync();
+        await space.PodAsync("crash", "echo run; exit 7", spec: "restartPolicy: Always");
+        await space.UntilAsync("crash", "{.status.containerStatuses[0].state.waiting.reason} {.status.containerStatuses[0].restartCount}", state => state == "CrashLoopBackOff 1", "CrashLoopBackOff after one restart");
+        Assert.StartsWith("back-off 10s restarting failed container=a pod=crash_", (await space.KubectlAsync("get", "pod", "crash", "-o", "jsonpath={.status.containerStatuses[0].state.waiting.message}")).Output, StringComparison.Ordinal);
+        Assert.Equal("7 Error", (await space.KubectlAsync("get", "pod", "crash", "-o", "jsonpath={.status.containerStatuses[0].lastState.terminated.exitCode} {.status.containerStatuses[0].lastState.terminated.reason}")).Output);
+        Assert.Equal("run", (await space.KubectlAsync("logs", "crash", "--previous")).Output.Trim());
+        await space.UntilEventAsync("crash", "BackOff: Back-off restarting failed container a in pod crash_");
+    }
+
+    [Fact]
+    public async Task Hooks_run_after_the_start_and_before_the_end()
+    {
+        var space = await cluster.NamespaceAsync();
+        await space.PodAsync("hooks", "until [ -e /v/started ]; do sleep 0.05; done; echo started; trap 'cat /v/stopping; exit 0' TERM; while true; do sleep 0.05; done",
+            "volumeMounts: [{name: v, mountPath: /v}]\nlifecycle: {postStart: {exec: {command: [sh, -c, 'echo >/v/started']}}, preStop: {exec: {command: [sh, -c, 'echo stopping >/v/stopping']}}}",
+            "restartPolicy: Never\nactiveDeadlineSeconds: 3\nvolumes: [{name: v, emptyDir: {}}]");
+        await space.UntilAsync("hooks", "{.status.phase} {.status.reason}", state => state == "Failed DeadlineExceeded", "the deadline");
+        Assert.Equal("started stopping", string.Join(' ', (await space.KubectlAsync("logs", "hooks")).Output.Split('\n', StringSplitOptions.RemoveEmptyEntries)));
+    }
+
+    [Fact]
+    public async Task A_post_start_hook_that_fails_ends_the_container()
+    {
+        var space = await cluster.NamespaceAsync();
+        await space.PodAsync("badhook", "exec sleep 1000", "lifecycle: {postStart: {exec: {command: [sh, -c, 'echo no; exit 1']}}}");
+        await space.UntilEventAsync("badhook", "FailedPostStartHook: PostStartHook failed: no");
+        await space.UntilAsync("badhook", "{.status.phase}", phase => phase == "Failed", "the pod to fail");
+    }
+
+    [Theory]
+    [InlineData("own", "printf 'why it ended' >/dev/termination-log; exit 1", "terminationMessagePolicy: File", "why it ended")]
+    [InlineData("log", "echo last words; exit 1", "terminationMessagePolicy: FallbackToLogsOnError", "last words")]
+    [InlineData("none", "echo last words; exit 1", "terminationMessagePolicy: File", "")]
+    public async Task The_termination_message_is_what_the_program_left(string name, string script, string policy, string expected)
+    {
+        var space = await cluster.NamespaceAsync();
+        await space.PodAsync(name, script.Replace("printf", "busybox printf", StringComparison.Ordinal), policy);
+        await space.EndedAsync(name, "Failed");
+        Assert.Equal(expected, (await space.KubectlAsync("get", "pod", name, "-o", "jsonpath={.status.containerStatuses[0].state.terminated.message}")).Output.Trim());
+    }
+
+    [Fact]
+    public async Task Names_and_directory_are_those_of_the_manifest()
+    {
+        var space = await cluster.NamespaceAsync();
+        await space.PodAsync("names", "hostname; pwd; cat /etc/hosts", "workingDir: /www", "restartPolicy: Never\nhostname: box\nsubdomain: sub\nhostAliases: [{ip: 10.1.2.3, hostnames: [far.example, far]}]");
+        var log = await space.EndedAsync("names");
+        Assert.StartsWith("box\n/www\n", log, StringComparison.Ordinal);
+        Assert.Contains($"box.sub.{space.Name}.svc.cluster.local\tbox", log, StringComparison.Ordinal);
+        Assert.Contains("10.1.2.3\tfar.example\tfar", log, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task An_image_that_runs_as_root_is_refused_where_that_is_asked()
+    {
+        var space = await cluster.NamespaceAsync();
+        await space.PodAsync("root", "true", "securityContext: {runAsNonRoot: true}");
+        await space.UntilAsync("root", "{.status.containerStatuses[0].state.waiting.reason}", reason => reason == "CreateContainerConfigError", "the refusal");
+        Assert.Contains("container has runAsNonRoot and image will run as root", (await space.KubectlAsync("get", "pod", "root", "-o", "jsonpath={.status.containerStatuses[0].state.waiting.message}")).Output, StringComparison.Ordinal);
+        await space.PodAsync("user", "id -u", "securityContext: {runAsNonRoot: true, runAsUser: 1000}");
+        Assert.Equal("1000", (await space.EndedAsync("user")).Trim());
+    }
+}

@@ -1,0 +1,94 @@
+using System.Text;
+using System.Text.Json.Nodes;
+using Eyrie.Node.Contract.V1;
+using Eyrie.Node.Volumes;
+using Xunit;
+
+namespace Eyrie.Node.Tests;
+
+public sealed class VolumeTests : IDisposable
+{
+    private readonly string _directory = Directory.CreateTempSubdirectory("eyrie-volume-").FullName;
+
+    public void Dispose() => Directory.Delete(_directory, true);
+
+    private static readonly PodFacts Facts = new(Json("""{"metadata":{"name":"web","namespace":"shop","labels":{"app":"w"}},"spec":{}}"""), "uid", "127.64.16.1", "127.0.0.1", "node-0", 2000, 1L << 30);
+
+    private static JsonObject Json(string text) => JsonNode.Parse(text)!.AsObject();
+
+    private static PodObjects Objects(string config) => new([new ReferencedObject { Kind = "ConfigMap", Name = "c", Json = config }, new ReferencedObject { Kind = "Secret", Name = "s", Json = """{"data":{"p":"cGFzcw=="}}""" }]);
+
+    private static string Text(SortedDictionary<string, VolumeFile> files) => string.Join(' ', files.Select(file => $"{file.Key}:{Convert.ToString(file.Value.Mode, 8)}={Encoding.UTF8.GetString(file.Value.Data)}"));
+
+    [Theory]
+    [InlineData("""{"configMap":{"name":"c"}}""", "a:644=1 b:644=2")]
+    [InlineData("""{"configMap":{"name":"c","defaultMode":256,"items":[{"key":"a","path":"x/y","mode":511}]}}""", "x/y:777=1")]
+    [InlineData("""{"secret":{"secretName":"s"}}""", "p:644=pass")]
+    [InlineData("""{"secret":{"secretName":"none","optional":true}}""", "")]
+    [InlineData("""{"downwardAPI":{"items":[{"path":"labels","fieldRef":{"fieldPath":"metadata.labels"}}]}}""", "labels:644=app=\"w\"")]
+    [InlineData("""{"projected":{"defaultMode":256,"sources":[{"configMap":{"name":"c"}},{"secret":{"name":"s"}},{"downwardAPI":{"items":[{"path":"d/name","fieldRef":{"fieldPath":"metadata.name"}}]}}]}}""", "a:400=1 b:400=2 d/name:400=web p:400=pass")]
+    public void Files_follow_from_objects(string volume, string expected) => Assert.Equal(expected, Text(VolumeContent.Of(Json(volume), Facts, Objects("""{"data":{"a":"1","b":"2"}}"""))!));
+
+    [Theory]
+    [InlineData("""{"configMap":{"name":"none"}}""", "configmap \"none\" not found")]
+    [InlineData("""{"configMap":{"name":"c","items":[{"key":"q","path":"q"}]}}""", "references non-existent key \"q\"; it has a")]
+    [InlineData("""{"configMap":{"name":"c","items":[{"key":"a","path":"../../x"}]}}""", "must be relative")]
+    [InlineData("""{"configMap":{"name":"c","items":[{"key":"a","path":"/x"}]}}""", "must be relative")]
+    public void What_cannot_be_made_says_why(string volume, string expected) =>
+        Assert.Contains(expected, Assert.Throws<VolumeUnavailableException>(() => VolumeContent.Of(Json(volume), Facts, Objects("""{"data":{"a":"1"}}"""))).Message, StringComparison.Ordinal);
+
+    private static SortedDictionary<string, VolumeFile> Files(params (string Path, string Text)[] files) => new(files.ToDictionary(file => file.Path, file => new VolumeFile(Encoding.UTF8.GetBytes(file.Text), 0b110_100_100)), StringComparer.Ordinal);
+
+    private string Seen() => string.Join(' ', Directory.EnumerateFileSystemEntries(_directory).Select(Path.GetFileName).Where(name => !name!.StartsWith("..", StringComparison.Ordinal)).Order(StringComparer.Ordinal));
+
+    [Fact]
+    public void A_new_version_takes_the_place_of_the_old_one_whole()
+    {
+        Assert.True(AtomicDirectory.Write(_directory, Files(("a", "1"), ("d/e", "2")), null));
+        Assert.Equal(("a d", "1", "2"), (Seen(), File.ReadAllText(_directory + "/a"), File.ReadAllText(_directory + "/d/e")));
+        Assert.False(AtomicDirectory.Write(_directory, Files(("a", "1"), ("d/e", "2")), null));
+        Assert.True(AtomicDirectory.Write(_directory, Files(("a", "3"), ("b", "4")), null));
+        Assert.Equal(("a b", "3", "4"), (Seen(), File.ReadAllText(_directory + "/a"), File.ReadAllText(_directory + "/b")));
+        Assert.Single(Directory.EnumerateDirectories(_directory, "..2*"));
+    }
+
+    /// <summary>Readers that look while versions change find two files of one version, whenever they look through one version's directory.</summary>
+    [Fact]
+    public async Task A_reader_never_sees_two_versions_mixed()
+    {
+        AtomicDirectory.Write(_directory, Files(("a", "0"), ("b", "0")), null);
+        using var stop = new CancellationTokenSource();
+        var reading = Task.Run(() =>
+        {
+            int seen = 0;
+            while (!stop.IsCancellationRequested)
+                try
+                {
+                    var version = Path.Combine(_directory, AtomicDirectory.Version(_directory) ?? throw new InvalidOperationException("at some moment there was no version"));
+                    Assert.Equal(File.ReadAllText(version + "/a"), File.ReadAllText(version + "/b"));
+                    seen++;
+                }
+                catch (IOException)
+                {
+                    // That version went while it was read; its reader looks again.
+                }
+            return seen;
+        });
+        for (int i = 1; i <= 300; i++) AtomicDirectory.Write(_directory, Files(("a", $"{i}"), ("b", $"{i}")), null);
+        await stop.CancelAsync();
+        Assert.True(await reading > 0);
+    }
+
+    [Fact]
+    public void A_directory_beneath_another_is_made_without_following_a_link()
+    {
+        Directory.CreateDirectory(_directory + "/volume");
+        Directory.CreateDirectory(_directory + "/outside");
+        File.CreateSymbolicLink(_directory + "/volume/link", "../outside");
+        HostFiles.MakeBeneath(_directory + "/volume", "a/b", 0b111_111_111);
+        Assert.True(Directory.Exists(_directory + "/volume/a/b"));
+        Assert.Throws<IOException>(() => HostFiles.MakeBeneath(_directory + "/volume", "link/x", 0b111_111_111));
+        Assert.Throws<IOException>(() => HostFiles.MakeBeneath(_directory + "/volume", "a/../../outside/x", 0b111_111_111));
+        Assert.Empty(Directory.EnumerateFileSystemEntries(_directory + "/outside"));
+    }
+}
