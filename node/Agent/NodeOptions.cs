@@ -24,6 +24,8 @@ public sealed record NodeOptions
     public long CpuMilli { get; init; }
     public long MemoryBytes { get; init; }
     public int MaxPods { get; init; } = 110;
+    /// <summary>Registries (host and port) that are spoken to without TLS; those on 127.0.0.1 and localhost always are.</summary>
+    public IReadOnlyCollection<string> InsecureRegistries { get; init; } = [];
 
     public string PodRange => string.Create(CultureInfo.InvariantCulture, $"127.{ClusterOctet}.{16 + 4 * Index}.0/22");
 
@@ -32,7 +34,8 @@ public sealed record NodeOptions
 
     public static NodeOptions? Parse(string[] arguments, TextWriter errors)
     {
-        var known = new[] { "--state-dir", "--name", "--index", "--cluster-octet", "--server", "--ca", "--token-file", "--microkernel", "--label", "--cpu", "--memory", "--max-pods" };
+        var known = new[] { "--state-dir", "--name", "--index", "--cluster-octet", "--server", "--ca", "--token-file", "--microkernel", "--label", "--cpu", "--memory", "--max-pods", "--insecure-registry" };
+        var insecure = new List<string>();
         var values = new Dictionary<string, string>();
         var labels = new Dictionary<string, string>();
         var problems = new List<string>();
@@ -40,6 +43,7 @@ public sealed record NodeOptions
         {
             if (!known.Contains(arguments[i])) problems.Add($"unknown option {arguments[i]}");
             else if (i + 1 == arguments.Length) problems.Add($"{arguments[i]} needs a value");
+            else if (arguments[i] == "--insecure-registry") insecure.Add(arguments[i + 1]);
             else if (arguments[i] == "--label" && arguments[i + 1].Split('=') is [var label, var value]) labels[label] = value;
             else if (arguments[i] == "--label") problems.Add($"--label: \"{arguments[i + 1]}\" is not NAME=VALUE");
             else values[arguments[i]] = arguments[i + 1];
@@ -67,7 +71,7 @@ public sealed record NodeOptions
         return problems.Count > 0 ? null : new NodeOptions
         {
             StateDirectory = Path.GetFullPath(values["--state-dir"]), Name = values["--name"], Index = index, ClusterOctet = octet, Server = server!, AuthorityFile = values["--ca"], TokenFile = values["--token-file"],
-            Microkernel = Path.GetFullPath(values["--microkernel"]), Labels = labels, CpuMilli = cpu, MemoryBytes = memory, MaxPods = pods,
+            Microkernel = Path.GetFullPath(values["--microkernel"]), Labels = labels, CpuMilli = cpu, MemoryBytes = memory, MaxPods = pods, InsecureRegistries = insecure,
         };
     }
 }

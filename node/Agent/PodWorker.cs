@@ -258,6 +258,7 @@ public sealed class PodWorker
         if (exception is OperationCanceledException) return; // the pod is to end
         var reason = exception switch
         {
+            ImageNeverPulledException => "ErrImageNeverPull",
             ImageUnavailableException or HttpRequestException => record.Waiting?.Reason is "ErrImagePull" or "ImagePullBackOff" ? "ImagePullBackOff" : "ErrImagePull",
             ContainerConfigException => "CreateContainerConfigError",
             VolumeUnavailableException => "ContainerCreating",

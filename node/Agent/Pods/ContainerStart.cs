@@ -18,7 +18,7 @@ public sealed class ContainerStart(NodeOptions options, IContainerService contai
     public async Task<StartedContainer> RunAsync(StartRequest request, CancellationToken cancellationToken)
     {
         var name = request.Container["name"]!.ToString();
-        var image = await images.EnsureAsync(request.Container["image"]!.ToString(), cancellationToken);
+        var image = await images.EnsureAsync(request.Container["image"]!.ToString(), request.Container["imagePullPolicy"]?.ToString() ?? "IfNotPresent", PullCredentials.Of(request.Pod, new PodObjects(request.Desired.Objects)), tell, cancellationToken);
         cancellationToken.ThrowIfCancellationRequested();
         var capabilities = request.Desired.Capabilities.First(set => set.Container == name).Entries;
         var spec = ContainerSpecs.For(request, image, [.. capabilities], options);

@@ -1,0 +1,206 @@
+using System.Collections.Concurrent;
+using System.Diagnostics;
+using System.Net;
+using System.Security.Cryptography;
+using System.Text;
+using System.Text.Json;
+using System.Text.Json.Nodes;
+
+namespace Eyrie.Node;
+
+/// <summary>An unpacked image: its layers lowest first (relative to the node root), and what its config says.</summary>
+public sealed record Image(string Digest, IReadOnlyList<string> Layers, IReadOnlyList<string> Entrypoint, IReadOnlyList<string> Command, IReadOnlyList<string> Environment, string WorkingDirectory, string User);
+
+/// <summary>The image is not to be had; the message says what to do.</summary>
+public class ImageUnavailableException(string message) : Exception(message);
+
+/// <summary>The image is not here and may not be pulled.</summary>
+public sealed class ImageNeverPulledException(string image) : ImageUnavailableException($"Container image \"{image}\" is not present with pull policy of Never");
+
+/// <summary>
+/// Images from the cluster's registry or any other (OCI distribution): every blob's digest is checked, layers are unpacked once each, under their digest, and appear whole
+/// or not at all. Whiteouts become what overlayfs knows. What a name meant when it was pulled is kept beside them.
+/// </summary>
+public sealed class ImageStore(NodeOptions options, HttpClient cluster)
+{
+    private const string ManifestTypes = "application/vnd.oci.image.manifest.v1+json, application/vnd.oci.image.index.v1+json, application/vnd.docker.distribution.manifest.v2+json, application/vnd.docker.distribution.manifest.list.v2+json";
+    private const int Tries = 5, LargestDocument = 8 << 20, MostIndexes = 3;
+    private static readonly HttpClient Outside = new(new SocketsHttpHandler { ConnectTimeout = TimeSpan.FromSeconds(15), PooledConnectionLifetime = TimeSpan.FromMinutes(2) }) { Timeout = Timeout.InfiniteTimeSpan };
+
+    private readonly ConcurrentDictionary<string, Lazy<Task>> _layers = new();
+
+    /// <param name="name">As the manifest writes it.</param>
+    /// <param name="policy">Always, IfNotPresent or Never.</param>
+    /// <param name="credentials">Of the pod that wants it.</param>
+    /// <param name="tell">Events: reason and message.</param>
+    /// <param name="cancellationToken">Nobody waits for it any more.</param>
+    public async Task<Image> EnsureAsync(string name, string policy, PullCredentials credentials, Action<string, string> tell, CancellationToken cancellationToken)
+    {
+        if (policy != "Always" && Kept(name) is { } kept)
+        {
+            tell("Pulled", $"Container image \"{name}\" already present on machine");
+            return kept;
+        }
+        if (policy == "Never") throw new ImageNeverPulledException(name);
+        var watch = Stopwatch.StartNew();
+        tell("Pulling", $"Pulling image \"{name}\"");
+        var reference = ImageReference.Parse(name);
+        var registry = Registry(reference, credentials);
+        var manifest = await ManifestAsync(registry, name, reference, reference.Reference, 0, cancellationToken);
+        var configDigest = Digest(manifest["config"]);
+        var config = JsonNode.Parse(await DocumentAsync(registry, reference, $"blobs/{configDigest}", configDigest, cancellationToken))!["config"];
+        var layers = new List<string>();
+        long size = 0;
+        foreach (var layer in manifest["layers"]?.AsArray() ?? throw new ImageUnavailableException($"image \"{name}\": its manifest lists no layers"))
+        {
+            var digest = Digest(layer);
+            size += layer!["size"]?.GetValue<long>() ?? 0;
+            await LayerAsync(registry, reference, digest, cancellationToken);
+            layers.Add(Relative(digest));
+        }
+        IReadOnlyList<string> Strings(string field) => [.. (config?[field] as JsonArray ?? []).Select(item => item!.ToString())];
+        var image = new Image(configDigest, layers, Strings("Entrypoint"), Strings("Cmd"), Strings("Env"), config?["WorkingDir"]?.ToString() ?? "", config?["User"]?.ToString() ?? "");
+        Keep(name, image);
+        tell("Pulled", $"Successfully pulled image \"{name}\" in {Wording.Duration(TimeSpan.FromMilliseconds(watch.ElapsedMilliseconds))}. Image size: {size} bytes.");
+        return image;
+    }
+
+    private string Record(string name) => Path.Combine(options.StateDirectory, "images/names", Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes(name))) + ".json");
+
+    /// <summary>What the name meant when it was last pulled, when all of it is still here.</summary>
+    private Image? Kept(string name)
+    {
+        var record = Record(name);
+        if (!File.Exists(record)) return null;
+        try
+        {
+            var image = JsonSerializer.Deserialize<Image>(File.ReadAllBytes(record));
+            return image is not null && image.Layers.All(layer => Directory.Exists(Path.Combine(options.StateDirectory, layer))) ? image : null;
+        }
+        catch (JsonException)
+        {
+            return null; // damaged: it is pulled again
+        }
+    }
+
+    private void Keep(string name, Image image)
+    {
+        var record = Record(name);
+        Directory.CreateDirectory(Path.GetDirectoryName(record)!);
+        var made = $"{record}.{Guid.NewGuid():N}";
+        File.WriteAllBytes(made, JsonSerializer.SerializeToUtf8Bytes(image));
+        File.Move(made, record, true);
+    }
+
+    private RegistryClient Registry(ImageReference reference, PullCredentials credentials)
+    {
+        if (reference.Registry.Length == 0) return new RegistryClient(cluster, options.Server, null);
+        bool plain = options.InsecureRegistries.Contains(reference.Registry) || reference.Registry.Split(':')[0] is "localhost" or "127.0.0.1";
+        return Uri.TryCreate($"{(plain ? "http" : "https")}://{reference.Registry}/", UriKind.Absolute, out var root)
+            ? new RegistryClient(Outside, root, credentials.For(reference.Registry, reference.Repository)) : throw new ImageUnavailableException($"\"{reference.Registry}\" is not a registry's host and port");
+    }
+
+    private static string Digest(JsonNode? descriptor) => descriptor?["digest"]?.ToString() is { } digest && digest.StartsWith("sha256:", StringComparison.Ordinal) && digest.Length == 71 && digest[7..].All(char.IsAsciiHexDigitLower)
+        ? digest : throw new ImageUnavailableException("the image's manifest has no valid digest");
+
+    private static string DigestOf(ReadOnlySpan<byte> bytes) => "sha256:" + Convert.ToHexStringLower(SHA256.HashData(bytes));
+
+    private async Task<JsonNode> ManifestAsync(RegistryClient registry, string image, ImageReference reference, string wanted, int depth, CancellationToken cancellationToken)
+    {
+        var bytes = await DocumentAsync(registry, reference, $"manifests/{wanted}", wanted.StartsWith("sha256:", StringComparison.Ordinal) ? wanted : null, cancellationToken);
+        var manifest = JsonNode.Parse(bytes)!;
+        if (manifest["manifests"] is not JsonArray platforms) return manifest;
+        if (depth == MostIndexes) throw new ImageUnavailableException($"image \"{image}\": its index leads to index after index");
+        var ours = platforms.FirstOrDefault(entry => entry?["platform"]?["os"]?.ToString() == "linux" && entry["platform"]?["architecture"]?.ToString() == "amd64")
+            ?? throw new ImageUnavailableException($"image \"{image}\" has no variant for linux/amd64");
+        return await ManifestAsync(registry, image, reference, Digest(ours), depth + 1, cancellationToken);
+    }
+
+    private static async Task<byte[]> DocumentAsync(RegistryClient registry, ImageReference reference, string path, string? digest, CancellationToken cancellationToken)
+    {
+        using var response = await registry.GetAsync(reference.Repository, path, path.StartsWith("manifests/", StringComparison.Ordinal) ? ManifestTypes : null, 0, cancellationToken);
+        if (!response.IsSuccessStatusCode) throw Refused(reference, response.StatusCode);
+        await using var content = await response.Content.ReadAsStreamAsync(cancellationToken);
+        using var kept = new MemoryStream();
+        var buffer = new byte[1 << 14];
+        for (int read; (read = await content.ReadAsync(buffer, cancellationToken)) > 0; kept.Write(buffer, 0, read))
+            if (kept.Length + read > LargestDocument) throw new ImageUnavailableException($"{reference.Repository}: {path} has more than {LargestDocument >> 20} MiB");
+        var bytes = kept.ToArray();
+        return digest is null || DigestOf(bytes) == digest ? bytes : throw new ImageUnavailableException($"{reference.Repository}: {path} has another digest, {DigestOf(bytes)}");
+    }
+
+    private static ImageUnavailableException Refused(ImageReference reference, HttpStatusCode code)
+    {
+        var name = $"{(reference.Registry.Length > 0 ? reference.Registry + "/" : "")}{reference.Repository}{(reference.IsDigest ? "@" : ":")}{reference.Reference}";
+        return new ImageUnavailableException(code switch
+        {
+            HttpStatusCode.NotFound when reference.Registry.Length == 0 => $"image \"{name}\" is not in the cluster's registry; import it with: eyrie image import {name} FOLDER",
+            HttpStatusCode.NotFound => $"image \"{name}\" is not in its registry; check its name and tag",
+            HttpStatusCode.Unauthorized or HttpStatusCode.Forbidden => $"image \"{name}\": the registry refuses ({(int)code}); check the name and password in the pod's imagePullSecrets for {reference.Registry}",
+            HttpStatusCode.TooManyRequests => $"image \"{name}\": the registry asks for patience (429); it is tried again later",
+            _ => $"image \"{name}\": the registry answered {(int)code}",
+        });
+    }
+
+    private static string Relative(string digest) => "images/layers/" + digest.Replace(':', '-');
+
+    /// <summary>The layer is here when this completes; whoever else wants it waits for the same work.</summary>
+    private async Task LayerAsync(RegistryClient registry, ImageReference reference, string digest, CancellationToken cancellationToken)
+    {
+        var work = _layers.GetOrAdd(digest, _ => new Lazy<Task>(() => UnpackAsync(registry, reference, digest, CancellationToken.None)));
+        try
+        {
+            await work.Value.WaitAsync(cancellationToken);
+        }
+        finally
+        {
+            if (work.Value.IsCompleted) _layers.TryRemove(KeyValuePair.Create(digest, work)); // what failed is tried anew, what is there is found there
+        }
+    }
+
+    private async Task UnpackAsync(RegistryClient registry, ImageReference reference, string digest, CancellationToken cancellationToken)
+    {
+        var target = Path.Combine(options.StateDirectory, Relative(digest));
+        if (Directory.Exists(target)) return;
+        Directory.CreateDirectory(Path.GetDirectoryName(target)!);
+        var making = target + ".new";
+        if (Directory.Exists(making)) Directory.Delete(making, true);
+        Directory.CreateDirectory(making);
+        var file = target + ".blob";
+        await DownloadAsync(registry, reference, digest, file, cancellationToken);
+        await using (var blob = File.OpenRead(file)) await LayerArchive.UnpackAsync(blob, making, cancellationToken);
+        Directory.Move(making, target);
+        File.Delete(file);
+    }
+
+    /// <summary>Goes on where a cut connection left off; what is complete and has another digest is thrown away.</summary>
+    private static async Task DownloadAsync(RegistryClient registry, ImageReference reference, string digest, string file, CancellationToken cancellationToken)
+    {
+        for (int attempt = 1; ; attempt++)
+            try
+            {
+                await PartAsync(registry, reference, digest, file, cancellationToken);
+                break;
+            }
+            catch (Exception exception) when (attempt < Tries && exception is HttpRequestException or IOException)
+            {
+                await Task.Delay(TimeSpan.FromMilliseconds(200 << attempt), cancellationToken);
+            }
+        await using var read = File.OpenRead(file);
+        var found = "sha256:" + Convert.ToHexStringLower(await SHA256.HashDataAsync(read, cancellationToken));
+        if (found == digest) return;
+        File.Delete(file);
+        throw new ImageUnavailableException($"layer {digest} of {reference.Repository} has another digest, {found}");
+    }
+
+    private static async Task PartAsync(RegistryClient registry, ImageReference reference, string digest, string file, CancellationToken cancellationToken)
+    {
+        long have = File.Exists(file) ? new FileInfo(file).Length : 0;
+        using var response = await registry.GetAsync(reference.Repository, $"blobs/{digest}", null, have, cancellationToken);
+        if (response.StatusCode == HttpStatusCode.RequestedRangeNotSatisfiable) return; // all of it is here
+        if (!response.IsSuccessStatusCode) throw Refused(reference, response.StatusCode);
+        await using var content = await response.Content.ReadAsStreamAsync(cancellationToken);
+        await using var written = new FileStream(file, response.StatusCode == HttpStatusCode.PartialContent ? FileMode.Append : FileMode.Create);
+        await content.CopyToAsync(written, cancellationToken);
+    }
+}

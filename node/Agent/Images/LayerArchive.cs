@@ -1,0 +1,86 @@
+using System.Formats.Tar;
+using System.IO.Compression;
+
+namespace Eyrie.Node;
+
+/// <summary>A layer's tar into a directory. No entry may leave it: names are checked part by part, and no existing link is followed.</summary>
+public static class LayerArchive
+{
+    public static async Task UnpackAsync(Stream blob, string directory, CancellationToken cancellationToken)
+    {
+        var head = new byte[4];
+        int known = await blob.ReadAtLeastAsync(head, 4, false, cancellationToken);
+        blob.Position = 0;
+        await using var content = Decompressed(blob, head.AsSpan(0, known));
+        await using var reader = new TarReader(content);
+        while (await reader.GetNextEntryAsync(copyData: false, cancellationToken) is { } entry)
+        {
+            var parts = entry.Name.Split('/', StringSplitOptions.RemoveEmptyEntries).Where(part => part != ".").ToArray();
+            if (parts.Length == 0) continue;
+            if (parts.Contains("..")) throw new ImageUnavailableException($"the layer has an entry \"{entry.Name}\" that leads out of it");
+            await EntryAsync(entry, directory, parts, cancellationToken);
+        }
+    }
+
+    /// <summary>By the first bytes: gzip (RFC 1952), zstd (RFC 8878), or plain.</summary>
+    private static Stream Decompressed(Stream blob, ReadOnlySpan<byte> head) =>
+        head.StartsWith((ReadOnlySpan<byte>)[0x1f, 0x8b]) ? new GZipStream(blob, CompressionMode.Decompress) : head.StartsWith((ReadOnlySpan<byte>)[0x28, 0xb5, 0x2f, 0xfd]) ? new ZstdSharp.DecompressionStream(blob) : blob;
+
+    private static async Task EntryAsync(TarEntry entry, string directory, string[] parts, CancellationToken cancellationToken)
+    {
+        var path = Safe(directory, parts, entry.Name);
+        if (parts[^1].StartsWith(".wh.", StringComparison.Ordinal)) { Whiteout(Path.GetDirectoryName(path)!, parts[^1]); return; }
+        var found = new FileInfo(path);
+        if ((found.Exists || found.LinkTarget is not null) && entry.EntryType != TarEntryType.Directory) File.Delete(path);
+        switch (entry.EntryType)
+        {
+            case TarEntryType.Directory:
+                Directory.CreateDirectory(path);
+                HostFiles.SetOwner(path, entry.Uid, entry.Gid);
+                File.SetUnixFileMode(path, entry.Mode);
+                break;
+            case TarEntryType.SymbolicLink:
+                File.CreateSymbolicLink(path, entry.LinkName);
+                HostFiles.SetOwner(path, entry.Uid, entry.Gid);
+                break;
+            case TarEntryType.HardLink:
+                var source = entry.LinkName.Split('/', StringSplitOptions.RemoveEmptyEntries).Where(part => part != ".").ToArray();
+                if (source.Length == 0 || source.Contains("..")) throw new ImageUnavailableException($"the layer has a link \"{entry.Name}\" that leads out of it");
+                File.Copy(Safe(directory, source, entry.Name), path); // a copy: layers are read-only, so it cannot be told from a link
+                HostFiles.SetOwner(path, entry.Uid, entry.Gid);
+                File.SetUnixFileMode(path, entry.Mode);
+                break;
+            case TarEntryType.RegularFile or TarEntryType.V7RegularFile:
+                await entry.ExtractToFileAsync(path, true, cancellationToken);
+                HostFiles.SetOwner(path, entry.Uid, entry.Gid);
+                File.SetUnixFileMode(path, entry.Mode);
+                break;
+        }
+    }
+
+    /// <summary>The path of an entry, with its parents made; a parent that is a link is refused, since it could lead out.</summary>
+    private static string Safe(string directory, string[] parts, string name)
+    {
+        var path = directory;
+        foreach (var part in parts[..^1])
+        {
+            path = Path.Combine(path, part);
+            if (new DirectoryInfo(path).LinkTarget is { } target) path = Follow(directory, path, target, name);
+            Directory.CreateDirectory(path);
+        }
+        return Path.Combine(path, parts[^1]);
+    }
+
+    /// <summary>A link inside the layer, such as <c>bin -> usr/bin</c>, resolved within the layer.</summary>
+    private static string Follow(string directory, string link, string target, string name)
+    {
+        var resolved = Path.GetFullPath(target.StartsWith('/') ? directory + target : Path.Combine(Path.GetDirectoryName(link)!, target));
+        return resolved.StartsWith(directory + "/", StringComparison.Ordinal) && new DirectoryInfo(resolved).LinkTarget is null ? resolved : throw new ImageUnavailableException($"the layer's entry \"{name}\" goes through a link that leads out of it");
+    }
+
+    private static void Whiteout(string parent, string name)
+    {
+        if (name == ".wh..wh..opq") HostFiles.SetOpaque(parent);
+        else HostFiles.MakeWhiteout(Path.Combine(parent, name[".wh.".Length..]));
+    }
+}

@@ -1,0 +1,123 @@
+using System.Diagnostics;
+using System.Formats.Tar;
+using System.Globalization;
+using System.IO.Compression;
+using System.Net;
+using System.Net.Sockets;
+using System.Security.Cryptography;
+using System.Text;
+using System.Text.Json.Nodes;
+using Xunit;
+
+namespace Eyrie.Node.Tests;
+
+/// <summary>A real registry (Debian's docker-registry) on loopback, and images that a real tool (skopeo) pushed into it.</summary>
+public sealed class RegistryServer : IAsyncDisposable
+{
+    /// <summary>Of the user "reader", bcrypt; the password is <see cref="Password"/>.</summary>
+    private const string Users = "reader:$2b$04$1PLge5FH6pJeTJNF5lHgtu6DDjiiiwHNDglU5eObBXYaqbjpLKOIq\n";
+    public const string User = "reader", Password = "pass-word";
+    private static readonly TimeSpan Deadline = TimeSpan.FromSeconds(20);
+
+    private readonly Process _process;
+
+    public string Directory { get; }
+    public string Address { get; }
+
+    private RegistryServer(Process process, string directory, string address) => (_process, Directory, Address) = (process, directory, address);
+
+    public static async Task<RegistryServer> StartAsync(string authentication = "")
+    {
+        var directory = System.IO.Directory.CreateTempSubdirectory("eyrie-registry-").FullName;
+        using var probe = new TcpListener(IPAddress.Loopback, 0);
+        probe.Start();
+        var address = string.Create(CultureInfo.InvariantCulture, $"127.0.0.1:{((IPEndPoint)probe.LocalEndpoint).Port}");
+        probe.Stop();
+        await File.WriteAllTextAsync(directory + "/users", Users);
+        await File.WriteAllTextAsync(directory + "/config.yml", $"version: 0.1\nlog: {{level: error, accesslog: {{disabled: true}}}}\nstorage: {{filesystem: {{rootdirectory: {directory}/data}}}}\nhttp: {{addr: '{address}'}}\n{authentication.Replace("USERS", directory + "/users", StringComparison.Ordinal)}");
+        var process = Process.Start(new ProcessStartInfo("docker-registry", ["serve", directory + "/config.yml"]) { RedirectStandardError = true, RedirectStandardOutput = true })!;
+        process.BeginErrorReadLine();
+        process.BeginOutputReadLine();
+        using var http = new HttpClient();
+        for (var end = DateTime.UtcNow + Deadline; ; await Task.Delay(50))
+            try
+            {
+                using var answer = await http.GetAsync(new Uri($"http://{address}/v2/"));
+                return new RegistryServer(process, directory, address);
+            }
+            catch (HttpRequestException) when (DateTime.UtcNow < end)
+            {
+                // It is not up yet.
+            }
+    }
+
+    /// <summary>Packs files into an OCI layout and pushes it.</summary>
+    public async Task PushAsync(string name, IReadOnlyDictionary<string, string> files, params string[] options) => await CopyAsync(Layout([("amd64", files)]), name, options);
+
+    /// <summary>Pushes an index with an image for each architecture.</summary>
+    public Task PushIndexAsync(string name, params (string Architecture, IReadOnlyDictionary<string, string> Files)[] images) => CopyAsync(Layout(images), name, ["--all"]);
+
+    private async Task CopyAsync(string layout, string name, string[] options)
+    {
+        using var skopeo = Process.Start(new ProcessStartInfo("skopeo", ["--insecure-policy", "copy", "--dest-tls-verify=false", "--dest-creds", $"{User}:{Password}", .. options, $"oci:{layout}:it", $"docker://{Address}/{name}"]) { RedirectStandardError = true, RedirectStandardOutput = true })!;
+        var (output, error) = (skopeo.StandardOutput.ReadToEndAsync(), skopeo.StandardError.ReadToEndAsync());
+        await skopeo.WaitForExitAsync().WaitAsync(Deadline);
+        Assert.True(skopeo.ExitCode == 0, await output + await error);
+    }
+
+    private string Layout(IReadOnlyList<(string Architecture, IReadOnlyDictionary<string, string> Files)> images)
+    {
+        var layout = Path.Combine(Directory, Guid.NewGuid().ToString("N"));
+        System.IO.Directory.CreateDirectory(layout + "/blobs/sha256");
+        JsonObject Blob(byte[] bytes, string type)
+        {
+            var digest = Convert.ToHexStringLower(SHA256.HashData(bytes));
+            File.WriteAllBytes($"{layout}/blobs/sha256/{digest}", bytes);
+            return new JsonObject { ["mediaType"] = type, ["digest"] = "sha256:" + digest, ["size"] = bytes.Length };
+        }
+        var manifests = new JsonArray();
+        foreach (var (architecture, files) in images)
+        {
+            var tar = Tar(files);
+            using var packed = new MemoryStream();
+            using (var gzip = new GZipStream(packed, CompressionLevel.NoCompression, true)) gzip.Write(tar);
+            var config = new JsonObject
+            {
+                ["architecture"] = architecture, ["os"] = "linux", ["config"] = new JsonObject { ["Cmd"] = new JsonArray(architecture), ["User"] = "1000" },
+                ["rootfs"] = new JsonObject { ["type"] = "layers", ["diff_ids"] = new JsonArray("sha256:" + Convert.ToHexStringLower(SHA256.HashData(tar))) },
+            };
+            var manifest = new JsonObject
+            {
+                ["schemaVersion"] = 2, ["mediaType"] = "application/vnd.oci.image.manifest.v1+json", ["config"] = Blob(Encoding.UTF8.GetBytes(config.ToJsonString()), "application/vnd.oci.image.config.v1+json"),
+                ["layers"] = new JsonArray(Blob(packed.ToArray(), "application/vnd.oci.image.layer.v1.tar+gzip")),
+            };
+            var entry = Blob(Encoding.UTF8.GetBytes(manifest.ToJsonString()), "application/vnd.oci.image.manifest.v1+json");
+            entry["platform"] = new JsonObject { ["os"] = "linux", ["architecture"] = architecture };
+            manifests.Add(entry);
+        }
+        var top = manifests[0]!.DeepClone();
+        if (images.Count > 1)
+            top = Blob(Encoding.UTF8.GetBytes(new JsonObject { ["schemaVersion"] = 2, ["mediaType"] = "application/vnd.oci.image.index.v1+json", ["manifests"] = manifests }.ToJsonString()), "application/vnd.oci.image.index.v1+json");
+        top["annotations"] = new JsonObject { ["org.opencontainers.image.ref.name"] = "it" };
+        File.WriteAllText(layout + "/index.json", new JsonObject { ["schemaVersion"] = 2, ["manifests"] = new JsonArray(top) }.ToJsonString());
+        File.WriteAllText(layout + "/oci-layout", """{"imageLayoutVersion":"1.0.0"}""");
+        return layout;
+    }
+
+    private static byte[] Tar(IReadOnlyDictionary<string, string> files)
+    {
+        using var made = new MemoryStream();
+        using (var tar = new TarWriter(made, TarEntryFormat.Ustar, true))
+            foreach (var (path, text) in files)
+                tar.WriteEntry(new UstarTarEntry(TarEntryType.RegularFile, path) { Uid = 101, Gid = 102, Mode = (UnixFileMode)0b110_100_000, DataStream = new MemoryStream(Encoding.UTF8.GetBytes(text)) });
+        return made.ToArray();
+    }
+
+    public async ValueTask DisposeAsync()
+    {
+        _process.Kill();
+        await _process.WaitForExitAsync();
+        _process.Dispose();
+        System.IO.Directory.Delete(Directory, true);
+    }
+}
