@@ -214,7 +214,7 @@ internal sealed class ContainerScope(Surroundings around, JsonNode? spec, JsonOb
     {
         bool writable = container.At("securityContext", "readOnlyRootFilesystem").Truth() == false;
         Add(new CapabilityEntry.Files("/", writable), writable ? "securityContext.readOnlyRootFilesystem" : "image");
-        if (container["terminationMessagePath"].Word() is { } message && CapabilityEntry.IsPath(message)) Add(new CapabilityEntry.Files(message, true), "terminationMessagePath");
+        if (container["terminationMessagePath"].Word() is { Length: > 1 } message && CapabilityEntry.IsPath(message)) Add(new CapabilityEntry.Files(message, true), "terminationMessagePath");
         if (container["volumeMounts"] is not JsonArray mounts) return;
         for (int i = 0; i < mounts.Count; i++)
         {

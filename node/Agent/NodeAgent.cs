@@ -26,6 +26,7 @@ public sealed class NodeAgent(NodeOptions options, KernelProcess kernel, HttpCli
     private readonly ConcurrentDictionary<string, CancellationTokenSource> _logs = new();
     private readonly SemaphoreSlim _table = new(1, 1);
     private volatile ChannelWriter<NodeMessage>? _outbound;
+    private volatile Services? _services;
 
     /// <summary>Completes when the first session has told all pods of this node.</summary>
     public TaskCompletionSource Synced { get; } = new(TaskCreationOptions.RunContinuationsAsynchronously);
@@ -67,6 +68,15 @@ public sealed class NodeAgent(NodeOptions options, KernelProcess kernel, HttpCli
                 worker?.Denied(denied);
             }
         }
+    }
+
+    /// <summary>Another kernel runs: it learns the Services, and then the pods what they have lost.</summary>
+    public async Task KernelStartedAnewAsync()
+    {
+        Metrics.KernelStarts.Inc();
+        _ = Task.Run(() => EventsAsync(CancellationToken.None), CancellationToken.None);
+        if (_services is { } services) await ApplyAsync(services);
+        foreach (var worker in _pods.Values) worker.KernelLost();
     }
 
     private void Report(NodeMessage message) => _outbound?.TryWrite(message);
@@ -156,6 +166,7 @@ public sealed class NodeAgent(NodeOptions options, KernelProcess kernel, HttpCli
 
     private async Task ApplyAsync(Services services)
     {
+        _services = services;
         await _table.WaitAsync();
         try
         {
@@ -261,5 +272,6 @@ public sealed class AddressPool(NodeOptions options)
 public static class Metrics
 {
     public static readonly Prometheus.Gauge Pods = Prometheus.Metrics.CreateGauge("eyrie_node_pods", "Pods on this node.");
+    public static readonly Prometheus.Counter KernelStarts = Prometheus.Metrics.CreateCounter("eyrie_node_kernel_restarts_total", "Times the microkernel ended by itself and was started anew.");
     public static readonly Prometheus.Counter Denials = Prometheus.Metrics.CreateCounter("eyrie_node_denials_total", "Uses refused for want of a grant.", "operation");
 }

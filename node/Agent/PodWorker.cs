@@ -13,6 +13,8 @@ namespace Eyrie.Node;
 /// <summary>One pod on this node: observes, asks <see cref="PodPlan"/>, acts, reports; until nothing of it is left. What takes time runs beside and tells by a signal.</summary>
 public sealed class PodWorker
 {
+    private const int Lost = 128 + 9;
+    private const string LostMessage = "the node's microkernel ended and took the container with it";
     private static readonly TimeSpan LongestDrain = TimeSpan.FromSeconds(5), DrainCheck = TimeSpan.FromMilliseconds(50);
 
     private readonly NodeOptions _options;
@@ -113,6 +115,12 @@ public sealed class PodWorker
         if (_records.FirstOrDefault(record => record.Id == exited.ContainerId) is not { } record) return;
         if (record.Starting) record.Early = exited;
         else if (record.Running) Ended(record, exited.ExitCode, exited.OutOfMemory);
+    });
+
+    /// <summary>The kernel ended and every container with it; another runs now.</summary>
+    public void KernelLost() => Signal(() =>
+    {
+        foreach (var record in _records.Where(record => record.Running)) Ended(record, Lost, false, LostMessage);
     });
 
     public bool Owns(string containerId) => _records.Any(record => record.Id == containerId);
@@ -370,10 +378,10 @@ public sealed class PodWorker
         });
     }
 
-    private void Ended(ContainerRecord record, int exitCode, bool outOfMemory)
+    private void Ended(ContainerRecord record, int exitCode, bool outOfMemory, string? message = null)
     {
         var reason = outOfMemory ? "OOMKilled" : exitCode == 0 ? "Completed" : "Error";
-        record.Ended(new ContainerEnd(exitCode, reason, record.StartedAt, DateTimeOffset.UtcNow, _files.TerminationMessage(record.Id, Spec(record), LogFile(record.Name, false), exitCode), record.Id));
+        record.Ended(new ContainerEnd(exitCode, reason, record.StartedAt, DateTimeOffset.UtcNow, message ?? _files.TerminationMessage(record.Id, Spec(record), LogFile(record.Name, false), exitCode), record.Id));
         var wait = BackOff.AfterEnds(record.Ends);
         if (Terminating || wait == TimeSpan.Zero || !PodPlan.Restarts(RestartPolicy, record.Role, exitCode)) return;
         record.Waiting = ("CrashLoopBackOff", $"back-off {Wording.Duration(wait)} restarting failed container={record.Name} pod={Name}_{Namespace}({Uid})");
@@ -387,9 +395,13 @@ public sealed class PodWorker
         {
             await _containers().SignalAsync(record.Id, signal, CancellationToken.None);
         }
-        catch (ContainerServiceException exception) when (exception.Error is ContainerError.WrongState or ContainerError.UnknownContainer)
+        catch (ContainerServiceException exception) when (exception.Error is ContainerError.UnknownContainer)
         {
-            // It has ended by itself; its exit is on the way.
+            Ended(record, Lost, false, LostMessage); // of a kernel that is gone
+        }
+        catch (Exception exception) when (exception is IOException or ContainerServiceException { Error: ContainerError.WrongState })
+        {
+            // It has ended by itself, or the kernel has: that is told on its own.
         }
     }
 
@@ -434,7 +446,15 @@ public sealed class PodWorker
     private async Task CleanAsync()
     {
         await _ended.CancelAsync();
-        foreach (var record in _records.Where(record => record.Id.Length > 0)) await _containers().DeleteAsync(record.Id, CancellationToken.None);
+        foreach (var record in _records.Where(record => record.Id.Length > 0))
+            try
+            {
+                await _containers().DeleteAsync(record.Id, CancellationToken.None);
+            }
+            catch (IOException)
+            {
+                // The kernel is gone, and the container with it.
+            }
         _files.Remove();
         _report(new NodeMessage { PodGone = new PodGone { Uid = Uid, Namespace = Namespace, Name = Name, StatusJson = Status().ToJsonString() } });
     }

@@ -16,18 +16,21 @@ using var interrupted = PosixSignalRegistration.Create(PosixSignal.SIGINT, signa
 using var client = Tls.Client(options);
 await using var kernel = await KernelProcess.StartAsync(options, stop.Token);
 using var metrics = new MetricsListener();
-await File.WriteAllTextAsync(Path.Combine(options.StateDirectory, "node.json"), new JsonObject { ["pid"] = Environment.ProcessId, ["kernelPid"] = kernel.ProcessId, ["metrics"] = metrics.Url }.ToJsonString());
+Task DescribeAsync() => File.WriteAllTextAsync(Path.Combine(options.StateDirectory, "node.json"), new JsonObject { ["pid"] = Environment.ProcessId, ["kernelPid"] = kernel.ProcessId, ["metrics"] = metrics.Url }.ToJsonString());
+await DescribeAsync();
 var agent = new NodeAgent(options, kernel, client);
 new ResourceMetrics(options, kernel, agent.Running).Register();
 var running = agent.RunAsync(stop.Token);
-if (await Task.WhenAny(agent.Synced.Task, kernel.Ended, running) == agent.Synced.Task) Console.WriteLine("ready");
-await Task.WhenAny(running, kernel.Ended);
-bool kernelEnded = kernel.Ended.IsCompleted;
-await stop.CancelAsync();
+var supervising = kernel.SuperviseAsync(async () =>
+{
+    await DescribeAsync();
+    await agent.KernelStartedAnewAsync();
+}, stop.Token);
+if (await Task.WhenAny(agent.Synced.Task, running) == agent.Synced.Task) Console.WriteLine("ready");
 await running;
-if (!kernelEnded) await agent.StopAsync();
-else Console.Error.WriteLine("eyrie-node: the microkernel ended, and every container with it");
-return kernelEnded ? 1 : 0;
+await agent.StopAsync();
+await supervising.ContinueWith(_ => { }, CancellationToken.None, TaskContinuationOptions.ExecuteSynchronously, TaskScheduler.Default);
+return 0;
 
 /// <summary>prometheus-net's own listener on a free loopback port.</summary>
 internal sealed class MetricsListener : IDisposable

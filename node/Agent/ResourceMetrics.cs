@@ -51,9 +51,9 @@ public sealed class ResourceMetrics(NodeOptions options, KernelProcess kernel, F
                 _processes.WithLabels(labels).Set(used.Processes);
                 now[string.Join('/', labels)] = labels;
             }
-            catch (ContainerServiceException exception) when (exception.Error is ContainerError.UnknownContainer or ContainerError.WrongState)
+            catch (Exception exception) when (exception is IOException or ContainerServiceException { Error: ContainerError.UnknownContainer or ContainerError.WrongState })
             {
-                // It ended between the look and the question; it is not shown.
+                // It ended between the look and the question, or the kernel did; it is not shown.
             }
         }
         foreach (var gone in _shown.Where(key => !now.ContainsKey(key)).ToList())
@@ -80,7 +80,7 @@ public sealed class ResourceMetrics(NodeOptions options, KernelProcess kernel, F
         }
         catch (Exception exception) when (exception is IOException or UnauthorizedAccessException)
         {
-            // It has ended; the agent ends with its kernel and restarts what is missing.
+            // It has ended; the agent starts its kernel anew.
         }
     }
 
