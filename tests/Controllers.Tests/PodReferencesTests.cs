@@ -1,4 +1,5 @@
 using Eyrie.ControlPlane.Controllers;
+using Eyrie.Manifests.Permissions;
 using Xunit;
 
 namespace Eyrie.Controllers.Tests;
