@@ -95,7 +95,7 @@ public static class DeploymentPlan
 
     private static void Prune(JsonObject spec, List<JsonObject> old, List<WorkloadAction> actions)
     {
-        var empty = old.Where(set => Size(set).Most == 0).ToList();
+        var empty = old.Where(set => Size(set) is { Most: 0, Settled: true }).ToList();
         actions.AddRange(empty.Take(Math.Max(0, empty.Count - spec["revisionHistoryLimit"].Int(10))).Select(set => new DeleteObject(Kinds.ReplicaSet, ObjectStamp.NameOf(set), set.Uid())));
     }
 

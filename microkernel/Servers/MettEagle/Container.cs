@@ -43,6 +43,8 @@ public static unsafe class Containers
 {
     public const int Max = 2048;
     public static Container* Table;
+    /// <summary>No container had a higher index so far: whoever looks for one need not look further.</summary>
+    public static int Highest;
 
     public static bool Initialize()
     {
@@ -54,7 +56,7 @@ public static unsafe class Containers
 
     public static int Find(ReadOnlySpan<byte> id)
     {
-        for (int i = 1; i < Max; i++)
+        for (int i = 1; i <= Highest; i++)
             if (Table[i].Used && new ReadOnlySpan<byte>(Table[i].IdBytes, Table[i].IdLength).SequenceEqual(id)) return i;
         return 0;
     }

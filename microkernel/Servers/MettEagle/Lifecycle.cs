@@ -29,6 +29,7 @@ public static unsafe class Lifecycle
         request.CopyTo(new Span<byte>(container.Request, request.Length));
         container.RequestLength = request.Length;
         container.Used = true;
+        if (index > Containers.Highest) Containers.Highest = index;
         int error = CapabilitySet.Make(index);
         if (error == ContainerErrorCode.None) error = Prepare(index);
         if (error != ContainerErrorCode.None) Delete(index);
@@ -109,7 +110,7 @@ public static unsafe class Lifecycle
     /// <summary>A client is gone: nobody waits for the starts it asked for.</summary>
     public static void Abandoned(int client)
     {
-        for (int i = 1; i < Containers.Max; i++)
+        for (int i = 1; i <= Containers.Highest; i++)
             if (Containers.Table[i].Used && Containers.Table[i].Starter == client) Containers.Table[i].Starter = -1;
     }
 

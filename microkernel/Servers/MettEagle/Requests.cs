@@ -51,7 +51,7 @@ public static unsafe class Requests
         {
             case ContainerProtocol.Create: return Lifecycle.Create(body);
             case ContainerProtocol.List:
-                for (int i = 1; i < Containers.Max; i++)
+                for (int i = 1; i <= Containers.Highest; i++)
                     if (Containers.Table[i].Used) Describe(i, ref writer);
                 return ContainerErrorCode.None;
             case ContainerProtocol.KernelStatistics: Statistics(BootSlot.Factory, 4, ref writer); return ContainerErrorCode.None;

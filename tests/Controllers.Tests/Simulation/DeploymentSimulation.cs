@@ -96,11 +96,14 @@ public sealed class DeploymentSimulation
     private void Decide(bool whole = false)
     {
         if (!Ready(_deployments) || _deployments.View.Cache.Get(Kinds.Deployment, Name) is not { } deployment) return;
-        Act(_deployments, _decide(deployment, _deployments.View.Cache.All(Kinds.ReplicaSet), _now), whole);
+        var sets = _deployments.View.Cache.All(Kinds.ReplicaSet);
+        // Where fewer than the least serve already, those it knows of are to stay; one that became available since is nobody's fault.
+        int known = sets.Sum(set => Math.Min(set["spec"]!["replicas"].Int(), set["status"]?["availableReplicas"].Int() ?? 0));
+        Act(_deployments, _decide(deployment, sets, _now), whole);
         // What the plan was given bounds what its sets may do with the sizes it gave them.
         int wanted = deployment["spec"]!["replicas"].Int(1);
         var (surge, unavailable) = DeploymentPlan.Bounds(deployment["spec"]!.AsObject(), wanted);
-        foreach (var set in _store.All(Kinds.ReplicaSet)) _decided.TryAdd(Sizing(set), (wanted - unavailable, wanted + surge));
+        foreach (var set in _store.All(Kinds.ReplicaSet)) _decided.TryAdd(Sizing(set), (Math.Min(known, wanted - unavailable), wanted + surge));
     }
 
     private void DecideSets(bool whole = false)
@@ -128,6 +131,14 @@ public sealed class DeploymentSimulation
         return false;
     }
 
+    /// <summary>Replicas + maxSurge as it was when a set was sized, or was sized before if pods of that size are still there.</summary>
+    private int MostUnder(JsonObject set)
+    {
+        int most = _decided.GetValueOrDefault(Sizing(set)).Most;
+        if (Live.Count(pod => pod.OwnerUid() == set.Uid()) <= set["spec"]!["replicas"].Int()) return most;
+        return Math.Max(most, _decided.GetValueOrDefault((set.Uid(), (set.Metadata()["generation"].Int() - 1).ToString(CultureInfo.InvariantCulture))).Most);
+    }
+
     private static (string, string) Sizing(JsonObject set) => (set.Uid(), set.Metadata()["generation"]?.ToString() ?? "");
 
     private IEnumerable<JsonObject> Live => _store.All(Kinds.Pod).Where(pod => !pod.IsDeleted() && !pod.IsOver());
@@ -135,7 +146,7 @@ public sealed class DeploymentSimulation
     private void Check(JsonObject set, WorkloadAction action)
     {
         if (!_decided.TryGetValue(Sizing(set), out var bounds)) return;
-        int most = _sets.View.Cache.All(Kinds.ReplicaSet).Concat(_store.All(Kinds.ReplicaSet)).Max(other => _decided.GetValueOrDefault(Sizing(other)).Most); // pods of a set that was sized under another number are still there
+        int most = _sets.View.Cache.All(Kinds.ReplicaSet).Concat(_store.All(Kinds.ReplicaSet)).Max(MostUnder);
         if (action is CreateObject && Live.Count() > most) throw Broken($"{Live.Count()} pods, {most} at most (replicas + maxSurge)");
         NoteAvailable();
         if (action is DeleteObject delete && _up.Remove(delete.Uid))
