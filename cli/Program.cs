@@ -99,6 +99,15 @@ caps.SetAction(async (parsed, _) => await Guard(async () =>
     }
 }));
 
+var verify = new Command("verify", "Reads the sets of every running container back from the kernels and compares them with the compiled ones.");
+verify.SetAction(async (parsed, _) => await Guard(async () =>
+{
+    using var cluster = Cluster.Open(State(parsed));
+    await Permissions.VerifyAsync(cluster);
+}));
+caps.Add(verify);
+var permissions = Permissions.Command(parsed => File.Exists(Path.Combine(State(parsed), "control-plane.json")) ? Cluster.Open(State(parsed)) : null, namespaceOption, Guard);
+
 var kind = new Argument<string>("resource");
 var named = new Argument<string>("name");
 var delete = new Command("delete", "Deletes a resource.") { kind, named };
@@ -146,7 +155,7 @@ var moveStore = new Command("move-store", "Moves the objects of a cluster that i
 moveStore.SetAction(async (parsed, _) => await Guard(async () =>
     Console.WriteLine($"{await Backups.MoveAsync(new LocalCluster(State(parsed)), State(parsed), parsed.GetValue(address)!)} objects moved; start the cluster with: eyrie up")));
 
-foreach (var command in new[] { up, down, status, dashboard, apply, get, logs, delete, caps, image, backup, restore, moveStore }) root.Add(command);
+foreach (var command in new[] { up, down, status, dashboard, apply, get, logs, delete, caps, permissions, image, backup, restore, moveStore }) root.Add(command);
 return await root.Parse(args).InvokeAsync();
 
 static void Say(string line) => Console.WriteLine(line);

@@ -80,7 +80,7 @@ public sealed class DeclarationReader(string @namespace, string objectName, List
         if (peers.Count != 1) Fail(at, "must name exactly one of service, pods or cidr");
         else if (peers[0] == "host") Fail(at + ".host", "a host name cannot be granted yet: the network server resolves no names; grant its address with cidr");
         else if (peers[0] == "cidr") Range(grant["cidr"].Word() ?? "", ports, at, name);
-        else if (ports.Ranges.Any(range => range.Low != range.High)) Fail(at + ".ports", $"a peer in the cluster is granted port by port, not by range");
+        else if ((grant["ports"] as JsonArray ?? [grant["port"]?.DeepClone()]).Any(port => port.Word()?.Contains('-', StringComparison.Ordinal) == true)) Fail(at + ".ports", "a peer in the cluster is granted port by port, not by range");
         else if (peers[0] == "service") Service(grant["service"].Word() ?? "", ports, at, name);
         else if (Pods(grant, at) is { } pods)
             foreach (int port in ports.Ports) Add(new CapabilityEntry.ConnectPods(pods.Namespace, pods.Selector, port), at, name);

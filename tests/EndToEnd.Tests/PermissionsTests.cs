@@ -101,4 +101,21 @@ public sealed class PermissionsTests(HelloCluster cluster) : IClassFixture<Hello
         Assert.Equal(1, code);
         Assert.Contains("there is no PermissionSet \"nowhere\"", output, StringComparison.Ordinal);
     }
+
+    [Fact]
+    public async Task What_pods_may_do_is_explained_compared_drawn_diagnosed_and_verified()
+    {
+        var (code, output) = await cluster.EyrieAsync("permissions", "explain", "manifests/samples/hello.yaml");
+        Assert.True(code == 0, output);
+        Assert.Matches(@"connect tcp service default/hello 80 +manifests/samples/hello.yaml:\d+:\d+", output);
+        Assert.Contains("default/visitor -> service default/hello : 80", (await cluster.EyrieAsync("permissions", "graph")).Output, StringComparison.Ordinal);
+        var difference = (await cluster.EyrieAsync("permissions", "diff", "deployment/uninvited", "deployment/visitor")).Output;
+        Assert.Contains("+ connect tcp service default/hello 80", difference, StringComparison.Ordinal);
+        var pod = (await UninvitedAsync("metadata.name")).Output;
+        await Shell.UntilAsync(() => cluster.EyrieAsync("permissions", "doctor", pod), text => text.Contains("no grant \"connect tcp service default/hello 80\"", StringComparison.Ordinal) && text.Contains("- service: hello", StringComparison.Ordinal), "what the uninvited is refused");
+        Assert.Contains("hello/web", (await cluster.EyrieAsync("permissions", "score", "deployment/hello")).Output, StringComparison.Ordinal);
+        (code, output) = await cluster.EyrieAsync("caps", "verify");
+        Assert.True(code == 0, output);
+        Assert.Matches(@"[5-9]\d* containers hold exactly what was compiled", output);
+    }
 }

@@ -9,6 +9,22 @@ public sealed record SystemCallAttack(string What, string Calls, bool OnHost = t
     public override string ToString() => What;
 }
 
+/// <summary>Published weaknesses that begin with such an attempt.</summary>
+public static class PublishedWeaknesses
+{
+    /// <summary>The attempt, by the start of its words; the weaknesses.</summary>
+    public static IReadOnlyDictionary<string, string> ByAttempt { get; } = new Dictionary<string, string>
+    {
+        ["unshare: user namespace"] = "CVE-2022-0185, CVE-2022-0492, CVE-2021-22555, CVE-2023-0386", ["fsconfig"] = "CVE-2022-0185", ["bpf"] = "CVE-2020-8835, CVE-2021-3490, CVE-2022-23222",
+        ["a socket of bare frames (packet)"] = "CVE-2017-7308, CVE-2020-14386", ["a socket of the kernel's configuration (netlink)"] = "CVE-2022-2588, CVE-2022-25636, CVE-2023-32233, CVE-2024-1086",
+        ["io_uring_setup"] = "CVE-2022-29582, CVE-2023-2598", ["keyctl: the session's keyring"] = "CVE-2016-0728", ["userfaultfd"] = "used to win races of the kernel", ["open_by_handle_at"] = "the escape known as shocker",
+        ["ptrace: attach to the first process"] = "CVE-2019-13272, CVE-2022-30594", ["perf_event_open"] = "CVE-2013-2094, CVE-2022-1729", ["connect: an abstract Unix socket of the host"] = "CVE-2020-15257",
+        ["setns: join a namespace by file"] = "CVE-2016-9962", ["mount"] = "CVE-2021-30465", ["setxattr: file capabilities"] = "CVE-2021-3493, CVE-2023-0386", ["TIOCSTI: type into the terminal of whoever looks on"] = "CVE-2016-2568, CVE-2017-5226",
+        ["a socket to the hypervisor (vsock)"] = "CVE-2021-26708", ["modify_ldt"] = "CVE-2015-3290, CVE-2017-17053", ["add_key"] = "CVE-2017-7472",
+        ["msgctl: a queue found by number"] = "CVE-2021-22555 shapes its heap so",
+    };
+}
+
 /// <summary>The attempts, grouped by what they are after.</summary>
 public static class SystemCallAttacks
 {
@@ -103,6 +119,16 @@ public static class SystemCallAttacks
         new("a raw IPv4 socket", "41 2 3 1"),
         new("an IPv6 socket", "41 10 1 0"),
         new("TCP fast open by sendto", "41 1 1 0 , 44 $0 z:1 1 0x20000000 z:16 16"),
+        new("a datagram socket: names as a way out (DNS)", "41 2 2 0"),
+        new("a ping socket", "41 2 2 1", OnHost: false),
+        new("an SCTP socket", "41 2 1 132", OnHost: false),
+        new("a multipath TCP socket", "41 2 1 262", OnHost: false),
+        new("connect: a cloud's metadata service", "41 2 1 0 , 42 $0 x:02000050a9fea9fe0000000000000000 16", OnHost: false),
+        new("connect: another pod's private localhost", "41 2 1 0 , 42 $0 x:020000507f5f10c80000000000000000 16", OnHost: false),
+        new("bind: a port without a grant", "41 2 1 0 , 49 $0 x:0200e5e7000000000000000000000000 16"),
+        new("bind: a Unix socket by path", "87 s:/tmp/eyrie.attack , 41 1 1 0 , 49 $1 x:01002f746d702f65797269652e61747461636b00 20"),
+        new("bind: an abstract Unix socket", "41 1 1 0 , 49 $0 x:010000657972696561747461636b 14"),
+        new("connect: an abstract Unix socket of the host", "41 1 1 0 , 42 $0 x:010000657972696561747461636b 14", OnHost: false),
         // terminals and files
         new("TIOCSTI: type into the terminal of whoever looks on", "16 1 0x5412 s:x"),
         new("TIOCLINUX: the console", "16 1 0x541c z:8"),

@@ -77,6 +77,7 @@ public static unsafe class Boot
         Node.TaskFilter = Node.NetworkFilter + FilterCompiler.MaxInstructions;
         Node.TaskFilterLength = compiler.CompileNative(Node.TaskFilter, FurtherTasks.Calls);
         Node.Epoll = (int)Host.Call(Sys.EpollCreate1, Sys.Cloexec);
+        Node.FavouredMoves = (int)ControlGroup.FavourMoves();
         return Node.Epoll >= 0 && EmptyPlaces() && Signals() && ControlGroup.Make(Text(Node.GroupPrefix), 0, 0, 0, 0) >= 0;
     }
 

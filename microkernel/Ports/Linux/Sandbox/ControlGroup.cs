@@ -29,6 +29,30 @@ public static unsafe class ControlGroup
         return result < 0 ? result : 0;
     }
 
+    /// <summary>
+    /// Asks the host to make moving a process between groups cheap (favordynmods: 0.2 ms in place of some 10, at the price of a slightly dearer fork). The host keeps that as long as a hierarchy
+    /// that asked for it exists: this one has no controllers, is attached nowhere, and goes with the descriptor, or -1 on a host that does not know the option.
+    /// </summary>
+    public static nint FavourMoves()
+    {
+        const int SetFlag = 0, SetString = 1, Create = 6;
+        fixed (byte* type = "cgroup"u8)
+        fixed (byte* none = "none"u8)
+        fixed (byte* name = "name"u8)
+        fixed (byte* own = "eyrie"u8)
+        fixed (byte* favour = "favordynmods"u8)
+        {
+            nint context = Host.Call(Sys.Fsopen, (nint)type, 1);
+            if (context < 0) return -1;
+            nint mounted = -1;
+            if (Host.Call(Sys.Fsconfig, context, SetFlag, (nint)none, 0, 0) >= 0 && Host.Call(Sys.Fsconfig, context, SetString, (nint)name, (nint)own, 0) >= 0
+                && Host.Call(Sys.Fsconfig, context, SetFlag, (nint)favour, 0, 0) >= 0 && Host.Call(Sys.Fsconfig, context, Create, 0, 0, 0) >= 0)
+                mounted = Host.Call(Sys.Fsmount, context, 1, 0);
+            Host.Call(Sys.Close, context);
+            return mounted < 0 ? -1 : mounted;
+        }
+    }
+
     /// <summary>Puts the calling process into the group, in every controller.</summary>
     public static nint Enter(ReadOnlySpan<byte> name)
     {
