@@ -19,6 +19,7 @@ public sealed class NodeAgent(NodeOptions options, KernelProcess kernel, HttpCli
 
     private readonly string _bootId = Guid.NewGuid().ToString();
     private readonly ImageStore _images = new(options, client);
+    private readonly DenialLog _denials = new(options.StateDirectory);
     private readonly ServiceEntry _entry = new();
     private readonly Streams _streams = new(options, kernel, client);
     private readonly AddressPool _addresses = new(options);
@@ -152,7 +153,7 @@ public sealed class NodeAgent(NodeOptions options, KernelProcess kernel, HttpCli
     private void Want(DesiredPod desired)
     {
         if (_pods.TryGetValue(desired.Uid, out var worker)) { worker.Update(desired); return; }
-        worker = new PodWorker(desired, options, () => kernel.Service, _images, _addresses.Take(), Report);
+        worker = new PodWorker(desired, options, () => kernel.Service, _images, _addresses.Take(), _denials, Report);
         _pods[desired.Uid] = worker;
         Metrics.Pods.Set(_pods.Count);
         _ = worker.Completion.ContinueWith(ended =>

@@ -25,6 +25,7 @@ public sealed class PodWorker
     private readonly Channel<Action> _signals = Channel.CreateUnbounded<Action>(new UnboundedChannelOptions { SingleReader = true });
     private readonly List<ContainerRecord> _records;
     private readonly PodFiles _files;
+    private readonly DenialLog _denials;
     private readonly DateTimeOffset _started = DateTimeOffset.UtcNow;
     private DesiredPod _desired;
     private JsonObject _pod;
@@ -41,9 +42,9 @@ public sealed class PodWorker
     public string Loopback => _address.Loopback;
     public Task Completion { get; }
 
-    public PodWorker(DesiredPod desired, NodeOptions options, Func<IContainerService> containers, ImageStore images, PodAddress address, Action<NodeMessage> report)
+    public PodWorker(DesiredPod desired, NodeOptions options, Func<IContainerService> containers, ImageStore images, PodAddress address, DenialLog denials, Action<NodeMessage> report)
     {
-        (_desired, _options, _containers, _images, _address, _report) = (desired, options, containers, images, address, report);
+        (_desired, _options, _containers, _images, _address, _denials, _report) = (desired, options, containers, images, address, denials, report);
         _pod = JsonNode.Parse(desired.PodJson)!.AsObject();
         _files = new PodFiles(options, desired.Uid, address);
         _records = [.. Specs("initContainers").Select(spec => Record(spec, true)), .. Specs("containers").Select(spec => Record(spec, false))];
@@ -128,7 +129,9 @@ public sealed class PodWorker
     public void Denied(CapabilityDenied denied) => Signal(() =>
     {
         if (_records.FirstOrDefault(record => record.Id == denied.ContainerId) is not { } record) return;
-        var remedy = Remedy.For(denied.MissingEntry, Namespace).Replace("\n", "\n  ", StringComparison.Ordinal);
+        var lines = Remedy.For(denied.MissingEntry, Namespace);
+        var remedy = lines.Replace("\n", "\n  ", StringComparison.Ordinal);
+        _denials.Write(new DenialRecord(DateTimeOffset.UtcNow, _options.Name, Namespace, Name, record.Name, denied.Operation, denied.Target, denied.MissingEntry, denied.Count, lines));
         Event("Warning", "PermissionDenied", $"container {record.Name} tried to {denied.Operation} {denied.Target}; missing grant: {denied.MissingEntry}. To allow it, add to the container:\n  {remedy}", denied.Count, record.Name);
     });
 

@@ -118,4 +118,14 @@ public sealed class PermissionsTests(HelloCluster cluster) : IClassFixture<Hello
         Assert.True(code == 0, output);
         Assert.Matches(@"[5-9]\d* containers hold exactly what was compiled", output);
     }
+
+    [Fact]
+    public async Task A_denial_stands_in_the_audit_record_of_its_node_with_the_lines_that_would_grant_it()
+    {
+        string Record() => string.Concat(Directory.EnumerateFiles(cluster.State, "denials.jsonl", SearchOption.AllDirectories).Select(File.ReadAllText));
+        await Shell.UntilAsync(() => Task.FromResult((0, Record())), text => text.Contains("uninvited", StringComparison.Ordinal), "a line about the uninvited");
+        var denial = System.Text.Json.Nodes.JsonNode.Parse(Record().Split('\n').First(line => line.Contains("uninvited", StringComparison.Ordinal)))!;
+        Assert.Equal(("default", "uninvited", "connect", "connect tcp service default/hello 80", "permissions:\n  connect:\n  - service: hello\n    port: 80"),
+            (denial["namespace"]!.ToString(), denial["container"]!.ToString(), denial["operation"]!.ToString(), denial["missingGrant"]!.ToString(), denial["remedy"]!.ToString()));
+    }
 }
