@@ -51,7 +51,7 @@ public static class Permissions
     {
         if (File.Exists(target))
         {
-            var found = ManifestReader.Read(await File.ReadAllTextAsync(target), target).Select(document => PodTemplates.Of(document.Content) is { } at ? new PermissionTarget(at.Pod, at.Path, document) : null).OfType<PermissionTarget>().ToList();
+            var found = ManifestReader.Read(await File.ReadAllTextAsync(target), target).Select(document => DescribedPod.Of(document.Content) is { } at ? new PermissionTarget(at.Pod, at.Path, document) : null).OfType<PermissionTarget>().ToList();
             return found.Count > 0 ? found : throw new Failure($"{target}: there is no pod and no workload in it");
         }
         var parts = target.Split('/');
@@ -59,7 +59,7 @@ public static class Permissions
         var resources = await Resources.DiscoverAsync(Needed(cluster));
         var type = resources.Named(parts.Length == 2 ? parts[0] : "pods");
         var stored = await cluster!.GetAsync($"{type.Collection(home)}/{parts[^1]}") ?? throw new Failure($"there is no {target} in namespace {home}");
-        return PodTemplates.Of(stored) is { } pod ? [new PermissionTarget(pod.Path.Length == 0 ? stored : pod.Pod, pod.Path, null)] : throw new Failure($"{target} has no pods");
+        return DescribedPod.Of(stored) is { } pod ? [new PermissionTarget(pod.Path.Length == 0 ? stored : pod.Pod, pod.Path, null)] : throw new Failure($"{target} has no pods");
     }
 
     /// <summary>The cluster around a pod; without a cluster nothing is.</summary>

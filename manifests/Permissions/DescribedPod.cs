@@ -3,7 +3,7 @@ using System.Text.Json.Nodes;
 namespace Eyrie.Manifests.Permissions;
 
 /// <summary>The pod that a document describes: itself, or a workload's template. Pure.</summary>
-public static class PodTemplates
+public static class DescribedPod
 {
     private static readonly Dictionary<string, string> Paths = new()
     {
