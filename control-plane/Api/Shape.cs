@@ -1,4 +1,5 @@
 using System.Text.Json.Nodes;
+using Eyrie.ControlPlane.Api.Printing;
 using Eyrie.ControlPlane.Resources;
 
 namespace Eyrie.ControlPlane.Api;
