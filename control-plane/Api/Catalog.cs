@@ -21,8 +21,9 @@ public sealed class Catalog
 
     private static State Make(IReadOnlyCollection<(ResourceKind Kind, Schema? Schema)> custom)
     {
-        var kinds = Resources.Kinds.Served.Concat(custom.Select(pair => pair.Kind)).ToList();
-        var schemas = Resources.Kinds.Served.ToDictionary(kind => kind, ModelSchemas.Of);
+        var standard = Resources.Kinds.Served.Concat(Resources.Kinds.Reviews).ToList();
+        var kinds = standard.Concat(custom.Select(pair => pair.Kind)).ToList();
+        var schemas = standard.ToDictionary(kind => kind, ModelSchemas.Of);
         foreach (var (kind, schema) in custom) schemas[kind] = schema;
         return new State(kinds, schemas);
     }

@@ -76,6 +76,9 @@ public static class Kinds
     /// <summary>What the API server answers to now.</summary>
     public static readonly IReadOnlyList<ResourceKind> Served = [.. All.Where(kind => kind.Stored && kind != EventOfGroup)];
 
+    /// <summary>Answered and never stored.</summary>
+    public static readonly IReadOnlyList<ResourceKind> Reviews = [SelfSubjectReview, SubjectAccessReview, SelfSubjectAccessReview, SelfSubjectRulesReview, LocalSubjectAccessReview];
+
     private static ResourceKind Namespaced(string group, string kind, params string[] shortNames) => Make(group, kind, true, shortNames);
 
     private static ResourceKind Cluster(string group, string kind, params string[] shortNames) => Make(group, kind, false, shortNames);

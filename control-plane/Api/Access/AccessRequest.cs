@@ -1,0 +1,17 @@
+namespace Eyrie.ControlPlane.Api.Access;
+
+/// <summary>Who a request comes from.</summary>
+public sealed record Subject(string Name, IReadOnlyList<string> Groups)
+{
+    /// <summary>Members may do everything; no rule is looked at.</summary>
+    public const string Masters = "system:masters";
+
+    /// <summary>Whoever holds the cluster's administrator token.</summary>
+    public static readonly Subject Administrator = new("admin", [Masters, "system:authenticated"]);
+}
+
+/// <summary>What somebody wants to do. Fields are empty where they do not apply; <paramref name="Path"/> is a path that is no resource.</summary>
+public sealed record AccessRequest(string Verb, string Group, string Resource, string Subresource, string Name, string Namespace, string Path);
+
+/// <summary>What was decided, with the binding that allowed it.</summary>
+public sealed record AccessDecision(bool Allowed, string Reason);

@@ -1,0 +1,70 @@
+using System.Text.Json.Nodes;
+using Eyrie.ControlPlane.Api.Access;
+using Eyrie.ControlPlane.Resources;
+
+namespace Eyrie.ControlPlane.Api.Verbs;
+
+/// <summary>Questions about access, asked by creating an object that is answered and not kept: <c>kubectl auth can-i</c> and <c>whoami</c>.</summary>
+public sealed class Reviews(IObjects objects)
+{
+    public async Task AnswerAsync(Call call)
+    {
+        var review = await call.BodyAsync();
+        (review["kind"], review["apiVersion"]) = (call.Kind.Kind, call.Kind.ApiVersion);
+        var caller = Subject.Administrator;
+        var spec = review["spec"] as JsonObject ?? [];
+        review["status"] = call.Kind.Kind switch
+        {
+            "SelfSubjectReview" => new JsonObject { ["userInfo"] = Info(caller) },
+            "SelfSubjectAccessReview" => await DecidedAsync(call, spec, caller),
+            "SubjectAccessReview" or "LocalSubjectAccessReview" => await DecidedAsync(call, spec, Named(call, spec)),
+            "SelfSubjectRulesReview" => await RulesAsync(call, spec, caller),
+            _ => throw StatusException.NotServed(),
+        };
+        review.Metadata();
+        await call.AnswerAsync(review, 201);
+    }
+
+    private static JsonObject Info(Subject subject) => new() { ["username"] = subject.Name, ["groups"] = List(subject.Groups) };
+
+    private static Subject Named(Call call, JsonObject spec)
+    {
+        var groups = (spec["groups"] as JsonArray ?? []).Select(group => group?.ToString() ?? "").ToList();
+        if (string.IsNullOrEmpty(spec.Text("user")) && groups.Count == 0) throw StatusException.Invalid(call.Kind.Kind, "", [new FieldError("spec.user", "Invalid value: \"\": at least one of user or group must be specified")]);
+        return new Subject(spec.Text("user") ?? "", groups);
+    }
+
+    private async Task<JsonObject> DecidedAsync(Call call, JsonObject spec, Subject subject)
+    {
+        var (resource, path) = (spec["resourceAttributes"] as JsonObject, spec["nonResourceAttributes"] as JsonObject);
+        if (resource is null == path is null)
+            throw StatusException.Invalid(call.Kind.Kind, "", [new FieldError("spec.resourceAttributes", "Invalid value: exactly one of nonResourceAttributes or resourceAttributes must be specified")]);
+        var of = resource ?? path!;
+        string Word(string name) => of.Text(name) ?? "";
+        var decision = AccessRules.Decide(subject, new AccessRequest(Word("verb"), Word("group"), Word("resource"), Word("subresource"), Word("name"), call.Request.Namespace ?? Word("namespace"), Word("path")), await ObjectsAsync(call));
+        var status = new JsonObject { ["allowed"] = decision.Allowed };
+        if (decision.Reason.Length > 0) status["reason"] = decision.Reason;
+        return status;
+    }
+
+    private async Task<JsonObject> RulesAsync(Call call, JsonObject spec, Subject subject)
+    {
+        bool all = subject.Groups.Contains(Subject.Masters);
+        var rules = all ? [] : AccessRules.RulesOf(subject, spec.Text("namespace") ?? "", await ObjectsAsync(call)).ToList();
+        JsonArray Star() => new("*");
+        return new JsonObject
+        {
+            ["resourceRules"] = all ? new JsonArray(new JsonObject { ["verbs"] = Star(), ["apiGroups"] = Star(), ["resources"] = Star() }) : new JsonArray([.. rules.Where(rule => rule["resources"] is not null).Select(rule => rule.DeepClone())]),
+            ["nonResourceRules"] = all ? new JsonArray(new JsonObject { ["verbs"] = Star(), ["nonResourceURLs"] = Star() }) : new JsonArray([.. rules.Where(rule => rule["nonResourceURLs"] is not null).Select(rule => rule.DeepClone())]),
+            ["incomplete"] = false,
+        };
+    }
+
+    private async Task<AccessObjects> ObjectsAsync(Call call)
+    {
+        async Task<IReadOnlyList<JsonObject>> Of(ResourceKind kind) => (await objects.ListAsync(kind, null, call.Ends)).Items;
+        return new AccessObjects(await Of(Kinds.Role), await Of(Kinds.ClusterRole), await Of(Kinds.RoleBinding), await Of(Kinds.ClusterRoleBinding));
+    }
+
+    private static JsonArray List(IEnumerable<string> words) => new([.. words.Select(word => (JsonNode)word)]);
+}
