@@ -1,3 +1,4 @@
+using Eyrie.ControlPlane.Api.Access;
 using Eyrie.ControlPlane.Api.Verbs;
 using Eyrie.ControlPlane.Controllers;
 using Eyrie.ControlPlane.Resources;
@@ -7,7 +8,7 @@ using Microsoft.AspNetCore.Http;
 namespace Eyrie.ControlPlane.Api;
 
 /// <summary>One request to a resource: path and method to a verb, and every failure to a Status.</summary>
-public sealed class ResourceEndpoint(Catalog catalog, Reads reads, Watches watches, Writes writes, Deletes deletes, Scales scales, PodLogs logs, PodStreams streams, Bindings bindings, Reviews reviews)
+public sealed class ResourceEndpoint(Catalog catalog, Reads reads, Watches watches, Writes writes, Deletes deletes, Scales scales, PodLogs logs, PodStreams streams, Bindings bindings, Reviews reviews, Authorizer access)
 {
     /// <summary>How long a request may take that is neither a watch nor a stream.</summary>
     private static readonly TimeSpan Deadline = TimeSpan.FromSeconds(60);
@@ -19,7 +20,9 @@ public sealed class ResourceEndpoint(Catalog catalog, Reads reads, Watches watch
         try
         {
             var request = ApiRequest.Parse(catalog, context.Request.Path) ?? throw StatusException.NotServed();
-            await VerbAsync(new Call(context, request, deadline.Token));
+            var call = new Call(context, request, deadline.Token);
+            await access.CheckAsync(call);
+            await VerbAsync(call);
         }
         catch (OperationCanceledException) when (context.RequestAborted.IsCancellationRequested)
         {

@@ -2,6 +2,7 @@ using System.Net.Http.Headers;
 using System.Security.Cryptography;
 using System.Text;
 using Eyrie.ControlPlane.Api;
+using Eyrie.ControlPlane.Api.Access;
 using Eyrie.ControlPlane.Dashboard;
 
 namespace Eyrie.ControlPlane.Host;
@@ -9,12 +10,20 @@ namespace Eyrie.ControlPlane.Host;
 /// <summary>Bearer tokens: the administrator's for everything, the nodes' for their session and for reading images. Health is open; the dashboard has sessions of its own.</summary>
 public static class Authentication
 {
+    private static readonly string[] Roles = ["/api", "/apis", "/openapi", "/version", "/livez", "/readyz", "/healthz"];
+
     public static async Task CheckAsync(HttpContext context, Keys keys, RequestDelegate next)
     {
         var path = context.Request.Path;
         if (path == "/livez" || path == "/readyz" || path == "/healthz" || path == "/version" || DashboardSession.IsDashboard(path) || Holds(context, keys.AdminToken)
             || (Holds(context, keys.NodeToken) && (path.StartsWithSegments("/eyrie.node.v1.NodeSessions") || (path.StartsWithSegments("/v2") && (HttpMethods.IsGet(context.Request.Method) || HttpMethods.IsHead(context.Request.Method))))))
         {
+            // What is no part of the API knows no roles: it is the token holder's own.
+            if (Authorizer.Impersonates(context.Request) && (!Roles.Any(part => path.StartsWithSegments(part)) || path.StartsWithSegments("/apis/eyrie.dev")))
+            {
+                await ResourceEndpoint.RefuseAsync(context, new StatusException(403, "Forbidden", $"{path} can not be used on behalf of somebody else"));
+                return;
+            }
             await next(context);
             return;
         }

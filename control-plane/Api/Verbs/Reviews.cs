@@ -5,13 +5,13 @@ using Eyrie.ControlPlane.Resources;
 namespace Eyrie.ControlPlane.Api.Verbs;
 
 /// <summary>Questions about access, asked by creating an object that is answered and not kept: <c>kubectl auth can-i</c> and <c>whoami</c>.</summary>
-public sealed class Reviews(IObjects objects)
+public sealed class Reviews(Authorizer access)
 {
     public async Task AnswerAsync(Call call)
     {
         var review = await call.BodyAsync();
         (review["kind"], review["apiVersion"]) = (call.Kind.Kind, call.Kind.ApiVersion);
-        var caller = Subject.Administrator;
+        var caller = Authorizer.Of(call.Http.Request);
         var spec = review["spec"] as JsonObject ?? [];
         review["status"] = call.Kind.Kind switch
         {
@@ -41,7 +41,7 @@ public sealed class Reviews(IObjects objects)
             throw StatusException.Invalid(call.Kind.Kind, "", [new FieldError("spec.resourceAttributes", "Invalid value: exactly one of nonResourceAttributes or resourceAttributes must be specified")]);
         var of = resource ?? path!;
         string Word(string name) => of.Text(name) ?? "";
-        var decision = AccessRules.Decide(subject, new AccessRequest(Word("verb"), Word("group"), Word("resource"), Word("subresource"), Word("name"), call.Request.Namespace ?? Word("namespace"), Word("path")), await ObjectsAsync(call));
+        var decision = AccessRules.Decide(subject, new AccessRequest(Word("verb"), Word("group"), Word("resource"), Word("subresource"), Word("name"), call.Request.Namespace ?? Word("namespace"), Word("path")), await access.ObjectsAsync(call.Ends));
         var status = new JsonObject { ["allowed"] = decision.Allowed };
         if (decision.Reason.Length > 0) status["reason"] = decision.Reason;
         return status;
@@ -50,7 +50,7 @@ public sealed class Reviews(IObjects objects)
     private async Task<JsonObject> RulesAsync(Call call, JsonObject spec, Subject subject)
     {
         bool all = subject.Groups.Contains(Subject.Masters);
-        var rules = all ? [] : AccessRules.RulesOf(subject, spec.Text("namespace") ?? "", await ObjectsAsync(call)).ToList();
+        var rules = all ? [] : AccessRules.RulesOf(subject, spec.Text("namespace") ?? "", await access.ObjectsAsync(call.Ends)).ToList();
         JsonArray Star() => new("*");
         return new JsonObject
         {
@@ -58,12 +58,6 @@ public sealed class Reviews(IObjects objects)
             ["nonResourceRules"] = all ? new JsonArray(new JsonObject { ["verbs"] = Star(), ["nonResourceURLs"] = Star() }) : new JsonArray([.. rules.Where(rule => rule["nonResourceURLs"] is not null).Select(rule => rule.DeepClone())]),
             ["incomplete"] = false,
         };
-    }
-
-    private async Task<AccessObjects> ObjectsAsync(Call call)
-    {
-        async Task<IReadOnlyList<JsonObject>> Of(ResourceKind kind) => (await objects.ListAsync(kind, null, call.Ends)).Items;
-        return new AccessObjects(await Of(Kinds.Role), await Of(Kinds.ClusterRole), await Of(Kinds.RoleBinding), await Of(Kinds.ClusterRoleBinding));
     }
 
     private static JsonArray List(IEnumerable<string> words) => new([.. words.Select(word => (JsonNode)word)]);
