@@ -6,11 +6,24 @@ namespace Eyrie.ControlPlane.Api;
 /// <summary>Label and field selectors of list, watch and deletecollection.</summary>
 public static class Selectors
 {
-    public static Func<JsonObject, bool> Parse(string? labels, string? fields)
+    /// <summary>Fields that may be asked for beside name and namespace, as Kubernetes has them. What an object lacks is the empty text.</summary>
+    private static readonly Dictionary<ResourceKind, string[]> Known = new()
+    {
+        [Kinds.Pod] = ["spec.nodeName", "spec.restartPolicy", "spec.schedulerName", "spec.serviceAccountName", "spec.hostNetwork", "status.phase", "status.podIP", "status.podIPs", "status.nominatedNodeName"],
+        [Kinds.Event] =
+        [
+            "involvedObject.kind", "involvedObject.namespace", "involvedObject.name", "involvedObject.uid", "involvedObject.apiVersion", "involvedObject.resourceVersion", "involvedObject.fieldPath", "reason", "reportingComponent", "source", "type",
+        ],
+        [Kinds.Node] = ["spec.unschedulable"], [Kinds.Secret] = ["type"], [Kinds.Namespace] = ["status.phase"], [Kinds.ReplicaSet] = ["status.replicas"], [Kinds.ReplicationController] = ["status.replicas"],
+        [Kinds.Job] = ["status.successful"], [Kinds.CertificateSigningRequest] = ["spec.signerName"], [Kinds.Service] = ["spec.clusterIP", "spec.type"],
+    };
+
+    /// <exception cref="StatusException">400: malformed, or a field that this kind can not be selected by.</exception>
+    public static Func<JsonObject, bool> Parse(string? labels, string? fields, ResourceKind? kind = null)
     {
         var tests = new List<Func<JsonObject, bool>>();
         foreach (var term in Split(labels)) tests.Add(Label(term));
-        foreach (var term in Split(fields)) tests.Add(Field(term));
+        foreach (var term in Split(fields)) tests.Add(Field(term, kind));
         return document => tests.All(test => test(document));
     }
 
@@ -80,10 +93,12 @@ public static class Selectors
 
     private static string Value(string value, string term) => Validation.IsLabelValue(value) ? value : throw StatusException.BadRequest($"invalid label selector: \"{term}\": \"{value}\" is not a label's value");
 
-    private static Func<JsonObject, bool> Field(string term)
+    private static Func<JsonObject, bool> Field(string term, ResourceKind? kind)
     {
         var (path, not, expected) = Equality(term);
         if (expected is null) throw StatusException.BadRequest($"invalid field selector: \"{term}\" has no =, == or !=");
+        if (kind is not null && path is not ("metadata.name" or "metadata.namespace") && !Known.GetValueOrDefault(kind, []).Contains(path))
+            throw StatusException.BadRequest($"field label not supported: {path}");
         return document =>
         {
             JsonNode? node = document;

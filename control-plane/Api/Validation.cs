@@ -31,7 +31,6 @@ public static partial class Validation
     {
         var spec = (JsonObject)(pod["spec"]?.DeepClone() ?? new JsonObject());
         spec.Remove("tolerations");
-        spec.Remove("nodeName");
         foreach (var container in Items(spec["containers"]).Concat(Items(spec["initContainers"]))) { container.Remove("image"); container.Remove("permissions"); }
         return spec;
     }

@@ -83,6 +83,9 @@ public sealed class NodeSessionsActor : ReceiveActor, IWithTimers
 
     private void OnFeed(FeedBatch batch)
     {
+        if (batch.Kind == Kinds.Node)
+            foreach (var change in batch.Changes.Where(change => change.Type == ChangeType.Deleted))
+                if (_sessions.TryGetValue(change.Name.Name, out var connected)) Run("registering " + change.Name.Name, RegisterAsync(connected.Hello)); // it is there all the same
         if (batch.Changes.Count == 0) return;
         if (batch.Kind == Kinds.ConfigMap || batch.Kind == Kinds.Secret) Referenced(batch);
         if (!Known.Contains(batch.Kind)) return;

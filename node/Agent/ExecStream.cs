@@ -11,7 +11,7 @@ public static class ExecStream
     private const uint Output = 1, Error = 2;
     private const byte EndOfTransmission = 4;
 
-    /// <summary>How long output is still taken after the program has ended: a child it left behind may hold it open for ever.</summary>
+    /// <summary>How long output is waited for after the program has ended: a child it left behind may hold it open for ever. A slow reader is waited for without end.</summary>
     private static readonly TimeSpan Drain = TimeSpan.FromSeconds(1);
 
     public static async Task ServeAsync(IContainerService containers, StreamRequest request, PodWorker pod, IAsyncStreamReader<StreamFrame> incoming, FrameWriter frames, CancellationToken cancellationToken)
@@ -36,26 +36,16 @@ public static class ExecStream
         await using var execution = started;
         using var over = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
         var feeding = FeedAsync(incoming, execution, exec.Tty, cancellationToken);
-        var output = Task.WhenAll(CopyAsync(frames, execution.Output, Output, over.Token), execution.Error is { } error ? CopyAsync(frames, error, Error, over.Token) : Task.CompletedTask);
+        var output = new OutputCopy(frames, over.Token);
+        output.Begin(execution.Output, Output);
+        if (execution.Error is { } error) output.Begin(error, Error);
         if (await Task.WhenAny(execution.Exit, feeding) == feeding) return; // the asker has gone: disposing the execution kills what still runs
         int code = await execution.Exit;
-        await Task.WhenAny(output, Task.Delay(Drain, cancellationToken));
+        await output.DrainAsync(Drain, feeding);
         await over.CancelAsync();
         await frames.WriteAsync(new StreamFrame { Result = new StreamResult { ExitCode = code } });
         await frames.CompleteAsync();
         await Task.WhenAny(feeding, Task.Delay(Streams.Goodbye, cancellationToken));
-    }
-
-    private static async Task CopyAsync(FrameWriter frames, Stream from, uint channel, CancellationToken cancellationToken)
-    {
-        try
-        {
-            await frames.CopyAsync(from, channel, cancellationToken);
-        }
-        catch (Exception exception) when (exception is OperationCanceledException or IOException or ObjectDisposedException or RpcException or InvalidOperationException)
-        {
-            // A child of the program still held it open when its time was over; or the asker has gone.
-        }
     }
 
     /// <summary>Input and sizes of the terminal, until the asker has gone.</summary>

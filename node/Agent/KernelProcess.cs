@@ -38,7 +38,7 @@ public sealed class KernelProcess : IAsyncDisposable
     private async Task StartAsync(CancellationToken cancellationToken)
     {
         var start = new ProcessStartInfo(Path.Combine(_options.Microkernel, "eyrie-kernel")) { RedirectStandardOutput = true };
-        foreach (var argument in new[] { "--root", _options.StateDirectory, "--socket", _socket, "--servers", _options.Microkernel, "--cgroup", _name }) start.ArgumentList.Add(argument);
+        foreach (var argument in new[] { "--root", _options.StateDirectory, "--socket", _socket, "--servers", _options.Microkernel, "--cgroup", _name, "--owner", Environment.ProcessId.ToString(CultureInfo.InvariantCulture) }) start.ArgumentList.Add(argument);
         _process = Process.Start(start)!;
         using var deadline = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
         deadline.CancelAfter(StartDeadline);

@@ -32,6 +32,11 @@ public sealed class Streams(NodeOptions options, KernelProcess kernel, HttpClien
         {
             // Whoever asked has gone. What was started has ended with ServeAsync.
         }
+        catch (Exception exception)
+        {
+            Console.Error.WriteLine($"eyrie-node: a stream to pod {pod?.Name} failed: {exception}");
+            throw;
+        }
         await ends.CancelAsync();
     }
 

@@ -43,6 +43,14 @@ public sealed class StreamTests(HelloCluster cluster) : IClassFixture<HelloClust
 
     [Theory]
     [MemberData(nameof(Programs))]
+    public async Task A_reader_that_takes_its_time_still_gets_everything(string kubectl)
+    {
+        foreach (var size in new[] { 300_000, 3_000_000 })
+            Assert.Equal($"{size}\n", (await RunAsync(kubectl, $"exec deploy/hello -- busybox head -c {size} /dev/zero | (sleep 3; wc -c)")).Output);
+    }
+
+    [Theory]
+    [MemberData(nameof(Programs))]
     public async Task Exec_with_a_terminal_has_its_size_and_its_exit_code(string kubectl)
     {
         var inside = $"stty cols 91 rows 17; exec {kubectl} exec -it deploy/hello -- sh -c \"sleep 0.3; stty size; exit 5\"";

@@ -61,6 +61,19 @@ public sealed class ExecutionTests : IAsyncLifetime
     }
 
     [Fact]
+    public async Task Descriptors_stay_with_their_request_between_others_that_bring_none()
+    {
+        const int Rounds = 200;
+        var container = await RunningAsync();
+        var listing = Task.Run(async () => { for (int round = 0; round < 20 * Rounds; round++) await _kernel.Service.ListAsync(None); });
+        var executing = Enumerable.Range(0, 4).Select(_ => Task.Run(async () =>
+        {
+            for (int round = 0; round < Rounds / 4; round++) Assert.Equal((0, "here\n", ""), await RunAsync(container, "echo here"));
+        }));
+        await Task.WhenAll([listing, .. executing]).WaitAsync(TimeSpan.FromSeconds(60));
+    }
+
+    [Fact]
     public async Task With_a_terminal_it_sees_one_of_the_size_it_is_told()
     {
         await using var execution = await ExecAsync(await RunningAsync(), "test -t 0 && test -t 1 && read line && stty size", input: true, terminal: true);

@@ -5,6 +5,21 @@ namespace Eyrie.Servers.Tests;
 public sealed class KernelDeathTests
 {
     [Fact]
+    public async Task A_kernel_ends_with_the_process_that_owns_it_and_takes_everything_along()
+    {
+        using var owner = Process.Start("sleep", "1000");
+        await using var kernel = await RunningKernel.StartAsync(owner: owner.Id);
+        var spec = kernel.Script("sleep 1000");
+        await kernel.Service.CreateAsync(spec, CancellationToken.None);
+        await kernel.Service.StartAsync(spec.Id, CancellationToken.None);
+        var container = (await kernel.Service.ListAsync(CancellationToken.None)).Single(status => status.Id == spec.Id).ProcessId;
+        owner.Kill();
+        Assert.Equal(0, await kernel.EndedAsync(TimeSpan.FromSeconds(10)));
+        Assert.False(Directory.Exists($"/proc/{container}"));
+        Assert.False(Directory.Exists($"/sys/fs/cgroup/pids/{kernel.Group}"));
+    }
+
+    [Fact]
     public async Task Nothing_outlives_a_kernel_that_is_killed()
     {
         var kernel = await RunningKernel.StartAsync();

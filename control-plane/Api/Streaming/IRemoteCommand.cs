@@ -9,6 +9,9 @@ public interface IRemoteCommand : IAsyncDisposable
     /// <summary>Input (channel 0) and sizes of the terminal, as the node takes them. Ends when the client has gone.</summary>
     IAsyncEnumerable<StreamFrame> ReadAllAsync(CancellationToken cancellationToken);
 
+    /// <summary>Where messages for a person go: stderr, or the terminal.</summary>
+    uint ErrorChannel { get; }
+
     /// <param name="channel">1: stdout, 2: stderr. Dropped when the client did not ask for it.</param>
     /// <param name="data">Any length.</param>
     /// <param name="cancellationToken">Ends the attempt.</param>

@@ -9,8 +9,8 @@ namespace Eyrie.ControlPlane.Api.Streaming;
 /// <summary>Between a client and a node, until one of them ends it.</summary>
 public static class Relays
 {
-    /// <summary>How long a client may take to leave once it was told how its command ended. Cutting it off earlier could take the last of what it was sent away.</summary>
-    private static readonly TimeSpan Goodbye = TimeSpan.FromSeconds(2);
+    /// <summary>How long a client may take to read the last of what it was sent and to leave. It leaves by itself when it has; cut off earlier it would lose the rest.</summary>
+    private static readonly TimeSpan Goodbye = TimeSpan.FromMinutes(10);
 
     public static async Task CommandAsync(INodeStream node, IRemoteCommand client, CancellationToken cancellationToken)
     {
@@ -24,7 +24,7 @@ public static class Relays
                 if (!frame.Data.IsEmpty) await client.WriteAsync(frame.Channel, frame.Data.Memory, over.Token);
                 if ((result = frame.Result) is not null) break;
             }
-            if (result is { ExitCode: > 0, Error.Length: > 0 }) await client.WriteAsync(2, ByteString.CopyFromUtf8(result.Error + "\n").Memory, over.Token);
+            if (result is { ExitCode: > 0, Error.Length: > 0 }) await client.WriteAsync(client.ErrorChannel, ByteString.CopyFromUtf8(result.Error + "\n").Memory, over.Token);
             await client.EndAsync(result is null ? CommandStatus.Failed("the node ended the stream") : CommandStatus.Of(result), over.Token);
         }
         catch (NodeUnreachableException exception)

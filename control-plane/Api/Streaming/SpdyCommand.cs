@@ -80,6 +80,8 @@ public sealed class SpdyCommand : IRemoteCommand
             if (frames.TryWrite(frame)) return;
     }
 
+    public uint ErrorChannel => _streams.ContainsKey("stderr") ? 2u : 1u;
+
     public Task WriteAsync(uint channel, ReadOnlyMemory<byte> data, CancellationToken cancellationToken) =>
         _streams.TryGetValue(channel == 2 ? "stderr" : "stdout", out var stream) ? stream.WriteAsync(data, cancellationToken) : Task.CompletedTask;
 

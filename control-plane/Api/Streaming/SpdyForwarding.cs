@@ -26,8 +26,14 @@ public sealed class SpdyForwarding : IForwardingClient
         {
             var (id, type) = (stream.Headers.GetValueOrDefault("requestid", ""), stream.Headers.GetValueOrDefault("streamtype", ""));
             if (!halves.Remove(id, out var other)) halves[id] = stream;
-            else if (int.TryParse(stream.Headers.GetValueOrDefault("port"), NumberStyles.None, CultureInfo.InvariantCulture, out int port))
-                yield return type == "data" ? new Connection(port, stream, other) : new Connection(port, other, stream);
+            else
+            {
+                var text = stream.Headers.GetValueOrDefault("port", "");
+                int port = int.TryParse(text, NumberStyles.None, CultureInfo.InvariantCulture, out int number) && number is > 0 and < 65536 ? number : 0;
+                var connection = type == "data" ? new Connection(port, stream, other) : new Connection(port, other, stream);
+                if (port > 0) yield return connection;
+                else await connection.EndAsync($"\"{text}\" is not a port: it must be from 1 to 65535", cancellationToken);
+            }
         }
     }
 

@@ -52,6 +52,8 @@ public sealed class WebSocketCommand(WebSocket socket, CommandOptions options) :
         }
     }
 
+    public uint ErrorChannel => options.Tty ? 1u : Stderr;
+
     public Task WriteAsync(uint channel, ReadOnlyMemory<byte> data, CancellationToken cancellationToken) =>
         data.IsEmpty || !(channel == Stderr ? options.Stderr : options.Stdout) ? Task.CompletedTask : SendAsync((byte)channel, data, cancellationToken);
 

@@ -20,6 +20,7 @@ public sealed class PodLogs(Reads reads, INodeGateway nodes)
         var options = new LogOptions(PodContainers.Choose(pod, query["container"]), query["follow"] == "true", query["previous"] == "true", Number("tailLines"), query["timestamps"] == "true", since, Number("limitBytes"));
         var node = PodContainers.NodeOf(pod);
         if (PodContainers.Waiting(pod, options.Container!) is { } reason) throw StatusException.BadRequest($"container \"{options.Container}\" in pod \"{call.Name.Name}\" is waiting to start: {reason}");
+        if (options.Previous && !PodContainers.RanBefore(pod, options.Container!)) throw StatusException.BadRequest($"previous terminated container \"{options.Container}\" in pod \"{call.Name.Name}\" not found");
         call.Http.Response.ContentType = "text/plain";
         await foreach (var chunk in nodes.LogsAsync(node, pod.Metadata().Text("uid")!, options, call.Http.RequestAborted))
         {
@@ -49,9 +50,15 @@ public static class PodContainers
     /// <summary>Why a container has not run yet; null when it has, or its state is not known.</summary>
     public static string? Waiting(JsonObject pod, string container)
     {
-        var status = new[] { "containerStatuses", "initContainerStatuses", "ephemeralContainerStatuses" }.SelectMany(list => (pod["status"]?[list] as JsonArray ?? []).OfType<JsonObject>()).FirstOrDefault(status => status.Text("name") == container);
+        var status = Status(pod, container);
         return status?["lastState"]?["terminated"] is null && status?["state"]?["waiting"] is JsonObject waiting ? waiting.Text("reason") ?? "ContainerCreating" : null;
     }
+
+    /// <summary>Whether there was a run before the newest one.</summary>
+    public static bool RanBefore(JsonObject pod, string container) => Status(pod, container)?["lastState"]?["terminated"] is not null;
+
+    private static JsonObject? Status(JsonObject pod, string container) =>
+        new[] { "containerStatuses", "initContainerStatuses", "ephemeralContainerStatuses" }.SelectMany(list => (pod["status"]?[list] as JsonArray ?? []).OfType<JsonObject>()).FirstOrDefault(status => status.Text("name") == container);
 
     private static IEnumerable<string> Names(JsonObject pod, string list) => (pod["spec"]?[list] as JsonArray ?? []).OfType<JsonObject>().Select(container => container.Text("name") ?? "");
 }

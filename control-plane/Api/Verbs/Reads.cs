@@ -68,7 +68,7 @@ public sealed class Reads(IObjects objects)
     /// <summary>Whether an object is one of those that the request is about.</summary>
     public static Func<JsonObject, bool> Selection(Call call)
     {
-        var matches = Selectors.Parse(call.Query["labelSelector"], call.Query["fieldSelector"]);
+        var matches = Selectors.Parse(call.Query["labelSelector"], call.Query["fieldSelector"], call.Kind);
         var (space, name) = (call.Request.Namespace, call.Request.Name);
         return document => (space is null || document.Metadata().Text("namespace") == space) && (name is null || document.Metadata().Text("name") == name) && matches(document);
     }

@@ -13,14 +13,14 @@ public static unsafe class Boot
     /// <summary>Memory of the root factory: what all containers of a node may be given together.</summary>
     private const long RootQuota = 1L << 50, RootProcesses = 1L << 20;
 
-    private static ReadOnlySpan<byte> Usage => "usage: eyrie-kernel --root DIR --socket PATH --servers DIR --cgroup NAME [--task PROGRAM:ARGUMENT]...\n"u8;
+    private static ReadOnlySpan<byte> Usage => "usage: eyrie-kernel --root DIR --socket PATH --servers DIR --cgroup NAME [--owner PROCESS] [--task PROGRAM:ARGUMENT]...\n"u8;
     private static ReadOnlySpan<short> MettEagleCalls => [0, 1, 3, 7, 9, 11, 15, 17, 20, 39, 44, 47, 60, 72, 202, 228, 231, 232, 233, 291, 288, 293, 322];
     private static ReadOnlySpan<short> NetworkCalls => [0, 1, 3, 7, 9, 11, 15, 39, 41, 42, 48, 49, 50, 51, 52, 54, 55, 56, 60, 72, 202, 228, 231, 322];
 
     [RuntimeExport("eyrie_main")]
     private static int Main(nint* stack)
     {
-        byte* root = null, socket = null, servers = null;
+        byte* root = null, socket = null, servers = null, owner = null;
         byte** arguments = (byte**)(stack + 1);
         for (int i = 1; i + 1 < stack[0]; i += 2)
         {
@@ -29,6 +29,7 @@ public static unsafe class Boot
             else if (name.SequenceEqual("--socket"u8)) socket = arguments[i + 1];
             else if (name.SequenceEqual("--servers"u8)) servers = arguments[i + 1];
             else if (name.SequenceEqual("--cgroup"u8)) Node.GroupPrefix = arguments[i + 1];
+            else if (name.SequenceEqual("--owner"u8)) owner = arguments[i + 1];
             else if (!name.SequenceEqual("--task"u8) || !FurtherTasks.Name(arguments[i + 1])) return Fail(Usage);
         }
         if (root == null || socket == null || servers == null || Node.GroupPrefix == null)
@@ -38,6 +39,7 @@ public static unsafe class Boot
         Node.Root = (int)directory;
         Node.RootPath = root;
         if (!Prepare()) return Fail("eyrie-kernel: the host refused memory, namespaces or control groups; it must run as root\n"u8);
+        if (owner != null && !EndWith(Text(owner))) return Fail("eyrie-kernel: --owner: there is no such process\n"u8);
         nint listening = Listen(socket);
         if (listening < 0) return Fail("eyrie-kernel: --socket: cannot listen there\n"u8);
         if (!Servers(servers, (int)listening)) return Fail("eyrie-kernel: a server could not be started\n"u8);
@@ -108,6 +110,15 @@ public static unsafe class Boot
         if (Host.Call(Sys.RtSigprocmask, 0, (nint)(&mask), 0, 8) < 0) return false;
         Node.Signals = (int)Host.Call(Sys.Signalfd4, -1, (nint)(&mask), 8, Sys.Cloexec | Sys.NonBlock);
         return Node.Signals >= 0 && Node.Watch(Node.Signals, Node.Signal, 0) >= 0;
+    }
+
+    /// <summary>The end of the process that started the kernel is the kernel's: nobody else could end what it runs.</summary>
+    private static bool EndWith(ReadOnlySpan<byte> process)
+    {
+        nint number = 0;
+        for (int i = 0; i < process.Length; i++) number = process[i] is >= (byte)'0' and <= (byte)'9' && number >= 0 ? number * 10 + process[i] - '0' : -1;
+        nint owner = number <= 0 ? -1 : Host.Call(Sys.PidfdOpen, number, 0);
+        return owner >= 0 && Node.Watch((int)owner, Node.Signal, 0) >= 0;
     }
 
     private static nint Listen(byte* path)

@@ -24,8 +24,10 @@ public static unsafe class Clients
         /// <summary>What the host did not take yet of what is to be sent.</summary>
         public byte* Queue;
         public int Queued;
-        /// <summary>Descriptors that came with the bytes read last and that no request has taken.</summary>
-        public int Passed;
+        /// <summary>Descriptors that came with bytes that no request has taken yet, and where in the buffer the read that brought them ended: inside the frame they belong to, or at its end.</summary>
+        public int Passed, PassedEnd;
+        /// <summary>How many of them the request at hand may take: all, when they came with it.</summary>
+        public int Offered;
         public fixed int Descriptors[MaxPassed];
     }
 
@@ -73,16 +75,20 @@ public static unsafe class Clients
             uint length = *(uint*)(client->Buffer + at);
             if (length < ContainerProtocol.Header - 4 || length > ContainerProtocol.MaxFrame) { Close(client); return; }
             if (client->Length - at < 4 + (int)length) break;
+            int end = at + 4 + (int)length;
+            bool carries = client->Passed > 0 && at < client->PassedEnd && client->PassedEnd <= end;
+            client->Offered = carries ? client->Passed : 0;
             Requests.Handle(index, client->Buffer + at);
-            CloseDescriptors(client);
-            at += 4 + (int)length;
+            if (carries) CloseDescriptors(client);
+            at = end;
         }
         if (!client->Used) return;
         new ReadOnlySpan<byte>(client->Buffer + at, client->Length - at).CopyTo(new Span<byte>(client->Buffer, ContainerProtocol.MaxFrame));
         client->Length -= at;
+        client->PassedEnd -= at;
     }
 
-    /// <summary>Reads bytes and the descriptors that come with them (SCM_RIGHTS). The host ends a read at bytes that carry descriptors, so they belong to the newest frame.</summary>
+    /// <summary>Reads bytes and the descriptors that come with them (SCM_RIGHTS). The host ends a read after bytes that carry descriptors; frames without may stand before them.</summary>
     private static nint Receive(Client* client)
     {
         const int ControlSize = 64;
@@ -97,16 +103,17 @@ public static unsafe class Clients
         message[4] = (nint)control;
         message[5] = ControlSize;
         nint read = Host.Call(Sys.Recvmsg, client->Descriptor, (nint)message, 0x40000000); // MSG_CMSG_CLOEXEC
-        if (read > 0 && message[5] >= 16) Take(client, (byte*)control);
+        if (read > 0 && message[5] >= 16) Take(client, (byte*)control, client->Length + (int)read);
         return read;
     }
 
     /// <summary>One control message: length (u64), level SOL_SOCKET (i32), type SCM_RIGHTS (i32), descriptors. More than fit are closed.</summary>
-    private static void Take(Client* client, byte* control)
+    private static void Take(Client* client, byte* control, int end)
     {
         if (*(int*)(control + 8) != 1 || *(int*)(control + 12) != 1) return;
         int count = (int)((*(long*)control - 16) / 4);
         CloseDescriptors(client);
+        client->PassedEnd = end;
         for (int i = 0; i < count; i++)
         {
             int descriptor = ((int*)(control + 16))[i];
@@ -118,11 +125,11 @@ public static unsafe class Clients
     private static void CloseDescriptors(Client* client)
     {
         for (int i = 0; i < client->Passed; i++) Host.Call(Sys.Close, client->Descriptors[i]);
-        client->Passed = 0;
+        client->Passed = client->Offered = 0;
     }
 
     /// <summary>Descriptors that came with the request at hand, at most <see cref="MaxPassed"/>. They are closed when it has been answered.</summary>
-    public static ReadOnlySpan<int> Descriptors(int index) => new(s_clients[index].Descriptors, s_clients[index].Passed);
+    public static ReadOnlySpan<int> Descriptors(int index) => new(s_clients[index].Descriptors, s_clients[index].Offered);
 
     private static void Close(Client* client)
     {

@@ -28,7 +28,7 @@ public static unsafe class World
         stage = (int)LaunchStage.Devices;
         if ((result = Devices(root)) < 0) return result;
         stage = (int)LaunchStage.Mount;
-        if ((result = Mounts(ref child, root)) < 0) return result;
+        if ((result = Mounts(ref child, root)) < 0 || (result = FreezeDevices(root)) < 0) return result;
         stage = (int)LaunchStage.Hostname;
         var name = child.Description.Bytes(StartTag.Hostname);
         if (name.Length > 0)
@@ -116,6 +116,17 @@ public static unsafe class World
         Link(dev, "stdout"u8, "/proc/self/fd/1"u8);
         Link(dev, "stderr"u8, "/proc/self/fd/2"u8);
         return MountFile(dev, "shm"u8, "tmpfs"u8, NoSuid | NoDev | NoExec, "size=65536k,mode=1777"u8);
+    }
+
+    /// <summary>Nothing is made or removed in /dev any more; what is mounted inside it stays as it is.</summary>
+    private static nint FreezeDevices(nint root)
+    {
+        nint dev = OpenBeneath(root, "dev"u8, Sys.OPath | Sys.Directory, InRoot);
+        if (dev < 0) return dev;
+        ulong* change = stackalloc ulong[4];
+        change[0] = (ulong)ReadOnly;
+        change[1] = change[2] = change[3] = 0;
+        fixed (byte* empty = "\0"u8) return Host.Call(Sys.MountSetattr, dev, (nint)empty, 0x1000, (nint)change, 32);
     }
 
     private static nint Device(nint directory, ReadOnlySpan<byte> name, int major, int minor)
@@ -272,6 +283,7 @@ public static unsafe class World
         nint worst = Cover("/proc/kallsyms"u8);
         Cover("/proc/kcore"u8); Cover("/proc/keys"u8); Cover("/proc/timer_list"u8); Cover("/proc/sched_debug"u8); Cover("/proc/config.gz"u8);
         Cover("/proc/sysrq-trigger"u8); Cover("/proc/kmsg"u8); Cover("/proc/key-users"u8); Cover("/proc/latency_stats"u8);
+        Cover("/proc/cmdline"u8); Cover("/proc/iomem"u8); Cover("/proc/ioports"u8); Cover("/proc/interrupts"u8); Cover("/proc/diskstats"u8); Cover("/proc/partitions"u8);
         nint frozen = FreezePath("/proc/sys"u8);
         if (frozen < 0) return frozen;
         FreezePath("/proc/irq"u8); FreezePath("/proc/bus"u8); FreezePath("/proc/fs"u8);
