@@ -159,11 +159,11 @@ public sealed class BadRequestTests : IAsyncLifetime
         var spec = _kernel.Script("true") with { Layers = [layer], Arguments = [program] };
         await _kernel.Service.CreateAsync(spec, CancellationToken.None);
         var before = await _kernel.Service.KernelStatisticsAsync(CancellationToken.None);
-        int descriptors = _kernel.OpenDescriptors;
+        var descriptors = await _kernel.DescriptorsAtRestAsync();
         for (int attempt = 0; attempt < 2; attempt++)
             Assert.Equal(error, (await Assert.ThrowsAsync<ContainerServiceException>(() => _kernel.Service.StartAsync(spec.Id, CancellationToken.None))).Error);
         Assert.Equal(before, await _kernel.Service.KernelStatisticsAsync(CancellationToken.None));
-        Assert.Equal(descriptors, _kernel.OpenDescriptors);
+        Assert.Equal(descriptors, await _kernel.DescriptorsAtRestAsync());
         Assert.Equal(Microkernel.Client.ContainerState.Created, (await _kernel.Service.ListAsync(CancellationToken.None)).Single().State);
         Assert.False(Directory.Exists($"/sys/fs/cgroup/memory/{_kernel.Group}/{spec.Id}"));
     }

@@ -33,18 +33,18 @@ public sealed partial class HostileTaskTests(ITestOutputHelper output)
 
     private static IReadOnlyList<Match> Ends(RunningKernel kernel) => [.. kernel.Errors.Select(line => Ended().Match(line)).Where(match => match.Success)];
 
-    private static async Task<(KernelStatistics Statistics, int Descriptors)> RestAsync(RunningKernel kernel)
+    private static async Task<(KernelStatistics Statistics, string Descriptors)> RestAsync(RunningKernel kernel)
     {
         await kernel.RunAsync(kernel.Script("true"));
         foreach (var container in await kernel.Service.ListAsync(CancellationToken.None)) await kernel.Service.DeleteAsync(container.Id, CancellationToken.None);
-        return (await kernel.Service.KernelStatisticsAsync(CancellationToken.None), kernel.OpenDescriptors);
+        return (await kernel.Service.KernelStatisticsAsync(CancellationToken.None), await kernel.DescriptorsAtRestAsync());
     }
 
     [Fact]
     public async Task Two_hostile_tasks_harm_nobody_and_leave_nothing_behind()
     {
         int seed = Seed();
-        (KernelStatistics Statistics, int Descriptors) rest;
+        (KernelStatistics Statistics, string Descriptors) rest;
         await using (var quiet = await RunningKernel.StartAsync()) rest = await RestAsync(quiet);
         var servers = Servers("hostile");
         await using var kernel = await RunningKernel.StartAsync(servers, null, null, $"hostile:a-{seed}-{Seconds}", $"hostile:b-{seed + 1}-{Seconds}");

@@ -31,7 +31,26 @@ public sealed class RunningKernel : IAsyncDisposable
 
     public string State => _process.HasExited ? $"ended with {_process.ExitCode}" : "runs";
 
-    public int OpenDescriptors => Directory.GetFileSystemEntries($"/proc/{_process.Id}/fd").Length;
+    /// <summary>What the kernel's descriptors lead to, by kind, when nothing is under way any more: the same ten times in a row.</summary>
+    public async Task<string> DescriptorsAtRestAsync()
+    {
+        var before = "";
+        for (int same = 0; same < 10; await Task.Delay(20))
+        {
+            var now = Descriptors();
+            same = now == before ? same + 1 : 0;
+            before = now;
+        }
+        return before;
+    }
+
+    private string Descriptors() => string.Join(", ", Directory.GetFileSystemEntries($"/proc/{_process.Id}/fd").Select(Leads).GroupBy(target => target).OrderBy(group => group.Key, StringComparer.Ordinal).Select(group => $"{group.Key} {group.Count()}"));
+
+    private static string Leads(string descriptor)
+    {
+        var target = new FileInfo(descriptor).LinkTarget ?? "closed meanwhile";
+        return target.Contains(":[", StringComparison.Ordinal) ? target[..target.IndexOf(":[", StringComparison.Ordinal)] : target.StartsWith('/') ? "file" : target;
+    }
 
     private RunningKernel(string root, Process process, string group) => (Root, _process, Group) = (root, process, group);
 

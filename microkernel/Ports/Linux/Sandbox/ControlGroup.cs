@@ -35,6 +35,16 @@ public static unsafe class ControlGroup
     /// </summary>
     public static nint FavourMoves()
     {
+        const int Tries = 20, Pause = 10;
+        nint mounted = -1;
+        // While the hierarchy of a kernel that has just ended is still going away, the host can not make it anew.
+        for (int attempt = 0; attempt < Tries && (mounted = FavouringHierarchy()) == -Sys.Eagain; attempt++) Host.Call(Sys.Poll, 0, 0, Pause);
+        return mounted < 0 ? -1 : mounted;
+    }
+
+    /// <summary>-EAGAIN: it is being removed; another error: the host does not know the option.</summary>
+    private static nint FavouringHierarchy()
+    {
         const int SetFlag = 0, SetString = 1, Create = 6;
         fixed (byte* type = "cgroup"u8)
         fixed (byte* none = "none"u8)
@@ -43,13 +53,13 @@ public static unsafe class ControlGroup
         fixed (byte* favour = "favordynmods"u8)
         {
             nint context = Host.Call(Sys.Fsopen, (nint)type, 1);
-            if (context < 0) return -1;
-            nint mounted = -1;
-            if (Host.Call(Sys.Fsconfig, context, SetFlag, (nint)none, 0, 0) >= 0 && Host.Call(Sys.Fsconfig, context, SetString, (nint)name, (nint)own, 0) >= 0
-                && Host.Call(Sys.Fsconfig, context, SetFlag, (nint)favour, 0, 0) >= 0 && Host.Call(Sys.Fsconfig, context, Create, 0, 0, 0) >= 0)
-                mounted = Host.Call(Sys.Fsmount, context, 1, 0);
+            if (context < 0) return context;
+            nint result = Host.Call(Sys.Fsconfig, context, SetFlag, (nint)none, 0, 0);
+            if (result >= 0) result = Host.Call(Sys.Fsconfig, context, SetString, (nint)name, (nint)own, 0);
+            if (result >= 0) result = Host.Call(Sys.Fsconfig, context, SetFlag, (nint)favour, 0, 0);
+            if (result >= 0) result = Host.Call(Sys.Fsconfig, context, Create, 0, 0, 0) < 0 ? -Sys.Eagain : Host.Call(Sys.Fsmount, context, 1, 0);
             Host.Call(Sys.Close, context);
-            return mounted < 0 ? -1 : mounted;
+            return result;
         }
     }
 
