@@ -20,7 +20,7 @@ public static class ApiEndpoints
 {
     public static IServiceCollection AddEyrieApi(this IServiceCollection services, ApiOptions options) =>
         services.AddSingleton(options).AddSingleton<ServiceAddresses>().AddSingleton<Catalog>().AddSingleton<Writer>().AddSingleton<ResourceEndpoint>()
-            .AddSingleton<Reads>().AddSingleton<Watches>().AddSingleton<Writes>().AddSingleton<Deletes>().AddSingleton<Scales>().AddSingleton<PodLogs>().AddSingleton<PodStreams>().AddSingleton<Bindings>().AddSingleton<Reviews>().AddSingleton<Authorizer>();
+            .AddSingleton<Reads>().AddSingleton<Watches>().AddSingleton<Writes>().AddSingleton<Deletes>().AddSingleton<Evictions>().AddSingleton<Scales>().AddSingleton<PodLogs>().AddSingleton<PodStreams>().AddSingleton<Bindings>().AddSingleton<Reviews>().AddSingleton<Authorizer>();
 
     public static void MapEyrieApi(this IEndpointRouteBuilder routes)
     {

@@ -2,6 +2,7 @@ using System.Text.Json.Nodes;
 using Akka.Actor;
 using Akka.Hosting;
 using Eyrie.ControlPlane.Controllers.Deployments;
+using Eyrie.ControlPlane.Controllers.Disruptions;
 using Eyrie.ControlPlane.Controllers.Scheduling;
 using Eyrie.ControlPlane.Controllers.Workloads;
 using Eyrie.ControlPlane.Resources;
@@ -38,7 +39,7 @@ public static class ControllerComposition
         var events = provider.GetRequiredService<EventWriter>();
         var clock = provider.GetRequiredService<TimeProvider>();
         // One child actor an object; a change of what it owns concerns it too.
-        IActorRef Workload(ResourceKind kind, ResourceKind owned, string name, Func<JsonObject, ObjectCache, DateTimeOffset, IReadOnlyList<WorkloadAction>> plan, Func<ObjectChange, ObjectCache, IEnumerable<ObjectName>>? concerns = null)
+        IActorRef Workload(ResourceKind kind, ResourceKind? owned, string name, Func<JsonObject, ObjectCache, DateTimeOffset, IReadOnlyList<WorkloadAction>> plan, Func<ObjectChange, ObjectCache, IEnumerable<ObjectName>>? concerns = null)
         {
             Decide decide = (item, known, now) => known.Get(kind, item) is { } document ? plan(document, known, now) : [];
             return system.ActorOf(Props.Create(() => new WorkloadController(kind, owned, decide, cache, objects, events, clock, concerns)), name);
@@ -54,6 +55,7 @@ public static class ControllerComposition
             Workload(Kinds.Job, Kinds.Pod, "jobs", (item, known, now) => JobPlan.Decide(item, known.All(Kinds.Pod), now)),
             Workload(Kinds.CronJob, Kinds.Job, "cronjobs", (item, known, now) => CronJobPlan.Decide(item, known.All(Kinds.Job), now)),
             Workload(Kinds.Service, Kinds.EndpointSlice, "services", (item, known, _) => EndpointObjectsPlan.Decide(item, known.All(Kinds.Pod), known.All(Kinds.EndpointSlice), known.Get(Kinds.Endpoints, ObjectStamp.NameOf(item))), SelectedBy),
+            Workload(Kinds.PodDisruptionBudget, null, "disruptionbudgets", (item, known, now) => DisruptionBudgetPlan.Decide(item, known.All(Kinds.Pod), known.Get, now), DisruptionBudgetPlan.Concerned),
         ];
         var scheduler = system.ActorOf(Props.Create(() => new SchedulerActor(cache, objects, events, clock, new PlacementOptions(0, 0))), "scheduler");
         var garbage = system.ActorOf(Props.Create(() => new GarbageActor(cache, objects)), "garbage");

@@ -240,17 +240,34 @@ public sealed class NodeSessionsActor : ReceiveActor, IWithTimers
             : (message.PodStatus.Uid, new ObjectName(message.PodStatus.Namespace, message.PodStatus.Name), message.PodStatus.StatusJson);
         try
         {
-            var document = new JsonObject
-            {
-                ["metadata"] = new JsonObject { ["namespace"] = name.Namespace, ["name"] = name.Name, ["uid"] = uid }, ["status"] = JsonNode.Parse(status),
-            };
-            await _objects.UpdateStatusAsync(Kinds.Pod, document, CancellationToken.None);
+            await WriteAsync(name, uid, status);
             if (gone && await _objects.GetAsync(Kinds.Pod, name, CancellationToken.None) is { } pod && pod.IsDeleted())
                 await _objects.DeleteAsync(Kinds.Pod, name, new DeleteOptions(0, uid), CancellationToken.None);
         }
         catch (Exception exception) when (exception is ObjectNotFoundException or ObjectConflictException)
         {
             // The pod is gone, or another has its name: the report is about nothing any more.
+        }
+    }
+
+    private async Task WriteAsync(ObjectName name, string uid, string status)
+    {
+        while (await _objects.GetAsync(Kinds.Pod, name, CancellationToken.None) is { } stored && stored.Uid() == uid)
+        {
+            var before = stored.Metadata().Text("resourceVersion");
+            var document = new JsonObject
+            {
+                ["metadata"] = new JsonObject { ["namespace"] = name.Namespace, ["name"] = name.Name, ["uid"] = uid, ["resourceVersion"] = before }, ["status"] = PodReports.Merged(stored, JsonNode.Parse(status)),
+            };
+            try
+            {
+                await _objects.UpdateStatusAsync(Kinds.Pod, document, CancellationToken.None);
+                return;
+            }
+            catch (ObjectConflictException)
+            {
+                // Another wrote between: its conditions are kept as well.
+            }
         }
     }
 

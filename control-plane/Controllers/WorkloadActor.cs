@@ -109,7 +109,7 @@ public sealed class WorkloadActor : ReceiveActor, IWithTimers
 public sealed class WorkloadController : ReceiveActor
 {
     /// <param name="concerns">Which further objects a change concerns, e.g. the Services that select a pod.</param>
-    public WorkloadController(ResourceKind kind, ResourceKind owned, Decide decide, ObjectCache cache, IObjects objects, EventWriter events, TimeProvider clock, Func<ObjectChange, ObjectCache, IEnumerable<ObjectName>>? concerns = null)
+    public WorkloadController(ResourceKind kind, ResourceKind? owned, Decide decide, ObjectCache cache, IObjects objects, EventWriter events, TimeProvider clock, Func<ObjectChange, ObjectCache, IEnumerable<ObjectName>>? concerns = null)
     {
         Receive<FeedBatch>(batch =>
         {

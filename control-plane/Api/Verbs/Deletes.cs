@@ -4,7 +4,7 @@ using Eyrie.ControlPlane.Resources;
 
 namespace Eyrie.ControlPlane.Api.Verbs;
 
-/// <summary>delete, deletecollection and eviction.</summary>
+/// <summary>delete and deletecollection.</summary>
 public sealed class Deletes(IObjects objects, Reads reads)
 {
     public async Task DeleteAsync(Call call)
@@ -62,7 +62,8 @@ public sealed class Deletes(IObjects objects, Reads reads)
         await call.SendAsync(call.Shape.ShowList(call.Kind, items, metadata));
     }
 
-    private static (DeleteOptions Options, bool DryRun) Read(Call call, JsonObject? body)
+    /// <summary>What a deletion is asked for with, in the body and in the query.</summary>
+    public static (DeleteOptions Options, bool DryRun) Read(Call call, JsonObject? body)
     {
         body ??= [];
         var query = call.Query;
@@ -79,53 +80,4 @@ public sealed class Deletes(IObjects objects, Reads reads)
         var preconditions = body["preconditions"] as JsonObject;
         return (new DeleteOptions(grace, preconditions?.Text("uid"), preconditions?.Text("resourceVersion"), propagation), dryRun);
     }
-
-    /// <summary>pods/eviction: a deletion that disruption budgets may refuse (429).</summary>
-    public async Task EvictAsync(Call call)
-    {
-        var body = await call.BodyAsync();
-        var (options, dryRun) = Read(call, body["deleteOptions"] as JsonObject);
-        var pod = await reads.FoundAsync(call);
-        if (pod["status"]?["phase"]?.ToString() is not ("Succeeded" or "Failed" or "Pending") && pod.Metadata()["deletionTimestamp"] is null) await SpendAsync(call, pod, dryRun);
-        if (!dryRun) await objects.DeleteAsync(Kinds.Pod, call.Name, options, call.Ends);
-        call.Http.Response.StatusCode = 201;
-        await call.SendAsync(new JsonObject { ["kind"] = "Status", ["apiVersion"] = "v1", ["metadata"] = new JsonObject(), ["status"] = "Success", ["code"] = 201 });
-    }
-
-    /// <summary>Takes one disruption from the budget that covers the pod.</summary>
-    private async Task SpendAsync(Call call, JsonObject pod, bool dryRun)
-    {
-        while (true)
-        {
-            var budgets = (await objects.ListAsync(Kinds.PodDisruptionBudget, call.Name.Namespace, call.Ends)).Items.Where(budget => Selectors.Matches(budget["spec"]?["selector"] as JsonObject, pod)).ToList();
-            if (budgets.Count == 0) return;
-            if (budgets.Count > 1) throw new StatusException(500, "InternalError", "This pod has more than one PodDisruptionBudget, which the eviction subresource does not support.");
-            var budget = budgets[0];
-            var name = budget.Metadata().Text("name");
-            var status = budget["status"] as JsonObject;
-            if (Number(status, "observedGeneration") < Number(budget.Metadata(), "generation")) throw Refused($"The disruption budget {name} is still being processed by the server.");
-            if (Number(status, "disruptionsAllowed") <= 0)
-                throw Refused(string.Create(CultureInfo.InvariantCulture, $"The disruption budget {name} needs {Number(status, "desiredHealthy")} healthy pods and has {Number(status, "currentHealthy")} currently"));
-            if (dryRun) return;
-            status!["disruptionsAllowed"] = Number(status, "disruptionsAllowed") - 1;
-            if (status["disruptedPods"] is not JsonObject disrupted) status["disruptedPods"] = disrupted = [];
-            disrupted[pod.Metadata().Text("name")!] = ObjectStamp.Time(DateTimeOffset.UtcNow);
-            try
-            {
-                await objects.UpdateStatusAsync(Kinds.PodDisruptionBudget, budget, call.Ends);
-                return;
-            }
-            catch (ObjectConflictException)
-            {
-                // Its controller or another eviction wrote first; the budget is looked at anew.
-            }
-        }
-    }
-
-    private static long Number(JsonObject? from, string name) => from?[name]?.GetValue<long>() ?? 0;
-
-    private static StatusException Refused(string why) => new(429, "TooManyRequests", "Cannot evict pod as it would violate the pod's disruption budget.")
-    {
-        Details = new JsonObject { ["causes"] = new JsonArray(new JsonObject { ["reason"] = "DisruptionBudget", ["message"] = why }), ["retryAfterSeconds"] = 10 },
-    };
 }

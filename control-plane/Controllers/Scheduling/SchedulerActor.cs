@@ -1,6 +1,7 @@
 using System.Text.Json.Nodes;
 using Akka.Actor;
 using Akka.Event;
+using Eyrie.ControlPlane.Controllers.Disruptions;
 using Eyrie.ControlPlane.Resources;
 using Eyrie.ControlPlane.Scheduler;
 using Eyrie.ControlPlane.Store;
@@ -218,16 +219,8 @@ public sealed class SchedulerActor : ReceiveActor, IWithTimers
             // The pod is gone, or another has its name.
         }
         foreach (var victim in victims)
-        {
-            try
-            {
-                await _objects.DeleteAsync(Kinds.Pod, new ObjectName(victim.Namespace, victim.Name), new DeleteOptions(Uid: victim.Uid), CancellationToken.None);
-            }
-            catch (Exception exception) when (exception is ObjectConflictException or ObjectNotFoundException)
-            {
-                // Gone already: what preemption wants.
-            }
-        }
+            if (await _objects.GetAsync(Kinds.Pod, new ObjectName(victim.Namespace, victim.Name), CancellationToken.None) is { } pod && pod.Uid() == victim.Uid)
+                await PodRemoval.RemoveAsync(_objects, pod, DisruptionTarget.ByScheduler, $"{document["spec"]?["schedulerName"] ?? "default-scheduler"}: preempting to accommodate a higher priority pod", new DeleteOptions(), _clock.GetUtcNow());
         return new Written();
     }
 

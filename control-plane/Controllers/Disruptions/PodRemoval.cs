@@ -1,0 +1,38 @@
+using System.Text.Json.Nodes;
+using Eyrie.ControlPlane.Resources;
+
+namespace Eyrie.ControlPlane.Controllers.Disruptions;
+
+/// <summary>Deletes a pod for a reason that is not its own, and says which beforehand.</summary>
+public static class PodRemoval
+{
+    /// <summary>Nothing happens to a pod that is gone, or whose name another has by now.</summary>
+    /// <param name="objects">Where the pod is.</param>
+    /// <param name="pod">The pod as it was decided about.</param>
+    /// <param name="reason">One of <see cref="DisruptionTarget"/>.</param>
+    /// <param name="message">In full.</param>
+    /// <param name="options">The uid is the pod's.</param>
+    /// <param name="now">Time of the condition.</param>
+    public static async Task RemoveAsync(IObjects objects, JsonObject pod, string reason, string message, DeleteOptions options, DateTimeOffset now)
+    {
+        if (!pod.IsDeleted())
+        {
+            try
+            {
+                await objects.UpdateStatusAsync(Kinds.Pod, DisruptionTarget.Marked(pod, reason, message, now), CancellationToken.None);
+            }
+            catch (Exception exception) when (exception is ObjectConflictException or ObjectNotFoundException)
+            {
+                // Its node wrote at the same moment, or it is gone: the deletion counts, not the remark.
+            }
+        }
+        try
+        {
+            await objects.DeleteAsync(Kinds.Pod, ObjectStamp.NameOf(pod), options with { Uid = pod.Uid() }, CancellationToken.None);
+        }
+        catch (Exception exception) when (exception is ObjectConflictException or ObjectNotFoundException)
+        {
+            // Gone already: what is wanted.
+        }
+    }
+}
