@@ -19,6 +19,10 @@ public static class ContainerProtocol
     /// <summary>u32: number of an execution, never used twice.</summary>
     public const int Execution = 117;
     public const int Numbers = 112, Operation = 113, Target = 114, Entry = 115, Count = 116;
+    /// <summary>Of a <see cref="DeniedEvent"/>: <c>denied</c>, <c>audited</c> (no grant allows it, an audit let it through) or <c>granted</c> (of audited containers alone); and the thread's name, a space, the path of its executable.</summary>
+    public const int Verdict = 118, Program = 119;
+    /// <summary>Of SetServices, a line <c>closed address ...</c>: pods that accept only whom they name, so that <c>connect any</c> does not reach them.</summary>
+    public const int Closed = 120;
 }
 
 /// <summary>Refusals of the container protocol.</summary>
@@ -37,7 +41,7 @@ public static class NetworkControl
     public const int RemoveSession = 2;
     /// <summary>word 1: 1 for the first part, word 2: 1 for the last; payload: lines as in <see cref="ContainerProtocol.Service"/>.</summary>
     public const int SetServices = 3;
-    /// <summary>Reply payload: a line <c>label count operation address port entry</c> for each denial since the last call.</summary>
+    /// <summary>Reply payload: a line <c>label count verdict operation address port thread-name executable entry</c> for each kind of use since the last call.</summary>
     public const int TakeDenials = 4;
     public const int DenialSlot = 7;
 }

@@ -29,6 +29,8 @@ public static class Call
     public const int Log = 1009;
     /// <summary>What a task has used and uses; or what has been taken from a factory and is left of the kernel's tables.</summary>
     public const int Statistics = 1010;
+    /// <summary>Says which program a caller is, of a call that the asking task has not answered yet: for records of who tried what.</summary>
+    public const int Caller = 1011;
     /// <summary>The version of this ABI. It grows when a call, an argument or a layout changes its meaning.</summary>
     public const int Version = 1015;
 }

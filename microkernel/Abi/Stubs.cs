@@ -82,6 +82,11 @@ public static class KernelCalls<TEntry> where TEntry : IKernelEntry<TEntry>
     public static long Statistics(int slot) =>
         TEntry.Enter(Call.Statistics, slot, 0, 0, 0, 0, 0);
 
+    /// <summary>Says which program a caller is, of a call that the asking task has not answered yet: for records of who tried what.</summary>
+    /// <param name="caller">Handle of a caller, from the message.</param>
+    public static long Caller(long caller) =>
+        TEntry.Enter(Call.Caller, (nint)caller, 0, 0, 0, 0, 0);
+
     /// <summary>The version of this ABI. It grows when a call, an argument or a layout changes its meaning.</summary>
     public static long Version() =>
         TEntry.Enter(Call.Version, 0, 0, 0, 0, 0, 0);

@@ -132,9 +132,9 @@ public sealed class ContainerService : IContainerService
         return ended;
     }
 
-    public async Task SetServicesAsync(IReadOnlyList<ServiceEntry> services, CancellationToken cancellationToken)
+    public async Task SetServicesAsync(IReadOnlyList<ServiceEntry> services, CancellationToken cancellationToken, IReadOnlyList<string>? closed = null)
     {
-        const int PartBytes = 30_000;
+        const int PartBytes = 30_000, ClosedEach = 200;
         var parts = new List<List<string>> { new() };
         int size = 0;
         foreach (var service in services)
@@ -148,6 +148,8 @@ public sealed class ContainerService : IContainerService
         {
             var frame = new FrameWriter().Add(ContainerProtocol.More, [i == 0 ? (byte)1 : (byte)0, i == parts.Count - 1 ? (byte)1 : (byte)0]);
             foreach (var line in parts[i]) frame.Add(ContainerProtocol.Service, line);
+            if (i == 0)
+                foreach (var addresses in (closed ?? []).Chunk(ClosedEach)) frame.Add(ContainerProtocol.Closed, "closed " + string.Join(' ', addresses));
             await CallAsync(ContainerProtocol.SetServices, frame, cancellationToken);
         }
     }
@@ -251,7 +253,7 @@ public sealed class ContainerService : IContainerService
                 break;
             case ContainerProtocol.DeniedEvent:
                 _events.Writer.TryWrite(new CapabilityDenied(frame.Text(ContainerProtocol.Id), frame.Text(ContainerProtocol.Operation), frame.Text(ContainerProtocol.Target),
-                    frame.Text(ContainerProtocol.Entry), (int)frame.Number(ContainerProtocol.Count)));
+                    frame.Text(ContainerProtocol.Entry), (int)frame.Number(ContainerProtocol.Count)) { Verdict = Verdict(frame.Text(ContainerProtocol.Verdict)), Program = frame.Text(ContainerProtocol.Program) });
                 break;
             case ContainerProtocol.ExecutionEvent:
                 uint number = frame.Number(ContainerProtocol.Execution);
@@ -277,6 +279,8 @@ public sealed class ContainerService : IContainerService
         var state = (TaskState)numbers[0] switch { TaskState.Created => ContainerState.Created, TaskState.Running => ContainerState.Running, _ => ContainerState.Exited };
         return new ContainerStatus(id, state, (int)numbers[1], numbers[2] != 0, Time(numbers[4]), Time(numbers[5]), (int)numbers[3]);
     }
+
+    private static UseVerdict Verdict(string word) => word switch { "audited" => UseVerdict.Audited, "granted" => UseVerdict.Granted, _ => UseVerdict.Denied };
 
     private static DateTimeOffset? Time(long milliseconds) => milliseconds == 0 ? null : DateTimeOffset.FromUnixTimeMilliseconds(milliseconds);
 

@@ -31,7 +31,10 @@ public interface IContainerService : IAsyncDisposable
     Task<IExecution> ExecAsync(string containerId, ExecSpec spec, CancellationToken cancellationToken);
 
     /// <summary>Replaces the table of services and their ready endpoints that the network server resolves with.</summary>
-    Task SetServicesAsync(IReadOnlyList<ServiceEntry> services, CancellationToken cancellationToken);
+    /// <param name="services">Service ports.</param>
+    /// <param name="cancellationToken">Ends the waiting, not what was begun.</param>
+    /// <param name="closed">Addresses of pods that accept only whom they name: the entry <c>connect any</c> does not reach them. At most about 2,000.</param>
+    Task SetServicesAsync(IReadOnlyList<ServiceEntry> services, CancellationToken cancellationToken, IReadOnlyList<string>? closed = null);
 
     /// <summary>CPU time, memory and process count of one container.</summary>
     Task<ContainerStatistics> StatisticsAsync(string containerId, CancellationToken cancellationToken);
@@ -95,11 +98,19 @@ public abstract record ContainerEvent(string ContainerId);
 
 public sealed record ContainerExited(string ContainerId, int ExitCode, bool OutOfMemory) : ContainerEvent(ContainerId);
 
+/// <summary>What became of a use: refused; let through by an audit alone; allowed by a grant (told of audited containers alone).</summary>
+public enum UseVerdict { Denied, Audited, Granted }
+
 /// <summary>
-/// Something was tried without a grant. <see cref="MissingEntry"/> is the entry line that would allow it; <see cref="Count"/> is how often
+/// Something was tried without a grant, or a container that is audited used something. <see cref="MissingEntry"/> is the entry line that would allow it; <see cref="Count"/> is how often
 /// since the last event for the same container and entry.
 /// </summary>
-public sealed record CapabilityDenied(string ContainerId, string Operation, string Target, string MissingEntry, int Count) : ContainerEvent(ContainerId);
+public sealed record CapabilityDenied(string ContainerId, string Operation, string Target, string MissingEntry, int Count) : ContainerEvent(ContainerId)
+{
+    public UseVerdict Verdict { get; init; }
+    /// <summary>Name of the thread that tried, a space, path of its executable, as the host's kernel has them: at most 128 printable ASCII letters, chosen by the container; empty: unknown.</summary>
+    public string Program { get; init; } = "";
+}
 
 public enum ContainerError
 {

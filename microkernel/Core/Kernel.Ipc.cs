@@ -108,9 +108,10 @@ public unsafe partial struct Kernel<TMachine>
     }
 
     /// <summary>Names one call of a task: whoever replies to it replies to that call and no later one.</summary>
-    public long HandleOf(int caller) => (long)Tasks[caller].Sequence << 32 | (uint)caller;
+    public readonly long HandleOf(int caller) => (long)Tasks[caller].Sequence << 32 | (uint)caller;
 
-    private bool Owes(int server, long handle)
+    /// <summary>Whether the caller that a handle names still waits for this server's reply.</summary>
+    public readonly bool Owes(int server, long handle)
     {
         uint caller = (uint)handle;
         return caller > 0 && caller < ObjectCount && Tasks[caller].Ipc == IpcState.AwaitingReply && Tasks[caller].Server == server && HandleOf((int)caller) == handle;

@@ -46,6 +46,28 @@ public sealed class NetworkPolicyTests
         });
 
     [Fact]
+    public void A_grant_of_everything_reaches_no_closed_pod_and_no_private_localhost_of_another() =>
+        Gen.Select(AnyAddress, AnyPort, Gen.UInt).Sample((address, port, random) =>
+        {
+            var session = new Session { Pod = Pod, Loopback = Loopback, Grants = "8 connect any\n"u8, Audit = default };
+            var verdict = Of(Policy.Connect(session, Encoding.ASCII.GetBytes(Services + "closed 127.79.16.2 127.79.16.3\n"), address, port, random));
+            bool own = verdict.Address == Pod || verdict.Address == Loopback;
+            return verdict.Kind != DecisionKind.Allow || own || verdict.Grant == 9 && verdict.Address != Address("127.79.16.2") && verdict.Address != Address("127.79.16.3") && verdict.Address >> 20 != Address("127.80.0.0") >> 20;
+        });
+
+    [Fact]
+    public void An_audit_changes_nothing_about_what_is_granted_and_marks_what_it_lets_through() =>
+        Gen.Select(AnyAddress, AnyPort, Gen.UInt).Sample((address, port, random) =>
+        {
+            var services = Encoding.ASCII.GetBytes(Services);
+            var plain = new Session { Pod = Pod, Loopback = Loopback, Grants = Encoding.ASCII.GetBytes(Grants) };
+            var audited = new Session { Pod = Pod, Loopback = Loopback, Grants = plain.Grants, Audit = "20 connect any\n"u8 };
+            var before = Policy.Connect(plain, services, address, port, random);
+            var after = Policy.Connect(audited, services, address, port, random);
+            return before.Kind == DecisionKind.Deny ? after.Kind == DecisionKind.Deny || after.Audited && (after.Grant == 21 || after.Kind == DecisionKind.Refuse) : Of(before) == Of(after) && !after.Audited;
+        });
+
+    [Fact]
     public void What_is_allowed_beyond_the_pod_names_the_grant_that_allows_it() =>
         Gen.Select(AnyAddress, AnyPort, Gen.UInt).Sample((address, port, random) =>
         {

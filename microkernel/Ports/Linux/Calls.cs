@@ -64,6 +64,11 @@ public static unsafe class Calls
                 return Log(task, a, buffer);
             case Call.Statistics:
                 return Statistics(task, a, buffer);
+            case Call.Caller:
+                if (!Node.Kernel.Owes(task, (long)n.Arguments[0])) return AbiError.NoCaller;
+                int described = CallerProgram.Describe(a, buffer + MessageLayout.Payload);
+                *(uint*)(buffer + MessageLayout.PayloadLength) = (uint)described;
+                return described;
             case Call.Version:
                 return Call.AbiVersion;
             default:

@@ -75,6 +75,9 @@ public static unsafe class Microkernel
     public static long Notification(int slot, NotificationOperation operation) => KernelCalls<HostEntry>.Notification(slot, operation);
     public static long Statistics(int task) => KernelCalls<HostEntry>.Statistics(task);
 
+    /// <summary>Which program a caller is, that waits for this task's reply; it replaces the payload.</summary>
+    public static ReadOnlySpan<byte> Program(long caller) => KernelCalls<HostEntry>.Caller(caller) > 0 ? PayloadBytes : default;
+
     /// <summary>Opens a path beneath a directory capability; a descriptor, or negative. Word 0 then holds the host's errno.</summary>
     public static long Open(int directory, ReadOnlySpan<byte> path, int flags)
     {

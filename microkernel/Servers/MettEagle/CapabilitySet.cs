@@ -107,7 +107,7 @@ public static unsafe class CapabilitySet
         for (int i = 0; i < count; i++)
         {
             var name = new ReadOnlySpan<byte>(at + InspectLayout.Header, *(ushort*)(at + InspectLayout.NameLength));
-            if (name.StartsWith("connect "u8) || name.StartsWith("listen "u8)) { text.Add(*(int*)(at + InspectLayout.Slot)); text.Add((byte)' '); text.Add(name); text.Add((byte)'\n'); }
+            if (name.StartsWith("connect "u8) || name.StartsWith("listen "u8) || name.StartsWith("audit "u8)) { text.Add(*(int*)(at + InspectLayout.Slot)); text.Add((byte)' '); text.Add(name); text.Add((byte)'\n'); }
             at += InspectLayout.Header + name.Length;
         }
         bool fits = !text.Overflowed;
@@ -158,7 +158,7 @@ public static unsafe class CapabilitySet
         bool writable = false;
         var scanner = new FieldScanner(request);
         while (scanner.Next(out int tag, out var value))
-            if (tag == ContainerProtocol.Capability && EntryLine.Parse(value, out var entry) && entry.Writable && entry.Path.SequenceEqual(Target(mount))) writable = true;
+            if (tag == ContainerProtocol.Capability && EntryLine.Parse(value, out var entry) && entry is { Writable: true, Audited: false } && entry.Path.SequenceEqual(Target(mount))) writable = true;
         Span<byte> copy = stackalloc byte[1024];
         mount.CopyTo(copy);
         if (!writable) copy[0] = 1;

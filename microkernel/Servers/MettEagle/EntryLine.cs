@@ -15,6 +15,8 @@ public ref struct EntryLine
     /// <summary>dir: the path and whether it may be written.</summary>
     public ReadOnlySpan<byte> Path;
     public bool Writable;
+    /// <summary>Let through for want of a grant, and recorded.</summary>
+    public bool Audited;
 
     /// <summary>False: not an entry that this node knows.</summary>
     public static bool Parse(ReadOnlySpan<byte> line, out EntryLine entry)
@@ -41,6 +43,16 @@ public ref struct EntryLine
         }
         if (verb.SequenceEqual("log"u8)) { entry.Kind = ObjectKind.Log; return true; }
         if (verb.SequenceEqual("connect"u8) || verb.SequenceEqual("listen"u8)) { entry.Network = true; return true; }
+        if (verb.SequenceEqual("audit"u8))
+        {
+            // Let through and recorded: `audit` and the entry that it goes up to.
+            if (line.Length < 7 || !Parse(line.Slice(6), out var bound) || bound.Kind != ObjectKind.Gate || bound.Audited) return false;
+            entry.Audited = true;
+            entry.Network = bound.Network;
+            entry.Path = bound.Path;
+            entry.Writable = bound.Writable;
+            return bound.Network || bound.Writable;
+        }
         if (verb.SequenceEqual("dir"u8))
         {
             entry.Path = fields.Next();

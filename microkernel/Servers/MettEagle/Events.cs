@@ -15,7 +15,7 @@ public static unsafe class Events
         Clients.Broadcast(ContainerProtocol.ExitEvent, writer);
     }
 
-    /// <summary>Fetches the network server's denials: lines of <c>label count operation address port entry</c>.</summary>
+    /// <summary>Fetches what the network server reports: lines of <see cref="NetworkControl.TakeDenials"/>.</summary>
     public static void Denied()
     {
         Microkernel.Words(NetworkControl.TakeDenials);
@@ -28,12 +28,15 @@ public static unsafe class Events
             var fields = new FieldReader(line);
             var label = fields.Next();
             var count = fields.Next();
+            var verdict = fields.Next();
             var operation = fields.Next();
             var address = fields.Next();
             var port = fields.Next();
+            var name = fields.Next();
+            var executable = fields.Next();
             int index = (int)FieldReader.Number(label);
             if (index <= 0 || index >= Containers.Max || !Containers.Table[index].Used) continue;
-            int entry = label.Length + count.Length + operation.Length + address.Length + port.Length + 5;
+            int program = label.Length + count.Length + verdict.Length + operation.Length + address.Length + port.Length + 6, entry = program + name.Length + executable.Length + 2;
             if (line.Length < entry) continue;
             Span<byte> target = stackalloc byte[32];
             var writer = new TextWriter(target);
@@ -44,6 +47,8 @@ public static unsafe class Events
             frame.Add(ContainerProtocol.Target, writer.Written);
             frame.Add(ContainerProtocol.Entry, line.Slice(entry));
             frame.AddNumber(ContainerProtocol.Count, (uint)FieldReader.Number(count));
+            frame.Add(ContainerProtocol.Verdict, verdict);
+            frame.Add(ContainerProtocol.Program, line.Slice(program, entry - program - 1));
             Clients.Broadcast(ContainerProtocol.DeniedEvent, frame);
         }
     }

@@ -124,7 +124,7 @@ public static unsafe class Requests
         var text = new Eyrie.Freestanding.TextWriter(Microkernel.PayloadSpace);
         var scanner = new FieldScanner(body);
         while (scanner.Next(out int tag, out var value))
-            if (tag == ContainerProtocol.Service) { text.Add(value); text.Add((byte)'\n'); }
+            if (tag is ContainerProtocol.Service or ContainerProtocol.Closed) { text.Add(value); text.Add((byte)'\n'); }
         if (scanner.Broken || flags.Length != 2 || text.Overflowed) return ContainerErrorCode.InvalidRequest;
         Microkernel.PayloadLength = text.Length;
         Microkernel.Words(NetworkControl.SetServices, flags[0], flags[1]);

@@ -4,16 +4,28 @@ using Eyrie.Microkernel.Abi;
 
 namespace Eyrie.Microkernel.Servers.Network;
 
-/// <summary>Denials until MettEagle fetches them. The same denial of the same container is counted, not repeated; a full table drops the newest.</summary>
+/// <summary>What became of a use that is reported.</summary>
+public enum Verdict
+{
+    /// <summary>Refused for want of a grant.</summary>
+    Denied,
+    /// <summary>No grant allows it; an audit let it through.</summary>
+    Audited,
+    /// <summary>A grant allows it. Reported of audited sessions alone.</summary>
+    Granted,
+}
+
+/// <summary>Uses that are reported, until MettEagle fetches them. The same use of the same container is counted, not repeated; a full table drops the newest.</summary>
 public static unsafe class Denials
 {
-    private const int LineSpace = 256;
+    private const int LineSpace = 256, ProgramSpace = 128;
 
     private struct Denial
     {
         public long Label;
-        public int Count, Length;
+        public int Count, Length, ProgramLength;
         public fixed byte Line[LineSpace];
+        public fixed byte Program[ProgramSpace];
     }
 
     private static Denial* s_denials;
@@ -25,11 +37,12 @@ public static unsafe class Denials
         return s_denials != null;
     }
 
-    /// <summary>Records what was tried and the entry that would allow it: <c>operation address port entry</c>.</summary>
-    public static void Record(long label, ReadOnlySpan<byte> operation, uint address, ushort port, ReadOnlySpan<byte> service)
+    /// <summary>Records a use and the entry that allows it, or would: <c>verdict operation address port</c>, then the entry. The program is asked for once for each line.</summary>
+    public static void Record(long label, long caller, Verdict verdict, ReadOnlySpan<byte> operation, uint address, ushort port, ReadOnlySpan<byte> service)
     {
         Span<byte> line = stackalloc byte[LineSpace];
         var text = new TextWriter(line);
+        text.Add(verdict switch { Verdict.Denied => "denied"u8, Verdict.Audited => "audited"u8, _ => "granted"u8 }); text.Add((byte)' ');
         text.Add(operation); text.Add((byte)' '); text.AddAddress(address); text.Add((byte)' '); text.Add(port); text.Add((byte)' ');
         if (operation.SequenceEqual("connect"u8))
         {
@@ -51,6 +64,10 @@ public static unsafe class Denials
         denial->Count = 1;
         denial->Length = text.Length;
         text.Written.CopyTo(new Span<byte>(denial->Line, LineSpace));
+        var program = Microkernel.Program(caller);
+        if (program.Length > ProgramSpace) program = program.Slice(0, ProgramSpace);
+        denial->ProgramLength = program.Length;
+        program.CopyTo(new Span<byte>(denial->Program, ProgramSpace));
         if (first) Microkernel.Notification(NetworkControl.DenialSlot, NotificationOperation.Signal);
     }
 
@@ -63,7 +80,12 @@ public static unsafe class Denials
             Denial* denial = s_denials + i;
             text.Add(denial->Label); text.Add((byte)' ');
             text.Add(denial->Count); text.Add((byte)' ');
-            text.Add(new ReadOnlySpan<byte>(denial->Line, denial->Length)); text.Add((byte)'\n');
+            int spaces = 0, fields = 0;
+            while (fields < denial->Length && (spaces += denial->Line[fields] == ' ' ? 1 : 0) < 4) fields++;
+            text.Add(new ReadOnlySpan<byte>(denial->Line, fields)); text.Add((byte)' ');
+            if (denial->ProgramLength > 0) text.Add(new ReadOnlySpan<byte>(denial->Program, denial->ProgramLength));
+            else text.Add("- -"u8);
+            text.Add(new ReadOnlySpan<byte>(denial->Line + fields, denial->Length - fields)); text.Add((byte)'\n');
         }
         s_count = 0;
         return text.Length;

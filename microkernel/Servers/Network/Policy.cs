@@ -15,6 +15,10 @@ public ref struct Decision
     public int Grant;
     /// <summary>With Deny: the service the address belongs to (<c>namespace/name port</c>), empty when it is none.</summary>
     public ReadOnlySpan<byte> Service;
+    /// <summary>With Allow: the service it went through, empty when it is none.</summary>
+    public ReadOnlySpan<byte> Through;
+    /// <summary>Allowed by an audit alone: to be recorded.</summary>
+    public bool Audited;
 }
 
 /// <summary>A container's session: its addresses and its grants, lines of <c>slot entry</c>.</summary>
@@ -22,6 +26,8 @@ public ref struct Session
 {
     public uint Pod, Loopback;
     public ReadOnlySpan<byte> Grants;
+    /// <summary>What an audit lets through and records: lines of the same form, without the word.</summary>
+    public ReadOnlySpan<byte> Audit;
 }
 
 /// <summary>
@@ -37,6 +43,16 @@ public static class Policy
 
     public static Decision Connect(in Session session, ReadOnlySpan<byte> services, uint address, ushort port, uint random)
     {
+        var decision = Connect(session, session.Grants, services, address, port, random);
+        if (decision.Kind != DecisionKind.Deny || session.Audit.Length == 0) return decision;
+        var audited = Connect(session, session.Audit, services, address, port, random);
+        if (audited.Kind == DecisionKind.Deny) return decision;
+        audited.Audited = true;
+        return audited;
+    }
+
+    private static Decision Connect(in Session session, ReadOnlySpan<byte> grants, ReadOnlySpan<byte> services, uint address, ushort port, uint random)
+    {
         var decision = new Decision { Address = address, Port = port };
         if (IsLocalhost(address) || address == 0) { decision.Address = session.Loopback; return decision; }
         if (address == session.Pod || address == session.Loopback) return decision;
@@ -50,18 +66,22 @@ public static class Policy
             bool atService = FieldReader.Address(fields.Next()) == address && FieldReader.Number(portField) == port;
             bool atEndpoint = !atService && HasEndpoint(fields, address, port);
             if (!atService && !atEndpoint) continue;
-            int grant = ServiceGrant(session.Grants, name, portField);
-            if (grant == 0)
+            int grant = ServiceGrant(grants, name, portField);
+            bool any = grant == 0 && (grant = AnyGrant(grants, "connect"u8)) != 0;
+            if (grant == 0 || any && atEndpoint && !IsOpen(services, address))
             {
                 decision.Service = line.Slice(0, name.Length + 1 + portField.Length);
                 continue;
             }
             decision.Grant = grant;
             decision.Service = default;
+            decision.Through = line.Slice(0, name.Length + 1 + portField.Length);
             if (atService && !Pick(fields, random, out decision.Address, out decision.Port)) decision.Kind = DecisionKind.Refuse;
-            return decision;
+            if (!any || decision.Kind == DecisionKind.Refuse || IsOpen(services, decision.Address)) return decision;
+            return new Decision { Kind = DecisionKind.Deny, Address = address, Port = port, Service = decision.Through };
         }
-        decision.Grant = IsCluster(address) ? 0 : CidrGrant(session.Grants, address, port);
+        decision.Grant = IsCluster(address) ? 0 : CidrGrant(grants, address, port);
+        if (decision.Grant == 0 && (!IsCluster(address) || IsOpen(services, address))) decision.Grant = AnyGrant(grants, "connect"u8);
         if (decision.Grant == 0) decision.Kind = DecisionKind.Deny;
         return decision;
     }
@@ -69,11 +89,22 @@ public static class Policy
     /// <summary>bind and listen. Port 0 of the pod's address is an outgoing source and needs no grant to bind.</summary>
     public static Decision Bind(in Session session, uint address, ushort port, bool listening)
     {
+        var decision = Bind(session, session.Grants, address, port, listening);
+        if (decision.Kind != DecisionKind.Deny || session.Audit.Length == 0) return decision;
+        var audited = Bind(session, session.Audit, address, port, listening);
+        if (audited.Kind == DecisionKind.Deny) return decision;
+        audited.Audited = true;
+        return audited;
+    }
+
+    private static Decision Bind(in Session session, ReadOnlySpan<byte> grants, uint address, ushort port, bool listening)
+    {
         var decision = new Decision { Address = session.Pod, Port = port };
         if (IsLocalhost(address) || address == session.Loopback) { decision.Address = session.Loopback; return decision; }
         if (address != 0 && address != session.Pod) { decision.Kind = DecisionKind.Deny; decision.Address = address; return decision; }
         if (port == 0 && !listening) return decision;
-        decision.Grant = ListenGrant(session.Grants, port);
+        decision.Grant = ListenGrant(grants, port);
+        if (decision.Grant == 0) decision.Grant = AnyGrant(grants, "listen"u8);
         if (decision.Grant == 0) decision.Kind = DecisionKind.Deny;
         return decision;
     }
@@ -116,6 +147,35 @@ public static class Policy
                 && fields.Next().SequenceEqual(name) && fields.Next().SequenceEqual(port)) return slot + 1;
         }
         return 0;
+    }
+
+    /// <summary>The grant <c>connect any</c> or <c>listen any</c>: what a plain container may.</summary>
+    private static int AnyGrant(ReadOnlySpan<byte> grants, ReadOnlySpan<byte> verb)
+    {
+        while (grants.Length > 0)
+        {
+            var fields = new FieldReader(Lines.Next(ref grants));
+            int slot = (int)FieldReader.Number(fields.Next());
+            if (fields.Next().SequenceEqual(verb) && fields.Next().SequenceEqual("any"u8)) return slot + 1;
+        }
+        return 0;
+    }
+
+    /// <summary>
+    /// Whether <c>connect any</c> reaches an address of the cluster: never another pod's private localhost (127.80.0.0/12), and no pod that accepts only whom it names; the
+    /// table lists those in lines <c>closed address ...</c>.
+    /// </summary>
+    private static bool IsOpen(ReadOnlySpan<byte> services, uint address)
+    {
+        if (address >> 20 == (127u << 24 | 80u << 16) >> 20) return false;
+        while (services.Length > 0)
+        {
+            var fields = new FieldReader(Lines.Next(ref services));
+            if (!fields.Next().SequenceEqual("closed"u8)) continue;
+            for (var field = fields.Next(); field.Length > 0; field = fields.Next())
+                if (FieldReader.Address(field) == address) return false;
+        }
+        return true;
     }
 
     /// <summary>A Service, or pods by a selector: the table holds both by name.</summary>

@@ -60,10 +60,10 @@ public static unsafe class Program
             case Sys.Connect:
                 return Connect(label, session, socket, caller);
             case Sys.Bind:
-                BindSocket(label, session, socket);
+                BindSocket(label, caller, session, socket);
                 return true;
             case Sys.Listen:
-                ListenSocket(label, session, socket, second);
+                ListenSocket(label, caller, session, socket, second);
                 return true;
             default:
                 Answer(socket, -Sys.Eacces, 0);
@@ -93,10 +93,11 @@ public static unsafe class Program
         var decision = Policy.Connect(session, State.Services, address, port, State.Random());
         if (decision.Kind == DecisionKind.Deny)
         {
-            Denials.Record(label, "connect"u8, address, port, decision.Service);
+            Denials.Record(label, caller, Verdict.Denied, "connect"u8, address, port, decision.Service);
             Answer(socket, -Sys.Eacces, 0);
             return true;
         }
+        Used(label, caller, session, decision, "connect"u8, address, port);
         if (decision.Kind == DecisionKind.Refuse) { Answer(socket, -Sys.Econnrefused, 0); return true; }
         uint source = decision.Address == session.Loopback ? session.Loopback : session.Pod;
         nint result = Sockets.Connect(socket, source, decision.Address, decision.Port, out bool pending);
@@ -105,13 +106,19 @@ public static unsafe class Program
         return true;
     }
 
-    private static void BindSocket(long label, in Session session, int socket)
+    /// <summary>Of an audited session every use is reported: what no grant allows, and which grants are needed.</summary>
+    private static void Used(long label, long caller, in Session session, in Decision decision, ReadOnlySpan<byte> operation, uint address, ushort port)
+    {
+        if (session.Audit.Length > 0 && decision.Grant > 0) Denials.Record(label, caller, decision.Audited ? Verdict.Audited : Verdict.Granted, operation, address, port, decision.Through);
+    }
+
+    private static void BindSocket(long label, long caller, in Session session, int socket)
     {
         if (!Sockets.Parse(Microkernel.PayloadBytes, out uint address, out ushort port)) { Answer(socket, -Sys.Eacces, 0); return; }
         var decision = Policy.Bind(session, address, port, false);
         if (decision.Kind != DecisionKind.Allow)
         {
-            Denials.Record(label, "listen"u8, address, port, default);
+            Denials.Record(label, caller, Verdict.Denied, "listen"u8, address, port, default);
             Answer(socket, -Sys.Eacces, 0);
             return;
         }
@@ -119,16 +126,17 @@ public static unsafe class Program
     }
 
     /// <summary>An unbound socket would listen on every address of the node; a bound one needs the grant for its port.</summary>
-    private static void ListenSocket(long label, in Session session, int socket, long backlog)
+    private static void ListenSocket(long label, long caller, in Session session, int socket, long backlog)
     {
         if (!Sockets.Name(socket, out uint address, out ushort port)) { Answer(socket, -Sys.Eacces, 0); return; }
         var decision = Policy.Bind(session, address, port, true);
         if (address == 0 || decision.Kind != DecisionKind.Allow)
         {
-            Denials.Record(label, "listen"u8, address, port, default);
+            Denials.Record(label, caller, Verdict.Denied, "listen"u8, address, port, default);
             Answer(socket, -Sys.Eacces, 0);
             return;
         }
+        Used(label, caller, session, decision, "listen"u8, address, port);
         Answer(socket, Host.Call(Sys.Listen, socket, (nint)backlog), decision.Grant);
     }
 

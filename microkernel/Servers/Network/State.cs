@@ -11,8 +11,8 @@ public static unsafe class State
     private struct Entry
     {
         public uint Pod, Loopback;
-        public int Length;
-        public byte* Grants;
+        public int Length, AuditLength;
+        public byte* Grants, Audit;
     }
 
     private static Entry* s_sessions;
@@ -52,7 +52,7 @@ public static unsafe class State
         session = default;
         if (label is <= 0 or >= MaxSessions || s_sessions[label].Pod == 0) return false;
         ref var entry = ref s_sessions[label];
-        session = new Session { Pod = entry.Pod, Loopback = entry.Loopback, Grants = new ReadOnlySpan<byte>(entry.Grants, entry.Length) };
+        session = new Session { Pod = entry.Pod, Loopback = entry.Loopback, Grants = new ReadOnlySpan<byte>(entry.Grants, entry.Length), Audit = new ReadOnlySpan<byte>(entry.Audit, entry.AuditLength) };
         return true;
     }
 
@@ -64,19 +64,36 @@ public static unsafe class State
         if (pod <= 0 || loopback <= 0 || text.Length > GrantSpace) return false;
         ref var entry = ref s_sessions[label];
         if (entry.Grants == null) entry.Grants = Allocate(GrantSpace);
-        if (entry.Grants == null) return false;
-        text.CopyTo(new Span<byte>(entry.Grants, GrantSpace));
-        entry.Length = text.Length;
+        if (entry.Audit == null) entry.Audit = Allocate(GrantSpace);
+        if (entry.Grants == null || entry.Audit == null) return false;
+        Sort(text, ref entry);
         entry.Pod = (uint)pod;
         entry.Loopback = (uint)loopback;
         return true;
+    }
+
+    /// <summary><c>slot audit entry</c> goes to the one text as <c>slot entry</c>, everything else to the other.</summary>
+    private static void Sort(ReadOnlySpan<byte> text, ref Entry entry)
+    {
+        var granted = new TextWriter(new Span<byte>(entry.Grants, GrantSpace));
+        var audited = new TextWriter(new Span<byte>(entry.Audit, GrantSpace));
+        while (text.Length > 0)
+        {
+            var line = Lines.Next(ref text);
+            int space = line.IndexOf((byte)' ');
+            var rest = line.Slice(space + 1);
+            if (rest.StartsWith("audit "u8)) { audited.Add(line.Slice(0, space + 1)); audited.Add(rest.Slice(6)); audited.Add((byte)'\n'); }
+            else { granted.Add(line); granted.Add((byte)'\n'); }
+        }
+        entry.Length = granted.Length;
+        entry.AuditLength = audited.Length;
     }
 
     public static bool RemoveSession(long label)
     {
         if (label is <= 0 or >= MaxSessions) return false;
         s_sessions[label].Pod = 0;
-        s_sessions[label].Length = 0;
+        s_sessions[label].Length = s_sessions[label].AuditLength = 0;
         return true;
     }
 
