@@ -7,7 +7,7 @@ namespace Eyrie.Microkernel.Abi;
 public static class ContainerProtocol
 {
     public const int Version = 1, Header = 12, MaxFrame = 61440;
-    public const int Create = 1, Start = 2, Signal = 3, Delete = 4, List = 5, ReadCapabilities = 6, ChangeCapabilities = 7, SetServices = 8, Statistics = 9, Subscribe = 10, Execute = 11, ExecutionSignal = 12, KernelStatistics = 13;
+    public const int Create = 1, Start = 2, Signal = 3, Delete = 4, List = 5, ReadCapabilities = 6, ChangeCapabilities = 7, SetServices = 8, Statistics = 9, Subscribe = 10, Execute = 11, ExecutionSignal = 12, KernelStatistics = 13, Attach = 14, CloseInput = 15;
     public const int Response = 0x8000, ExitEvent = 0x4001, DeniedEvent = 0x4002, ExecutionEvent = 0x4003;
 
     // Fields beside those of StartTag.
@@ -18,6 +18,8 @@ public static class ContainerProtocol
     public const int Service = 110, More = 111;
     /// <summary>u32: number of an execution, never used twice.</summary>
     public const int Execution = 117;
+    /// <summary>u8: 1 keeps the container's stdin open for those who attach; otherwise it reads from nothing.</summary>
+    public const int OpenInput = 118;
     public const int Numbers = 112, Operation = 113, Target = 114, Entry = 115, Count = 116;
     /// <summary>Of a <see cref="DeniedEvent"/>: <c>denied</c>, <c>audited</c> (no grant allows it, an audit let it through) or <c>granted</c> (of audited containers alone); and the thread's name, a space, the path of its executable.</summary>
     public const int Verdict = 118, Program = 119;

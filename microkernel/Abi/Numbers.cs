@@ -120,6 +120,7 @@ public enum TaskOperation
     Signal = 0,
     Status = 1,
     Destroy = 2,
+    Terminal = 3,
 }
 
 /// <summary>First word of a task's status; then exit code or signal, out of memory (0 or 1), process id, and of a launch that failed the stage and the negative errno of the host.</summary>
@@ -214,8 +215,10 @@ public static class StartTag
     public const int Join = 22;
     /// <summary>U32: file descriptor number in the calling task for stdin; absent: /dev/null.</summary>
     public const int Input = 23;
-    /// <summary>U8: 1 says that descriptors 0 to 2 are a terminal, which becomes the controlling one.</summary>
+    /// <summary>U8: 1 gives the process a terminal of its world's own /dev/pts, as descriptors 0 to 2 and as the controlling one; no other descriptors are given then.</summary>
     public const int Terminal = 24;
+    /// <summary>U16 columns, u16 rows of the terminal when the program begins.</summary>
+    public const int WindowSize = 27;
     /// <summary>U32 below 2^31: what Take gives for this task.</summary>
     public const int Token = 26;
     /// <summary>U32: slot of the directory capability that layers, scratch and mount sources are beneath.</summary>

@@ -54,6 +54,8 @@ public sealed class ContainerService : IContainerService
             .Add(ContainerProtocol.PodAddress, spec.PodAddress).Add(ContainerProtocol.PodLoopback, spec.PodLoopback)
             .Add(StartTag.Scratch, spec.Writable ?? "").Add(StartTag.WorkingDirectory, spec.WorkingDirectory).Add(StartTag.Hostname, spec.Hostname)
             .Add(StartTag.UserId, spec.UserId).Add(StartTag.GroupId, spec.GroupId);
+        if (spec.Terminal) AddTerminal(frame, spec.WindowSize);
+        if (spec.OpenInput) frame.Add(ContainerProtocol.OpenInput, [1]);
         foreach (var layer in spec.Layers) frame.Add(StartTag.Layer, layer);
         foreach (var group in spec.Groups) frame.Add(StartTag.Group, group);
         foreach (var argument in spec.Arguments) frame.Add(StartTag.Argument, argument);
@@ -61,6 +63,12 @@ public sealed class ContainerService : IContainerService
         foreach (var entry in spec.Capabilities) frame.Add(ContainerProtocol.Capability, entry);
         foreach (var mount in spec.Mounts) frame.Add(StartTag.Mount, Mount(mount));
         return CallAsync(ContainerProtocol.Create, frame, cancellationToken);
+    }
+
+    private static void AddTerminal(FrameWriter frame, WindowSize? size)
+    {
+        frame.Add(StartTag.Terminal, [1]);
+        if (size is { } window) frame.Add(StartTag.WindowSize, (uint)window.Rows << 16 | window.Columns);
     }
 
     private static byte[] Mount(MountSpec mount)
@@ -106,12 +114,13 @@ public sealed class ContainerService : IContainerService
         foreach (var argument in spec.Arguments) frame.Add(StartTag.Argument, argument);
         foreach (var variable in spec.Environment) frame.Add(StartTag.Environment, variable);
         if (spec.UserId is { } user) frame.Add(StartTag.UserId, user).Add(StartTag.GroupId, spec.GroupId ?? user);
-        if (spec.Terminal) frame.Add(StartTag.Terminal, [1]);
+        if (spec.Terminal) AddTerminal(frame, spec.WindowSize);
         var ends = ExecutionEnds.Make(spec.Stdin, spec.Terminal);
         try
         {
             var answer = await CallAsync(ContainerProtocol.Execute, frame, cancellationToken, ends.Program);
             ends.CloseProgram();
+            if (spec.Terminal) ends.Show(answer.Descriptor ?? throw new IOException("the container service gave no terminal"), spec.Stdin);
             uint number = answer.Number(ContainerProtocol.Execution);
             return new Execution(ends, Ended(number).Task, (signal, cancellation) =>
                 CallAsync(ContainerProtocol.ExecutionSignal, new FrameWriter().Add(ContainerProtocol.Execution, number).Add(ContainerProtocol.SignalNumber, (uint)signal), cancellation));
@@ -122,6 +131,25 @@ public sealed class ContainerService : IContainerService
             throw;
         }
     }
+
+    public async Task<IAttachment> AttachAsync(string containerId, CancellationToken cancellationToken)
+    {
+        var ends = ExecutionEnds.MakeWatching();
+        try
+        {
+            var answer = await CallAsync(ContainerProtocol.Attach, For(containerId), cancellationToken, ends.Program);
+            ends.CloseProgram();
+            ends.Attached(answer.Descriptor, answer.Fields().Any(field => field.Tag == StartTag.Terminal));
+            return new ContainerAttachment(ends);
+        }
+        catch
+        {
+            ends.Dispose();
+            throw;
+        }
+    }
+
+    public Task CloseInputAsync(string containerId, CancellationToken cancellationToken) => CallAsync(ContainerProtocol.CloseInput, For(containerId), cancellationToken);
 
     /// <summary>Completed by the event of its end, which may be here before the answer to the start has been looked at.</summary>
     private TaskCompletionSource<int> Ended(uint execution)
@@ -192,7 +220,7 @@ public sealed class ContainerService : IContainerService
             try
             {
                 ReadOnlyMemory<byte> frame = fields.Frame(request, type);
-                if (descriptors is not null) frame = frame[await SendAsync(frame, descriptors, cancellationToken)..];
+                if (descriptors is { Count: > 0 }) frame = frame[await SendAsync(frame, descriptors, cancellationToken)..];
                 while (frame.Length > 0) frame = frame[await _socket.SendAsync(frame, SocketFlags.None, CancellationToken.None)..];
             }
             finally
@@ -223,14 +251,27 @@ public sealed class ContainerService : IContainerService
         Exception reason = new IOException("the container service closed the connection");
         try
         {
-            await using var stream = new NetworkStream(_socket, ownsSocket: false);
-            var head = new byte[ContainerProtocol.Header];
+            var bytes = new byte[2 * (ContainerProtocol.MaxFrame + ContainerProtocol.Header)];
+            int length = 0;
             while (true)
             {
-                await stream.ReadExactlyAsync(head, _closed.Token);
-                var body = new byte[BinaryPrimitives.ReadInt32LittleEndian(head) - (ContainerProtocol.Header - 4)];
-                await stream.ReadExactlyAsync(body, _closed.Token);
-                Deliver(new Frame(BinaryPrimitives.ReadUInt32LittleEndian(head.AsSpan(4)), BinaryPrimitives.ReadUInt16LittleEndian(head.AsSpan(10)), body));
+                await _socket.ReceiveAsync(Memory<byte>.Empty, SocketFlags.None, _closed.Token); // until something is there
+                int read = NativeDescriptors.Receive(_socket, bytes.AsSpan(length), out var descriptor);
+                if (read == 0) break;
+                if (read < 0) continue;
+                length += read;
+                int at = 0;
+                while (length - at >= ContainerProtocol.Header)
+                {
+                    int end = at + 4 + BinaryPrimitives.ReadInt32LittleEndian(bytes.AsSpan(at));
+                    if (end - at > bytes.Length) Array.Resize(ref bytes, end - at);
+                    if (end > length) break;
+                    // The host ends a read after the bytes that a descriptor came with, so it belongs to the last frame.
+                    Deliver(new Frame(BinaryPrimitives.ReadUInt32LittleEndian(bytes.AsSpan(at + 4)), BinaryPrimitives.ReadUInt16LittleEndian(bytes.AsSpan(at + 10)), bytes[(at + ContainerProtocol.Header)..end], end == length ? descriptor : null));
+                    at = end;
+                }
+                bytes.AsSpan(at, length - at).CopyTo(bytes);
+                length -= at;
             }
         }
         catch (Exception exception)

@@ -1,3 +1,4 @@
+using System.Net.Sockets;
 using Microsoft.Win32.SafeHandles;
 
 namespace Eyrie.Microkernel.Client;
@@ -14,15 +15,7 @@ internal sealed class ExecutionEnds : IDisposable
     public static ExecutionEnds Make(bool input, bool terminal)
     {
         var ends = new ExecutionEnds();
-        if (terminal)
-        {
-            var (master, slave) = NativeDescriptors.Terminal();
-            ends.Master = master;
-            ends.Program.AddRange([slave, slave, slave]);
-            var both = new TerminalStream(master);
-            (ends.Input, ends.Output) = (input ? both : null, both);
-            return ends;
-        }
+        if (terminal) return ends; // the world that the program starts in has it; it comes with the answer
         if (input)
         {
             var (read, write) = NativeDescriptors.Pipe();
@@ -35,11 +28,54 @@ internal sealed class ExecutionEnds : IDisposable
         return ends;
     }
 
+    /// <summary>For an attachment: stdout and stderr.</summary>
+    public static ExecutionEnds MakeWatching()
+    {
+        var ends = new ExecutionEnds();
+        ends.Output = ends.Watching();
+        ends.Error = ends.Watching();
+        return ends;
+    }
+
+    /// <summary>The showing side of the program's terminal has come.</summary>
+    public void Show(SafeFileHandle terminal, bool input)
+    {
+        Master = terminal;
+        var both = new TerminalStream(terminal);
+        (Input, Output) = (input ? both : null, both);
+    }
+
+    /// <summary>Of a container: what its stdin or terminal is written to, if it has one; a terminal has no stderr.</summary>
+    public void Attached(SafeFileHandle? input, bool terminal)
+    {
+        if (terminal)
+        {
+            Master = input;
+            Error?.Dispose();
+            Error = null;
+        }
+        if (input is not null) Input = new FileStream(input, FileAccess.Write, 0);
+    }
+
+    private NetworkStream Watching()
+    {
+        var (own, service) = NativeDescriptors.Sockets();
+        Program.Add(service);
+        var socket = new Socket(new SafeSocketHandle(own.DangerousGetHandle(), true));
+        own.SetHandleAsInvalid();
+        return new NetworkStream(socket, ownsSocket: true);
+    }
+
     private FileStream Reading()
     {
         var (read, write) = NativeDescriptors.Pipe();
         Program.Add(write);
         return new FileStream(read, FileAccess.Read, 0);
+    }
+
+    public void Resize(int columns, int rows)
+    {
+        if (Master is { IsClosed: false } master) NativeDescriptors.Resize(master, columns, rows);
     }
 
     /// <summary>Closes the program's side: from now on its end is seen on the streams.</summary>
@@ -54,6 +90,7 @@ internal sealed class ExecutionEnds : IDisposable
         Input?.Dispose();
         Output.Dispose();
         Error?.Dispose();
+        Master?.Dispose();
     }
 }
 
@@ -109,6 +146,22 @@ internal sealed class TerminalStream(SafeFileHandle master) : Stream
     }
 }
 
+/// <summary>A container's own program, as one who is attached sees it.</summary>
+internal sealed class ContainerAttachment(ExecutionEnds ends) : IAttachment
+{
+    public Stream? Input => ends.Input;
+    public Stream Output => ends.Output;
+    public Stream? Error => ends.Error;
+
+    public void Resize(int columns, int rows) => ends.Resize(columns, rows);
+
+    public ValueTask DisposeAsync()
+    {
+        ends.Dispose();
+        return ValueTask.CompletedTask;
+    }
+}
+
 /// <summary>One execution, as its starter sees it.</summary>
 internal sealed class Execution(ExecutionEnds ends, Task<int> exit, Func<int, CancellationToken, Task> signal) : IExecution
 {
@@ -119,10 +172,7 @@ internal sealed class Execution(ExecutionEnds ends, Task<int> exit, Func<int, Ca
     public Stream? Error => ends.Error;
     public Task<int> Exit => exit;
 
-    public void Resize(int columns, int rows)
-    {
-        if (ends.Master is { IsClosed: false } master) NativeDescriptors.Resize(master, columns, rows);
-    }
+    public void Resize(int columns, int rows) => ends.Resize(columns, rows);
 
     public Task SignalAsync(int number, CancellationToken cancellationToken) => signal(number, cancellationToken);
 

@@ -1,6 +1,7 @@
 using System.Buffers.Binary;
 using System.Text;
 using Eyrie.Microkernel.Abi;
+using Microsoft.Win32.SafeHandles;
 
 namespace Eyrie.Microkernel.Client;
 
@@ -42,8 +43,8 @@ internal sealed class FrameWriter
     }
 }
 
-/// <summary>A frame that arrived.</summary>
-internal sealed record Frame(uint Request, int Type, ReadOnlyMemory<byte> Body)
+/// <summary>A frame that arrived, and the descriptor that came with it.</summary>
+internal sealed record Frame(uint Request, int Type, ReadOnlyMemory<byte> Body, SafeFileHandle? Descriptor = null)
 {
     public IEnumerable<(int Tag, ReadOnlyMemory<byte> Value)> Fields() => Read(Body);
 

@@ -30,6 +30,13 @@ public interface IContainerService : IAsyncDisposable
     /// <summary>Runs a further program in a running container: same world, same capability set, no more. It ends with the container, and with this connection.</summary>
     Task<IExecution> ExecAsync(string containerId, ExecSpec spec, CancellationToken cancellationToken);
 
+    /// <summary>Shows what a running container writes from now on, and gives its stdin where <see cref="ContainerSpec.OpenInput"/> keeps one open.</summary>
+    Task<IAttachment> AttachAsync(string containerId, CancellationToken cancellationToken);
+
+    /// <summary>End of file on a container's stdin, once everybody who is attached has closed theirs.</summary>
+    /// <exception cref="ContainerServiceException"><see cref="ContainerError.WrongState"/>: it is closed already, or the container has a terminal.</exception>
+    Task CloseInputAsync(string containerId, CancellationToken cancellationToken);
+
     /// <summary>Replaces the table of services and their ready endpoints that the network server resolves with.</summary>
     /// <param name="services">Service ports.</param>
     /// <param name="cancellationToken">Ends the waiting, not what was begun.</param>
@@ -66,6 +73,12 @@ public sealed record ContainerSpec
     public uint UserId { get; init; }
     public uint GroupId { get; init; }
     public IReadOnlyList<uint> Groups { get; init; } = [];
+    /// <summary>Whether the program gets a terminal: then all it writes comes from there, and there is no stderr.</summary>
+    public bool Terminal { get; init; }
+    /// <summary>Size of the terminal when the program begins.</summary>
+    public WindowSize? WindowSize { get; init; }
+    /// <summary>Whether its stdin stays open for <see cref="IContainerService.AttachAsync"/>; otherwise it reads from nothing. A terminal is always open.</summary>
+    public bool OpenInput { get; init; }
     /// <summary>File that stdout and stderr are appended to in CRI log format (made by the service).</summary>
     public required string LogPath { get; init; }
     /// <summary>The pod's IPv4 address, e.g. 127.64.16.5.</summary>

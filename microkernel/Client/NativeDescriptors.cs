@@ -5,11 +5,11 @@ using Microsoft.Win32.SafeHandles;
 
 namespace Eyrie.Microkernel.Client;
 
-/// <summary>Pipes, terminals and the passing of descriptors over a local socket: what .NET has no calls of its own for.</summary>
+/// <summary>Pipes, sockets, sizes of terminals and the passing of descriptors over a local socket: what .NET has no calls of its own for.</summary>
 internal static unsafe partial class NativeDescriptors
 {
-    private const int CloseOnExec = 0x80000, ReadWrite = 2, NoControllingTerminal = 0x100, Again = 11, Interrupted = 4, NoSignal = 0x4000;
-    private const nuint UnlockSlave = 0x40045431, OpenSlave = 0x5441, SetWindowSize = 0x5414; // TIOCSPTLCK, TIOCGPTPEER, TIOCSWINSZ (asm-generic/ioctls.h)
+    private const int CloseOnExec = 0x80000, Again = 11, Interrupted = 4, NoSignal = 0x4000;
+    private const nuint SetWindowSize = 0x5414; // TIOCSWINSZ (asm-generic/ioctls.h)
 
     /// <summary>A pipe: read end and write end.</summary>
     public static (SafeFileHandle Read, SafeFileHandle Write) Pipe()
@@ -19,13 +19,34 @@ internal static unsafe partial class NativeDescriptors
         return (new SafeFileHandle(ends[0], true), new SafeFileHandle(ends[1], true));
     }
 
-    /// <summary>A pseudo-terminal: the side of who shows it, and the side of the program.</summary>
-    public static (SafeFileHandle Master, SafeFileHandle Slave) Terminal()
+    /// <summary>Two connected stream sockets.</summary>
+    public static (SafeFileHandle One, SafeFileHandle Other) Sockets()
     {
-        var master = new SafeFileHandle(Check(open("/dev/ptmx", ReadWrite | NoControllingTerminal | CloseOnExec), "open /dev/ptmx"), true);
-        int locked = 0;
-        Check(ioctl(master, UnlockSlave, (nint)(&locked)), "unlockpt");
-        return (master, new SafeFileHandle(Check(ioctl(master, OpenSlave, ReadWrite | NoControllingTerminal | CloseOnExec), "TIOCGPTPEER"), true));
+        const int Unix = 1, CloseOnExecStream = 1 | CloseOnExec;
+        int* ends = stackalloc int[2];
+        Check(socketpair(Unix, CloseOnExecStream, 0, ends), "socketpair");
+        return (new SafeFileHandle(ends[0], true), new SafeFileHandle(ends[1], true));
+    }
+
+    /// <summary>Reads what is there, and the descriptor that came with it (SCM_RIGHTS), if one did. Never waits.</summary>
+    /// <returns>How many bytes; 0: the other side has closed the connection; -1: nothing is there now.</returns>
+    public static int Receive(Socket socket, Span<byte> bytes, out SafeFileHandle? descriptor)
+    {
+        const int Flags = 0x40 | 0x40000000; // MSG_DONTWAIT, MSG_CMSG_CLOEXEC
+        descriptor = null;
+        long* control = stackalloc long[3];
+        fixed (byte* data = bytes)
+        {
+            nint* part = stackalloc nint[2];
+            (part[0], part[1]) = ((nint)data, bytes.Length);
+            nint* message = stackalloc nint[7]; // struct msghdr
+            (message[0], message[1], message[2], message[3], message[4], message[5], message[6]) = (0, 0, (nint)part, 1, (nint)control, 24, 0);
+            nint received = recvmsg(socket.SafeHandle, (nint)message, Flags);
+            if (received > 0 && message[5] >= 20 && control[1] == (1L << 32 | 1)) descriptor = new SafeFileHandle((int)control[2], true);
+            if (received >= 0) return (int)received;
+            int error = Marshal.GetLastPInvokeError();
+            return error is Again or Interrupted ? -1 : throw new IOException("the container service's connection broke", new Win32Exception(error));
+        }
     }
 
     public static void Resize(SafeFileHandle master, int columns, int rows)
@@ -63,8 +84,11 @@ internal static unsafe partial class NativeDescriptors
     [LibraryImport("libc", SetLastError = true)]
     private static partial int pipe2(int* ends, int flags);
 
-    [LibraryImport("libc", SetLastError = true, StringMarshalling = StringMarshalling.Utf8)]
-    private static partial int open(string path, int flags);
+    [LibraryImport("libc", SetLastError = true)]
+    private static partial int socketpair(int family, int type, int protocol, int* ends);
+
+    [LibraryImport("libc", SetLastError = true)]
+    private static partial nint recvmsg(SafeSocketHandle socket, nint message, int flags);
 
     [LibraryImport("libc", SetLastError = true)]
     private static partial int ioctl(SafeFileHandle file, nuint request, nint argument);

@@ -14,7 +14,7 @@ public static unsafe class Boot
     private const long RootQuota = 1L << 50, RootProcesses = 1L << 20;
 
     private static ReadOnlySpan<byte> Usage => "usage: eyrie-kernel --root DIR --socket PATH --servers DIR --cgroup NAME [--owner PROCESS] [--task PROGRAM:ARGUMENT]...\n"u8;
-    private static ReadOnlySpan<short> MettEagleCalls => [0, 1, 3, 7, 9, 11, 15, 17, 20, 39, 44, 47, 60, 72, 202, 228, 231, 232, 233, 291, 288, 293, 322];
+    private static ReadOnlySpan<short> MettEagleCalls => [0, 1, 3, 7, 9, 11, 15, 17, 20, 39, 44, 46, 47, 60, 72, 202, 228, 231, 232, 233, 291, 288, 293, 322];
     private static ReadOnlySpan<short> NetworkCalls => [0, 1, 3, 7, 9, 11, 15, 39, 41, 42, 48, 49, 50, 51, 52, 54, 55, 56, 60, 72, 202, 228, 231, 322];
 
     [RuntimeExport("eyrie_main")]

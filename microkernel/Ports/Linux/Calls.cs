@@ -184,9 +184,22 @@ public static unsafe class Calls
                 if (Node.Tasks[target].State is TaskState.Running or TaskState.Starting) return AbiError.WrongState;
                 Node.Kernel.DestroyTask(target);
                 return 0;
+            case TaskOperation.Terminal:
+                return Terminal(task, ref Node.Tasks[target].Launch);
             default:
                 return AbiError.InvalidArgument;
         }
+    }
+
+    /// <summary>Given once, so that the end of the program's side is seen by whoever shows it and by nobody else.</summary>
+    private static long Terminal(int task, ref Launch launch)
+    {
+        if (launch.Terminal <= 0) return AbiError.WrongState;
+        ref var entry = ref Node.Tasks[task];
+        nint number = Seccomp.Inject(entry.Listener, entry.Notification, launch.Terminal, true, false);
+        if (number < 0) return AbiError.HostFailure;
+        Launcher.CloseTerminal(ref launch);
+        return number;
     }
 
     private static long Notification(int task, int slot, NotificationOperation operation)

@@ -41,10 +41,9 @@ public static unsafe class TaskLife
             Description = description, RootPath = Node.RootPath, EmptyNetwork = Node.EmptyNetwork, Filter = Node.ContainerFilter, FilterLength = Node.ContainerFilterLength,
         };
         int callerPid = Node.Tasks[owner].PidDescriptor;
-        child.Output = (int)Host.Call(Sys.PidfdGetfd, callerPid, (nint)description.Number(StartTag.Output, 1), 0);
-        child.Error = (int)Host.Call(Sys.PidfdGetfd, callerPid, (nint)description.Number(StartTag.Error, 2), 0);
-        long input = description.Number(StartTag.Input, -1);
-        child.Input = input < 0 ? -1 : (int)Host.Call(Sys.PidfdGetfd, callerPid, (nint)input, 0);
+        child.Input = Taken(callerPid, description, StartTag.Input);
+        child.Output = Taken(callerPid, description, StartTag.Output);
+        child.Error = Taken(callerPid, description, StartTag.Error);
         var launch = new Launch();
         int begun = Launcher.Begin(ref child, ref launch);
         if (child.Input >= 0) Host.Call(Sys.Close, child.Input);
@@ -73,6 +72,13 @@ public static unsafe class TaskLife
         for (int i = 0; i < port.GroupLength; i++) port.Group[i] = group[i];
         Node.Watch(launch.From, Node.Launching, target);
         return 0;
+    }
+
+    /// <summary>The caller's descriptor that a field names; -1: none. Without stdout or stderr, and without a terminal, a launch fails at stdio.</summary>
+    private static int Taken(int callerPid, StartDescription description, int tag)
+    {
+        long number = description.Number(tag, -1);
+        return number < 0 ? -1 : (int)Host.Call(Sys.PidfdGetfd, callerPid, (nint)number, 0);
     }
 
     /// <summary>The child of a launch has said something, or executed.</summary>
@@ -170,6 +176,7 @@ public static unsafe class TaskLife
         }
         Host.Call(Sys.Close, port.Listener);
         Host.Call(Sys.Close, port.PidDescriptor);
+        if (port.Kind == PortKind.Container) Launcher.CloseTerminal(ref port.Launch);
         if (port.Kind != PortKind.Container) { Boot.ServerEnded(task); return; }
         Changes.Tell(task);
         LetGo(task);

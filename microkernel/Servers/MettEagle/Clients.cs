@@ -150,16 +150,53 @@ public static unsafe class Clients
     {
         Client* client = s_clients + index;
         if (!client->Used) return;
-        *(uint*)s_out = (uint)(ContainerProtocol.Header - 4 + fields.Length);
-        *(uint*)(s_out + 4) = request;
-        *(ushort*)(s_out + 8) = ContainerProtocol.Version;
-        *(ushort*)(s_out + 10) = (ushort)type;
-        int total = ContainerProtocol.Header + fields.Length, sent = client->Queued > 0 ? 0 : Write(client, s_out, total);
+        int total = Head(request, type, fields), sent = client->Queued > 0 ? 0 : Write(client, s_out, total);
         if (sent < 0 || total - sent > QueueSize - client->Queued) { Close(client); return; }
         if (sent == total) return;
         new ReadOnlySpan<byte>(s_out + sent, total - sent).CopyTo(new Span<byte>(client->Queue + client->Queued, total - sent));
         client->Queued += total - sent;
         Loop.Rewatch(client->Descriptor, Loop.Client, index, true);
+    }
+
+    /// <summary>Sends a short frame together with a descriptor, which the client gets with its first byte; -1: none. A client that is behind with reading is refused, since what is queued goes without.</summary>
+    public static void Send(int index, uint request, int type, in FieldWriter fields, int descriptor)
+    {
+        Client* client = s_clients + index;
+        if (descriptor < 0) { Send(index, request, type, fields); return; }
+        if (!client->Used) return;
+        int total = Head(request, type, fields);
+        if (client->Queued == 0 && Pass(client->Descriptor, total, descriptor)) return;
+        var refusal = Begin();
+        refusal.AddNumber(ContainerProtocol.Error, ContainerErrorCode.WrongState);
+        refusal.Add(ContainerProtocol.Message, "the client is behind with reading"u8);
+        Send(index, request, type, refusal);
+    }
+
+    private static bool Pass(int socket, int length, int descriptor)
+    {
+        nint* part = stackalloc nint[2];
+        part[0] = (nint)s_out;
+        part[1] = length;
+        long* control = stackalloc long[3]; // struct cmsghdr: length, level SOL_SOCKET, type SCM_RIGHTS, one descriptor
+        control[0] = 20;
+        control[1] = 1L << 32 | 1;
+        control[2] = descriptor;
+        nint* message = stackalloc nint[7];
+        message[0] = message[1] = message[6] = 0;
+        message[2] = (nint)part;
+        message[3] = 1;
+        message[4] = (nint)control;
+        message[5] = 24;
+        return Host.Call(Sys.Sendmsg, socket, (nint)message, 0x4000 | 0x40) == length;
+    }
+
+    private static int Head(uint request, int type, in FieldWriter fields)
+    {
+        *(uint*)s_out = (uint)(ContainerProtocol.Header - 4 + fields.Length);
+        *(uint*)(s_out + 4) = request;
+        *(ushort*)(s_out + 8) = ContainerProtocol.Version;
+        *(ushort*)(s_out + 10) = (ushort)type;
+        return ContainerProtocol.Header + fields.Length;
     }
 
     /// <summary>The host takes bytes again.</summary>

@@ -25,6 +25,10 @@ public unsafe struct Container
     public int Entries;
     public int LogFile;
     public LogStream Output, Error;
+    /// <summary>It has a terminal: what it writes comes from there, and there is no stderr.</summary>
+    public bool Terminal;
+    /// <summary>Where those who attach write its stdin, and the other end until it has started; -1: none.</summary>
+    public int Input, InputEnd;
     /// <summary>Starting: who asked for it, and the request's number; the client is -1 when it is gone.</summary>
     public int Starter;
     public uint StartRequest;
@@ -36,6 +40,8 @@ public unsafe struct LogStream
     public int Descriptor;
     public byte* Partial;
     public int PartialLength;
+    /// <summary>Somebody who is attached is behind: nothing is read until they have taken what was.</summary>
+    public bool Held;
 }
 
 /// <summary>The table of containers; index 0 is none.</summary>

@@ -38,7 +38,8 @@ public static unsafe class Executions
     {
         if (Containers.Table[container].State != TaskState.Running) return ContainerErrorCode.WrongState;
         var descriptors = Clients.Descriptors(client);
-        if (descriptors.Length != 3) return ContainerErrorCode.InvalidRequest;
+        bool terminal = FieldScanner.Find(request, StartTag.Terminal) is { Length: 1 } flag && flag[0] != 0;
+        if (descriptors.Length != (terminal ? 0 : 3)) return ContainerErrorCode.InvalidRequest;
         int index = Free();
         if (index < 0) return ContainerErrorCode.QuotaExhausted;
         if (Microkernel.Create(ObjectKind.Task, BootSlot.Factory, Slot(index), 0, 0, default) < 0) return ContainerErrorCode.QuotaExhausted;
@@ -73,15 +74,13 @@ public static unsafe class Executions
         {
             identity |= tag == StartTag.UserId;
             environment |= tag == StartTag.Environment;
-            if (tag is StartTag.Argument or StartTag.Environment or StartTag.WorkingDirectory or StartTag.UserId or StartTag.GroupId or StartTag.Group or StartTag.Terminal) writer.Add(tag, value);
+            if (tag is StartTag.Argument or StartTag.Environment or StartTag.WorkingDirectory or StartTag.UserId or StartTag.GroupId or StartTag.Group or StartTag.Terminal or StartTag.WindowSize) writer.Add(tag, value);
         }
         scanner = new FieldScanner(Containers.Request(container));
         while (scanner.Next(out int tag, out var value))
             if ((!identity && tag is StartTag.UserId or StartTag.GroupId or StartTag.Group) || (!environment && tag == StartTag.Environment)) writer.Add(tag, value);
         writer.AddNumber(StartTag.Join, (uint)Containers.Slot(container, Container.TaskSlot));
-        writer.AddNumber(StartTag.Input, (uint)descriptors[0]);
-        writer.AddNumber(StartTag.Output, (uint)descriptors[1]);
-        writer.AddNumber(StartTag.Error, (uint)descriptors[2]);
+        for (int i = 0; i < descriptors.Length; i++) writer.AddNumber(i switch { 0 => StartTag.Input, 1 => StartTag.Output, _ => StartTag.Error }, (uint)descriptors[i]);
         Lifecycle.DescribeHome(container, ref writer);
     }
 
@@ -118,7 +117,9 @@ public static unsafe class Executions
         }
         var answer = Clients.Begin();
         answer.AddNumber(ContainerProtocol.Execution, s_table[index].Number);
-        Clients.Send(s_table[index].Client, s_table[index].Request, ContainerProtocol.Execute | ContainerProtocol.Response, answer);
+        long terminal = Microkernel.Control(Slot(index), TaskOperation.Terminal); // none: it was not asked for
+        Clients.Send(s_table[index].Client, s_table[index].Request, ContainerProtocol.Execute | ContainerProtocol.Response, answer, (int)terminal);
+        if (terminal >= 0) Host.Call(Sys.Close, (nint)terminal);
     }
 
     /// <summary>A container goes: what runs in it is killed.</summary>

@@ -21,7 +21,7 @@ public static unsafe class Lifecycle
         if (index == 0) return ContainerErrorCode.QuotaExhausted;
         ref var container = ref Containers.Table[index];
         container = default;
-        container.LogFile = container.Output.Descriptor = container.Error.Descriptor = -1;
+        container.LogFile = container.Output.Descriptor = container.Error.Descriptor = container.Input = container.InputEnd = -1;
         fixed (byte* target = container.IdBytes) id.CopyTo(new Span<byte>(target, Container.MaxId));
         container.IdLength = id.Length;
         container.Request = Memory.Allocate(request.Length);
@@ -44,7 +44,31 @@ public static unsafe class Lifecycle
         long file = Microkernel.Open(BootSlot.NodeRoot, log, Sys.WriteOnly | Sys.Create | Sys.Append);
         if (file < 0) return Microkernel.Word(0) == -18 ? ContainerErrorCode.PathEscapes : ContainerErrorCode.HostFailure;
         container.LogFile = (int)file;
+        container.Terminal = Flag(index, StartTag.Terminal);
+        if (container.Terminal) return ContainerErrorCode.None;
+        if (Flag(index, ContainerProtocol.OpenInput) && !OpenInput(ref container)) return ContainerErrorCode.HostFailure;
         return LogPump.Pipe(ref container.Output) && LogPump.Pipe(ref container.Error) ? ContainerErrorCode.None : ContainerErrorCode.HostFailure;
+    }
+
+    private static bool Flag(int index, int tag) => FieldScanner.Find(Containers.Request(index), tag) is { Length: 1 } value && value[0] != 0;
+
+    private static bool OpenInput(ref Container container)
+    {
+        int* ends = stackalloc int[2];
+        if (Host.Call(Sys.Pipe2, (nint)ends, Sys.Cloexec) < 0) return false;
+        container.InputEnd = ends[0];
+        container.Input = ends[1];
+        return true;
+    }
+
+    /// <summary>End of file for the container, once those who are attached have closed theirs. A terminal has no such end.</summary>
+    public static int CloseInput(int index)
+    {
+        ref var container = ref Containers.Table[index];
+        if (container.Terminal || container.Input < 0) return ContainerErrorCode.WrongState;
+        Host.Call(Sys.Close, container.Input);
+        container.Input = -1;
+        return ContainerErrorCode.None;
     }
 
     /// <summary>Begins a start; <see cref="Changed"/> answers when the program runs or could not be started.</summary>
@@ -52,23 +76,19 @@ public static unsafe class Lifecycle
     {
         ref var container = ref Containers.Table[index];
         if (container.State != TaskState.Created) return ContainerErrorCode.WrongState;
-        int output = LogPump.WriteEnd(ref container.Output), error = LogPump.WriteEnd(ref container.Error);
         var writer = new FieldWriter(Microkernel.Payload, MessageLayout.MaxPayload);
         Describe(index, ref writer);
-        writer.AddNumber(StartTag.Output, (uint)output);
-        writer.AddNumber(StartTag.Error, (uint)error);
+        // The ends of pipes are kept until the outcome is known: a start that fails can be tried again.
+        if (!container.Terminal)
+        {
+            writer.AddNumber(StartTag.Output, (uint)LogPump.WriteEnd(container.Output));
+            writer.AddNumber(StartTag.Error, (uint)LogPump.WriteEnd(container.Error));
+            if (container.InputEnd >= 0) writer.AddNumber(StartTag.Input, (uint)container.InputEnd);
+        }
         writer.AddNumber(StartTag.Token, (uint)index);
         Microkernel.PayloadLength = writer.Length;
         long result = writer.Overflowed ? AbiError.TooLarge : Microkernel.Start(Containers.Slot(index, Container.TaskSlot));
-        if (result < 0)
-        {
-            LogPump.KeepWriteEnd(ref container.Output, output);
-            LogPump.KeepWriteEnd(ref container.Error, error);
-            return Refusal(result, Microkernel.Word(0), Microkernel.Word(1));
-        }
-        // Kept until the outcome is known: a start that fails can be tried again.
-        LogPump.KeepWriteEnd(ref container.Output, output);
-        LogPump.KeepWriteEnd(ref container.Error, error);
+        if (result < 0) return Refusal(result, Microkernel.Word(0), Microkernel.Word(1));
         container.State = TaskState.Starting;
         container.Starter = client;
         container.StartRequest = requestNumber;
@@ -90,8 +110,7 @@ public static unsafe class Lifecycle
             int error = state == TaskState.Created ? Refusal(AbiError.HostFailure, stage, errno) : ContainerErrorCode.None;
             if (error == ContainerErrorCode.None)
             {
-                Host.Call(Sys.Close, LogPump.WriteEnd(ref container.Output));
-                Host.Call(Sys.Close, LogPump.WriteEnd(ref container.Error));
+                TakeEnds(index);
                 container.StartedAt = Memory.Now();
                 container.ProcessId = processId;
                 LogPump.Watch(index);
@@ -105,6 +124,22 @@ public static unsafe class Lifecycle
         container.FinishedAt = Memory.Now();
         LogPump.Drain(index);
         Events.Exited(index);
+    }
+
+    /// <summary>It runs: the program's ends of the pipes are the program's alone, so that their end is seen; a terminal is fetched from the kernel.</summary>
+    private static void TakeEnds(int index)
+    {
+        ref var container = ref Containers.Table[index];
+        if (container.Terminal)
+        {
+            long terminal = Microkernel.Control(Containers.Slot(index, Container.TaskSlot), TaskOperation.Terminal);
+            container.Output.Descriptor = container.Input = (int)terminal;
+            return;
+        }
+        LogPump.CloseWriteEnd(ref container.Output);
+        LogPump.CloseWriteEnd(ref container.Error);
+        if (container.InputEnd >= 0) Host.Call(Sys.Close, container.InputEnd);
+        container.InputEnd = -1;
     }
 
     /// <summary>A client is gone: nobody waits for the starts it asked for.</summary>
@@ -134,7 +169,7 @@ public static unsafe class Lifecycle
         var scanner = new FieldScanner(request);
         while (scanner.Next(out int tag, out var value))
             if (tag is StartTag.Layer or StartTag.Scratch or StartTag.Argument or StartTag.Environment or StartTag.WorkingDirectory or StartTag.Hostname
-                or StartTag.UserId or StartTag.GroupId or StartTag.Group) writer.Add(tag, value);
+                or StartTag.UserId or StartTag.GroupId or StartTag.Group or StartTag.Terminal or StartTag.WindowSize) writer.Add(tag, value);
         writer.AddNumber(StartTag.Directory, BootSlot.NodeRoot);
         CapabilitySet.DescribeLimits(request, ref writer);
         DescribeHome(index, ref writer);
@@ -173,6 +208,9 @@ public static unsafe class Lifecycle
         Microkernel.Unmap(-1, Containers.Slot(index, Container.TaskSlot), UnmapMode.Self);
         Microkernel.Unmap(-1, Containers.Slot(index, Container.HandlerSlot), UnmapMode.Self);
         LogPump.Close(index);
+        Attachments.Ended(index);
+        if (container.InputEnd >= 0) Host.Call(Sys.Close, container.InputEnd);
+        if (container.Input >= 0 && !container.Terminal) Host.Call(Sys.Close, container.Input);
         Memory.Free(container.Request, container.RequestLength);
         container = default;
     }

@@ -11,7 +11,7 @@ public static unsafe class LogPump
 {
     private const int LineSpace = 16384;
 
-    /// <summary>Makes the pipe; the stream keeps the read end, and the write end until <see cref="WriteEnd"/> takes it.</summary>
+    /// <summary>Makes the pipe; the stream keeps the read end, and the write end until it is closed.</summary>
     public static bool Pipe(ref LogStream stream)
     {
         int* ends = stackalloc int[2];
@@ -22,58 +22,82 @@ public static unsafe class LogPump
         return true;
     }
 
-    public static int WriteEnd(ref LogStream stream)
-    {
-        int end = -stream.PartialLength;
-        stream.PartialLength = 0;
-        return end;
-    }
+    public static int WriteEnd(in LogStream stream) => -stream.PartialLength;
 
-    /// <summary>The start failed: the next one takes the same end.</summary>
-    public static void KeepWriteEnd(ref LogStream stream, int end) => stream.PartialLength = -end;
+    public static void CloseWriteEnd(ref LogStream stream)
+    {
+        Host.Call(Sys.Close, WriteEnd(stream));
+        stream.PartialLength = 0;
+    }
 
     public static void Watch(int index)
     {
         ref var container = ref Containers.Table[index];
         Loop.Watch(container.Output.Descriptor, Loop.Log, index * 2);
-        Loop.Watch(container.Error.Descriptor, Loop.Log, index * 2 + 1);
+        if (!container.Terminal) Loop.Watch(container.Error.Descriptor, Loop.Log, index * 2 + 1);
+    }
+
+    private static ref LogStream Stream(int token)
+    {
+        ref var container = ref Containers.Table[token / 2];
+        if (token % 2 == 0) return ref container.Output;
+        return ref container.Error;
+    }
+
+    /// <summary>Everybody who is attached to a stream has what was read of it.</summary>
+    public static void Resume(int token)
+    {
+        ref var stream = ref Stream(token);
+        if (!stream.Held) return;
+        stream.Held = false;
+        if (stream.Descriptor >= 0) Loop.Watch(stream.Descriptor, Loop.Log, token);
     }
 
     /// <summary>Something can be read from a stream (token: container * 2, + 1 for stderr).</summary>
     public static void Ready(int token)
     {
-        ref var container = ref Containers.Table[token / 2];
-        if (!container.Used) return;
-        if (token % 2 == 0) Pump(container.LogFile, ref container.Output, "stdout"u8);
-        else Pump(container.LogFile, ref container.Error, "stderr"u8);
+        if (!Containers.Table[token / 2].Used) return;
+        ref var stream = ref Stream(token);
+        if (stream.Held || !Pump(token) || !Attachments.Behind(token)) return;
+        stream.Held = true;
+        Loop.Unwatch(stream.Descriptor);
     }
 
     /// <summary>Reads what is left after the end of a container, and completes its last line.</summary>
     public static void Drain(int index)
     {
-        Ready(index * 2);
-        Ready(index * 2 + 1);
+        Pump(index * 2, true);
+        Pump(index * 2 + 1, true);
     }
 
-    private static void Pump(int file, ref LogStream stream, ReadOnlySpan<byte> name)
+    /// <summary>Reads while there is something, and while nobody attached is behind; of a terminal, whose end waits when there is nothing, once. False: the stream has ended.</summary>
+    private static bool Pump(int token, bool rest = false)
     {
-        if (stream.Descriptor < 0) return;
-        if (stream.Partial == null && (stream.Partial = Memory.Allocate(LineSpace)) == null) return;
-        while (true)
+        ref var container = ref Containers.Table[token / 2];
+        ref var stream = ref Stream(token);
+        var name = token % 2 == 0 ? "stdout"u8 : "stderr"u8;
+        if (stream.Descriptor < 0) return false;
+        if (stream.Partial == null && (stream.Partial = Memory.Allocate(LineSpace)) == null) return true;
+        while (rest || !Attachments.Behind(token))
         {
             nint read = Host.Call(Sys.Read, stream.Descriptor, (nint)(stream.Partial + stream.PartialLength), LineSpace - stream.PartialLength);
-            if (read == -Sys.Eagain || read == -Sys.Eintr) return;
+            if (read == -Sys.Eagain || read == -Sys.Eintr) return true;
             if (read <= 0)
             {
-                if (stream.PartialLength > 0) Write(file, name, new ReadOnlySpan<byte>(stream.Partial, stream.PartialLength), true);
+                if (stream.PartialLength > 0) Write(container.LogFile, name, new ReadOnlySpan<byte>(stream.Partial, stream.PartialLength), true);
                 Host.Call(Sys.Close, stream.Descriptor);
                 stream.Descriptor = -1;
                 stream.PartialLength = 0;
-                return;
+                if (container.Terminal) container.Input = -1;
+                Attachments.Ended(token / 2, token % 2);
+                return false;
             }
+            Attachments.Show(token, new ReadOnlySpan<byte>(stream.Partial + stream.PartialLength, (int)read));
             stream.PartialLength += (int)read;
-            Split(file, ref stream, name);
+            Split(container.LogFile, ref stream, name);
+            if (container.Terminal && !rest) return true;
         }
+        return true;
     }
 
     private static void Split(int file, ref LogStream stream, ReadOnlySpan<byte> name)
@@ -116,7 +140,7 @@ public static unsafe class LogPump
 
     private static void Close(ref LogStream stream)
     {
-        if (stream.PartialLength < 0) Host.Call(Sys.Close, WriteEnd(ref stream));
+        if (stream.PartialLength < 0) CloseWriteEnd(ref stream);
         if (stream.Descriptor >= 0) Host.Call(Sys.Close, stream.Descriptor);
         Memory.Free(stream.Partial, LineSpace);
     }

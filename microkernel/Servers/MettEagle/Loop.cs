@@ -6,7 +6,7 @@ namespace Eyrie.Microkernel.Servers.MettEagle;
 /// <summary>What the service waits for: clients, what containers write, tasks that end, denials.</summary>
 public static unsafe class Loop
 {
-    public const ulong Accept = 1, Client = 2, Log = 3, Exit = 4, Denial = 5;
+    public const ulong Accept = 1, Client = 2, Log = 3, Exit = 4, Denial = 5, Attached = 6;
     private const int Batch = 64;
     private const uint Writable = 4;
     private static int s_epoll;
@@ -24,6 +24,8 @@ public static unsafe class Loop
         *(ulong*)(interest + 4) = kind << 32 | (uint)token;
         Host.Call(Sys.EpollCtl, s_epoll, Sys.EpollAdd, descriptor, (nint)interest);
     }
+
+    public static void Unwatch(int descriptor) => Host.Call(Sys.EpollCtl, s_epoll, Sys.EpollDelete, descriptor, 0);
 
     /// <summary>Watches also, or no longer, for room to write.</summary>
     public static void Rewatch(int descriptor, ulong kind, int token, bool writing)
@@ -52,6 +54,7 @@ public static unsafe class Loop
                         if ((*(uint*)(events + i * 12) & Writable) != 0) Clients.Flush(token);
                         if ((*(uint*)(events + i * 12) & ~Writable) != 0) Clients.Ready(token);
                         break;
+                    case Attached: Attachments.Ready(token, (*(uint*)(events + i * 12) & ~Writable) != 0); break;
                     case Log: LogPump.Ready(token); break;
                     case Exit: Clear(token); Changed(); break;
                     case Denial: Clear(token); Events.Denied(); break;

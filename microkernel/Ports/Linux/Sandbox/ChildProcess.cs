@@ -13,10 +13,16 @@ public static unsafe class ChildProcess
     {
         int stage = 0;
         nint result = Steps(ref child, ref report, ref go, ref stage);
-        int* record = stackalloc int[2];
+        Report(report, stage, (int)result, -1);
+    }
+
+    private static nint Report(int report, int stage, int value, int terminal)
+    {
+        int* record = stackalloc int[3];
         record[0] = stage;
-        record[1] = (int)result;
-        Host.Call(Sys.Write, report, (nint)record, 8);
+        record[1] = value;
+        record[2] = terminal;
+        return Host.Call(Sys.Write, report, (nint)record, Launcher.RecordSize);
     }
 
     private static nint Steps(ref Launcher.Child child, ref int report, ref int go, ref int stage)
@@ -24,6 +30,7 @@ public static unsafe class ChildProcess
         nint result;
         ulong none = 0;
         Host.Call(Sys.RtSigprocmask, 2, (nint)(&none), 0, 8);
+        Host.Call(Sys.Umask, 0); // modes of devices and mount points are as given
         if (child.NativeProgram == null)
         {
             var group = child.Description.Bytes(StartTag.ControlGroup);
@@ -43,10 +50,19 @@ public static unsafe class ChildProcess
         }
         stage = (int)LaunchStage.Landlock;
         if (child.NativeProgram == null && (result = Privileges.ScopeSockets(child.Joined < 0)) < 0) return result;
+        if (child.NativeProgram == null) GiveAway(ref child);
+        int terminal = -1;
+        if (child.NativeProgram == null && child.Description.Number(StartTag.Terminal, 0) != 0)
+        {
+            stage = (int)LaunchStage.Terminal;
+            if ((result = Terminal.Open(ref child)) < 0) return result;
+            terminal = (int)result;
+        }
         stage = (int)LaunchStage.Stdio;
         if ((result = Stdio(ref child)) < 0) return result;
-        if (child.NativeProgram == null && (result = Close(ref report, ref go)) < 0) return result;
-        if (child.Description.Number(StartTag.Terminal, 0) != 0 && (result = Terminal()) < 0) return result;
+        if (child.NativeProgram == null && (result = Close(ref report, ref go, ref terminal)) < 0) return result;
+        stage = (int)LaunchStage.Terminal;
+        if (terminal >= 0 && (result = Terminal.Control()) < 0) return result;
         if (child.NativeProgram != null && (result = World.Confine(child.EmptyDirectory)) < 0) return result;
         stage = (int)LaunchStage.Privileges;
         if ((result = Privileges.Drop(child.KeepNetworkBind != 0)) < 0) return result;
@@ -63,35 +79,55 @@ public static unsafe class ChildProcess
         stage = (int)LaunchStage.Filter;
         nint listener = Privileges.InstallFilter(child.Filter, child.FilterLength);
         if (listener < 0) return listener;
-        int* record = stackalloc int[2];
-        record[0] = 0;
-        record[1] = (int)listener;
         stage = (int)LaunchStage.Handshake;
-        if (Host.Call(Sys.Write, report, (nint)record, 8) != 8) return -Sys.Einval;
+        if (Report(report, 0, (int)listener, terminal) != Launcher.RecordSize) return -Sys.Einval;
         byte ready = 0;
         if (Host.Call(Sys.Read, go, (nint)(&ready), 1) != 1) return -Sys.Einval;
         stage = (int)LaunchStage.Program;
         return Program.Execute(ref child);
     }
 
-    /// <summary>Closes everything that is the kernel's, but for the two pipes to it: nothing of it is left in the process when its privileges are gone.</summary>
-    private static nint Close(ref int report, ref int go)
+    /// <summary>Closes everything that is the kernel's, but for the two pipes to it and a terminal's showing side: nothing of it is left in the process when its privileges are gone.</summary>
+    private static nint Close(ref int report, ref int go, ref int terminal)
     {
-        const int Report = 3, Go = 4, Highest = 64;
-        nint result, first = Host.Call(Sys.Fcntl, report, 1030, Highest), second = Host.Call(Sys.Fcntl, go, 1030, Highest); // F_DUPFD_CLOEXEC
-        if (first < 0) return first;
-        if (second < 0) return second;
-        if ((result = Host.Call(Sys.Dup3, first, Report, Sys.Cloexec)) < 0) return result;
-        if ((result = Host.Call(Sys.Dup3, second, Go, Sys.Cloexec)) < 0) return result;
-        (report, go) = (Report, Go);
-        return Host.Call(Sys.CloseRange, Go + 1, -1, 0);
+        const int First = 3;
+        nint result;
+        int last = First;
+        if ((result = Raise(ref report)) < 0 || (result = Raise(ref go)) < 0 || (terminal >= 0 && (result = Raise(ref terminal)) < 0)) return result;
+        if ((result = Move(ref report, last++)) < 0 || (result = Move(ref go, last++)) < 0 || (terminal >= 0 && (result = Move(ref terminal, last++)) < 0)) return result;
+        return Host.Call(Sys.CloseRange, last, -1, 0);
     }
 
-    /// <summary>A session of its own, whose controlling terminal is descriptor 0.</summary>
-    private static nint Terminal()
+    /// <summary>Above the places they move to, so that none takes another's.</summary>
+    private static nint Raise(ref int descriptor)
     {
-        nint result = Host.Call(Sys.Setsid);
-        return result < 0 ? result : Host.Call(Sys.Ioctl, 0, 0x540E, 0); // TIOCSCTTY
+        const int DuplicateCloexec = 1030, Above = 64;
+        nint copy = Host.Call(Sys.Fcntl, descriptor, DuplicateCloexec, Above);
+        if (copy >= 0) descriptor = (int)copy;
+        return copy;
+    }
+
+    private static nint Move(ref int descriptor, int place)
+    {
+        nint result = Host.Call(Sys.Dup3, descriptor, place, Sys.Cloexec);
+        descriptor = place;
+        return result;
+    }
+
+    /// <summary>Its stdout and stderr, where they are pipes, belong to who writes them: opened anew through /proc, they would be refused otherwise.</summary>
+    private static void GiveAway(ref Launcher.Child child)
+    {
+        nint user = (nint)child.Description.Number(StartTag.UserId, 65534);
+        if (user == 0) return;
+        if (IsPipe(child.Output)) Host.Call(Sys.Fchown, child.Output, user, -1);
+        if (IsPipe(child.Error)) Host.Call(Sys.Fchown, child.Error, user, -1);
+    }
+
+    private static bool IsPipe(nint descriptor)
+    {
+        const int StatSize = 144, Mode = 24, Type = 0xF000, Fifo = 0x1000;
+        byte* stat = stackalloc byte[StatSize];
+        return Host.Call(Sys.Fstat, descriptor, (nint)stat) >= 0 && (*(uint*)(stat + Mode) & Type) == Fifo;
     }
 
     /// <summary>Descriptors 0 to 2 (a native task: 3 message buffer, 4 listening socket); everything else closes at exec.</summary>

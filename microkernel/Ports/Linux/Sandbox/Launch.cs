@@ -7,13 +7,15 @@ namespace Eyrie.Microkernel.Ports.Linux.Sandbox;
 public enum LaunchStage
 {
     None, Fork, ControlGroup, NetworkNamespace, Private, Layers, Overlay, Proc, Devices, Mount, ReadOnly, Pivot, Hostname, Privileges, Identity, Landlock,
-    Stdio, WorkingDirectory, Filter, Program, Handshake, Join,
+    Stdio, WorkingDirectory, Filter, Program, Handshake, Join, Terminal,
 }
 
 /// <summary>A launch under way, or what came of it: process, seccomp listener, the pipes to the child.</summary>
 public struct Launch
 {
     public int ProcessId, PidDescriptor, Listener, From, To;
+    /// <summary>The showing side of its terminal, or -1.</summary>
+    public int Terminal;
     public LaunchStage Stage;
     /// <summary>Negative errno of the stage that failed, or 0.</summary>
     public int Result;
@@ -30,6 +32,9 @@ public static unsafe class Launcher
     private const nint NewNamespaces = 0x00020000 | 0x20000000 | 0x08000000 | 0x04000000; // mount, pid, ipc, uts
     private const nint NewProcesses = 0x20000000;
     private const nint PidFd = 0x1000, SigChild = 17;
+
+    /// <summary>Bytes of a child's report: stage (0: none failed), errno or number of the listener, number of the terminal or -1.</summary>
+    public const int RecordSize = 12;
 
     /// <summary>What a child does between fork and exec; returns only on failure, with the stage.</summary>
     public struct Child
@@ -52,7 +57,7 @@ public static unsafe class Launcher
     public static int Begin(ref Child child, ref Launch launch)
     {
         launch = default;
-        launch.Listener = -1;
+        launch.Listener = launch.Terminal = -1;
         int* pipes = stackalloc int[4];
         launch.Stage = LaunchStage.Handshake;
         if (Host.Call(Sys.Pipe2, (nint)pipes, Sys.Cloexec | Sys.NonBlock) < 0) return -Sys.Enomem;
@@ -88,19 +93,20 @@ public static unsafe class Launcher
     /// </summary>
     public static LaunchProgress Step(ref Launch launch)
     {
-        int* record = stackalloc int[2];
-        nint read = Host.Call(Sys.Read, launch.From, (nint)record, 8); // pipes carry so few bytes in one piece
+        int* record = stackalloc int[3];
+        nint read = Host.Call(Sys.Read, launch.From, (nint)record, RecordSize); // pipes carry so few bytes in one piece
         if (read == -Sys.Eintr || read == -Sys.Eagain) return LaunchProgress.Waiting;
-        if (read == 8 && record[0] == 0 && launch.Listener < 0)
+        if (read == RecordSize && record[0] == 0 && launch.Listener < 0)
         {
             launch.Listener = (int)Host.Call(Sys.PidfdGetfd, launch.PidDescriptor, record[1], 0);
+            bool taken = launch.Listener >= 0 && (record[2] < 0 || (launch.Terminal = (int)Host.Call(Sys.PidfdGetfd, launch.PidDescriptor, record[2], 0)) >= 0);
             byte go = 1;
-            if (launch.Listener >= 0 && Host.Call(Sys.Write, launch.To, (nint)(&go), 1) == 1) return LaunchProgress.Waiting;
+            if (taken && Host.Call(Sys.Write, launch.To, (nint)(&go), 1) == 1) return LaunchProgress.Waiting;
             record[0] = (int)LaunchStage.Filter;
-            record[1] = launch.Listener < 0 ? launch.Listener : -Sys.Einval;
+            record[1] = taken ? -Sys.Einval : launch.Listener < 0 ? launch.Listener : launch.Terminal;
         }
         else if (read == 0 && launch.Listener >= 0) return LaunchProgress.Running;
-        else if (read != 8 || record[0] == 0)
+        else if (read != RecordSize || record[0] == 0)
         {
             record[0] = (int)LaunchStage.Handshake;
             record[1] = -Sys.Einval;
@@ -118,6 +124,14 @@ public static unsafe class Launcher
         Host.Call(Sys.Wait4, launch.ProcessId, 0, 0, 0);
         Host.Call(Sys.Close, launch.PidDescriptor);
         if (launch.Listener >= 0) Host.Call(Sys.Close, launch.Listener);
+        CloseTerminal(ref launch);
+    }
+
+    /// <summary>Whoever took a descriptor of it keeps it.</summary>
+    public static void CloseTerminal(ref Launch launch)
+    {
+        if (launch.Terminal > 0) Host.Call(Sys.Close, launch.Terminal);
+        launch.Terminal = -1;
     }
 
     /// <summary>Once the launch is over, however it went; the caller watches <see cref="Launch.From"/> no more.</summary>

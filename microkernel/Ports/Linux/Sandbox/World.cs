@@ -4,7 +4,7 @@ using Eyrie.Microkernel.Abi;
 
 namespace Eyrie.Microkernel.Ports.Linux.Sandbox;
 
-/// <summary>What a container sees: its image, its mounts, a /proc of its own processes, six devices, and nothing else of the host.</summary>
+/// <summary>What a container sees: its image, its mounts, a /proc of its own processes, six devices, terminals of its own, and nothing else of the host.</summary>
 public static unsafe class World
 {
     private const nint Private = 0x44000, NoSuid = 2, NoDev = 4, NoExec = 8, ReadOnly = 1;
@@ -111,10 +111,13 @@ public static unsafe class World
         if ((result = Device(dev, "full"u8, 1, 7)) < 0) return result;
         if ((result = Device(dev, "random"u8, 1, 8)) < 0) return result;
         if ((result = Device(dev, "urandom"u8, 1, 9)) < 0) return result;
+        if ((result = Device(dev, "tty"u8, 5, 0)) < 0) return result;
+        Link(dev, "ptmx"u8, "pts/ptmx"u8);
         Link(dev, "fd"u8, "/proc/self/fd"u8);
         Link(dev, "stdin"u8, "/proc/self/fd/0"u8);
         Link(dev, "stdout"u8, "/proc/self/fd/1"u8);
         Link(dev, "stderr"u8, "/proc/self/fd/2"u8);
+        if ((result = MountFile(dev, "pts"u8, "devpts"u8, NoSuid | NoExec, "newinstance,ptmxmode=0666,mode=620,gid=5"u8)) < 0) return result;
         return MountFile(dev, "shm"u8, "tmpfs"u8, NoSuid | NoDev | NoExec, "size=65536k,mode=1777"u8);
     }
 
