@@ -47,14 +47,14 @@ public static class ControllerComposition
         IReadOnlyList<IActorRef> workloads =
         [
             Workload(Kinds.Deployment, Kinds.ReplicaSet, "deployments", (item, known, now) => DeploymentPlan.Decide(item, known.All(Kinds.ReplicaSet), now)),
-            Workload(Kinds.ReplicaSet, Kinds.Pod, "replicasets", (item, known, now) => ReplicaSetPlan.Decide(item, known.All(Kinds.Pod), now)),
-            Workload(Kinds.ReplicationController, Kinds.Pod, "replicationcontrollers", (item, known, now) => ReplicaSetPlan.Decide(item, known.All(Kinds.Pod), now, Kinds.ReplicationController)),
-            Workload(Kinds.StatefulSet, Kinds.Pod, "statefulsets", (item, known, now) => StatefulSetPlan.Decide(item, known.All(Kinds.Pod), known.All(Kinds.ControllerRevision), name => known.Get(Kinds.PersistentVolumeClaim, name) is not null, now)),
-            Workload(Kinds.DaemonSet, Kinds.Pod, "daemonsets", (item, known, now) => DaemonSetPlan.Decide(item, known.All(Kinds.Pod), known.All(Kinds.Node), known.All(Kinds.ControllerRevision), now),
+            Workload(Kinds.ReplicaSet, Kinds.Pod, "replicasets", (item, known, now) => ReplicaSetPlan.Decide(item, known.OwnedBy(Kinds.Pod, item.Uid()), now)),
+            Workload(Kinds.ReplicationController, Kinds.Pod, "replicationcontrollers", (item, known, now) => ReplicaSetPlan.Decide(item, known.OwnedBy(Kinds.Pod, item.Uid()), now, Kinds.ReplicationController)),
+            Workload(Kinds.StatefulSet, Kinds.Pod, "statefulsets", (item, known, now) => StatefulSetPlan.Decide(item, known.OwnedBy(Kinds.Pod, item.Uid()), known.OwnedBy(Kinds.ControllerRevision, item.Uid()), name => known.Get(Kinds.PersistentVolumeClaim, name) is not null, now)),
+            Workload(Kinds.DaemonSet, Kinds.Pod, "daemonsets", (item, known, now) => DaemonSetPlan.Decide(item, known.OwnedBy(Kinds.Pod, item.Uid()), known.All(Kinds.Node), known.OwnedBy(Kinds.ControllerRevision, item.Uid()), now),
                 (change, known) => change.Kind == Kinds.Node ? known.All(Kinds.DaemonSet).Select(ObjectStamp.NameOf) : []),
-            Workload(Kinds.Job, Kinds.Pod, "jobs", (item, known, now) => JobPlan.Decide(item, known.All(Kinds.Pod), now)),
-            Workload(Kinds.CronJob, Kinds.Job, "cronjobs", (item, known, now) => CronJobPlan.Decide(item, known.All(Kinds.Job), now)),
-            Workload(Kinds.Service, Kinds.EndpointSlice, "services", (item, known, _) => EndpointObjectsPlan.Decide(item, known.All(Kinds.Pod), known.All(Kinds.EndpointSlice), known.Get(Kinds.Endpoints, ObjectStamp.NameOf(item))), SelectedBy),
+            Workload(Kinds.Job, Kinds.Pod, "jobs", (item, known, now) => JobPlan.Decide(item, known.OwnedBy(Kinds.Pod, item.Uid()), now)),
+            Workload(Kinds.CronJob, Kinds.Job, "cronjobs", (item, known, now) => CronJobPlan.Decide(item, known.OwnedBy(Kinds.Job, item.Uid()), now)),
+            Workload(Kinds.Service, Kinds.EndpointSlice, "services", (item, known, _) => EndpointObjectsPlan.Decide(item, known.All(Kinds.Pod), known.OwnedBy(Kinds.EndpointSlice, item.Uid()), known.Get(Kinds.Endpoints, ObjectStamp.NameOf(item))), SelectedBy),
             Workload(Kinds.PodDisruptionBudget, null, "disruptionbudgets", (item, known, now) => DisruptionBudgetPlan.Decide(item, known.All(Kinds.Pod), known.Get, now), DisruptionBudgetPlan.Concerned),
         ];
         var scheduler = system.ActorOf(Props.Create(() => new SchedulerActor(cache, objects, events, clock, new PlacementOptions(0, 0))), "scheduler");

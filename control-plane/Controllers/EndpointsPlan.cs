@@ -10,15 +10,17 @@ public static class EndpointsPlan
 {
     /// <param name="services">Every Service.</param>
     /// <param name="pods">Every pod.</param>
+    /// <param name="lost">Nodes that were there and are not: their pods are in the table only of a Service that would be without endpoints otherwise, because a guess is better than none.</param>
     /// <param name="granted">Pods that some container may connect to by their labels: in the table beside the Services, by namespace and selector, ready or not.</param>
-    public static IReadOnlyList<ServicePort> Decide(IEnumerable<JsonObject> services, IReadOnlyCollection<JsonObject> pods, IEnumerable<CapabilityEntry.ConnectPods> granted)
+    public static IReadOnlyList<ServicePort> Decide(IReadOnlyCollection<JsonObject> services, IReadOnlyCollection<JsonObject> pods, IReadOnlySet<string> lost, IEnumerable<CapabilityEntry.ConnectPods> granted)
     {
         var table = new List<ServicePort>();
+        var serving = services.Count > 0 ? pods.Where(Serves).ToLookup(pod => pod.Namespace()) : null;
         foreach (var service in services.OrderBy(service => service.Namespace() + "/" + service.Name(), StringComparer.Ordinal))
         {
             var selector = service["spec"]?["selector"] as JsonObject;
-            var ready = pods.Where(pod => pod.Namespace() == service.Namespace() && pod.IsReady() && !pod.IsDeleted() && pod.PodAddress().Length > 0 && Views.Selects(selector, pod))
-                .OrderBy(pod => pod.Uid(), StringComparer.Ordinal).ToList();
+            var ready = serving![service.Namespace()].Where(pod => Views.Selects(selector, pod)).OrderBy(pod => pod.Uid(), StringComparer.Ordinal).ToList();
+            if (ready.Where(pod => !lost.Contains(pod.NodeName())).ToList() is { Count: > 0 } reachable) ready = reachable;
             foreach (var port in (service["spec"]?["ports"] as JsonArray ?? []).OfType<JsonObject>())
             {
                 var entry = new ServicePort { Namespace = service.Namespace(), Name = service.Name(), ClusterAddress = service["spec"]?["clusterIP"]?.ToString() ?? "", Port = port["port"].Int(), PortName = port.Text("name") ?? "" };
@@ -35,6 +37,11 @@ public static class EndpointsPlan
         }
         return table;
     }
+
+    private static bool Serves(JsonObject pod) => pod.IsReady() && !pod.IsDeleted() && pod.PodAddress().Length > 0;
+
+    /// <summary>Whether a change of a pod may be one of the table; most are not.</summary>
+    public static bool Concerns(ObjectChange change) => !change.OnlyStatus || change.Previous is not { } before || before.IsReady() != change.Document.IsReady() || before.IsOver() != change.Document.IsOver() || before.PodAddress() != change.Document.PodAddress();
 
     public static IEnumerable<CapabilityEntry.ConnectPods> PodGrants(DesiredPod pod) => pod.Capabilities.SelectMany(set => set.Entries).Where(line => line.StartsWith("connect tcp pods ", StringComparison.Ordinal))
         .Select(line => CapabilityEntry.TryParse(line, out var entry) ? entry : null).OfType<CapabilityEntry.ConnectPods>();

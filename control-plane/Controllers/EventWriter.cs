@@ -10,35 +10,47 @@ using Microsoft.Extensions.Logging;
 
 namespace Eyrie.ControlPlane.Controllers;
 
-/// <summary>Writes core/v1 Events in order, apart from those who report them. The same event of the same object is counted, not repeated.</summary>
+/// <summary>Writes core/v1 Events, apart from those who report them. The same event of the same object is counted, not repeated.</summary>
 public sealed partial class EventWriter(IObjects objects, TimeProvider clock, ILogger<EventWriter> log) : BackgroundService
 {
-    private sealed record Entry(JsonObject About, string Type, string Reason, string Message, int Count);
+    private sealed record Entry(JsonObject About, string Type, string Reason, string Message, int Count)
+    {
+        public ObjectName Name { get; } = new(About.Namespace(), $"{About.Name()}.{Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes(About.Uid() + Type + Reason + Message)))[..16]}");
+    }
+
+    /// <summary>Events on their way to the store at once.</summary>
+    private const int Group = 256;
 
     private readonly Channel<Entry> _queue = Channel.CreateBounded<Entry>(new BoundedChannelOptions(10_000) { FullMode = BoundedChannelFullMode.DropOldest });
 
     public void Write(JsonObject about, string type, string reason, string message, int count) => _queue.Writer.TryWrite(new Entry(about, type, reason, message, count));
 
+    /// <summary>What has queued up is written together, the same event once.</summary>
     protected override async Task ExecuteAsync(CancellationToken stoppingToken)
     {
-        await foreach (var entry in _queue.Reader.ReadAllAsync(stoppingToken))
+        while (await _queue.Reader.WaitToReadAsync(stoppingToken))
         {
-            try
-            {
-                await WriteAsync(entry, stoppingToken);
-            }
-            catch (Exception exception) when (exception is StoreUnavailableException or ObjectConflictException or ObjectNotFoundException or ObjectExistsException)
-            {
-                Lost(entry.Reason, exception.Message);
-            }
+            var group = new Dictionary<ObjectName, Entry>();
+            while (group.Count < Group && _queue.Reader.TryRead(out var entry)) group[entry.Name] = group.TryGetValue(entry.Name, out var same) ? same with { Count = same.Count + entry.Count } : entry;
+            await Task.WhenAll(group.Values.Select(entry => TryWriteAsync(entry, stoppingToken)));
+        }
+    }
+
+    private async Task TryWriteAsync(Entry entry, CancellationToken cancellationToken)
+    {
+        try
+        {
+            await WriteAsync(entry, cancellationToken);
+        }
+        catch (Exception exception) when (exception is StoreUnavailableException or ObjectConflictException or ObjectNotFoundException or ObjectExistsException)
+        {
+            Lost(entry.Reason, exception.Message);
         }
     }
 
     private async Task WriteAsync(Entry entry, CancellationToken cancellationToken)
     {
-        var about = entry.About;
-        var digest = Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes(about.Uid() + entry.Type + entry.Reason + entry.Message)))[..16];
-        var name = new ObjectName(about.Namespace(), $"{about.Name()}.{digest}");
+        var (about, name) = (entry.About, entry.Name);
         var now = ObjectStamp.Time(clock.GetUtcNow());
         if (await objects.GetAsync(Kinds.Event, name, cancellationToken) is { } known)
         {

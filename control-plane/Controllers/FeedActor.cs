@@ -28,6 +28,7 @@ public sealed class FeedActor : ReceiveActor
         var listed = new HashSet<ResourceKind>();
         Receive<FeedBatch>(batch =>
         {
+            batch = batch with { Changes = [.. batch.Changes.Select(change => change.Type == ChangeType.Modified && cache.Get(batch.Kind, change.Name) is { } before ? change.After(before) : change)] };
             cache.Apply(batch.Kind, batch.Changes, batch.At);
             listed.Add(batch.Kind);
             first.Add(batch);

@@ -10,6 +10,7 @@ namespace Eyrie.ControlPlane.Controllers;
 public sealed class NodeSessionService(IRequiredActor<NodeSessionsActor> sessions, NodeGateway gateway, ControllerOptions options) : NodeSessions.NodeSessionsBase
 {
     private static readonly TimeSpan Beat = TimeSpan.FromSeconds(5), Silence = TimeSpan.FromSeconds(15);
+    private static readonly WriteOptions MoreComes = new(WriteFlags.BufferHint);
 
     public override async Task Connect(IAsyncStreamReader<NodeMessage> requestStream, IServerStreamWriter<ControlMessage> responseStream, ServerCallContext context)
     {
@@ -66,7 +67,11 @@ public sealed class NodeSessionService(IRequiredActor<NodeSessionsActor> session
     {
         try
         {
-            await foreach (var message in outbound.ReadAllAsync(ends.Token)) await stream.WriteAsync(message, ends.Token);
+            await foreach (var message in outbound.ReadAllAsync(ends.Token))
+            {
+                stream.WriteOptions = outbound.TryPeek(out _) ? MoreComes : null; // what has queued up goes out together
+                await stream.WriteAsync(message, ends.Token);
+            }
         }
         catch (Exception exception) when (exception is OperationCanceledException or IOException or InvalidOperationException)
         {

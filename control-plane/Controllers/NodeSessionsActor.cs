@@ -28,7 +28,7 @@ public sealed class NodeSessionsActor : ReceiveActor, IWithTimers
         public Guid Id { get; } = id;
         public NodeHello Hello { get; } = hello;
         public ChannelWriter<ControlMessage> Outbound { get; } = outbound;
-        public Dictionary<string, DesiredPod> Told { get; } = [];
+        public Dictionary<string, (DesiredPod Pod, IReadOnlyList<CapabilityEntry.ConnectPods> Grants)> Told { get; } = [];
         public long Acknowledged { get; set; }
     }
 
@@ -49,7 +49,9 @@ public sealed class NodeSessionsActor : ReceiveActor, IWithTimers
     private readonly TimeProvider _clock;
     private readonly ControllerOptions _options;
     private readonly Dictionary<string, Session> _sessions = [];
-    private readonly Dictionary<string, long> _leftAt = []; // pods being deleted: first table revision without them
+    private readonly HashSet<string> _lost = []; // nodes whose session ended and is not there again
+    private readonly Dictionary<CapabilityEntry.ConnectPods, int> _granted = []; // how many pods were told that they may connect there
+    private readonly Dictionary<ObjectName, (string Uid, long LeftAt)> _leaving = []; // pods being deleted: first table revision without them
     private readonly Dictionary<string, Queue<NodeMessage>> _reports = []; // one write at a time for each pod, in order
     private IReadOnlyList<ServicePort> _table = [];
     private long _revision = 1;
@@ -89,9 +91,11 @@ public sealed class NodeSessionsActor : ReceiveActor, IWithTimers
         if (batch.Changes.Count == 0) return;
         if (batch.Kind == Kinds.ConfigMap || batch.Kind == Kinds.Secret) Referenced(batch);
         if (!Known.Contains(batch.Kind)) return;
-        Retable();
+        if (batch.Kind != Kinds.Pod || batch.Changes.Any(EndpointsPlan.Concerns)) Retable();
         if (batch.Kind != Kinds.Pod || DecidesForOthers(batch)) foreach (var session in _sessions.Values) PushAll(session);
-        else foreach (var change in batch.Changes) Push(change);
+        var around = DesiredPods.Around(_cache);
+        if (batch.Kind == Kinds.Pod)
+            foreach (var change in batch.Changes.Where(change => !change.OnlyStatus || change.Document.IsDeleted())) Push(change, around);
     }
 
     /// <summary>Who accepts whom is compiled into the sets of those who connect.</summary>
@@ -102,14 +106,14 @@ public sealed class NodeSessionsActor : ReceiveActor, IWithTimers
     private void Referenced(FeedBatch batch)
     {
         var changed = batch.Changes.Select(change => (change.Name.Namespace, new PodReference(batch.Kind.Kind, change.Name.Name))).ToHashSet();
+        var around = DesiredPods.Around(_cache);
         foreach (var pod in _cache.All(Kinds.Pod).Where(pod => !pod.IsOver()))
-            if (_sessions.TryGetValue(pod.NodeName(), out var session) && PodReferences.Of(pod).Any(reference => changed.Contains((pod.Namespace(), reference)))) Push(session, pod);
+            if (_sessions.TryGetValue(pod.NodeName(), out var session) && PodReferences.Of(pod).Any(reference => changed.Contains((pod.Namespace(), reference)))) Push(session, pod, around);
     }
 
     private void Retable()
     {
-        var granted = _sessions.Values.SelectMany(session => session.Told.Values).SelectMany(EndpointsPlan.PodGrants).ToHashSet();
-        var table = EndpointsPlan.Decide(_cache.All(Kinds.Service), _cache.All(Kinds.Pod), granted);
+        var table = EndpointsPlan.Decide(_cache.All(Kinds.Service), _cache.All(Kinds.Pod), _lost, _granted.Keys);
         if (table.SequenceEqual(_table)) return;
         _table = table;
         _revision++;
@@ -123,39 +127,58 @@ public sealed class NodeSessionsActor : ReceiveActor, IWithTimers
         return new ControlMessage { Services = services };
     }
 
-    private void Push(ObjectChange change)
+    private void Push(ObjectChange change, CompileContext around)
     {
         var pod = change.Document;
-        if (change.Type == ChangeType.Deleted) _leftAt.Remove(pod.Uid());
+        if (change.Type == ChangeType.Deleted) _leaving.Remove(change.Name);
         if (!_sessions.TryGetValue(pod.NodeName(), out var session)) return;
         if (change.Type == ChangeType.Deleted)
         {
-            session.Told.Remove(pod.Uid());
+            if (session.Told.Remove(pod.Uid(), out var told)) Count(told.Grants, -1);
             session.Outbound.TryWrite(new ControlMessage { Remove = new RemovePod { Uid = pod.Uid() } });
         }
-        else Push(session, pod);
+        else Push(session, pod, around);
     }
 
-    private void Push(Session session, JsonObject pod, CompileContext? around = null)
+    private void Push(Session session, JsonObject pod, CompileContext around)
     {
         bool terminating = false;
         if (pod.IsDeleted())
         {
-            _leftAt.TryAdd(pod.Uid(), _revision);
-            terminating = pod.Metadata()["deletionGracePeriodSeconds"]?.GetValue<long>() == 0 || _sessions.Values.All(other => other.Acknowledged >= _leftAt[pod.Uid()]);
+            var name = ObjectStamp.NameOf(pod);
+            if (!_leaving.TryGetValue(name, out var leaving) || leaving.Uid != pod.Uid()) _leaving[name] = leaving = (pod.Uid(), _revision);
+            terminating = pod.Metadata()["deletionGracePeriodSeconds"]?.GetValue<long>() == 0 || _sessions.Values.All(other => other.Acknowledged >= leaving.LeftAt);
         }
-        var desired = DesiredPods.For(pod, around ?? DesiredPods.Around(_cache), Object, terminating);
-        if (session.Told.TryGetValue(pod.Uid(), out var told) && told.Equals(desired)) return;
-        session.Told[pod.Uid()] = desired;
-        if (EndpointsPlan.PodGrants(desired).Except(told is null ? [] : EndpointsPlan.PodGrants(told)).Any()) Retable(); // the table first: what is granted can be found
+        var desired = DesiredPods.For(pod, around, Object, terminating);
+        bool known = session.Told.TryGetValue(pod.Uid(), out var told);
+        if (known && told.Pod.Equals(desired)) return;
+        var grants = EndpointsPlan.PodGrants(desired).ToList();
+        session.Told[pod.Uid()] = (desired, grants);
+        bool more = Count(grants, 1);
+        if (known) Count(told.Grants, -1);
+        if (more) Retable(); // the table first: what is granted can be found
         session.Outbound.TryWrite(new ControlMessage { Desired = desired });
+    }
+
+    /// <summary>True: somebody may connect where nobody might before.</summary>
+    private bool Count(IEnumerable<CapabilityEntry.ConnectPods> grants, int by)
+    {
+        bool more = false;
+        foreach (var grant in grants)
+        {
+            int now = _granted.GetValueOrDefault(grant) + by;
+            more |= by > 0 && now == by;
+            if (now > 0) _granted[grant] = now;
+            else _granted.Remove(grant);
+        }
+        return more;
     }
 
     private JsonObject? Object(PodReference reference, string @namespace) => _cache.Get(reference.Kind == "Secret" ? Kinds.Secret : Kinds.ConfigMap, new ObjectName(@namespace, reference.Name));
 
     private int PushAll(Session session)
     {
-        var pods = _cache.All(Kinds.Pod).Where(pod => pod.NodeName() == session.Hello.NodeName && !pod.IsOver()).ToList();
+        var pods = _cache.OnNode(session.Hello.NodeName).Where(pod => !pod.IsOver()).ToList();
         var around = DesiredPods.Around(_cache);
         foreach (var pod in pods) Push(session, pod, around);
         return pods.Count;
@@ -164,9 +187,10 @@ public sealed class NodeSessionsActor : ReceiveActor, IWithTimers
     private void OnOpened(SessionOpened opened)
     {
         var name = opened.Hello.NodeName;
-        if (_sessions.Remove(name, out var old)) old.Outbound.TryComplete();
+        if (_sessions.Remove(name, out var old)) End(old);
         var session = new Session(opened.Session, opened.Hello, opened.Outbound);
         _sessions[name] = session;
+        if (_lost.Remove(name)) Retable();
         Timers.Cancel(name);
         opened.Outbound.TryWrite(new ControlMessage { Welcome = new Welcome { NodeName = name, ClusterServiceRange = $"127.{_options.ClusterOctet}.0.0/20" } });
         opened.Outbound.TryWrite(Table());
@@ -175,10 +199,19 @@ public sealed class NodeSessionsActor : ReceiveActor, IWithTimers
         Run("registering " + name, RegisterAsync(opened.Hello));
     }
 
+    private void End(Session session)
+    {
+        session.Outbound.TryComplete();
+        foreach (var (_, grants) in session.Told.Values) Count(grants, -1);
+    }
+
     private void OnClosed(SessionClosed closed)
     {
         if (!_sessions.TryGetValue(closed.Node, out var session) || session.Id != closed.Session) return;
         _sessions.Remove(closed.Node);
+        End(session);
+        _lost.Add(closed.Node);
+        Retable(); // nobody is sent to it from now on
         Timers.StartSingleTimer(closed.Node, new NodeOverdue(closed.Node), Toleration);
         Run("marking " + closed.Node + " lost", LostAsync(closed.Node));
         Released();
@@ -204,8 +237,10 @@ public sealed class NodeSessionsActor : ReceiveActor, IWithTimers
     /// <summary>Another node has acknowledged, or left: pods that waited for it may end now.</summary>
     private void Released()
     {
-        foreach (var pod in _cache.All(Kinds.Pod).Where(pod => pod.IsDeleted()))
-            if (_sessions.TryGetValue(pod.NodeName(), out var session)) Push(session, pod);
+        if (_leaving.Count == 0) return;
+        var around = DesiredPods.Around(_cache);
+        foreach (var name in _leaving.Keys.ToList())
+            if (_cache.Get(Kinds.Pod, name) is { } pod && pod.IsDeleted() && _sessions.TryGetValue(pod.NodeName(), out var session)) Push(session, pod, around);
     }
 
     private void Enqueue(string uid, NodeMessage message)
@@ -301,7 +336,7 @@ public sealed class NodeSessionsActor : ReceiveActor, IWithTimers
 
     private async Task EvictAsync(string node)
     {
-        foreach (var pod in _cache.All(Kinds.Pod).Where(pod => pod.NodeName() == node))
+        foreach (var pod in _cache.OnNode(node))
         {
             _events.Write(pod, "Normal", "TaintManagerEviction", $"Deleting pod {pod.Namespace()}/{pod.Name()}: node {node} has not been connected for {Toleration.TotalSeconds} s", 1);
             try

@@ -1,44 +1,43 @@
 using System.Collections.Concurrent;
-using System.Collections.Immutable;
 using System.Text.Json.Nodes;
 using Eyrie.ControlPlane.Resources;
 using Eyrie.ControlPlane.Store;
 
 namespace Eyrie.ControlPlane.Controllers;
 
-/// <summary>Every object the controllers look at, as of a revision for each kind. Written by the feed alone; documents in it are never changed.</summary>
+/// <summary>
+/// Every object the controllers look at, as of a revision for each kind. Written by the feed alone; documents in it are never changed. What is asked for often is indexed, so
+/// that a decision about one object costs what that object has and not what the cluster has.
+/// </summary>
 public sealed class ObjectCache
 {
-    private sealed record KindState(ImmutableDictionary<ObjectName, JsonObject> Objects, Revision At);
-
-    private readonly ConcurrentDictionary<ResourceKind, KindState> _kinds = new();
+    private readonly ConcurrentDictionary<ResourceKind, CachedKind> _kinds = new();
     private readonly ChangeSignal _changed = new();
 
     /// <summary>Completes with the next change. Take it first, look second, wait third.</summary>
     public Task NextChange => _changed.Next;
 
-    public IReadOnlyCollection<JsonObject> All(ResourceKind kind) => [.. State(kind).Objects.Values];
+    /// <summary>Every object of a kind. The same list until the kind changes.</summary>
+    public IReadOnlyCollection<JsonObject> All(ResourceKind kind) => Of(kind).All();
 
-    public JsonObject? Get(ResourceKind kind, ObjectName name) => State(kind).Objects.GetValueOrDefault(name);
+    /// <summary>Those that the object with this uid controls.</summary>
+    public IReadOnlyCollection<JsonObject> OwnedBy(ResourceKind kind, string uid) => Of(kind).OwnedBy(uid);
 
-    public Revision At(ResourceKind kind) => State(kind).At;
+    /// <summary>Pods bound to a node.</summary>
+    public IReadOnlyCollection<JsonObject> OnNode(string node) => Of(Kinds.Pod).OnNode(node);
+
+    public JsonObject? Get(ResourceKind kind, ObjectName name) => Of(kind).Get(name);
+
+    public Revision At(ResourceKind kind) => Of(kind).At;
+
+    /// <summary>Completes when the cache knows a kind as of a revision.</summary>
+    public Task ReachedAsync(ResourceKind kind, Revision at) => Of(kind).ReachedAsync(at);
 
     public void Apply(ResourceKind kind, IReadOnlyCollection<ObjectChange> changes, Revision at)
     {
-        if (changes.Count == 0)
-        {
-            _kinds[kind] = State(kind) with { At = at };
-            return;
-        }
-        var objects = State(kind).Objects.ToBuilder();
-        foreach (var change in changes)
-        {
-            if (change.Type == ChangeType.Deleted) objects.Remove(change.Name);
-            else objects[change.Name] = change.Document;
-        }
-        _kinds[kind] = new KindState(objects.ToImmutable(), at);
-        _changed.Raise();
+        Of(kind).Apply(changes, at);
+        if (changes.Count > 0) _changed.Raise();
     }
 
-    private KindState State(ResourceKind kind) => _kinds.GetOrAdd(kind, _ => new KindState(ImmutableDictionary<ObjectName, JsonObject>.Empty, Revision.Zero));
+    private CachedKind Of(ResourceKind kind) => _kinds.GetOrAdd(kind, _ => new CachedKind());
 }

@@ -16,7 +16,7 @@ public delegate IReadOnlyList<WorkloadAction> Decide(ObjectName name, ObjectCach
 public sealed class WorkloadActor : ReceiveActor, IWithTimers
 {
     public sealed record Reconcile;
-    public sealed record Progressed;
+    private sealed record Look;
     private sealed record Acted(IReadOnlyDictionary<ResourceKind, Revision> Written, Exception? Failure);
 
     private static readonly TimeSpan Retry = TimeSpan.FromSeconds(1), LongestTimer = TimeSpan.FromHours(1);
@@ -29,15 +29,15 @@ public sealed class WorkloadActor : ReceiveActor, IWithTimers
     private readonly IObjects _objects;
     private readonly TimeProvider _clock;
     private IReadOnlyDictionary<ResourceKind, Revision> _awaited = new Dictionary<ResourceKind, Revision>();
-    private bool _acting, _wanted;
+    private bool _acting, _wanted, _looking;
 
     public ITimerScheduler Timers { get; set; } = null!;
 
     public WorkloadActor(ResourceKind kind, ObjectName name, Decide decide, ObjectCache cache, IObjects objects, EventWriter events, TimeProvider clock)
     {
         (_kind, _name, _decide, _cache, _objects, _events, _clock) = (kind, name, decide, cache, objects, events, clock);
-        Receive<Reconcile>(_ => { _wanted = true; Step(); });
-        Receive<Progressed>(_ => Step());
+        Receive<Reconcile>(_ => { _wanted = true; LookSoon(); });
+        Receive<Look>(_ => { _looking = false; Step(); });
         Receive<Acted>(acted =>
         {
             _acting = false;
@@ -47,13 +47,23 @@ public sealed class WorkloadActor : ReceiveActor, IWithTimers
                 _log.Warning("{0}: {1}", _name, failure.Message);
                 Timers.StartSingleTimer("retry", new Reconcile(), Retry);
             }
-            Step();
+            if (_wanted) LookSoon();
         });
+    }
+
+    /// <summary>One decision for everything that has come until then: it waits its turn behind the messages that are there, and for the cache to know what was written.</summary>
+    private void LookSoon()
+    {
+        if (_looking || _acting) return;
+        _looking = true;
+        var behind = _awaited.Where(pair => _cache.At(pair.Key).CompareTo(pair.Value) < 0).Select(pair => _cache.ReachedAsync(pair.Key, pair.Value)).ToList();
+        if (behind.Count == 0) Self.Tell(new Look());
+        else Task.WhenAll(behind).PipeTo(Self, success: () => new Look());
     }
 
     private void Step()
     {
-        if (!_wanted || _acting || _awaited.Any(pair => _cache.At(pair.Key).CompareTo(pair.Value) < 0)) return;
+        if (!_wanted || _acting) return;
         _wanted = false;
         var now = _clock.GetUtcNow();
         var decided = _decide(_name, _cache, now);
@@ -123,7 +133,6 @@ public sealed class WorkloadController : ReceiveActor
                 else if (batch.Kind == owned && OwnerName(change) is { } owner && cache.Get(kind, owner) is not null) Child(owner).Tell(new WorkloadActor.Reconcile());
                 foreach (var name in concerns?.Invoke(change, cache) ?? []) Child(name).Tell(new WorkloadActor.Reconcile());
             }
-            foreach (var child in Context.GetChildren()) child.Tell(new WorkloadActor.Progressed());
         });
 
         IActorRef Child(ObjectName name) => Context.Child(ActorName(name)) is { } child && !child.Equals(ActorRefs.Nobody) ? child

@@ -66,8 +66,39 @@ public sealed record DeleteOptions(long? GraceSeconds = null, string? Uid = null
 
 public enum ChangeType { Added, Modified, Deleted }
 
-/// <summary>A change. <paramref name="Document"/> carries the new resourceVersion; for Deleted it is the last state. <paramref name="Previous"/> is the state before, or null.</summary>
-public sealed record ObjectChange(ChangeType Type, ResourceKind Kind, ObjectName Name, JsonObject Document, JsonObject? Previous);
+/// <summary>A change of one object.</summary>
+public sealed class ObjectChange
+{
+    private readonly Lazy<JsonObject?> _previous;
+    private readonly Lazy<bool> _onlyStatus;
+
+    private ObjectChange(ChangeType type, ResourceKind kind, ObjectName name, JsonObject document, Lazy<JsonObject?> previous)
+    {
+        (Type, Kind, Name, Document, _previous) = (type, kind, name, document, previous);
+        _onlyStatus = new(() => Previous is { } before && JsonNode.DeepEquals(before["spec"], document["spec"]) && SameMetadata(before.Metadata(), document.Metadata()));
+    }
+
+    public ObjectChange(ChangeType type, ResourceKind kind, ObjectName name, JsonObject document, JsonObject? previous) : this(type, kind, name, document, new Lazy<JsonObject?>(previous)) { }
+
+    /// <summary>A change whose state before is made when it is first looked at.</summary>
+    public static ObjectChange Read(ChangeType type, ResourceKind kind, ObjectName name, JsonObject document, Func<JsonObject?> previous) => new(type, kind, name, document, new Lazy<JsonObject?>(previous));
+
+    public ChangeType Type { get; }
+    public ResourceKind Kind { get; }
+    public ObjectName Name { get; }
+    /// <summary>The object with the new resourceVersion; for Deleted its last state.</summary>
+    public JsonObject Document { get; }
+    /// <summary>The state before, or null.</summary>
+    public JsonObject? Previous => _previous.Value;
+
+    /// <summary>Nothing but its status is another: most changes of most objects.</summary>
+    public bool OnlyStatus => Type == ChangeType.Modified && _onlyStatus.Value;
+
+    /// <summary>The same change of a reader that has the state before at hand.</summary>
+    public ObjectChange After(JsonObject? previous) => new(Type, Kind, Name, Document, previous);
+
+    private static bool SameMetadata(JsonObject before, JsonObject now) => before.Count == now.Count && now.All(pair => pair.Key == "resourceVersion" || (before.ContainsKey(pair.Key) && JsonNode.DeepEquals(before[pair.Key], pair.Value)));
+}
 
 public sealed record ObjectBatch(IReadOnlyList<ObjectChange> Changes, Revision At);
 

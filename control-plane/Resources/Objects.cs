@@ -117,10 +117,14 @@ public sealed class Objects(IStore store, TimeProvider clock) : IObjects
 
     private static ObjectChange Change(ResourceKind kind, StoreChange change)
     {
-        var previous = change.Previous is { } before ? Parse(before, change.At) : null;
-        if (change.Value is null) return new ObjectChange(ChangeType.Deleted, kind, ObjectStamp.NameOf(previous!), previous!, previous);
+        JsonObject? Previous() => change.Previous is { } before ? Parse(before, change.At) : null;
+        if (change.Value is null)
+        {
+            var last = Previous()!;
+            return new ObjectChange(ChangeType.Deleted, kind, ObjectStamp.NameOf(last), last, last);
+        }
         var document = Parse(change.Value.Value, change.At);
-        return new ObjectChange(previous is null ? ChangeType.Added : ChangeType.Modified, kind, ObjectStamp.NameOf(document), document, previous);
+        return ObjectChange.Read(change.Previous is null ? ChangeType.Added : ChangeType.Modified, kind, ObjectStamp.NameOf(document), document, Previous);
     }
 
     private async Task<(JsonObject Document, Revision Modified)?> FindAsync(ResourceKind kind, ObjectName name, CancellationToken cancellationToken)

@@ -12,12 +12,13 @@ public sealed partial class EmbeddedStore : IStore
 {
     private sealed record Pending(Transaction Transaction, TaskCompletionSource<CommitResult> Done, Revision? Compact = null);
 
-    private const int MaxGroup = 256;
+    private const int MaxGroup = 1024;
 
     /// <summary>Past values held for watchers and reads of old revisions; beyond it the older half goes, and who is behind lists anew.</summary>
     private const long MaxPastBytes = 64 << 20;
 
     private readonly SqliteConnection _connection;
+    private readonly Statements _statements;
     private readonly Lock _lock = new();
     private readonly History _history = new();
     private readonly ChangeSignal _changed = new();
@@ -26,7 +27,7 @@ public sealed partial class EmbeddedStore : IStore
 
     private EmbeddedStore(SqliteConnection connection, string path)
     {
-        (_connection, _path) = (connection, path);
+        (_connection, _path, _statements) = (connection, path, new Statements(connection));
         Load();
         _writer = Task.Run(WriteAsync);
     }
@@ -165,31 +166,12 @@ public sealed partial class EmbeddedStore : IStore
 
     private void Persist(SqliteTransaction transaction, StoreChange change, int position)
     {
-        using var command = _connection.CreateCommand();
-        command.Transaction = transaction;
-        command.CommandText = change.Value is null
-            ? "DELETE FROM entries WHERE key = $key"
-            : "INSERT INTO entries VALUES($key, $value, $created, $revision) ON CONFLICT(key) DO UPDATE SET value = $value, modified = $revision";
-        command.CommandText += "; INSERT INTO changes VALUES($revision, $position, $key, $value, $previous, $created, $previousModified)";
-        command.Parameters.AddWithValue("$key", change.Key);
-        command.Parameters.AddWithValue("$value", (object?)change.Value?.ToArray() ?? DBNull.Value);
-        command.Parameters.AddWithValue("$previous", (object?)change.Previous?.ToArray() ?? DBNull.Value);
-        command.Parameters.AddWithValue("$created", change.Created.Value);
-        command.Parameters.AddWithValue("$revision", change.At.Value);
-        command.Parameters.AddWithValue("$previousModified", change.PreviousModified.Value);
-        command.Parameters.AddWithValue("$position", position);
-        command.ExecuteNonQuery();
+        if (change.Value is { } value) _statements.Put(transaction, change, value);
+        else _statements.Remove(transaction, change.Key);
+        _statements.Record(transaction, change, position);
     }
 
-    private void SetMark(SqliteTransaction transaction, string name, Revision revision)
-    {
-        using var command = _connection.CreateCommand();
-        command.Transaction = transaction;
-        command.CommandText = "INSERT INTO marks VALUES($name, $revision) ON CONFLICT(name) DO UPDATE SET revision = $revision";
-        command.Parameters.AddWithValue("$name", name);
-        command.Parameters.AddWithValue("$revision", revision.Value);
-        command.ExecuteNonQuery();
-    }
+    private void SetMark(SqliteTransaction transaction, string name, Revision revision) => _statements.Mark(transaction, name, revision);
 
     public async IAsyncEnumerable<WatchBatch> WatchAsync(string prefix, Revision after, [EnumeratorCancellation] CancellationToken cancellationToken)
     {
@@ -217,6 +199,7 @@ public sealed partial class EmbeddedStore : IStore
     {
         _queue.Writer.TryComplete();
         await _writer;
+        _statements.Dispose();
         await _connection.DisposeAsync();
     }
 }

@@ -20,7 +20,7 @@ public sealed class SchedulerActor : ReceiveActor, IWithTimers
     private sealed record Continue;
 
     /// <summary>Bindings on their way to the store at once: more would only wait there.</summary>
-    private const int MostInFlight = 256;
+    private const int MostInFlight = 1024;
     /// <summary>Placements in a row before changes are taken in again.</summary>
     private const int Batch = 64;
 
@@ -85,7 +85,7 @@ public sealed class SchedulerActor : ReceiveActor, IWithTimers
         if (change.Kind == Kinds.PersistentVolume || change.Kind == Kinds.PersistentVolumeClaim) return WakeUp.Volume;
         if (change.Kind != Kinds.Pod) return WakeUp.None;
         var happened = now is null || now.Uid() != change.Document.Uid() ? Forget(change.Document.Uid()) : WakeUp.None;
-        return now is null ? happened : happened | TakePod(now, change.Previous is not { } before || !JsonNode.DeepEquals(before["spec"], now["spec"]) || !JsonNode.DeepEquals(before.Metadata()["labels"], now.Metadata()["labels"]));
+        return now is null ? happened : happened | TakePod(now, !change.OnlyStatus);
     }
 
     private WakeUp TakeNamespace(string name, JsonObject? home)

@@ -10,7 +10,7 @@ public static class ReplicaSetPlan
     private const int Burst = 50;
 
     /// <param name="set">The ReplicaSet.</param>
-    /// <param name="pods">All pods of its namespace.</param>
+    /// <param name="pods">Pods, its own among them.</param>
     /// <param name="now">Time, for minReadySeconds.</param>
     /// <param name="kind">ReplicaSet, or ReplicationController.</param>
     public static IReadOnlyList<WorkloadAction> Decide(JsonObject set, IEnumerable<JsonObject> pods, DateTimeOffset now, ResourceKind? kind = null)

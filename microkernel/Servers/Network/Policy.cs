@@ -13,6 +13,8 @@ public ref struct Decision
     public ushort Port;
     /// <summary>Slot + 1 of the grant that allows it; 0: allowed without one (the pod's own localhost).</summary>
     public int Grant;
+    /// <summary>How many endpoints the Service has that was asked for; 0: an address of its own was.</summary>
+    public int Choices;
     /// <summary>With Deny: the service the address belongs to (<c>namespace/name port</c>), empty when it is none.</summary>
     public ReadOnlySpan<byte> Service;
     /// <summary>With Allow: the service it went through, empty when it is none.</summary>
@@ -76,7 +78,7 @@ public static class Policy
             decision.Grant = grant;
             decision.Service = default;
             decision.Through = line.Slice(0, name.Length + 1 + portField.Length);
-            if (atService && !Pick(fields, random, out decision.Address, out decision.Port)) decision.Kind = DecisionKind.Refuse;
+            if (atService && !Pick(fields, random, out decision.Choices, out decision.Address, out decision.Port)) decision.Kind = DecisionKind.Refuse;
             if (!any || decision.Kind == DecisionKind.Refuse || IsOpen(services, decision.Address)) return decision;
             return new Decision { Kind = DecisionKind.Deny, Address = address, Port = port, Service = decision.Through };
         }
@@ -116,11 +118,11 @@ public static class Policy
         return false;
     }
 
-    private static bool Pick(FieldReader fields, uint random, out uint address, out ushort port)
+    private static bool Pick(FieldReader fields, uint random, out int count, out uint address, out ushort port)
     {
         address = 0;
         port = 0;
-        int count = 0;
+        count = 0;
         var counting = fields;
         while (counting.Next().Length > 0) count++;
         if (count == 0) return false;

@@ -90,7 +90,8 @@ public static unsafe class Program
     private static bool Connect(long label, in Session session, int socket, long caller)
     {
         if (!Sockets.Parse(Microkernel.PayloadBytes, out uint address, out ushort port)) { Answer(socket, -Sys.Eacces, 0); return true; }
-        var decision = Policy.Connect(session, State.Services, address, port, State.Random());
+        uint choice = State.Random();
+        var decision = Policy.Connect(session, State.Services, address, port, choice);
         if (decision.Kind == DecisionKind.Deny)
         {
             Denials.Record(label, caller, Verdict.Denied, "connect"u8, address, port, decision.Service);
@@ -101,6 +102,13 @@ public static unsafe class Program
         if (decision.Kind == DecisionKind.Refuse) { Answer(socket, -Sys.Econnrefused, 0); return true; }
         uint source = decision.Address == session.Loopback ? session.Loopback : session.Pod;
         nint result = Sockets.Connect(socket, source, decision.Address, decision.Port, out bool pending);
+        // An endpoint that died a moment ago refuses; the table without it is on its way. The others are asked in turn before the caller hears of it.
+        for (int tried = 1; result == -Sys.Econnrefused && tried < decision.Choices; tried++)
+        {
+            decision = Policy.Connect(session, State.Services, address, port, ++choice);
+            if (decision.Kind != DecisionKind.Allow) break;
+            result = Sockets.Connect(socket, source, decision.Address, decision.Port, out pending);
+        }
         if (pending && SlowConnect.Begin(socket, decision.Grant, caller)) return false;
         Answer(socket, pending ? -Sys.Eagain : result, decision.Grant);
         return true;

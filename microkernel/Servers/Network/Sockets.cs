@@ -56,9 +56,23 @@ public static unsafe class Sockets
         bool blocking = flags >= 0 && (flags & Sys.NonBlock) == 0;
         if (blocking) Host.Call(Sys.Fcntl, socket, 4, flags | Sys.NonBlock);
         nint result = Host.Call(Sys.Connect, socket, (nint)name, 16);
+        if (result == -Sys.Einprogress && Outcome(socket, 0) is var known && known != -Sys.Einprogress && (blocking || known < 0)) result = known;
         pending = blocking && result == -Sys.Einprogress;
         if (blocking && !pending) Host.Call(Sys.Fcntl, socket, 4, flags);
         return result;
+    }
+
+    /// <summary>How a connect in progress ended: 0, negative errno, or -EINPROGRESS when it has not within so many milliseconds. Within one host it has ended when connect returns.</summary>
+    public static int Outcome(int socket, int milliseconds)
+    {
+        int* poll = stackalloc int[2];
+        poll[0] = socket;
+        poll[1] = 4; // POLLOUT
+        if (Host.Call(Sys.Poll, (nint)poll, 1, milliseconds) <= 0) return -Sys.Einprogress;
+        int error = 0;
+        uint length = 4;
+        Host.Call(Sys.Getsockopt, socket, 1, 4, (nint)(&error), (nint)(&length)); // SO_ERROR
+        return -error;
     }
 
     public static nint Bind(int socket, uint address, ushort port)
@@ -111,13 +125,8 @@ public static unsafe class SlowConnect
     private static nint Wait(nint argument)
     {
         var work = (Work*)argument;
-        int* poll = stackalloc int[2];
-        poll[0] = work->Socket;
-        poll[1] = 4; // POLLOUT
-        nint ready = Host.Call(Sys.Poll, (nint)poll, 1, TimeoutMilliseconds);
-        int error = 110; // ETIMEDOUT
-        uint length = 4;
-        if (ready > 0) Host.Call(Sys.Getsockopt, work->Socket, 1, 4, (nint)(&error), (nint)(&length)); // SO_ERROR
+        int error = -Sockets.Outcome(work->Socket, TimeoutMilliseconds);
+        if (error == Sys.Einprogress) error = Sys.Etimedout;
         nint flags = Host.Call(Sys.Fcntl, work->Socket, 3);
         Host.Call(Sys.Fcntl, work->Socket, 4, flags & ~Sys.NonBlock);
         Host.Call(Sys.Close, work->Socket);

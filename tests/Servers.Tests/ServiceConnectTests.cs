@@ -1,0 +1,72 @@
+using System.Net;
+using System.Net.Sockets;
+using Eyrie.Microkernel.Client;
+
+namespace Eyrie.Servers.Tests;
+
+/// <summary>What a container sees of a Service some of whose endpoints died before the table without them came.</summary>
+public sealed class ServiceConnectTests : IAsyncLifetime
+{
+    private const string Grant = "connect tcp service default/one 80";
+    private static readonly CancellationToken None = CancellationToken.None;
+    private readonly TcpListener _alive = new(IPAddress.Loopback, 0);
+    private RunningKernel _kernel = null!;
+
+    public async Task InitializeAsync()
+    {
+        _kernel = await RunningKernel.StartAsync();
+        _alive.Start();
+        _ = AnswerAsync();
+    }
+
+    public async Task DisposeAsync()
+    {
+        _alive.Dispose();
+        await _kernel.DisposeAsync();
+    }
+
+    private async Task AnswerAsync()
+    {
+        while (true)
+        {
+            try
+            {
+                using var client = await _alive.AcceptSocketAsync();
+                await client.SendAsync("alive\n"u8.ToArray());
+            }
+            catch (Exception exception) when (exception is SocketException or ObjectDisposedException)
+            {
+                return; // the test is over
+            }
+        }
+    }
+
+    /// <summary>Ports of this host on which nobody listens.</summary>
+    private static IReadOnlyList<int> Dead(int count)
+    {
+        var probes = Enumerable.Range(0, count).Select(_ => new TcpListener(IPAddress.Loopback, 0)).ToList();
+        foreach (var probe in probes) probe.Start();
+        var ports = probes.Select(probe => ((IPEndPoint)probe.LocalEndpoint).Port).ToList();
+        foreach (var probe in probes) probe.Dispose();
+        return ports;
+    }
+
+    private Task ServeAsync(IEnumerable<int> ports) => _kernel.Service.SetServicesAsync([new ServiceEntry("default", "one", "127.79.0.10", 80, "", [.. ports.Select(port => new ServiceEndpoint("127.0.0.1", port))])], None);
+
+    [Fact]
+    public async Task A_connect_that_an_endpoint_refuses_goes_to_the_next_one()
+    {
+        await ServeAsync(Dead(5).Append(((IPEndPoint)_alive.LocalEndpoint).Port));
+        var (exit, output) = await _kernel.RunAsync(_kernel.Script("for i in 1 2 3 4 5 6 7 8 9 10; do nc 127.79.0.10 80 </dev/null || exit 1; done", Grant));
+        Assert.Equal((0, 10), (exit.ExitCode, output.Split('\n').Count(line => line == "alive")));
+    }
+
+    [Fact]
+    public async Task A_connect_that_every_endpoint_refuses_is_refused()
+    {
+        await ServeAsync(Dead(3));
+        var (exit, output) = await _kernel.RunAsync(_kernel.Script("nc 127.79.0.10 80 </dev/null", Grant));
+        Assert.Equal(1, exit.ExitCode);
+        Assert.Contains("Connection refused", output, StringComparison.Ordinal);
+    }
+}
