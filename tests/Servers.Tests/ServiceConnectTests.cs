@@ -58,7 +58,8 @@ public sealed class ServiceConnectTests : IAsyncLifetime
     {
         await ServeAsync(Dead(5).Append(((IPEndPoint)_alive.LocalEndpoint).Port));
         var (exit, output) = await _kernel.RunAsync(_kernel.Script("for i in 1 2 3 4 5 6 7 8 9 10; do nc 127.79.0.10 80 </dev/null || exit 1; done", Grant));
-        Assert.Equal((0, 10), (exit.ExitCode, output.Split('\n').Count(line => line == "alive")));
+        Assert.True(exit.ExitCode == 0, output);
+        Assert.Equal(10, output.Split('\n').Count(line => line == "alive"));
     }
 
     [Fact]
@@ -67,6 +68,6 @@ public sealed class ServiceConnectTests : IAsyncLifetime
         await ServeAsync(Dead(3));
         var (exit, output) = await _kernel.RunAsync(_kernel.Script("nc 127.79.0.10 80 </dev/null", Grant));
         Assert.Equal(1, exit.ExitCode);
-        Assert.Contains("Connection refused", output, StringComparison.Ordinal);
+        Assert.EndsWith("Connection refused", output, StringComparison.Ordinal);
     }
 }

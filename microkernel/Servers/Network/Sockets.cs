@@ -56,7 +56,12 @@ public static unsafe class Sockets
         bool blocking = flags >= 0 && (flags & Sys.NonBlock) == 0;
         if (blocking) Host.Call(Sys.Fcntl, socket, 4, flags | Sys.NonBlock);
         nint result = Host.Call(Sys.Connect, socket, (nint)name, 16);
-        if (result == -Sys.Einprogress && Outcome(socket, 0) is var known && known != -Sys.Einprogress && (blocking || known < 0)) result = known;
+        if (result == -Sys.Einprogress)
+        {
+            int known = Outcome(socket, 0);
+            if (known < 0 && known != -Sys.Einprogress) Host.Call(Sys.Connect, socket, (nint)name, 16); // Linux lets a socket connect anew only when connect itself has told of the failure
+            if (known < 0 || blocking) result = known;
+        }
         pending = blocking && result == -Sys.Einprogress;
         if (blocking && !pending) Host.Call(Sys.Fcntl, socket, 4, flags);
         return result;
