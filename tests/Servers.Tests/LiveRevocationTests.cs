@@ -52,7 +52,14 @@ public sealed class LiveRevocationTests : IAsyncLifetime
     /// <summary>A byte goes through and the other side answers nothing wrong.</summary>
     private static async Task<bool> LivesAsync(Socket socket)
     {
-        await socket.SendAsync(new byte[] { 1 });
+        try
+        {
+            await socket.SendAsync(new byte[] { 1 });
+        }
+        catch (SocketException)
+        {
+            return false;
+        }
         return !(socket.Poll(TimeSpan.FromMilliseconds(50), SelectMode.SelectRead) && socket.Available == 0);
     }
 
@@ -72,6 +79,26 @@ public sealed class LiveRevocationTests : IAsyncLifetime
         Assert.True(await EndsAsync(executed));
         Assert.True(await LivesAsync(second), "a connection of another grant was ended");
         Assert.True(await LivesAsync(neighbour), "a connection of another container was ended");
+    }
+
+    [Fact]
+    public async Task What_one_kernel_of_a_host_revokes_is_nothing_to_another()
+    {
+        await using var other = await RunningKernel.StartAsync();
+        await other.Service.SetServicesAsync([new ServiceEntry("default", "one", "127.79.0.10", 80, "", [new("127.0.0.1", ((IPEndPoint)_one.LocalEndpoint).Port)])], None);
+        const string script = "sleep 100 | nc 127.79.0.10 80 >/dev/null";
+        var container = await StartAsync(script, One); // the same task and the same slot in both kernels
+        using var first = await _one.AcceptSocketAsync().WaitAsync(Deadline);
+        var elsewhere = other.Script(script, One);
+        await other.Service.CreateAsync(elsewhere, None);
+        await other.Service.StartAsync(elsewhere.Id, None);
+        using var second = await _one.AcceptSocketAsync().WaitAsync(Deadline);
+
+        await _kernel.Service.ChangeCapabilitiesAsync(container.Id, [], [One], None);
+        Assert.True(await EndsAsync(first));
+        Assert.True(await LivesAsync(second), "a connection of the other kernel's container was ended");
+        await other.Service.ChangeCapabilitiesAsync(elsewhere.Id, [], [One], None);
+        Assert.True(await EndsAsync(second));
     }
 
     [Fact]

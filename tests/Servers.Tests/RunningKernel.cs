@@ -82,6 +82,9 @@ public sealed class RunningKernel : IAsyncDisposable
         return kernel;
     }
 
+    /// <summary>Third byte of the next container's addresses: kernels that run at the same time begin at blocks of their own.</summary>
+    private int Block => 16 + (_process.Id * 7 + _last / 250) % 240;
+
     /// <summary>A container that runs a shell script, with the entries given and a quota and log as every container has.</summary>
     public ContainerSpec Script(string script, params string[] entries)
     {
@@ -92,7 +95,7 @@ public sealed class RunningKernel : IAsyncDisposable
         return new ContainerSpec
         {
             Id = id, Layers = ["images/busybox"], Writable = $"containers/{id}", Arguments = ["sh", "-c", script], Environment = ["PATH=/bin"],
-            LogPath = $"logs/{id}.log", PodAddress = $"127.79.{16 + _last / 250}.{1 + _last % 250}", PodLoopback = $"127.95.{16 + _last / 250}.{1 + _last % 250}", Hostname = id,
+            LogPath = $"logs/{id}.log", PodAddress = $"127.79.{Block}.{1 + _last % 250}", PodLoopback = $"127.95.{Block}.{1 + _last % 250}", Hostname = id,
             Capabilities = [.. entries.Append("log write").Append("quota memory=67108864 processes=32")],
         };
     }

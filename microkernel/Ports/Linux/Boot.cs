@@ -39,6 +39,7 @@ public static unsafe class Boot
         Node.Root = (int)directory;
         Node.RootPath = root;
         if (!Prepare()) return Fail("eyrie-kernel: the host refused memory, namespaces or control groups; it must run as root\n"u8);
+        if (!LiveSockets.Claim()) return Fail("eyrie-kernel: no mark for sockets is left: 63 kernels run on this host (their unix socket names are @eyrie-mark-192 to 254); end one\n"u8);
         if (owner != null && !EndWith(Text(owner))) return Fail("eyrie-kernel: --owner: there is no such process\n"u8);
         nint listening = Listen(socket);
         if (listening < 0) return Fail("eyrie-kernel: --socket: cannot listen there\n"u8);

@@ -1,3 +1,4 @@
+using System;
 using Eyrie.Freestanding;
 
 namespace Eyrie.Microkernel.Ports.Linux;
@@ -8,11 +9,13 @@ namespace Eyrie.Microkernel.Ports.Linux;
 /// </summary>
 public static unsafe class LiveSockets
 {
-    private const uint Prefix = 0xEA000000;
+    /// <summary>First bytes of marks that kernels of one host divide among themselves.</summary>
+    private const uint FirstOwn = 0xC0, LastOwn = 0xFE;
     private const int SlotBits = 9, SocketLevel = 1, SoMark = 36;
     private const int DiagByFamily = 20, DiagDestroy = 21, Done = 3, Error = 2;
     private const int Header = 16, Request = 56, Identity = 48, Batch = 128, BufferSize = 32768;
     private static int s_netlink;
+    private static uint s_own;
     private static byte* s_buffer, s_found;
 
     public static bool Initialize()
@@ -23,6 +26,30 @@ public static unsafe class LiveSockets
         return s_netlink >= 0 && s_buffer != null && s_found != null;
     }
 
+    /// <summary>
+    /// Marks are those of the whole host, so a kernel takes a first byte that no other has: the abstract socket name <c>eyrie-mark-N</c> (unix(7)) is the claim and ends with the kernel. Its descriptor
+    /// is held for life. False: every byte is taken.
+    /// </summary>
+    public static bool Claim()
+    {
+        const int Family = 2;
+        byte* address = stackalloc byte[32];
+        nint socket = Host.Call(Sys.Socket, Sys.AfUnix, 2 | Sys.Cloexec, 0);
+        if (socket < 0) return false;
+        for (uint own = FirstOwn; own <= LastOwn; own++)
+        {
+            *(ushort*)address = Sys.AfUnix;
+            address[Family] = 0;
+            var name = new TextWriter(new Span<byte>(address + Family + 1, 29));
+            name.Add("eyrie-mark-"u8); name.Add(own);
+            if (Host.Call(Sys.Bind, socket, (nint)address, Family + 1 + name.Length) < 0) continue;
+            s_own = own;
+            return true;
+        }
+        Host.Call(Sys.Close, socket);
+        return false;
+    }
+
     /// <summary>False: the number does not fit a mark, so the socket could not be found again.</summary>
     public static bool Mark(int socket, int task, int slot)
     {
@@ -31,7 +58,7 @@ public static unsafe class LiveSockets
         return Host.Call(Sys.Setsockopt, socket, SocketLevel, SoMark, (nint)(&mark), 4) >= 0;
     }
 
-    private static uint MarkOf(int task, int slot) => Prefix | (uint)task << SlotBits | (uint)slot;
+    private static uint MarkOf(int task, int slot) => s_own << 24 | (uint)task << SlotBits | (uint)slot;
 
     /// <summary>Destroys every socket of a grant; a batch at a time, until none is found.</summary>
     public static void Destroy(int task, int slot)
