@@ -102,6 +102,8 @@ public static unsafe class Program
         if (decision.Kind == DecisionKind.Refuse) { Answer(socket, -Sys.Econnrefused, 0); return true; }
         uint source = decision.Address == session.Loopback ? session.Loopback : session.Pod;
         nint result = Sockets.Connect(socket, source, decision.Address, decision.Port, out bool pending);
+        // A server on every address of the pod stands at the pod's address, and its localhost is one of them. The pod may connect to itself without a grant.
+        if (result == -Sys.Econnrefused && decision.Address == session.Loopback) result = Sockets.Connect(socket, source, session.Pod, decision.Port, out pending);
         // An endpoint that died a moment ago refuses; the table without it is on its way. The others are asked in turn before the caller hears of it.
         for (int tried = 1; result == -Sys.Econnrefused && tried < decision.Choices; tried++)
         {
