@@ -26,7 +26,7 @@ public static class ControllerComposition
     /// <summary>The actors, by what they do. Each is one file; the rules they carry are in the Plan files.</summary>
     public static IServiceCollection AddEyrieControllers(this IServiceCollection services, ControllerOptions options)
     {
-        services.AddSingleton(options).AddSingleton<ObjectCache>().AddSingleton<NodeGateway>().AddSingleton<INodeGateway>(provider => provider.GetRequiredService<NodeGateway>());
+        services.AddSingleton(options).AddSingleton<ObjectCache>().AddSingleton<PodStatistics>().AddSingleton<NodeGateway>().AddSingleton<INodeGateway>(provider => provider.GetRequiredService<NodeGateway>());
         services.AddSingleton<EventWriter>().AddHostedService(provider => provider.GetRequiredService<EventWriter>()).AddHostedService<EventExpiry>();
         services.AddGrpc();
         return services.AddAkka("eyrie", (akka, provider) => akka.WithActors((system, registry) => Start(system, registry, provider, options)));
@@ -38,6 +38,7 @@ public static class ControllerComposition
         var cache = provider.GetRequiredService<ObjectCache>();
         var events = provider.GetRequiredService<EventWriter>();
         var clock = provider.GetRequiredService<TimeProvider>();
+        var statistics = provider.GetRequiredService<PodStatistics>();
         // One child actor an object; a change of what it owns concerns it too.
         IActorRef Workload(ResourceKind kind, ResourceKind? owned, string name, Func<JsonObject, ObjectCache, DateTimeOffset, IReadOnlyList<WorkloadAction>> plan, Func<ObjectChange, ObjectCache, IEnumerable<ObjectName>>? concerns = null)
         {
@@ -59,7 +60,7 @@ public static class ControllerComposition
         ];
         var scheduler = system.ActorOf(Props.Create(() => new SchedulerActor(cache, objects, events, clock, new PlacementOptions(0, 0))), "scheduler");
         var garbage = system.ActorOf(Props.Create(() => new GarbageActor(cache, objects)), "garbage");
-        var sessions = system.ActorOf(Props.Create(() => new NodeSessionsActor(cache, objects, events, clock, options)), "node-sessions");
+        var sessions = system.ActorOf(Props.Create(() => new NodeSessionsActor(cache, objects, events, clock, statistics, options)), "node-sessions");
         registry.Register<NodeSessionsActor>(sessions);
         IReadOnlyList<IActorRef> listeners = [.. workloads, scheduler, garbage, sessions];
         system.ActorOf(Props.Create(() => new FeedActor(objects, cache, listeners)), "feed");

@@ -47,6 +47,7 @@ public sealed class NodeSessionsActor : ReceiveActor, IWithTimers
     private readonly IObjects _objects;
     private readonly EventWriter _events;
     private readonly TimeProvider _clock;
+    private readonly PodStatistics _statistics;
     private readonly ControllerOptions _options;
     private readonly Dictionary<string, Session> _sessions = [];
     private readonly HashSet<string> _lost = []; // nodes whose session ended and is not there again
@@ -58,9 +59,9 @@ public sealed class NodeSessionsActor : ReceiveActor, IWithTimers
 
     public ITimerScheduler Timers { get; set; } = null!;
 
-    public NodeSessionsActor(ObjectCache cache, IObjects objects, EventWriter events, TimeProvider clock, ControllerOptions options)
+    public NodeSessionsActor(ObjectCache cache, IObjects objects, EventWriter events, TimeProvider clock, PodStatistics statistics, ControllerOptions options)
     {
-        (_cache, _objects, _events, _clock, _options) = (cache, objects, events, clock, options);
+        (_cache, _objects, _events, _clock, _statistics, _options) = (cache, objects, events, clock, statistics, options);
         Receive<FeedBatch>(OnFeed);
         Receive<SessionOpened>(OnOpened);
         Receive<SessionClosed>(OnClosed);
@@ -227,6 +228,7 @@ public sealed class NodeSessionsActor : ReceiveActor, IWithTimers
                 break;
             case NodeMessage.MessageOneofCase.PodStatus: Enqueue(report.Message.PodStatus.Uid, report.Message); break;
             case NodeMessage.MessageOneofCase.PodGone: Enqueue(report.Message.PodGone.Uid, report.Message); break;
+            case NodeMessage.MessageOneofCase.Usage: _statistics.Take(report.Node, report.Message.Usage); break;
             case NodeMessage.MessageOneofCase.PodEvent:
                 var told = report.Message.PodEvent;
                 if (_cache.Get(Kinds.Pod, new ObjectName(told.Namespace, told.Name)) is { } pod) _events.Write(pod, told.Type, told.Reason, told.Message, Math.Max(1, told.Count));

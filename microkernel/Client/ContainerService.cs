@@ -187,7 +187,7 @@ public sealed class ContainerService : IContainerService
         var frame = await CallAsync(ContainerProtocol.Statistics, For(containerId), cancellationToken);
         var numbers = frame.Fields().First(field => field.Tag == ContainerProtocol.Numbers).Value;
         long Number(int index) => BinaryPrimitives.ReadInt64LittleEndian(numbers.Span[(8 * index)..]);
-        return new ContainerStatistics(TimeSpan.FromMicroseconds(Number(0)), Number(1), (int)Number(2));
+        return new ContainerStatistics(TimeSpan.FromMicroseconds(Number(0)), Number(1), (int)Number(2)) { IdleFileBytes = Number(3) };
     }
 
     /// <summary>What the kernel has given out and has left.</summary>

@@ -100,7 +100,13 @@ public sealed record ContainerStatus(string Id, ContainerState State, int ExitCo
 /// <summary>Bytes and processes taken from the node's root factory; objects and capabilities that the kernel can still make.</summary>
 public sealed record KernelStatistics(long BytesUsed, long ProcessesPromised, int ObjectsLeft, int CapabilitiesLeft);
 
-public sealed record ContainerStatistics(TimeSpan Cpu, long MemoryBytes, int Processes);
+public sealed record ContainerStatistics(TimeSpan Cpu, long MemoryBytes, int Processes)
+{
+    /// <summary>Of the memory, files in the page cache that the host may take back at once.</summary>
+    public long IdleFileBytes { get; init; }
+    /// <summary>What it works with, as cAdvisor has it.</summary>
+    public long WorkingSetBytes => Math.Max(0, MemoryBytes - IdleFileBytes);
+}
 
 /// <summary>A service port as the network server sees it. Endpoints are the ready ones, address and target port.</summary>
 public sealed record ServiceEntry(string Namespace, string Name, string ClusterAddress, int Port, string PortName, IReadOnlyList<ServiceEndpoint> Endpoints);

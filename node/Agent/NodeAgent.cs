@@ -13,7 +13,7 @@ namespace Eyrie.Node;
 /// The node: one session with the control plane, one worker a pod. While there is no session, pods go on and what happens is reported when there
 /// is one again.
 /// </summary>
-public sealed class NodeAgent(NodeOptions options, KernelProcess kernel, HttpClient client)
+public sealed class NodeAgent(NodeOptions options, KernelProcess kernel, NodeProcesses processes, HttpClient client)
 {
     private static readonly TimeSpan Beat = TimeSpan.FromSeconds(5), Silence = TimeSpan.FromSeconds(15), FirstBackOff = TimeSpan.FromMilliseconds(200), LongestBackOff = TimeSpan.FromSeconds(10);
 
@@ -33,12 +33,13 @@ public sealed class NodeAgent(NodeOptions options, KernelProcess kernel, HttpCli
     public TaskCompletionSource Synced { get; } = new(TaskCreationOptions.RunContinuationsAsynchronously);
 
     /// <summary>Every container that runs now.</summary>
-    public IEnumerable<RunningContainer> Running() => _pods.Values.SelectMany(worker => worker.Running().Select(container => new RunningContainer(worker.Namespace, worker.Name, container.Container, container.Id)));
+    public IEnumerable<RunningContainer> Running() => _pods.Values.SelectMany(worker => worker.Running().Select(container => new RunningContainer(worker.Uid, worker.Namespace, worker.Name, container.Container, container.Id, container.StartedAt)));
 
     public async Task RunAsync(CancellationToken cancellationToken)
     {
         // Not ended with the session: stopping waits for the exits of what it kills. It ends when the kernel's connection does.
         _ = Task.Run(() => EventsAsync(CancellationToken.None), CancellationToken.None);
+        _ = new UsageReports(kernel, processes, Running, Report).RunAsync(cancellationToken);
         var wait = FirstBackOff;
         while (!cancellationToken.IsCancellationRequested)
         {
@@ -212,7 +213,7 @@ public sealed class NodeAgent(NodeOptions options, KernelProcess kernel, HttpCli
         {
             if (!_pods.TryGetValue(request.PodUid, out var worker)) report.Error = "the pod is not on this node";
             else
-                foreach (var (container, id) in worker.Running())
+                foreach (var (container, id, _) in worker.Running())
                 {
                     var capabilities = new ContainerCapabilities { Container = container };
                     capabilities.Entries.AddRange(await kernel.Service.ReadCapabilitiesAsync(id, CancellationToken.None));

@@ -135,7 +135,7 @@ public sealed class PodWorker
         Event("Warning", "PermissionDenied", $"container {record.Name} tried to {denied.Operation} {denied.Target}; missing grant: {denied.MissingEntry}. To allow it, add to the container:\n  {remedy}", denied.Count, record.Name);
     });
 
-    public IReadOnlyList<(string Container, string Id)> Running() => [.. _records.Where(record => record.Running).Select(record => (record.Name, record.Id))];
+    public IReadOnlyList<(string Container, string Id, DateTimeOffset StartedAt)> Running() => [.. _records.Where(record => record.Running).Select(record => (record.Name, record.Id, record.StartedAt ?? DateTimeOffset.UtcNow))];
 
     /// <summary>A running container and where its programs start; null: none of that name runs. Without a name, the first.</summary>
     public (string Id, string WorkingDirectory)? Target(string container) =>

@@ -18,8 +18,9 @@ await using var kernel = await KernelProcess.StartAsync(options, stop.Token);
 using var metrics = new MetricsListener();
 Task DescribeAsync() => File.WriteAllTextAsync(Path.Combine(options.StateDirectory, "node.json"), new JsonObject { ["pid"] = Environment.ProcessId, ["kernelPid"] = kernel.ProcessId, ["metrics"] = metrics.Url }.ToJsonString());
 await DescribeAsync();
-var agent = new NodeAgent(options, kernel, client);
-new ResourceMetrics(options, kernel, agent.Running).Register();
+var processes = new NodeProcesses(options, kernel);
+var agent = new NodeAgent(options, kernel, processes, client);
+new ResourceMetrics(processes, kernel, agent.Running).Register();
 var running = agent.RunAsync(stop.Token);
 var supervising = kernel.SuperviseAsync(async () =>
 {

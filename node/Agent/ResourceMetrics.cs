@@ -1,4 +1,3 @@
-using System.Globalization;
 using Eyrie.Microkernel.Client;
 using Prometheus;
 
@@ -8,14 +7,14 @@ namespace Eyrie.Node;
 /// What the agent tells of others when it is scraped: its kernel and servers, which have no endpoint of their own (read from /proc), and each running container (asked of
 /// MettEagle). Container metrics have the names that cAdvisor gives them.
 /// </summary>
-public sealed class ResourceMetrics(NodeOptions options, KernelProcess kernel, Func<IEnumerable<RunningContainer>> running)
+public sealed class ResourceMetrics(NodeProcesses processes, KernelProcess kernel, Func<IEnumerable<RunningContainer>> running)
 {
-    private const double TickSeconds = 0.01; // USER_HZ is 100 on every Linux architecture (proc(5), times in clock ticks)
     private static readonly string[] ContainerLabels = ["namespace", "pod", "container"];
 
     private readonly Counter _processCpu = Prometheus.Metrics.CreateCounter("eyrie_process_cpu_seconds_total", "CPU time of the kernel and its servers.", "process");
     private readonly Gauge _processMemory = Prometheus.Metrics.CreateGauge("eyrie_process_resident_memory_bytes", "Resident memory of the kernel and its servers.", "process");
     private readonly Counter _cpu = Prometheus.Metrics.CreateCounter("container_cpu_usage_seconds_total", "CPU time of a container.", ContainerLabels);
+    private readonly Gauge _workingSet = Prometheus.Metrics.CreateGauge("container_memory_working_set_bytes", "Memory charged to a container, without idle files.", ContainerLabels);
     private readonly Gauge _memory = Prometheus.Metrics.CreateGauge("container_memory_usage_bytes", "Memory charged to a container.", ContainerLabels);
     private readonly Gauge _processes = Prometheus.Metrics.CreateGauge("container_processes", "Processes of a container.", ContainerLabels);
     private readonly HashSet<string> _shown = [];
@@ -28,7 +27,11 @@ public sealed class ResourceMetrics(NodeOptions options, KernelProcess kernel, F
         await _one.WaitAsync(cancellationToken);
         try
         {
-            foreach (var (name, process) in Processes()) Show(name, process);
+            foreach (var process in processes.Look().Where(process => process.Name != NodeProcesses.Agent))
+            {
+                _processCpu.WithLabels(process.Name).IncTo(process.Cpu.TotalSeconds);
+                _processMemory.WithLabels(process.Name).Set(process.ResidentBytes);
+            }
             await ContainersAsync(cancellationToken);
         }
         finally
@@ -47,6 +50,7 @@ public sealed class ResourceMetrics(NodeOptions options, KernelProcess kernel, F
                 var used = await kernel.Service.StatisticsAsync(container.Id, cancellationToken);
                 string[] labels = [container.Namespace, container.Pod, container.Name];
                 _cpu.WithLabels(labels).IncTo(used.Cpu.TotalSeconds);
+                _workingSet.WithLabels(labels).Set(used.WorkingSetBytes);
                 _memory.WithLabels(labels).Set(used.MemoryBytes);
                 _processes.WithLabels(labels).Set(used.Processes);
                 now[string.Join('/', labels)] = labels;
@@ -60,68 +64,14 @@ public sealed class ResourceMetrics(NodeOptions options, KernelProcess kernel, F
         {
             var labels = gone.Split('/');
             _cpu.RemoveLabelled(labels);
+            _workingSet.RemoveLabelled(labels);
             _memory.RemoveLabelled(labels);
             _processes.RemoveLabelled(labels);
         }
         _shown.Clear();
         _shown.UnionWith(now.Keys);
     }
-
-    private void Show(string name, int process)
-    {
-        try
-        {
-            var text = File.ReadAllText($"/proc/{process}/stat");
-            var fields = text[(text.LastIndexOf(')') + 2)..].Split(' ');
-            _processCpu.WithLabels(name).IncTo((Number(fields[11]) + Number(fields[12])) * TickSeconds); // utime, stime
-            // Not field 24 of stat: for a process of a few pages its batched counters say 0.
-            var resident = File.ReadLines($"/proc/{process}/smaps_rollup").First(line => line.StartsWith("Rss:", StringComparison.Ordinal));
-            _processMemory.WithLabels(name).Set(Number(resident.Split(' ', StringSplitOptions.RemoveEmptyEntries)[1]) * 1024);
-        }
-        catch (Exception exception) when (exception is IOException or UnauthorizedAccessException)
-        {
-            // It has ended; the agent starts its kernel anew.
-        }
-    }
-
-    /// <summary>The kernel and those of its children that run a server's own file: a container cannot pass for one by its name.</summary>
-    private IEnumerable<(string Name, int Process)> Processes()
-    {
-        yield return ("eyrie-kernel", kernel.ProcessId);
-        foreach (var directory in Directory.EnumerateDirectories("/proc").Where(directory => char.IsAsciiDigit(directory[6])))
-        {
-            if (Executable(directory) is { } file && Path.GetDirectoryName(file) == options.Microkernel && Parent(directory) == kernel.ProcessId)
-                yield return (Path.GetFileName(file), int.Parse(directory[6..], CultureInfo.InvariantCulture));
-        }
-    }
-
-    private static string? Executable(string directory)
-    {
-        try
-        {
-            return new FileInfo(Path.Combine(directory, "exe")).LinkTarget;
-        }
-        catch (Exception exception) when (exception is IOException or UnauthorizedAccessException)
-        {
-            return null; // ended meanwhile, or a thread of the kernel
-        }
-    }
-
-    private static int Parent(string directory)
-    {
-        try
-        {
-            var text = File.ReadAllText(Path.Combine(directory, "stat"));
-            return (int)Number(text[(text.LastIndexOf(')') + 2)..].Split(' ')[1]);
-        }
-        catch (IOException)
-        {
-            return 0;
-        }
-    }
-
-    private static long Number(string text) => long.Parse(text, CultureInfo.InvariantCulture);
 }
 
 /// <summary>A container that runs now, by the names people know and the id MettEagle knows.</summary>
-public sealed record RunningContainer(string Namespace, string Pod, string Name, string Id);
+public sealed record RunningContainer(string PodUid, string Namespace, string Pod, string Name, string Id, DateTimeOffset StartedAt);

@@ -20,7 +20,7 @@ public sealed class MetricsTests(HelloCluster cluster) : IClassFixture<HelloClus
         foreach (var pod in (await cluster.KubectlAsync("get", "pods", "-o", "jsonpath={range .items[*]}{.metadata.name}/{.spec.containers[0].name} {end}")).Output.Split(' ', StringSplitOptions.RemoveEmptyEntries))
         {
             var labels = $"{{namespace=\"default\",pod=\"{pod.Split('/')[0]}\",container=\"{pod.Split('/')[1]}\"}}";
-            Assert.True(Value(seen, "container_memory_usage_bytes" + labels) > 0 && Value(seen, "container_processes" + labels) >= 1, $"{pod}:\n{seen}");
+            Assert.True(Value(seen, "container_memory_usage_bytes" + labels) > 0 && Value(seen, "container_memory_working_set_bytes" + labels) > 0 && Value(seen, "container_processes" + labels) >= 1, $"{pod}:\n{seen}");
         }
         Assert.Contains("process_cpu_seconds_total", seen, StringComparison.Ordinal);
     }

@@ -268,8 +268,9 @@ public static unsafe class Calls
             words[0] = port.GroupLength == 0 ? 0 : ControlGroup.Number("cpuacct"u8, group, "cpuacct.usage"u8) / 1000;
             words[1] = port.GroupLength == 0 ? 0 : ControlGroup.Number("memory"u8, group, "memory.usage_in_bytes"u8);
             words[2] = port.GroupLength == 0 ? 0 : ControlGroup.Number("pids"u8, group, "pids.current"u8);
+            words[3] = port.GroupLength == 0 ? 0 : ControlGroup.IdleFiles(group);
         }
-        *(uint*)(buffer + MessageLayout.WordCount) = 3;
+        *(uint*)(buffer + MessageLayout.WordCount) = 4;
         return 0;
     }
 }

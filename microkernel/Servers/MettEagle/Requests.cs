@@ -71,7 +71,7 @@ public static unsafe class Requests
             case ContainerProtocol.Execute: return Executions.Start(client, request, index, body);
             case ContainerProtocol.Attach: return Attachments.Attach(client, request, index);
             case ContainerProtocol.CloseInput: return Lifecycle.CloseInput(index);
-            case ContainerProtocol.Statistics: Statistics(Containers.Slot(index, Container.TaskSlot), 3, ref writer); return ContainerErrorCode.None;
+            case ContainerProtocol.Statistics: Statistics(Containers.Slot(index, Container.TaskSlot), 4, ref writer); return ContainerErrorCode.None;
             default: return ContainerErrorCode.InvalidRequest;
         }
     }

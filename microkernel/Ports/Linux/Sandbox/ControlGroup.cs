@@ -87,6 +87,17 @@ public static unsafe class ControlGroup
         return false;
     }
 
+    /// <summary>Bytes of files in the page cache that the host may take back at once (inactive_file): charged to the group, and no part of what it works with.</summary>
+    public static long IdleFiles(ReadOnlySpan<byte> name)
+    {
+        Span<byte> text = stackalloc byte[2048];
+        int length = Get("memory"u8, name, "memory.stat"u8, text);
+        var rest = (ReadOnlySpan<byte>)text.Slice(0, length);
+        for (int end = rest.IndexOf((byte)'\n'); end >= 0; rest = rest.Slice(end + 1), end = rest.IndexOf((byte)'\n'))
+            if (rest.StartsWith("total_inactive_file "u8)) return FieldReader.Number(rest.Slice(20, end - 20));
+        return 0;
+    }
+
     /// <summary>One number of one controller, or 0.</summary>
     public static long Number(ReadOnlySpan<byte> controller, ReadOnlySpan<byte> name, ReadOnlySpan<byte> file)
     {
