@@ -1,6 +1,7 @@
 using System.Text.Json.Nodes;
 using Akka.Actor;
 using Akka.Hosting;
+using Eyrie.ControlPlane.Controllers.Collection;
 using Eyrie.ControlPlane.Controllers.Deployments;
 using Eyrie.ControlPlane.Controllers.Disruptions;
 using Eyrie.ControlPlane.Controllers.Scheduling;
@@ -28,6 +29,7 @@ public static class ControllerComposition
     {
         services.AddSingleton(options).AddSingleton<ObjectCache>().AddSingleton<PodStatistics>().AddSingleton<NodeGateway>().AddSingleton<INodeGateway>(provider => provider.GetRequiredService<NodeGateway>());
         services.AddSingleton<EventWriter>().AddHostedService(provider => provider.GetRequiredService<EventWriter>()).AddHostedService<EventExpiry>();
+        services.AddSingleton<StoredKinds>(() => Kinds.Served); // kinds that are added at run time belong in this list
         services.AddGrpc();
         return services.AddAkka("eyrie", (akka, provider) => akka.WithActors((system, registry) => Start(system, registry, provider, options)));
     }
@@ -59,10 +61,15 @@ public static class ControllerComposition
             Workload(Kinds.PodDisruptionBudget, null, "disruptionbudgets", (item, known, now) => DisruptionBudgetPlan.Decide(item, known.All(Kinds.Pod), known.Get, now), DisruptionBudgetPlan.Concerned),
         ];
         var scheduler = system.ActorOf(Props.Create(() => new SchedulerActor(cache, objects, events, clock, new PlacementOptions(0, 0))), "scheduler");
-        var garbage = system.ActorOf(Props.Create(() => new GarbageActor(cache, objects)), "garbage");
+        StoredKinds kinds = provider.GetRequiredService<StoredKinds>();
+        IReadOnlyList<IActorRef> collectors =
+        [
+            system.ActorOf(Props.Create(() => new GarbageActor(cache, objects, kinds)), "garbage"), system.ActorOf(Props.Create(() => new NamespaceActor(cache, objects, kinds, clock)), "namespaces"),
+            system.ActorOf(Props.Create(() => new PodGarbageActor(cache, objects, clock)), "ended-pods"),
+        ];
         var sessions = system.ActorOf(Props.Create(() => new NodeSessionsActor(cache, objects, events, clock, statistics, options)), "node-sessions");
         registry.Register<NodeSessionsActor>(sessions);
-        IReadOnlyList<IActorRef> listeners = [.. workloads, scheduler, garbage, sessions];
+        IReadOnlyList<IActorRef> listeners = [.. workloads, scheduler, .. collectors, sessions];
         system.ActorOf(Props.Create(() => new FeedActor(objects, cache, listeners)), "feed");
     }
 

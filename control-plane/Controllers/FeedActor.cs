@@ -13,7 +13,8 @@ public sealed record FeedBatch(ResourceKind Kind, IReadOnlyList<ObjectChange> Ch
 /// </summary>
 public sealed class FeedActor : ReceiveActor
 {
-    private static readonly ResourceKind[] Watched = [Kinds.Namespace, Kinds.Node, Kinds.Service, Kinds.Deployment, Kinds.ReplicaSet, Kinds.Pod, Kinds.ReplicationController, Kinds.StatefulSet, Kinds.DaemonSet, Kinds.ControllerRevision, Kinds.Job, Kinds.CronJob,
+    /// <summary>The kinds of the cache.</summary>
+    public static readonly IReadOnlyList<ResourceKind> Watched = [Kinds.Namespace, Kinds.Node, Kinds.Service, Kinds.Deployment, Kinds.ReplicaSet, Kinds.Pod, Kinds.ReplicationController, Kinds.StatefulSet, Kinds.DaemonSet, Kinds.ControllerRevision, Kinds.Job, Kinds.CronJob,
         Kinds.EndpointSlice, Kinds.Endpoints, Kinds.PriorityClass, Kinds.PodDisruptionBudget, Kinds.PersistentVolume, Kinds.PersistentVolumeClaim, Kinds.NetworkPolicy, Kinds.PermissionSet, Kinds.ConfigMap, Kinds.Secret];
 
     private readonly IObjects _objects;
@@ -32,7 +33,7 @@ public sealed class FeedActor : ReceiveActor
             cache.Apply(batch.Kind, batch.Changes, batch.At);
             listed.Add(batch.Kind);
             first.Add(batch);
-            if (listed.Count < Watched.Length) return;
+            if (listed.Count < Watched.Count) return;
             foreach (var known in first)
                 foreach (var listener in listeners) listener.Tell(known);
             first.Clear();

@@ -75,6 +75,10 @@ public static class ObjectStamp
         return made;
     }
 
+    /// <summary>It was deleted and nothing holds it any more: no finalizer, no grace period.</summary>
+    public static bool IsFree(ResourceKind kind, JsonObject document) => document.Metadata()["deletionTimestamp"] is not null && !HasFinalizers(document)
+        && (document.Metadata()["deletionGracePeriodSeconds"]?.GetValue<long>() ?? 0) == 0 && !(kind == Kinds.Namespace && document["spec"]?["finalizers"] is JsonArray { Count: > 0 });
+
     public static bool HasFinalizers(JsonObject document) => document.Metadata()["finalizers"] is JsonArray { Count: > 0 };
 
     public static string Time(DateTimeOffset time) => time.UtcDateTime.ToString("yyyy-MM-dd'T'HH:mm:ss'Z'", CultureInfo.InvariantCulture);

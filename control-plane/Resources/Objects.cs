@@ -60,7 +60,7 @@ public sealed class Objects(IStore store, TimeProvider clock) : IObjects
             if (document.Metadata().Text("uid") is { Length: > 0 } uid && uid != stored.Metadata().Text("uid"))
                 throw new ObjectConflictException(kind, name, "the object was deleted and made anew: its uid is another");
             var made = change(stored);
-            bool gone = made.Metadata()["deletionTimestamp"] is not null && !ObjectStamp.HasFinalizers(made) && ObjectStamp.HasFinalizers(stored);
+            bool gone = ObjectStamp.IsFree(kind, made) && ObjectStamp.HasFinalizers(stored);
             stored.Metadata().Remove("resourceVersion");
             if (!gone && JsonNode.DeepEquals(stored, made)) return Versioned(made, modified);
             var key = kind.Key(name);
@@ -90,14 +90,15 @@ public sealed class Objects(IStore store, TimeProvider clock) : IObjects
     private JsonObject? AfterDelete(ResourceKind kind, JsonObject stored, DeleteOptions options)
     {
         bool marked = stored.Metadata()["deletionTimestamp"] is not null;
-        bool finalizers = ObjectStamp.HasFinalizers(stored);
+        var kept = Finalizers.For(stored, options.Propagation);
+        bool finalizers = ObjectStamp.HasFinalizers(kept);
         long grace = 0;
         if (kind == Kinds.Pod && stored["spec"] is JsonObject spec && spec.Text("nodeName") is { Length: > 0 } && stored["status"]?["phase"]?.GetValue<string>() is not ("Succeeded" or "Failed"))
             grace = options.GraceSeconds ?? spec["terminationGracePeriodSeconds"]?.GetValue<long>() ?? 30;
         if (kind == Kinds.Namespace && stored["spec"]?["finalizers"] is JsonArray { Count: > 0 }) finalizers = true;
         if (grace == 0 && !finalizers) return null;
-        if (marked && stored.Metadata()["deletionGracePeriodSeconds"]?.GetValue<long>() <= grace) return Clean(stored);
-        var made = ObjectStamp.MarkDeleted(stored, clock.GetUtcNow(), grace);
+        if (marked && stored.Metadata()["deletionGracePeriodSeconds"]?.GetValue<long>() <= grace) return Clean(kept);
+        var made = ObjectStamp.MarkDeleted(kept, clock.GetUtcNow(), grace);
         if (kind == Kinds.Namespace) made["status"] = new JsonObject { ["phase"] = "Terminating" };
         return made;
     }

@@ -11,29 +11,8 @@ public sealed class Deletes(IObjects objects, Reads reads)
     {
         if (call.Kind == Kinds.Namespace && call.Request.Name is "default" or "kube-system" or "kube-node-lease") throw new StatusException(403, "Forbidden", $"namespaces \"{call.Request.Name}\" is forbidden: this namespace may not be deleted");
         var (options, dryRun) = Read(call, await call.OptionalBodyAsync());
-        if (!dryRun && options.Propagation == "Orphan") await OrphanAsync(call, await reads.FoundAsync(call));
         await call.SendAsync(dryRun ? Answer(call.Kind, await reads.FoundAsync(call)) : Answer(call.Kind, await objects.DeleteAsync(call.Kind, call.Name, options, call.Ends)));
     }
-
-    /// <summary>What an object owns stays when it goes: it is made nobody's first.</summary>
-    private async Task OrphanAsync(Call call, JsonObject owner)
-    {
-        var uid = owner.Metadata().Text("uid");
-        foreach (var kind in Kinds.Served)
-        {
-            var @namespace = kind.Namespaced && call.Kind.Namespaced ? call.Name.Namespace : null;
-            foreach (var item in (await objects.ListAsync(kind, @namespace, call.Ends)).Items.Where(item => Owners(item).Any(reference => reference.Text("uid") == uid)))
-            {
-                var freed = (JsonObject)item.DeepClone();
-                var others = Owners(item).Where(reference => reference.Text("uid") != uid).Select(reference => reference.DeepClone()).ToArray();
-                if (others.Length == 0) freed.Metadata().Remove("ownerReferences");
-                else freed.Metadata()["ownerReferences"] = new JsonArray(others);
-                await objects.UpdateAsync(kind, freed, call.Ends); // changed meanwhile: a conflict, nothing is deleted, and the client may ask again
-            }
-        }
-    }
-
-    private static IEnumerable<JsonObject> Owners(JsonObject item) => (item.Metadata()["ownerReferences"] as JsonArray ?? []).OfType<JsonObject>();
 
     /// <summary>Pods and namespaces, and whatever waits for finalizers, are told as they are; what has gone is a Status.</summary>
     private static JsonObject Answer(ResourceKind kind, JsonObject last)

@@ -15,17 +15,21 @@ public static class PodRemoval
     /// <param name="now">Time of the condition.</param>
     public static async Task RemoveAsync(IObjects objects, JsonObject pod, string reason, string message, DeleteOptions options, DateTimeOffset now)
     {
-        if (!pod.IsDeleted())
-        {
-            try
-            {
-                await objects.UpdateStatusAsync(Kinds.Pod, DisruptionTarget.Marked(pod, reason, message, now), CancellationToken.None);
-            }
-            catch (Exception exception) when (exception is ObjectConflictException or ObjectNotFoundException)
-            {
-                // Its node wrote at the same moment, or it is gone: the deletion counts, not the remark.
-            }
-        }
+        if (!pod.IsDeleted()) await MarkAsync(objects, DisruptionTarget.Marked(pod, reason, message, now));
+        await DeleteAsync(objects, pod, options);
+    }
+
+    /// <summary>Says of a pod whose node cannot tell any more that it has failed, and why.</summary>
+    public static async Task FailAsync(IObjects objects, JsonObject pod, string reason, string message, DateTimeOffset now)
+    {
+        if (pod.IsOver()) return;
+        var failed = DisruptionTarget.Marked(pod, reason, message, now);
+        failed["status"]!["phase"] = "Failed";
+        await MarkAsync(objects, failed);
+    }
+
+    public static async Task DeleteAsync(IObjects objects, JsonObject pod, DeleteOptions options)
+    {
         try
         {
             await objects.DeleteAsync(Kinds.Pod, ObjectStamp.NameOf(pod), options with { Uid = pod.Uid() }, CancellationToken.None);
@@ -33,6 +37,18 @@ public static class PodRemoval
         catch (Exception exception) when (exception is ObjectConflictException or ObjectNotFoundException)
         {
             // Gone already: what is wanted.
+        }
+    }
+
+    private static async Task MarkAsync(IObjects objects, JsonObject marked)
+    {
+        try
+        {
+            await objects.UpdateStatusAsync(Kinds.Pod, marked, CancellationToken.None);
+        }
+        catch (Exception exception) when (exception is ObjectConflictException or ObjectNotFoundException)
+        {
+            // Its node wrote at the same moment, or it is gone: the deletion counts, not the remark.
         }
     }
 }

@@ -1,0 +1,85 @@
+using System.Text.Json.Nodes;
+using Eyrie.ControlPlane.Controllers;
+using Eyrie.ControlPlane.Resources;
+using Xunit;
+
+namespace Eyrie.Controllers.Tests.Running;
+
+public sealed class CollectionTests
+{
+    private const string Web = """{"metadata":{"name":"web","namespace":"HOME"},"spec":{"replicas":2,"selector":{"matchLabels":{"app":"web"}},"template":{"metadata":{"labels":{"app":"web"}},"spec":{"containers":[{"name":"c","image":"i"}]}}}}""";
+
+    private static async Task<RunningControllers> WithWebAsync(string home = "default")
+    {
+        var running = await RunningControllers.StartAsync();
+        if (home != "default") await running.CreateAsync(Kinds.Namespace, $$$"""{"metadata":{"name":"{{{home}}}"},"spec":{"finalizers":["kubernetes"]}}""");
+        await running.CreateAsync(Kinds.Deployment, Web.Replace("HOME", home, StringComparison.Ordinal));
+        await PodsAsync(running, home, 2);
+        return running;
+    }
+
+    private static Task PodsAsync(RunningControllers running, string home, int count) => RunningControllers.UntilAsync($"{count} pods", () => running.ListAsync(Kinds.Pod, home), pods => pods.Count == count, pods => $"{pods.Count}");
+
+    [Fact]
+    public async Task A_deployment_deleted_in_the_background_takes_its_sets_and_pods_along()
+    {
+        await using var running = await WithWebAsync();
+        await running.DeleteAsync(Kinds.Deployment, "web", "Background");
+        Assert.Null(await running.GetAsync(Kinds.Deployment, "web"));
+        await PodsAsync(running, "default", 0);
+        Assert.Empty(await running.ListAsync(Kinds.ReplicaSet));
+    }
+
+    [Fact]
+    public async Task In_the_foreground_it_is_the_last_to_go()
+    {
+        await using var running = await WithWebAsync();
+        var pod = (await running.ListAsync(Kinds.Pod))[0];
+        pod.Metadata()["finalizers"] = new JsonArray("example.com/held");
+        pod.Metadata().Remove("resourceVersion");
+        await running.Objects.UpdateAsync(Kinds.Pod, pod, CancellationToken.None);
+        await running.DeleteAsync(Kinds.Deployment, "web", "Foreground");
+        await PodsAsync(running, "default", 1);
+        Assert.NotNull((await running.GetAsync(Kinds.Deployment, "web"))!.Metadata()["deletionTimestamp"]);
+        Assert.Single(await running.ListAsync(Kinds.ReplicaSet));
+        await running.Objects.UpdateAsync(Kinds.Pod, Finalizers.Without((await running.ListAsync(Kinds.Pod))[0], "example.com/held"), CancellationToken.None);
+        await RunningControllers.UntilAsync("the deployment gone", () => running.GetAsync(Kinds.Deployment, "web"), found => found is null);
+        Assert.Empty(await running.ListAsync(Kinds.ReplicaSet));
+        Assert.Empty(await running.ListAsync(Kinds.Pod));
+    }
+
+    [Fact]
+    public async Task Orphans_stay_and_belong_to_nobody()
+    {
+        await using var running = await WithWebAsync();
+        await running.DeleteAsync(Kinds.Deployment, "web", "Orphan");
+        await RunningControllers.UntilAsync("the deployment gone", () => running.GetAsync(Kinds.Deployment, "web"), found => found is null);
+        Assert.Null(Assert.Single(await running.ListAsync(Kinds.ReplicaSet)).Metadata()["ownerReferences"]);
+        Assert.Equal(2, (await running.ListAsync(Kinds.Pod)).Count);
+    }
+
+    [Fact]
+    public async Task A_kind_that_the_feed_does_not_follow_is_collected_as_well()
+    {
+        await using var running = await RunningControllers.StartAsync();
+        var owner = await running.CreateAsync(Kinds.Role, """{"metadata":{"name":"owner","namespace":"default"}}""");
+        await running.CreateAsync(Kinds.Lease, $$$"""{"metadata":{"name":"owned","namespace":"default","ownerReferences":[{"apiVersion":"rbac.authorization.k8s.io/v1","kind":"Role","name":"owner","uid":"{{{owner.Uid()}}}"}]}}""");
+        await running.CreateAsync(Kinds.Lease, """{"metadata":{"name":"free","namespace":"default"}}""");
+        await running.DeleteAsync(Kinds.Role, "owner", "Background");
+        await RunningControllers.UntilAsync("the lease gone", () => running.GetAsync(Kinds.Lease, "owned"), found => found is null);
+        Assert.NotNull(await running.GetAsync(Kinds.Lease, "free"));
+    }
+
+    [Fact]
+    public async Task A_namespace_goes_with_everything_in_it_and_says_what_holds_it()
+    {
+        await using var running = await WithWebAsync("shop");
+        await running.CreateAsync(Kinds.ConfigMap, """{"metadata":{"name":"held","namespace":"shop","finalizers":["example.com/f"]}}""");
+        await running.DeleteAsync(Kinds.Namespace, "shop", "Background");
+        await RunningControllers.UntilAsync("a condition that names the finalizer", () => running.GetAsync(Kinds.Namespace, "shop"), home => home?.Condition("NamespaceContentRemaining")?.Text("message") == "Some resources are remaining: configmaps. has 1 resource instances", home => home?.ToJsonString() ?? "gone");
+        Assert.Equal("Some content in the namespace has finalizers remaining: example.com/f in 1 resource instances", (await running.GetAsync(Kinds.Namespace, "shop"))!.Condition("NamespaceFinalizersRemaining")!.Text("message"));
+        await running.Objects.UpdateAsync(Kinds.ConfigMap, Finalizers.Without((await running.GetAsync(Kinds.ConfigMap, "held", "shop"))!, "example.com/f"), CancellationToken.None);
+        await RunningControllers.UntilAsync("the namespace gone", () => running.GetAsync(Kinds.Namespace, "shop"), home => home is null, home => home!.ToJsonString());
+        Assert.Empty(await running.ListAsync(Kinds.Deployment, "shop"));
+    }
+}

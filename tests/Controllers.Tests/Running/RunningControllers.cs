@@ -1,0 +1,63 @@
+using System.Text.Json.Nodes;
+using Akka.Actor;
+using Eyrie.ControlPlane.Controllers;
+using Eyrie.ControlPlane.Resources;
+using Eyrie.ControlPlane.Store;
+using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.Hosting;
+using Microsoft.Extensions.Logging;
+
+namespace Eyrie.Controllers.Tests.Running;
+
+/// <summary>The controllers as the control plane runs them, actors and all, over the store in memory; without nodes.</summary>
+public sealed class RunningControllers : IAsyncDisposable
+{
+    private static readonly TimeSpan Deadline = TimeSpan.FromSeconds(20);
+    private readonly IHost _host;
+
+    private RunningControllers(IHost host) => _host = host;
+
+    public IObjects Objects => _host.Services.GetRequiredService<IObjects>();
+    public ActorSystem Actors => _host.Services.GetRequiredService<ActorSystem>();
+
+    public static async Task<RunningControllers> StartAsync()
+    {
+        var builder = Host.CreateApplicationBuilder();
+        builder.Logging.ClearProviders();
+        builder.Services.AddSingleton<IStore>(new ModelStore()).AddSingleton(TimeProvider.System).AddSingleton<IObjects, Objects>();
+        builder.Services.AddEyrieControllers(new ControllerOptions { ClusterOctet = 64, NodeToken = "token" });
+        var host = builder.Build();
+        var objects = host.Services.GetRequiredService<IObjects>();
+        await objects.CreateAsync(Kinds.Namespace, Documents.Json("""{"metadata":{"name":"default"},"spec":{"finalizers":["kubernetes"]}}"""), CancellationToken.None);
+        await host.StartAsync();
+        return new RunningControllers(host);
+    }
+
+    public Task<JsonObject> CreateAsync(ResourceKind kind, string document) => Objects.CreateAsync(kind, Documents.Json(document), CancellationToken.None);
+
+    public Task<JsonObject?> GetAsync(ResourceKind kind, string name, string home = "default") => Objects.GetAsync(kind, new ObjectName(kind.Namespaced ? home : "", name), CancellationToken.None);
+
+    public Task<JsonObject> DeleteAsync(ResourceKind kind, string name, string propagation, string home = "default") =>
+        Objects.DeleteAsync(kind, new ObjectName(kind.Namespaced ? home : "", name), new DeleteOptions(Propagation: propagation), CancellationToken.None);
+
+    public async Task<IReadOnlyList<JsonObject>> ListAsync(ResourceKind kind, string? home = "default") => (await Objects.ListAsync(kind, home, CancellationToken.None)).Items;
+
+    /// <summary>Waits until what is seen is as wanted; fails after 20 s with what was seen last.</summary>
+    public static async Task UntilAsync<T>(string what, Func<Task<T>> see, Func<T, bool> wanted, Func<T, string>? show = null)
+    {
+        var ends = DateTime.UtcNow + Deadline;
+        while (true)
+        {
+            var seen = await see();
+            if (wanted(seen)) return;
+            if (DateTime.UtcNow > ends) throw new TimeoutException($"{what}: not after {Deadline.TotalSeconds} s; seen: {(show is null ? seen?.ToString() : show(seen))}");
+            await Task.Delay(10);
+        }
+    }
+
+    public async ValueTask DisposeAsync()
+    {
+        await _host.StopAsync();
+        _host.Dispose();
+    }
+}
