@@ -70,7 +70,7 @@ public static class Permissions
         return new CompileContext
         {
             Namespaces = await AllAsync("/api/v1/namespaces"), NetworkPolicies = await AllAsync("/apis/networking.k8s.io/v1/networkpolicies"), Services = await AllAsync("/api/v1/services"), Pods = await AllAsync("/api/v1/pods"),
-            PermissionSets = await AllAsync("/apis/eyrie.dev/v1/permissionsets"),
+            PermissionSets = await AllAsync("/apis/eyrie.dev/v1/permissionsets"), PermissionRecords = await AllAsync("/apis/eyrie.dev/v1/permissionrecords"),
         };
     }
 

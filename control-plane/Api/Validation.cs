@@ -18,6 +18,9 @@ public static partial class Validation
         if (kind == Kinds.Deployment || kind == Kinds.ReplicaSet) Workload(document, spec, stored, errors);
         if (kind == Kinds.Service) Service(spec, errors);
         if (kind == Kinds.PermissionSet) errors.AddRange(PermissionAdmission.Set(document));
+        if (kind == Kinds.PermissionRecord) errors.AddRange(PermissionRecord.Check(document).Select(error => new FieldError(error.Source.FieldPath, "Invalid value: " + error.Message)));
+        if (kind == Kinds.Namespace && document["metadata"].At("labels").At(Levels.Label) is { } level && level.Word() is not ("enforce" or "audit" or "off"))
+            errors.Add(new FieldError($"metadata.labels[{Levels.Label}]", $"Invalid value: {level.ToJsonString()}: must be enforce, audit or off"));
         if (kind == Kinds.Pod && stored is not null && !JsonNode.DeepEquals(Immutable(document), Immutable(stored)))
             errors.Add(new FieldError("spec", "Forbidden: pod updates may not change fields other than `spec.containers[*].image`, `spec.containers[*].permissions`, `spec.tolerations` (only additions)", "FieldValueForbidden"));
         return errors;

@@ -13,6 +13,7 @@ public static class DesiredPods
     public static CompileContext Around(ObjectCache cache) => new()
     {
         Namespaces = cache.All(Kinds.Namespace), NetworkPolicies = cache.All(Kinds.NetworkPolicy), Services = cache.All(Kinds.Service), Pods = cache.All(Kinds.Pod), PermissionSets = cache.All(Kinds.PermissionSet),
+        PermissionRecords = cache.All(Kinds.PermissionRecord),
     };
 
     /// <param name="pod">The pod.</param>

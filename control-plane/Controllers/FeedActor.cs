@@ -15,7 +15,7 @@ public sealed class FeedActor : ReceiveActor
 {
     /// <summary>The kinds of the cache.</summary>
     public static readonly IReadOnlyList<ResourceKind> Watched = [Kinds.Namespace, Kinds.Node, Kinds.Service, Kinds.Deployment, Kinds.ReplicaSet, Kinds.Pod, Kinds.ReplicationController, Kinds.StatefulSet, Kinds.DaemonSet, Kinds.ControllerRevision, Kinds.Job, Kinds.CronJob,
-        Kinds.EndpointSlice, Kinds.Endpoints, Kinds.PriorityClass, Kinds.PodDisruptionBudget, Kinds.PersistentVolume, Kinds.PersistentVolumeClaim, Kinds.NetworkPolicy, Kinds.PermissionSet, Kinds.ConfigMap, Kinds.Secret];
+        Kinds.EndpointSlice, Kinds.Endpoints, Kinds.PriorityClass, Kinds.PodDisruptionBudget, Kinds.PersistentVolume, Kinds.PersistentVolumeClaim, Kinds.NetworkPolicy, Kinds.PermissionSet, Kinds.PermissionRecord, Kinds.ConfigMap, Kinds.Secret];
 
     private readonly IObjects _objects;
     private readonly ObjectCache _cache;

@@ -37,7 +37,7 @@ public sealed class NodeSessionsActor : ReceiveActor, IWithTimers
     private sealed record Wrote(string Uid);
     private sealed record Failed(string What, Exception Cause);
 
-    private static readonly HashSet<ResourceKind> Known = [Kinds.Pod, Kinds.Service, Kinds.Namespace, Kinds.NetworkPolicy, Kinds.PermissionSet];
+    private static readonly HashSet<ResourceKind> Known = [Kinds.Pod, Kinds.Service, Kinds.Namespace, Kinds.NetworkPolicy, Kinds.PermissionSet, Kinds.PermissionRecord];
 
     /// <summary>How long pods stay bound to a node that is not there.</summary>
     private static readonly TimeSpan Toleration = TimeSpan.FromSeconds(60), Renewal = TimeSpan.FromSeconds(10);
@@ -55,6 +55,7 @@ public sealed class NodeSessionsActor : ReceiveActor, IWithTimers
     private readonly Dictionary<ObjectName, (string Uid, long LeftAt)> _leaving = []; // pods being deleted: first table revision without them
     private readonly Dictionary<string, Queue<NodeMessage>> _reports = []; // one write at a time for each pod, in order
     private IReadOnlyList<ServicePort> _table = [];
+    private IReadOnlyList<string> _closed = [];
     private long _revision = 1;
 
     public ITimerScheduler Timers { get; set; } = null!;
@@ -91,13 +92,16 @@ public sealed class NodeSessionsActor : ReceiveActor, IWithTimers
                 if (_sessions.TryGetValue(change.Name.Name, out var connected)) Run("registering " + change.Name.Name, RegisterAsync(connected.Hello)); // it is there all the same
         if (batch.Changes.Count == 0) return;
         if (batch.Kind == Kinds.ConfigMap || batch.Kind == Kinds.Secret) Referenced(batch);
-        if (!Known.Contains(batch.Kind)) return;
+        if (!Known.Contains(batch.Kind) || batch.Kind == Kinds.PermissionRecord && !batch.Changes.Any(BeginsOrEnds)) return;
         if (batch.Kind != Kinds.Pod || batch.Changes.Any(EndpointsPlan.Concerns)) Retable();
         if (batch.Kind != Kinds.Pod || DecidesForOthers(batch)) foreach (var session in _sessions.Values) PushAll(session);
         var around = DesiredPods.Around(_cache);
         if (batch.Kind == Kinds.Pod)
             foreach (var change in batch.Changes.Where(change => !change.OnlyStatus || change.Document.IsDeleted())) Push(change, around);
     }
+
+    /// <summary>Of a record: what was counted meanwhile concerns no pod.</summary>
+    private static bool BeginsOrEnds(ObjectChange change) => change.Type == ChangeType.Deleted || change.Previous is not { } before || !change.OnlyStatus || PermissionRecord.Runs(before) != PermissionRecord.Runs(change.Document);
 
     /// <summary>Who accepts whom is compiled into the sets of those who connect.</summary>
     private bool DecidesForOthers(FeedBatch batch) => _cache.All(Kinds.NetworkPolicy).Count > 0
@@ -115,8 +119,9 @@ public sealed class NodeSessionsActor : ReceiveActor, IWithTimers
     private void Retable()
     {
         var table = EndpointsPlan.Decide(_cache.All(Kinds.Service), _cache.All(Kinds.Pod), _lost, _granted.Keys);
-        if (table.SequenceEqual(_table)) return;
-        _table = table;
+        var closed = ClosedPods.Of(_cache.All(Kinds.Pod), _cache.All(Kinds.NetworkPolicy));
+        if (table.SequenceEqual(_table) && closed.SequenceEqual(_closed)) return;
+        (_table, _closed) = (table, closed);
         _revision++;
         foreach (var session in _sessions.Values) session.Outbound.TryWrite(Table());
     }
@@ -125,6 +130,7 @@ public sealed class NodeSessionsActor : ReceiveActor, IWithTimers
     {
         var services = new Services { Revision = _revision };
         services.Ports.AddRange(_table);
+        services.Closed.AddRange(_closed);
         return new ControlMessage { Services = services };
     }
 

@@ -65,6 +65,7 @@ public static class Kinds
     public static readonly ResourceKind LocalSubjectAccessReview = Namespaced(Authorization, "LocalSubjectAccessReview") with { Verbs = Create };
     public static readonly ResourceKind CustomResourceDefinition = Cluster("apiextensions.k8s.io", "CustomResourceDefinition", "crd", "crds") with { Categories = ["api-extensions"], HasStatus = true };
     public static readonly ResourceKind PermissionSet = Namespaced("eyrie.dev", "PermissionSet", "permset");
+    public static readonly ResourceKind PermissionRecord = Namespaced("eyrie.dev", "PermissionRecord", "permrec") with { HasStatus = true };
     public static readonly ResourceKind NodeMetrics = new("metrics.k8s.io", "v1beta1", "NodeMetrics", "nodes", "", false) { Model = "NodeMetrics", Verbs = ReadOnly };
     public static readonly ResourceKind PodMetrics = new("metrics.k8s.io", "v1beta1", "PodMetrics", "pods", "", true) { Model = "PodMetrics", Verbs = ReadOnly };
 

@@ -80,6 +80,27 @@ public abstract partial record CapabilityEntry
         public override string ToString() => "random read";
     }
 
+    /// <summary>Every peer but pods that accept only whom they name: what a plain container may.</summary>
+    public sealed record ConnectAny : CapabilityEntry
+    {
+        public override string ToString() => "connect any";
+    }
+
+    public sealed record ListenAny : CapabilityEntry
+    {
+        public override string ToString() => "listen any";
+    }
+
+    /// <summary>Not granted: let through and recorded.</summary>
+    /// <param name="Bound">How far: a connect, listen or writable files entry.</param>
+    public sealed record Audit(CapabilityEntry Bound) : CapabilityEntry
+    {
+        public override string ToString() => $"audit {Bound}";
+    }
+
+    /// <summary>Whether an audit may go up to this entry.</summary>
+    private bool Auditable => this is ConnectAny or ListenAny or ConnectService or ConnectPods or ConnectRange or Listen or Files { Writable: true };
+
     /// <summary>False: not a line that an entry prints.</summary>
     public static bool TryParse(string line, out CapabilityEntry entry)
     {
@@ -101,6 +122,9 @@ public abstract partial record CapabilityEntry
         ["connect", "tcp", "pods", var pods, var port] when Peer(pods) is { } peer && OnePort(port) is { } number => new ConnectPods(peer.Namespace, peer.Selector, number),
         ["connect", "tcp", "cidr", var range, var ports] when Range(range) is { } network && PortSet.TryParse(ports, out var set) => new ConnectRange(network, set),
         ["accept", "tcp", "pods", var pods, var ports] when Peer(pods) is { } peer && PortSet.TryParse(ports, out var set) => new Accept(peer.Namespace, peer.Selector, set),
+        ["connect", "any"] => new ConnectAny(),
+        ["listen", "any"] => new ListenAny(),
+        ["audit", .. var bound] when Read(bound) is { Auditable: true } entry => new Audit(entry),
         ["clock", "read"] => new ReadClock(),
         ["random", "read"] => new ReadRandom(),
         _ => null,

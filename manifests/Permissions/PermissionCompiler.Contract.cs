@@ -42,6 +42,7 @@ public sealed record CompileContext
     public IReadOnlyCollection<JsonObject> Services { get; init; } = [];
     public IReadOnlyCollection<JsonObject> Pods { get; init; } = [];
     public IReadOnlyCollection<JsonObject> PermissionSets { get; init; } = [];
+    public IReadOnlyCollection<JsonObject> PermissionRecords { get; init; } = [];
     public NodeFacts Node { get; init; } = new();
 }
 

@@ -45,6 +45,7 @@ internal sealed class Surroundings
         var annotations = home.At("metadata", "annotations");
         if (annotations.At(Defaults).Word() is { Length: > 0 } defaults) DefaultSet = Set(defaults, new SourceLocation($"metadata.annotations[{Defaults}]", Object: "namespace/" + Namespace));
         if (annotations.At(Ceiling).Word() is { Length: > 0 } ceiling) Bound = Set(ceiling, new SourceLocation($"metadata.annotations[{Ceiling}]", Object: "namespace/" + Namespace));
+        Beyond = [.. Levels.Beyond(pod, context, Bound, Errors)];
     }
 
     public string Namespace { get; }
@@ -56,6 +57,9 @@ internal sealed class Surroundings
     public Declaration? DefaultSet { get; }
     /// <summary>null: there is no ceiling.</summary>
     public Declaration? Bound { get; }
+
+    /// <summary>From the namespace's level, or a record of this workload.</summary>
+    public IReadOnlyList<ExplainedEntry> Beyond { get; }
 
     /// <summary>A PermissionSet of this namespace. One that is not there declares nothing: as a ceiling, that nothing may be granted.</summary>
     public Declaration Set(string name, SourceLocation asked)
@@ -132,6 +136,7 @@ internal sealed class ContainerScope(Surroundings around, JsonNode? spec, JsonOb
         var optional = declared.SelectMany(declaration => declaration.Optional).ToHashSet();
         var transitional = declared.SelectMany(declaration => declaration.Transitional).ToHashSet();
         foreach (var entry in declared.SelectMany(declaration => declaration.Entries)) _entries.Add(entry);
+        _entries.AddRange(around.Beyond);
         foreach (var entry in _entries.Where(entry => entry.Name.Length > 0 && transitional.Contains(entry.Name))) around.Notes.Add(new PermissionError(entry.Source, $"transitional, to be removed: {entry.Entry}"));
         return new ContainerCapabilitySet(container["name"].Word() ?? "", [.. Fitting(_entries.Where(entry => Allowed(entry, optional)))]);
     }
@@ -152,7 +157,7 @@ internal sealed class ContainerScope(Surroundings around, JsonNode? spec, JsonOb
             (explained.Name.Length > 0 && optional.Contains(explained.Name) ? around.Notes : around.Errors).Add(beyond);
             return false;
         }
-        if (around.Refusing(entry) is not { } refusing) return true;
+        if (around.Refusing(entry is CapabilityEntry.Audit audit ? audit.Bound : entry) is not { } refusing) return true;
         around.Notes.Add(new PermissionError(explained.Source, $"not granted: \"{explained.Entry}\": {refusing} does not accept this pod (NetworkPolicy ingress, or `accept`)"));
         return false;
     }

@@ -3,10 +3,12 @@ using System.Text.Json;
 
 namespace Eyrie.Node;
 
-/// <summary>One use that was refused for want of a grant, as it stands in the audit record.</summary>
+/// <summary>One use that no grant allows, as it stands in the audit record.</summary>
 /// <param name="Count">How often, since the line before about the same.</param>
 /// <param name="Remedy">Lines of YAML that would grant it.</param>
-public sealed record DenialRecord(DateTimeOffset Time, string Node, string Namespace, string Pod, string Container, string Operation, string Target, string MissingGrant, int Count, string Remedy);
+/// <param name="Verdict"><c>denied</c>, or <c>audited</c>: let through by the namespace's level or a record.</param>
+/// <param name="Program">Name of the thread, a space, path of its executable; empty: unknown.</param>
+public sealed record DenialRecord(DateTimeOffset Time, string Node, string Namespace, string Pod, string Container, string Operation, string Target, string MissingGrant, int Count, string Remedy, string Verdict = "denied", string Program = "");
 
 /// <summary>
 /// The node's audit record of denials: JSON lines in <c>audit/denials.jsonl</c> below the node's state. A file is full at <paramref name="limit"/> bytes; then it becomes <c>denials.1.jsonl</c>, and the one

@@ -51,6 +51,40 @@ internal static partial class HostFiles
         }
     }
 
+    /// <summary>Everything beneath a directory, each directory before what is in it. No link is followed, whatever a container puts in place of what was looked at.</summary>
+    /// <param name="directory">Where to begin.</param>
+    /// <param name="most">No more than this many are listed.</param>
+    public static IReadOnlyList<LayerEntry> Beneath(string directory, int most)
+    {
+        const int Directory = 0x10000, NoFollow = 0x20000, CloseOnExec = 0x80000, Deepest = 64;
+        var found = new List<LayerEntry>();
+        void Walk(int parent, string name, string path, int depth)
+        {
+            int at = openat(parent, name, Directory | NoFollow | CloseOnExec);
+            if (at < 0) return; // removed or replaced meanwhile
+            try
+            {
+                foreach (var entry in new DirectoryInfo($"/proc/self/fd/{at}/.").EnumerateFileSystemInfos())
+                {
+                    if (found.Count >= most) return;
+                    bool isDirectory = entry.LinkTarget is null && (entry.Attributes & FileAttributes.Directory) != 0;
+                    found.Add(new LayerEntry($"{path}/{entry.Name}", isDirectory));
+                    if (isDirectory && depth < Deepest) Walk(at, entry.Name, $"{path}/{entry.Name}", depth + 1);
+                }
+            }
+            catch (Exception exception) when (exception is FileNotFoundException or DirectoryNotFoundException)
+            {
+                // Removed while it was read: it is seen as far as it was there.
+            }
+            finally
+            {
+                _ = close(at);
+            }
+        }
+        Walk(-100, directory, "", 0);
+        return found;
+    }
+
     /// <summary>Takes the place of what has the new name, at one moment and whatever it is (rename(2)).</summary>
     public static void Rename(string path, string to)
     {
@@ -84,3 +118,6 @@ internal static partial class HostFiles
     [LibraryImport("libc", SetLastError = true, StringMarshalling = StringMarshalling.Utf8)]
     private static partial int setxattr(string path, string name, byte[] value, nuint size, int flags);
 }
+
+/// <summary>A path of a layer, from its root; a link is no directory.</summary>
+public readonly record struct LayerEntry(string Path, bool IsDirectory);

@@ -15,11 +15,12 @@ namespace Eyrie.Node;
 /// </summary>
 public sealed class NodeAgent(NodeOptions options, KernelProcess kernel, NodeProcesses processes, HttpClient client)
 {
-    private static readonly TimeSpan Beat = TimeSpan.FromSeconds(5), Silence = TimeSpan.FromSeconds(15), FirstBackOff = TimeSpan.FromMilliseconds(200), LongestBackOff = TimeSpan.FromSeconds(10);
+    private static readonly TimeSpan Beat = TimeSpan.FromSeconds(5), Silence = TimeSpan.FromSeconds(15), FirstBackOff = TimeSpan.FromMilliseconds(200), LongestBackOff = TimeSpan.FromSeconds(10), StormWindow = TimeSpan.FromSeconds(1);
 
     private readonly string _bootId = Guid.NewGuid().ToString();
     private readonly ImageStore _images = new(options, client);
     private readonly DenialLog _denials = new(options.StateDirectory);
+    private readonly UseStorm _storm = new();
     private readonly ServiceEntry _entry = new();
     private readonly Streams _streams = new(options, kernel, client);
     private readonly AddressPool _addresses = new(options);
@@ -37,6 +38,7 @@ public sealed class NodeAgent(NodeOptions options, KernelProcess kernel, NodePro
 
     public async Task RunAsync(CancellationToken cancellationToken)
     {
+        using var windows = new Timer(_ => TellRepeated(), null, StormWindow, StormWindow);
         // Not ended with the session: stopping waits for the exits of what it kills. It ends when the kernel's connection does.
         _ = Task.Run(() => EventsAsync(CancellationToken.None), CancellationToken.None);
         _ = new UsageReports(kernel, processes, Running, Report).RunAsync(cancellationToken);
@@ -64,11 +66,26 @@ public sealed class NodeAgent(NodeOptions options, KernelProcess kernel, NodePro
         {
             var worker = _pods.Values.FirstOrDefault(worker => worker.Owns(occurred.ContainerId));
             if (occurred is ContainerExited exited) worker?.ContainerExited(exited);
-            if (occurred is CapabilityDenied denied)
+            if (occurred is CapabilityDenied use)
             {
-                Metrics.Denials.WithLabels(denied.Operation).Inc(denied.Count);
-                worker?.Denied(denied);
+                if (use.Verdict == UseVerdict.Denied) Metrics.Denials.WithLabels(use.Operation).Inc(use.Count);
+                else Metrics.Uses.WithLabels(use.Operation, use.Verdict == UseVerdict.Granted ? "granted" : "audited").Inc(use.Count);
+                CapabilityDenied? told;
+                lock (_storm) told = _storm.Add(use);
+                if (told is not null) worker?.Used(told);
             }
+        }
+    }
+
+    /// <summary>What repeats is told once a second, with its number.</summary>
+    private void TellRepeated()
+    {
+        lock (_storm)
+        {
+            var (repeated, beyond) = _storm.Window();
+            PodWorker? Owner(string id) => _pods.Values.FirstOrDefault(worker => worker.Owns(id));
+            foreach (var use in repeated) Owner(use.ContainerId)?.Used(use);
+            foreach (var (id, count) in beyond) Owner(id)?.UsedBeyond(id, count);
         }
     }
 
@@ -173,7 +190,7 @@ public sealed class NodeAgent(NodeOptions options, KernelProcess kernel, NodePro
         try
         {
             await kernel.Service.SetServicesAsync([.. services.Ports.Select(port => new Eyrie.Microkernel.Client.ServiceEntry(port.Namespace, port.Name, port.ClusterAddress, port.Port, port.PortName,
-                [.. port.Endpoints.Select(endpoint => new ServiceEndpoint(endpoint.Address, endpoint.Port))]))], CancellationToken.None);
+                [.. port.Endpoints.Select(endpoint => new ServiceEndpoint(endpoint.Address, endpoint.Port))]))], CancellationToken.None, services.Closed);
             _entry.Apply(services.Ports);
             Report(new NodeMessage { ServicesApplied = new ServicesApplied { Revision = services.Revision } });
         }
@@ -275,5 +292,6 @@ public static class Metrics
 {
     public static readonly Prometheus.Gauge Pods = Prometheus.Metrics.CreateGauge("eyrie_node_pods", "Pods on this node.");
     public static readonly Prometheus.Counter KernelStarts = Prometheus.Metrics.CreateCounter("eyrie_node_kernel_restarts_total", "Times the microkernel ended by itself and was started anew.");
+    public static readonly Prometheus.Counter Uses = Prometheus.Metrics.CreateCounter("eyrie_node_audited_uses_total", "Uses of containers that are audited, by a grant or let through by the audit alone.", "operation", "verdict");
     public static readonly Prometheus.Counter Denials = Prometheus.Metrics.CreateCounter("eyrie_node_denials_total", "Uses refused for want of a grant.", "operation");
 }

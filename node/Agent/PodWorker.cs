@@ -15,7 +15,7 @@ public sealed class PodWorker
 {
     private const int Lost = 128 + 9;
     private const string LostMessage = "the node's microkernel ended and took the container with it";
-    private static readonly TimeSpan LongestDrain = TimeSpan.FromSeconds(5), DrainCheck = TimeSpan.FromMilliseconds(50);
+    private static readonly TimeSpan LongestDrain = TimeSpan.FromSeconds(5), WriteCheck = TimeSpan.FromSeconds(2), DrainCheck = TimeSpan.FromMilliseconds(50);
 
     private readonly NodeOptions _options;
     private readonly Func<IContainerService> _containers;
@@ -126,16 +126,65 @@ public sealed class PodWorker
 
     public bool Owns(string containerId) => _records.Any(record => record.Id == containerId);
 
-    public void Denied(CapabilityDenied denied) => Signal(() =>
+    /// <summary>A container was refused something; or one that is audited used something.</summary>
+    public void Used(CapabilityDenied use) => Signal(() =>
     {
-        if (_records.FirstOrDefault(record => record.Id == denied.ContainerId) is not { } record) return;
-        var lines = Remedy.For(denied.MissingEntry, Namespace);
-        var remedy = lines.Replace("\n", "\n  ", StringComparison.Ordinal);
-        _denials.Write(new DenialRecord(DateTimeOffset.UtcNow, _options.Name, Namespace, Name, record.Name, denied.Operation, denied.Target, denied.MissingEntry, denied.Count, lines));
-        Event("Warning", "PermissionDenied", $"container {record.Name} tried to {denied.Operation} {denied.Target}; missing grant: {denied.MissingEntry}. To allow it, add to the container:\n  {remedy}", denied.Count, record.Name);
+        if (_records.FirstOrDefault(record => record.Id == use.ContainerId) is not { } record) return;
+        if (use.Verdict != UseVerdict.Granted) Ungranted(record, use);
+        if (record.Held?.Audited == true) ReportUses(record, [use]);
     });
 
     public IReadOnlyList<(string Container, string Id, DateTimeOffset StartedAt)> Running() => [.. _records.Where(record => record.Running).Select(record => (record.Name, record.Id, record.StartedAt ?? DateTimeOffset.UtcNow))];
+
+    /// <summary>So many more uses than are told apart within a second.</summary>
+    public void UsedBeyond(string containerId, int count) => Signal(() =>
+    {
+        if (_records.FirstOrDefault(record => record.Id == containerId) is { } record) Event("Warning", "PermissionDenied", $"container {record.Name} tried more kinds of things without a grant than are told apart", count, record.Name);
+    });
+
+    private void Ungranted(ContainerRecord record, CapabilityDenied use)
+    {
+        bool denied = use.Verdict == UseVerdict.Denied;
+        var lines = Remedy.For(use.MissingEntry, Namespace);
+        _denials.Write(new DenialRecord(DateTimeOffset.UtcNow, _options.Name, Namespace, Name, record.Name, use.Operation, use.Target, use.MissingEntry, use.Count, lines, denied ? "denied" : "audited", use.Program));
+        var (program, remedy) = (use.Program.Length > 0 ? $" ({use.Program})" : "", lines.Replace("\n", "\n  ", StringComparison.Ordinal));
+        if (denied) Event("Warning", "PermissionDenied", $"container {record.Name}{program} tried to {use.Operation} {use.Target}; missing grant: {use.MissingEntry}. To allow it, add to the container:\n  {remedy}", use.Count, record.Name);
+        else Event("Normal", "PermissionAudited", $"container {record.Name}{program} was let {use.Operation} {use.Target} by an audit; missing grant: {use.MissingEntry}. To allow it, add to the container:\n  {remedy}", use.Count, record.Name);
+    }
+
+    private void ReportUses(ContainerRecord record, IEnumerable<CapabilityDenied> uses)
+    {
+        var report = new PermissionUses { Uid = Uid, Namespace = Namespace, Name = Name, Container = record.Name };
+        report.Uses.AddRange(uses.Select(use => new PermissionUse { Verdict = use.Verdict.ToString().ToLowerInvariant(), Operation = use.Operation, Target = use.Target, Entry = use.MissingEntry, Program = use.Program, Count = use.Count }));
+        if (report.Uses.Count > 0) _report(new NodeMessage { PermissionUses = report });
+    }
+
+    /// <summary>What an audited container has written since it was asked before. One line a directory in the audit record; every file is counted.</summary>
+    private void Written(ContainerRecord record)
+    {
+        if (record is not { Written: { } watch, Held: { WritesAreAudited: true } held }) return;
+        foreach (var directory in watch.New().GroupBy(file => file.Directory))
+        {
+            var entry = new CapabilityEntry.Files(directory.Key, true).ToString();
+            var use = new CapabilityDenied(record.Id, "write", "", entry, 1) { Verdict = held.Compiled.Any(line => Coverage.Covers(line, entry)) ? UseVerdict.Granted : UseVerdict.Audited };
+            if (use.Verdict == UseVerdict.Audited) Ungranted(record, use with { Target = directory.First().Path, Count = directory.Count() });
+            ReportUses(record, directory.Select(file => use with { Target = file.Path }));
+        }
+    }
+
+    private async Task WatchWritesAsync(ContainerRecord record, CancellationToken cancellationToken)
+    {
+        using var timer = new PeriodicTimer(WriteCheck);
+        try
+        {
+            while (await timer.WaitForNextTickAsync(cancellationToken)) Signal(() => { if (!cancellationToken.IsCancellationRequested) Written(record); });
+        }
+        catch (OperationCanceledException)
+        {
+            // It has ended; what it wrote last is looked at then.
+        }
+    }
+
 
     /// <summary>A running container and where its programs start; null: none of that name runs. Without a name, the first.</summary>
     public (string Id, string WorkingDirectory)? Target(string container) =>
@@ -237,7 +286,8 @@ public sealed class PodWorker
     {
         bool again = record.Runs++ > 0;
         if (again) record.Restarts++;
-        (record.Running, record.Waiting, record.Failures, record.StartedAt, record.ImageId, record.WorkingDirectory) = (true, null, 0, started.At, started.Image.Digest, started.WorkingDirectory);
+        (record.Running, record.Waiting, record.Failures, record.StartedAt, record.ImageId, record.WorkingDirectory, record.Written) = (true, null, 0, started.At, started.Image.Digest, started.WorkingDirectory, started.Written);
+        if (record.Held is { WritesAreAudited: true }) _ = WatchWritesAsync(record, record.Beside.Token);
         Event("Normal", "Started", $"Started container {record.Name}", 1, record.Name);
         if (Hooks.Of(Spec(record), "postStart") is null) Begun(record);
         Recompiled(record); // it may have changed while the container was made
@@ -383,6 +433,7 @@ public sealed class PodWorker
 
     private void Ended(ContainerRecord record, int exitCode, bool outOfMemory, string? message = null)
     {
+        Written(record);
         var reason = outOfMemory ? "OOMKilled" : exitCode == 0 ? "Completed" : "Error";
         record.Ended(new ContainerEnd(exitCode, reason, record.StartedAt, DateTimeOffset.UtcNow, message ?? _files.TerminationMessage(record.Id, Spec(record), LogFile(record.Name, false), exitCode), record.Id));
         var wait = BackOff.AfterEnds(record.Ends);

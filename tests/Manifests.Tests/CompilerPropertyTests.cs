@@ -107,6 +107,19 @@ public sealed class CompilerPropertyTests
         });
     }, iter: Iterations);
 
+    [Fact]
+    public void An_audit_takes_nothing_away_adds_nothing_but_audits_and_stays_below_the_ceiling() => Gen.Select(PodOf(Container), Permissions, Context, Among("audit", "off", "record")).Sample((pod, ceiling, context, level) =>
+    {
+        var sets = new[] { "shop", "ops" }.Select(home => JsonNode.Parse($$$"""{"metadata":{"name":"most","namespace":"{{{home}}}"},"spec":{{{ceiling}}}}""")!.AsObject()).ToArray();
+        var bounded = context with { Namespaces = Homes("""{"eyrie.dev/permission-ceiling":"most"}"""), PermissionSets = sets };
+        var before = PermissionCompiler.Compile(pod, bounded).Sets.Single().Lines;
+        var widened = level == "record" ? bounded with { PermissionRecords = [JsonNode.Parse($$$$"""{"metadata":{"name":"r","namespace":"{{{{pod.NamespaceOf()}}}}"},"spec":{"workload":{"kind":"Pod","name":"p"}}}""")!.AsObject()] }
+            : bounded with { Namespaces = [.. bounded.Namespaces.Select(home => { var labelled = home.DeepClone().AsObject(); labelled["metadata"]!["labels"] = new JsonObject { [Levels.Label] = level }; return labelled; })] };
+        var after = PermissionCompiler.Compile(pod, widened).Sets.Single().Lines;
+        var bound = new DeclarationReader(pod.NamespaceOf(), "", []).Read(JsonNode.Parse(ceiling), "spec").Entries.Select(entry => entry.Entry).ToHashSet();
+        return !before.Except(after).Any() && after.Except(before).All(line => level == "off" ? bound.Contains(line) : line.StartsWith("audit ", StringComparison.Ordinal) && bound.Contains(line["audit ".Length..]));
+    }, iter: Iterations / 5);
+
     /// <summary>The field that a path such as <c>spec.containers[0].ports[1]</c> names.</summary>
     private static JsonNode? Resolve(JsonNode? node, string path)
     {

@@ -21,7 +21,7 @@ public sealed class PolicyTests
         var documents = ManifestReader.Read(File.ReadAllText(Path.Combine(Cases, folder, "input.yaml")), "input.yaml");
         List<JsonObject> Of(string kind) => [.. documents.Select(document => document.Content).Where(document => document["kind"]!.ToString() == kind)];
         var pods = Of("Pod");
-        var result = PermissionCompiler.Compile(pods[0], new CompileContext { Namespaces = Of("Namespace"), NetworkPolicies = Of("NetworkPolicy"), Services = Of("Service"), Pods = pods, PermissionSets = Of("PermissionSet") });
+        var result = PermissionCompiler.Compile(pods[0], new CompileContext { Namespaces = Of("Namespace"), NetworkPolicies = Of("NetworkPolicy"), Services = Of("Service"), Pods = pods, PermissionSets = Of("PermissionSet"), PermissionRecords = Of("PermissionRecord") });
         var lines = result.Sets.SelectMany(set => set.Entries.DistinctBy(entry => entry.Entry).OrderBy(entry => entry.Entry, StringComparer.Ordinal).Select(entry => $"{set.Container}: {entry.Entry}    # {entry.Source}"))
             .Concat(result.Errors.Select(error => $"error {error.Source}: {error.Message}")).Concat(result.Notes.Select(note => $"note {note.Source}: {note.Message}"));
         var text = string.Join('\n', lines) + "\n";

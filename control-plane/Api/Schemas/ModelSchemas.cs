@@ -18,7 +18,7 @@ public static partial class ModelSchemas
     private static readonly ConcurrentDictionary<Type, Schema> Made = new();
 
     /// <summary>null: the package has no such kind.</summary>
-    public static Schema? Of(ResourceKind kind) => kind == Kinds.PermissionSet ? PermissionSchema.Set : Of(kind.Model ?? "V1" + kind.Kind);
+    public static Schema? Of(ResourceKind kind) => kind == Kinds.PermissionSet ? PermissionSchema.Set : kind == Kinds.PermissionRecord ? PermissionSchema.Record : Of(kind.Model ?? "V1" + kind.Kind);
 
     /// <summary>By the name of the class, e.g. <c>V1DeleteOptions</c>.</summary>
     public static Schema? Of(string model) => Models.TryGetValue(model, out var type) ? Of(type) : null;

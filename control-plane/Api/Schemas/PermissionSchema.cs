@@ -14,6 +14,23 @@ public static class PermissionSchema
         ["apiVersion"] = new() { Type = "string" }, ["kind"] = new() { Type = "string" }, ["metadata"] = ModelSchemas.Of("V1ObjectMeta")!, ["spec"] = Document,
     }) with { Name = "dev.eyrie.v1.PermissionSet", Description = "Permissions that containers of its namespace refer to by name, and that the namespace may give to all or bound all by." };
 
+    /// <summary>The kind PermissionRecord: what a workload was seen to use.</summary>
+    public static Schema Record { get; } = Schema.Object(new Dictionary<string, Schema>
+    {
+        ["apiVersion"] = new() { Type = "string" }, ["kind"] = new() { Type = "string" }, ["metadata"] = ModelSchemas.Of("V1ObjectMeta")!,
+        ["spec"] = Schema.Object(new Dictionary<string, Schema>
+        {
+            ["workload"] = Schema.Object(new Dictionary<string, Schema> { ["kind"] = Schema.Text("Kind of the workload, e.g. Deployment."), ["name"] = Schema.Text("Its name.") }),
+            ["until"] = Schema.Text("When the record ends by itself, RFC 3339."),
+        }),
+        ["status"] = Schema.Object(new Dictionary<string, Schema>
+        {
+            ["phase"] = Schema.Text("Recording or Ended."), ["startTime"] = Schema.Text("When it began."), ["endTime"] = Schema.Text("When it ended."),
+            ["dropped"] = new() { Type = "integer", Description = "Uses that found no room." },
+            ["uses"] = Schema.List(new Schema { Type = "object", PreserveUnknown = true }) with { Description = "What was seen, each kind of use once, counted." },
+        }),
+    }) with { Name = "dev.eyrie.v1.PermissionRecord", Description = "Runs a workload in audit for a while and counts what it uses." };
+
     private static Schema Make()
     {
         var port = new Schema { Type = "string", Format = "int-or-string", Description = "Port, 1 to 65535." };

@@ -17,6 +17,8 @@ public sealed class ContainerRecord(string name, string image, ContainerRole rol
     public string Id { get; set; } = "";
     /// <summary>What the newest run may do; null: there was none.</summary>
     public HeldCapabilities? Held { get; set; }
+    /// <summary>What the newest run writes into its own root; looked at where that is audited.</summary>
+    public WrittenWatch? Written { get; set; }
     public string WorkingDirectory { get; set; } = "/";
     /// <summary>How many runs there were; the newest one's log has this number less one.</summary>
     public int Runs { get; set; }

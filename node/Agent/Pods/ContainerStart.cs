@@ -8,7 +8,7 @@ namespace Eyrie.Node;
 public sealed record StartRequest(JsonObject Pod, JsonObject Container, DesiredPod Desired, PodAddress Address, string Id, string LogPath, string Previous);
 
 /// <summary>A container that runs now.</summary>
-public sealed record StartedContainer(Image Image, string WorkingDirectory, DateTimeOffset At);
+public sealed record StartedContainer(Image Image, string WorkingDirectory, DateTimeOffset At, WrittenWatch Written);
 
 /// <summary>The start of one container: image, files, create, start. What fails leaves nothing behind.</summary>
 public sealed class ContainerStart(NodeOptions options, IContainerService containers, ImageStore images, Action<string, string> tell)
@@ -30,7 +30,7 @@ public sealed class ContainerStart(NodeOptions options, IContainerService contai
             await containers.CreateAsync(spec, CancellationToken.None);
             tell("Created", $"Created container: {name}");
             await containers.StartAsync(request.Id, CancellationToken.None);
-            return new StartedContainer(image, spec.WorkingDirectory, DateTimeOffset.UtcNow);
+            return new StartedContainer(image, spec.WorkingDirectory, DateTimeOffset.UtcNow, new WrittenWatch(options.StateDirectory, request.Id, image.Layers, [.. spec.Mounts.Select(mount => mount.Target)]));
         }
         catch (ContainerServiceException)
         {

@@ -9,13 +9,18 @@ namespace Eyrie.Node;
 public sealed class HeldCapabilities(IContainerService containers, string id, IEnumerable<string> compiled)
 {
     /// <summary>What a running container can be given or lose; quotas, files and identity are its world, made at its start.</summary>
-    private static readonly string[] Live = ["connect ", "listen ", "accept ", "clock ", "random "];
+    private static readonly string[] Live = ["connect ", "listen ", "accept ", "clock ", "random ", "audit connect ", "audit listen "];
 
     private readonly Lock _lock = new();
     private Task<string?> _last = Task.FromResult<string?>(null);
 
     /// <summary>The set as last asked for.</summary>
     public IReadOnlyCollection<string> Compiled { get; private set; } = [.. compiled.Order(StringComparer.Ordinal)];
+
+    /// <summary>Whether uses beyond the grants are let through and recorded.</summary>
+    public bool Audited => Compiled.Any(line => line.StartsWith("audit ", StringComparison.Ordinal));
+
+    public bool WritesAreAudited => Compiled.Any(line => line.StartsWith("audit dir ", StringComparison.Ordinal));
 
     public bool Is(IEnumerable<string> wanted) => wanted.ToHashSet().SetEquals(Compiled);
 
