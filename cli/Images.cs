@@ -1,5 +1,6 @@
 using System.Formats.Tar;
 using System.IO.Compression;
+using System.IO.Enumeration;
 using System.Net;
 using System.Net.Http.Headers;
 using System.Security.Cryptography;
@@ -89,7 +90,7 @@ public static class Images
     private static async Task Tar(string folder, Stream output)
     {
         await using var writer = new TarWriter(output, TarEntryFormat.Pax, leaveOpen: true);
-        foreach (var path in Directory.EnumerateFileSystemEntries(folder, "*", SearchOption.AllDirectories).Order(StringComparer.Ordinal))
+        foreach (var path in Entries(folder).Order(StringComparer.Ordinal))
         {
             var info = new FileInfo(path);
             bool link = info.LinkTarget is not null;
@@ -102,6 +103,13 @@ public static class Images
             await writer.WriteEntryAsync(entry);
         }
     }
+
+    /// <summary>Everything below a folder; a link to a directory is an entry and is not gone through.</summary>
+    private static FileSystemEnumerable<string> Entries(string folder) =>
+        new(folder, (ref FileSystemEntry entry) => entry.ToFullPath(), new EnumerationOptions { RecurseSubdirectories = true, AttributesToSkip = 0, IgnoreInaccessible = false })
+        {
+            ShouldRecursePredicate = (ref FileSystemEntry entry) => (entry.Attributes & FileAttributes.ReparsePoint) == 0,
+        };
 
     private static async Task BlobAsync(Cluster cluster, string repository, string digest, HttpContent content)
     {

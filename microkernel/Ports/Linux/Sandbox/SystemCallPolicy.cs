@@ -63,6 +63,7 @@ public static class SystemCallPolicy
         16, 1, ArgumentRule.Equal, 0x5413, Verdict.Allow, 16, 1, ArgumentRule.Equal, 0x5414, Verdict.Allow,   // window size
         16, 1, ArgumentRule.Equal, 0x541b, Verdict.Allow, 16, 1, ArgumentRule.Equal, 0x5421, Verdict.Allow,   // FIONREAD, FIONBIO
         16, 1, ArgumentRule.Equal, 0x5450, Verdict.Allow, 16, 1, ArgumentRule.Equal, 0x5451, Verdict.Allow,   // FIONCLEX, FIOCLEX
+        16, 1, ArgumentRule.Equal, 0x5452, Verdict.Allow,          // FIOASYNC, which fcntl can do as well
         16, 1, ArgumentRule.Always, 0, Verdict.Eperm,
         44, 3, ArgumentRule.AnyBit, 0x20000000, Verdict.Eperm,     // sendto: MSG_FASTOPEN
         44, 4, ArgumentRule.Equal, 0, Verdict.Allow,               // no address
