@@ -1,9 +1,11 @@
 using System.Text.Json.Nodes;
 using Akka.Actor;
 using Akka.Hosting;
+using Eyrie.ControlPlane.Controllers.Admission;
 using Eyrie.ControlPlane.Controllers.Collection;
 using Eyrie.ControlPlane.Controllers.Deployments;
 using Eyrie.ControlPlane.Controllers.Disruptions;
+using Eyrie.ControlPlane.Controllers.Nodes;
 using Eyrie.ControlPlane.Controllers.Scheduling;
 using Eyrie.ControlPlane.Controllers.Workloads;
 using Eyrie.ControlPlane.Resources;
@@ -24,6 +26,9 @@ public sealed record ControllerOptions
 
 public static class ControllerComposition
 {
+    /// <summary>The objects of the store, with what is asked of all that is made.</summary>
+    public static IServiceCollection AddEyrieObjects(this IServiceCollection services) => services.AddSingleton<Objects>().AddSingleton<IObjects>(provider => new AdmittedObjects(provider.GetRequiredService<Objects>()));
+
     /// <summary>The actors, by what they do. Each is one file; the rules they carry are in the Plan files.</summary>
     public static IServiceCollection AddEyrieControllers(this IServiceCollection services, ControllerOptions options)
     {
@@ -62,14 +67,14 @@ public static class ControllerComposition
         ];
         var scheduler = system.ActorOf(Props.Create(() => new SchedulerActor(cache, objects, events, clock, new PlacementOptions(0, 0))), "scheduler");
         StoredKinds kinds = provider.GetRequiredService<StoredKinds>();
-        IReadOnlyList<IActorRef> collectors =
+        IReadOnlyList<IActorRef> caretakers =
         [
             system.ActorOf(Props.Create(() => new GarbageActor(cache, objects, kinds)), "garbage"), system.ActorOf(Props.Create(() => new NamespaceActor(cache, objects, kinds, clock)), "namespaces"),
-            system.ActorOf(Props.Create(() => new PodGarbageActor(cache, objects, clock)), "ended-pods"),
+            system.ActorOf(Props.Create(() => new PodGarbageActor(cache, objects, clock)), "ended-pods"), system.ActorOf(Props.Create(() => new NodeLifecycleActor(cache, objects, events, clock)), "node-lifecycle"),
         ];
         var sessions = system.ActorOf(Props.Create(() => new NodeSessionsActor(cache, objects, events, clock, statistics, options)), "node-sessions");
         registry.Register<NodeSessionsActor>(sessions);
-        IReadOnlyList<IActorRef> listeners = [.. workloads, scheduler, .. collectors, sessions];
+        IReadOnlyList<IActorRef> listeners = [.. workloads, scheduler, .. caretakers, sessions];
         system.ActorOf(Props.Create(() => new FeedActor(objects, cache, listeners)), "feed");
     }
 

@@ -1,4 +1,5 @@
 using System.Text.Json.Nodes;
+using Eyrie.ControlPlane.Controllers.Nodes;
 using Eyrie.ControlPlane.Resources;
 using Eyrie.Manifests.Permissions;
 using Eyrie.Node.Contract.V1;
@@ -38,10 +39,10 @@ public static class EndpointsPlan
         return table;
     }
 
-    private static bool Serves(JsonObject pod) => pod.IsReady() && !pod.IsDeleted() && pod.PodAddress().Length > 0;
+    private static bool Serves(JsonObject pod) => (pod.IsReady() || LostPods.IsLost(pod)) && !pod.IsDeleted() && pod.PodAddress().Length > 0;
 
     /// <summary>Whether a change of a pod may be one of the table; most are not.</summary>
-    public static bool Concerns(ObjectChange change) => !change.OnlyStatus || change.Previous is not { } before || before.IsReady() != change.Document.IsReady() || before.IsOver() != change.Document.IsOver() || before.PodAddress() != change.Document.PodAddress();
+    public static bool Concerns(ObjectChange change) => !change.OnlyStatus || change.Previous is not { } before || before.IsReady() != change.Document.IsReady() || LostPods.IsLost(before) != LostPods.IsLost(change.Document) || before.IsOver() != change.Document.IsOver() || before.PodAddress() != change.Document.PodAddress();
 
     public static IEnumerable<CapabilityEntry.ConnectPods> PodGrants(DesiredPod pod) => pod.Capabilities.SelectMany(set => set.Entries).Where(line => line.StartsWith("connect tcp pods ", StringComparison.Ordinal))
         .Select(line => CapabilityEntry.TryParse(line, out var entry) ? entry : null).OfType<CapabilityEntry.ConnectPods>();

@@ -32,15 +32,13 @@ public sealed class NodeSessionsActor : ReceiveActor, IWithTimers
         public long Acknowledged { get; set; }
     }
 
-    private sealed record NodeOverdue(string Node);
     private sealed record RenewLeases;
     private sealed record Wrote(string Uid);
     private sealed record Failed(string What, Exception Cause);
 
     private static readonly HashSet<ResourceKind> Known = [Kinds.Pod, Kinds.Service, Kinds.Namespace, Kinds.NetworkPolicy, Kinds.PermissionSet, Kinds.PermissionRecord];
 
-    /// <summary>How long pods stay bound to a node that is not there.</summary>
-    private static readonly TimeSpan Toleration = TimeSpan.FromSeconds(60), Renewal = TimeSpan.FromSeconds(10);
+    private static readonly TimeSpan Renewal = TimeSpan.FromSeconds(10);
 
     private readonly ILoggingAdapter _log = Context.GetLogger();
     private readonly ObjectCache _cache;
@@ -72,11 +70,7 @@ public sealed class NodeSessionsActor : ReceiveActor, IWithTimers
             if (_sessions.TryGetValue(send.Node, out var session) && session.Outbound.TryWrite(send.Message)) Sender.Tell(new Sent());
             else Sender.Tell(new Status.Failure(new NodeUnreachableException($"node {send.Node} is not connected")));
         });
-        Receive<NodeOverdue>(overdue =>
-        {
-            if (!_sessions.ContainsKey(overdue.Node)) Run("evicting pods of " + overdue.Node, EvictAsync(overdue.Node));
-        });
-        Receive<RenewLeases>(_ => { foreach (var node in _sessions.Keys) Run("renewing the lease of " + node, RenewAsync(node)); });
+        Receive<RenewLeases>(_ => { foreach (var node in _sessions.Keys) Run("renewing the lease of " + node, RenewAsync(node)); Missed(); });
         Receive<Wrote>(wrote => NextReport(wrote.Uid));
         Receive<Failed>(failed => _log.Warning("{0}: {1}", failed.What, failed.Cause.Message));
     }
@@ -198,7 +192,6 @@ public sealed class NodeSessionsActor : ReceiveActor, IWithTimers
         var session = new Session(opened.Session, opened.Hello, opened.Outbound);
         _sessions[name] = session;
         if (_lost.Remove(name)) Retable();
-        Timers.Cancel(name);
         opened.Outbound.TryWrite(new ControlMessage { Welcome = new Welcome { NodeName = name, ClusterServiceRange = $"127.{_options.ClusterOctet}.0.0/20" } });
         opened.Outbound.TryWrite(Table());
         int pods = PushAll(session);
@@ -219,7 +212,6 @@ public sealed class NodeSessionsActor : ReceiveActor, IWithTimers
         End(session);
         _lost.Add(closed.Node);
         Retable(); // nobody is sent to it from now on
-        Timers.StartSingleTimer(closed.Node, new NodeOverdue(closed.Node), Toleration);
         Run("marking " + closed.Node + " lost", LostAsync(closed.Node));
         Released();
     }
@@ -336,25 +328,21 @@ public sealed class NodeSessionsActor : ReceiveActor, IWithTimers
         }
     }
 
+    /// <summary>Nodes that say that they are ready and have no session: they were lost while no control plane ran, if their lease is over as well.</summary>
+    private void Missed()
+    {
+        foreach (var node in _cache.All(Kinds.Node).Where(node => node.IsReady() && !_sessions.ContainsKey(node.Name()) && !_lost.Contains(node.Name()))) Run("looking for " + node.Name(), MissedAsync(node.Name()));
+    }
+
+    private async Task MissedAsync(string node)
+    {
+        var lease = await _objects.GetAsync(Kinds.Lease, new ObjectName(NodeObjects.LeaseNamespace, node), CancellationToken.None);
+        if (Views.Time(lease?["spec"]?["renewTime"]?.ToString()) is not { } renewed || renewed.AddSeconds(lease!["spec"]!["leaseDurationSeconds"].Int(40)) < _clock.GetUtcNow()) await LostAsync(node);
+    }
+
     private async Task LostAsync(string node)
     {
         if (await _objects.GetAsync(Kinds.Node, new ObjectName("", node), CancellationToken.None) is { } document)
             await _objects.UpdateStatusAsync(Kinds.Node, NodeObjects.Lost(document, _clock.GetUtcNow()), CancellationToken.None);
-    }
-
-    private async Task EvictAsync(string node)
-    {
-        foreach (var pod in _cache.OnNode(node))
-        {
-            _events.Write(pod, "Normal", "TaintManagerEviction", $"Deleting pod {pod.Namespace()}/{pod.Name()}: node {node} has not been connected for {Toleration.TotalSeconds} s", 1);
-            try
-            {
-                await _objects.DeleteAsync(Kinds.Pod, ObjectStamp.NameOf(pod), new DeleteOptions(0, pod.Uid()), CancellationToken.None);
-            }
-            catch (ObjectNotFoundException)
-            {
-                // Deleted meanwhile: what eviction wants.
-            }
-        }
     }
 }

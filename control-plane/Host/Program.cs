@@ -37,7 +37,7 @@ builder.Logging.ClearProviders().AddSimpleConsole(console => { console.SingleLin
 builder.Services.Configure<Microsoft.Extensions.Logging.Console.ConsoleLoggerOptions>(console => console.LogToStandardErrorThreshold = LogLevel.Trace);
 builder.Logging.AddFilter("Microsoft", LogLevel.Warning).AddFilter("Grpc", LogLevel.Warning).AddFilter("Microsoft.AspNetCore.DataProtection", LogLevel.Error);
 builder.WebHost.ConfigureKestrel(kestrel => kestrel.Listen(listen, endpoint => { endpoint.UseHttps(keys.Server); endpoint.Protocols = HttpProtocols.Http1AndHttp2; }));
-builder.Services.AddSingleton<IStore>(store).AddSingleton(TimeProvider.System).AddSingleton<IObjects, Objects>().AddHostedService<Compactor>();
+builder.Services.AddSingleton<IStore>(store).AddSingleton(TimeProvider.System).AddEyrieObjects().AddHostedService<Compactor>();
 builder.Services.AddEyrieControllers(new ControllerOptions { ClusterOctet = options.ClusterOctet, NodeToken = keys.NodeToken });
 builder.Services.AddEyrieApi(new ApiOptions { ClusterOctet = options.ClusterOctet });
 builder.Services.AddEyrieDashboard(keys.AdminToken, Path.Combine(options.StateDirectory, "pki", "dashboard"));

@@ -8,7 +8,7 @@ namespace Eyrie.ControlPlane.Controllers.Scheduling;
 /// <summary>From a Node object to what the scheduler sees. Pure.</summary>
 public static class NodeReader
 {
-    public const string NotReady = "node.kubernetes.io/not-ready", Unreachable = "node.kubernetes.io/unreachable";
+    public const string NotReady = Controllers.Taints.NotReady, Unreachable = Controllers.Taints.Unreachable;
 
     public static NodeInfo Read(JsonObject node)
     {

@@ -20,11 +20,13 @@ public sealed class RunningControllers : IAsyncDisposable
     public IObjects Objects => _host.Services.GetRequiredService<IObjects>();
     public ActorSystem Actors => _host.Services.GetRequiredService<ActorSystem>();
 
+    public IActorRef Sessions => Akka.Hosting.ActorRegistry.For(Actors).Get<NodeSessionsActor>();
+
     public static async Task<RunningControllers> StartAsync()
     {
         var builder = Host.CreateApplicationBuilder();
         builder.Logging.ClearProviders();
-        builder.Services.AddSingleton<IStore>(new ModelStore()).AddSingleton(TimeProvider.System).AddSingleton<IObjects, Objects>();
+        builder.Services.AddSingleton<IStore>(new ModelStore()).AddSingleton(TimeProvider.System).AddEyrieObjects();
         builder.Services.AddEyrieControllers(new ControllerOptions { ClusterOctet = 64, NodeToken = "token" });
         var host = builder.Build();
         var objects = host.Services.GetRequiredService<IObjects>();
