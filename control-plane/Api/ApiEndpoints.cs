@@ -2,6 +2,7 @@ using System.Globalization;
 using System.Text.Json;
 using System.Text.Json.Nodes;
 using Eyrie.ControlPlane.Api.Access;
+using Eyrie.ControlPlane.Api.CustomResources;
 using Eyrie.ControlPlane.Api.OpenApi;
 using Eyrie.ControlPlane.Api.Verbs;
 using Eyrie.ControlPlane.Controllers;
@@ -20,7 +21,8 @@ public static class ApiEndpoints
 {
     public static IServiceCollection AddEyrieApi(this IServiceCollection services, ApiOptions options) =>
         services.AddSingleton(options).AddSingleton<ServiceAddresses>().AddSingleton<Catalog>().AddSingleton<Writer>().AddSingleton<ResourceEndpoint>()
-            .AddSingleton<Reads>().AddSingleton<Watches>().AddSingleton<Writes>().AddSingleton<Deletes>().AddSingleton<Evictions>().AddSingleton<Scales>().AddSingleton<PodLogs>().AddSingleton<PodStreams>().AddSingleton<Bindings>().AddSingleton<Reviews>().AddSingleton<Authorizer>();
+            .AddSingleton<Reads>().AddSingleton<Watches>().AddSingleton<Writes>().AddSingleton<Deletes>().AddSingleton<Evictions>().AddSingleton<Scales>().AddSingleton<PodLogs>().AddSingleton<PodStreams>().AddSingleton<Bindings>().AddSingleton<Reviews>().AddSingleton<Authorizer>()
+            .AddHostedService<DefinitionController>();
 
     public static void MapEyrieApi(this IEndpointRouteBuilder routes)
     {

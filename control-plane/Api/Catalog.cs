@@ -19,7 +19,7 @@ public sealed class Catalog
 
     private volatile State _state = Make([]);
 
-    private static State Make(IReadOnlyCollection<(ResourceKind Kind, Schema? Schema)> custom)
+    private static State Make(IReadOnlyCollection<(ResourceKind Kind, Schema Schema)> custom)
     {
         var standard = Resources.Kinds.Served.Concat(Resources.Kinds.Reviews).ToList();
         var kinds = standard.Concat(custom.Select(pair => pair.Kind)).ToList();
@@ -36,7 +36,7 @@ public sealed class Catalog
     public Schema? SchemaOf(ResourceKind kind) => _state.Schemas.GetValueOrDefault(kind);
 
     /// <summary>The kinds beside the standard ones are these from now on.</summary>
-    public void SetCustom(IReadOnlyCollection<(ResourceKind Kind, Schema? Schema)> custom) => _state = Make(custom);
+    public void SetCustom(IReadOnlyCollection<(ResourceKind Kind, Schema Schema)> custom) => _state = Make(custom);
 
     public IEnumerable<string> OpenApiPaths => _state.Version3.Keys;
 

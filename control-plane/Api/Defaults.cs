@@ -1,4 +1,5 @@
 using System.Text.Json.Nodes;
+using Eyrie.ControlPlane.Api.CustomResources;
 using Eyrie.ControlPlane.Resources;
 using Eyrie.Manifests;
 
@@ -34,11 +35,26 @@ public static class Defaults
                 metadata["labels"]!["kubernetes.io/metadata.name"] = metadata["name"]?.ToString();
             }
         }
+        if (kind == Kinds.CustomResourceDefinition && document["spec"] is JsonObject definition) Defined(document, definition);
         if (kind == Kinds.Secret)
         {
             Default(document, "type", "Opaque");
             Encode(document);
         }
+    }
+
+    /// <summary>Names that follow from the kind, and the finalizer that keeps a definition until its objects have gone.</summary>
+    private static void Defined(JsonObject document, JsonObject spec)
+    {
+        Default(spec, "conversion", new JsonObject { ["strategy"] = "None" });
+        if (spec["names"] is JsonObject names && names.Text("kind") is { Length: > 0 } kind)
+        {
+            Default(names, "singular", kind.ToLowerInvariant());
+            Default(names, "listKind", kind + "List");
+        }
+        if (document.Metadata()["deletionTimestamp"] is not null) return;
+        if (document.Metadata()["finalizers"] is not JsonArray finalizers) document.Metadata()["finalizers"] = finalizers = [];
+        if (!finalizers.Any(name => name?.ToString() == Definition.Finalizer)) finalizers.Add(Definition.Finalizer);
     }
 
     /// <summary>stringData is for writing only: what it says stands in data, encoded.</summary>

@@ -30,6 +30,7 @@ public static class Selectors
     /// <summary>A labels map or a LabelSelector as the text of a query; empty for none.</summary>
     public static string Print(JsonNode? selector)
     {
+        if (selector is JsonValue written) return written.ToString(); // a custom kind may keep it as text
         if (selector is not JsonObject map) return "";
         bool structured = map["matchLabels"] is JsonObject || map["matchExpressions"] is JsonArray;
         var equal = (structured ? map["matchLabels"] as JsonObject : map) ?? [];
@@ -97,7 +98,7 @@ public static class Selectors
     {
         var (path, not, expected) = Equality(term);
         if (expected is null) throw StatusException.BadRequest($"invalid field selector: \"{term}\" has no =, == or !=");
-        if (kind is not null && path is not ("metadata.name" or "metadata.namespace") && !Known.GetValueOrDefault(kind, []).Contains(path))
+        if (kind is not null && path is not ("metadata.name" or "metadata.namespace") && !Known.GetValueOrDefault(kind, []).Contains(path) && kind.Custom?.SelectableFields.Contains(path) != true)
             throw StatusException.BadRequest($"field label not supported: {path}");
         return document =>
         {

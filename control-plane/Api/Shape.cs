@@ -50,7 +50,7 @@ public sealed record Shape(ShapeKind Kind, bool Yaml, string IncludeObject)
     {
         ShapeKind.Table => Tables.Of(kind, items, metadata, true, IncludeObject),
         ShapeKind.PartialMetadata => new JsonObject { ["kind"] = "PartialObjectMetadataList", ["apiVersion"] = "meta.k8s.io/v1", ["metadata"] = metadata, ["items"] = new JsonArray([.. items.Select(Partial)]) },
-        _ => new JsonObject { ["kind"] = kind.Kind + "List", ["apiVersion"] = kind.ApiVersion, ["metadata"] = metadata, ["items"] = new JsonArray([.. items]) },
+        _ => new JsonObject { ["kind"] = kind.ListKind, ["apiVersion"] = kind.ApiVersion, ["metadata"] = metadata, ["items"] = new JsonArray([.. items]) },
     };
 
     public static JsonObject Partial(JsonObject document) => new() { ["kind"] = "PartialObjectMetadata", ["apiVersion"] = "meta.k8s.io/v1", ["metadata"] = document.Metadata().DeepClone() };

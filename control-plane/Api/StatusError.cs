@@ -28,12 +28,15 @@ public sealed class StatusException(int code, string reason, string message) : E
     }
 
     /// <summary>422 with every mistake at once.</summary>
+    /// <param name="kind">Kind, and after a point its group.</param>
+    /// <param name="name">Of the object.</param>
+    /// <param name="errors">At least one.</param>
     public static StatusException Invalid(string kind, string name, IReadOnlyList<FieldError> errors) =>
         new(422, "Invalid", $"{kind} \"{name}\" is invalid: " + (errors.Count == 1 ? $"{errors[0].Field}: {errors[0].Message}" : "[" + string.Join(", ", errors.Select(error => $"{error.Field}: {error.Message}")) + "]"))
         {
             Details = new JsonObject
             {
-                ["name"] = name, ["kind"] = kind,
+                ["name"] = name, ["group"] = kind.Contains('.', StringComparison.Ordinal) ? kind[(kind.IndexOf('.', StringComparison.Ordinal) + 1)..] : "", ["kind"] = kind.Split('.')[0],
                 ["causes"] = new JsonArray([.. errors.Select(error => new JsonObject { ["reason"] = error.Reason, ["message"] = error.Message, ["field"] = error.Field })]),
             },
         };

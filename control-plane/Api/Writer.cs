@@ -1,6 +1,7 @@
 using System.Text.Json.Nodes;
 using Microsoft.AspNetCore.Http;
 using Eyrie.ControlPlane.Api.Apply;
+using Eyrie.ControlPlane.Api.CustomResources;
 using Eyrie.ControlPlane.Api.Schemas;
 using Eyrie.ControlPlane.Resources;
 using Eyrie.Manifests.Permissions;
@@ -13,8 +14,10 @@ public sealed class Writer(IObjects objects, ServiceAddresses addresses, Catalog
     public async Task<JsonObject> CreateAsync(Call call, JsonObject document, Manager? applied = null)
     {
         var kind = call.Kind;
+        if (kind.Custom?.Ending == true) throw new StatusException(405, "MethodNotAllowed", "create not allowed while custom resource definition is terminating");
         Prepare(call, document);
-        Defaults.Apply(kind, document);
+        if (kind.HasStatus && (kind.Custom is not null || kind == Kinds.CustomResourceDefinition)) document.Remove("status");
+        Complete(kind, document);
         await RefuseAsync(call, document, null);
         if (kind.Namespaced) await HomeAsync(call);
         if (applied is null) Record(call, null, document, "");
@@ -47,7 +50,12 @@ public sealed class Writer(IObjects objects, ServiceAddresses addresses, Catalog
         if (kind == Kinds.Service && document["spec"] is JsonObject spec && stored["spec"] is JsonObject old)
             foreach (var name in new[] { "clusterIP", "clusterIPs" })
                 if (spec[name] is null && old[name] is { } value) spec[name] = value.DeepClone();
-        Defaults.Apply(kind, document);
+        if (kind.Custom is not null && kind.HasStatus)
+        {
+            document.Remove("status");
+            if (stored["status"] is { } status) document["status"] = status.DeepClone();
+        }
+        Complete(kind, document);
         await RefuseAsync(call, document, stored);
         if (applied is null) Record(call, stored, document, call.Request.Subresource is "scale" ? "scale" : "");
         if (!call.Options.DryRun) return await objects.UpdateAsync(kind, document, call.Ends);
@@ -58,6 +66,7 @@ public sealed class Writer(IObjects objects, ServiceAddresses addresses, Catalog
     public async Task<JsonObject> UpdateStatusAsync(Call call, JsonObject document, JsonObject stored, Manager? applied = null)
     {
         Prepare(call, document);
+        if (call.Kind.Custom is not null) Refuse(call.Kind, document, CheckCustom(call.Kind, ObjectStamp.ReplaceStatus(stored, document)));
         if (applied is null) Record(call, stored, document, "status");
         if (!call.Options.DryRun) return await objects.UpdateStatusAsync(call.Kind, document, call.Ends);
         return Preview(call.Kind, ObjectStamp.ReplaceStatus(stored, document), document, stored);
@@ -102,28 +111,62 @@ public sealed class Writer(IObjects objects, ServiceAddresses addresses, Catalog
         }
         document["kind"] = kind.Kind;
         document["apiVersion"] = kind.ApiVersion;
-        if (catalog.SchemaOf(kind) is { } schema) Clean(call, schema, document);
+        if (catalog.SchemaOf(kind) is { } schema) Warn(call, kind.Custom is null ? Clean(kind, schema, document) : CleanCustom(kind, schema, document));
         if (kind == Kinds.Deployment && document["spec"]?["template"] is JsonObject template && KeptPermissions.Restore(template) is { } wrong)
             throw StatusException.Invalid(kind.Kind, metadata.Text("name") ?? "", [new FieldError($"spec.template.metadata.annotations[{KeptPermissions.Annotation}]", wrong)]);
     }
 
-    private static void Clean(Call call, Schema schema, JsonObject document)
+    /// <returns>Fields that nobody knows; they are gone.</returns>
+    private static IReadOnlyList<string> Clean(ResourceKind kind, Schema schema, JsonObject document)
     {
-        var kind = call.Kind;
         var check = SchemaCheck.Clean(schema, document);
         if (check.Mistyped.Count > 0) throw StatusException.BadRequest($"{kind.Kind} in version \"{kind.Version}\" cannot be handled as a {kind.Kind}: {string.Join("; ", check.Mistyped)}");
-        if (check.Unknown.Count == 0 || call.Options.Validation == "Ignore") return;
-        if (call.Options.Validation == "Strict")
-            throw StatusException.BadRequest($"{kind.Kind} in version \"{kind.Version}\" cannot be handled as a {kind.Kind}: strict decoding error: {string.Join(", ", check.Unknown.Select(field => $"unknown field \"{field}\""))}");
-        call.Http.Response.Headers.Remove("Warning"); // a write that is tried again warns once
-        foreach (var field in check.Unknown) call.Http.Response.Headers.Append("Warning", $"299 - \"unknown field \\\"{string.Concat(field.Where(letter => letter is >= ' ' and < (char)127 and not ('"' or '\\')))}\\\"\"");
+        return check.Unknown;
     }
+
+    /// <summary>The metadata of an object of a custom kind is as every object's; what else it holds is pruned here and checked with everything else.</summary>
+    private static IReadOnlyList<string> CleanCustom(ResourceKind kind, Schema schema, JsonObject document)
+    {
+        var metadata = document.Metadata();
+        document.Remove("metadata");
+        var unknown = Clean(kind, Schema.Object(new Dictionary<string, Schema> { ["metadata"] = schema.Properties["metadata"] }), new JsonObject { ["metadata"] = metadata });
+        metadata.Parent!.AsObject().Remove("metadata");
+        document["metadata"] = metadata;
+        return [.. unknown, .. Pruning.Prune(schema, document)];
+    }
+
+    private static void Warn(Call call, IReadOnlyList<string> unknown)
+    {
+        var kind = call.Kind;
+        if (unknown.Count == 0 || call.Options.Validation == "Ignore") return;
+        if (call.Options.Validation == "Strict")
+            throw StatusException.BadRequest($"{kind.Kind} in version \"{kind.Version}\" cannot be handled as a {kind.Kind}: strict decoding error: {string.Join(", ", unknown.Select(field => $"unknown field \"{field}\""))}");
+        call.Http.Response.Headers.Remove("Warning"); // a write that is tried again warns once
+        foreach (var field in unknown) call.Http.Response.Headers.Append("Warning", $"299 - \"unknown field \\\"{string.Concat(field.Where(letter => letter is >= ' ' and < (char)127 and not ('"' or '\\')))}\\\"\"");
+    }
+
+    /// <summary>Defaults of a standard kind, or of a custom one's schema.</summary>
+    private void Complete(ResourceKind kind, JsonObject document)
+    {
+        if (kind.Custom is null) Defaults.Apply(kind, document);
+        else if (catalog.SchemaOf(kind) is { } schema) Pruning.Default(schema, document);
+    }
+
+    private IReadOnlyList<FieldError> CheckCustom(ResourceKind kind, JsonObject document) => catalog.SchemaOf(kind) is { } schema ? ValueCheck.Check(schema, document, "") : [];
 
     private async Task RefuseAsync(Call call, JsonObject document, JsonObject? stored)
     {
         var kind = call.Kind;
         var errors = Validation.Check(kind, document, stored);
+        if (kind == Kinds.CustomResourceDefinition && errors.Count == 0 && DefinitionCheck.Unenforced(document).ToList() is { Count: > 0 } rules)
+            call.Http.Response.Headers.Append("Warning", $"299 - \"rules are kept but not enforced here: {string.Join(", ", rules)}\"");
+        if (kind.Custom is not null) errors = [.. errors, .. CheckCustom(kind, document)];
         if (errors.Count == 0) errors = await PermissionAdmission.CheckAsync(objects, kind, document, call.Ends);
+        Refuse(kind, document, errors);
+    }
+
+    private static void Refuse(ResourceKind kind, JsonObject document, IReadOnlyList<FieldError> errors)
+    {
         if (errors.Count > 0) throw StatusException.Invalid(kind.Group.Length == 0 ? kind.Kind : $"{kind.Kind}.{kind.Group}", document.Metadata().Text("name") ?? document.Metadata().Text("generateName") ?? "", errors);
     }
 }

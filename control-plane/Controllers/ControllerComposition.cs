@@ -34,7 +34,7 @@ public static class ControllerComposition
     {
         services.AddSingleton(options).AddSingleton<ObjectCache>().AddSingleton<PodStatistics>().AddSingleton<NodeGateway>().AddSingleton<INodeGateway>(provider => provider.GetRequiredService<NodeGateway>());
         services.AddSingleton<EventWriter>().AddHostedService(provider => provider.GetRequiredService<EventWriter>()).AddHostedService<EventExpiry>();
-        services.AddSingleton<StoredKinds>(() => Kinds.Served); // kinds that are added at run time belong in this list
+        services.AddSingleton<KnownKinds>().AddSingleton<StoredKinds>(provider => () => provider.GetRequiredService<KnownKinds>().Stored);
         services.AddGrpc();
         return services.AddAkka("eyrie", (akka, provider) => akka.WithActors((system, registry) => Start(system, registry, provider, options)));
     }

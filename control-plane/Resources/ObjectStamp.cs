@@ -28,7 +28,7 @@ public static class ObjectStamp
         if (string.IsNullOrEmpty(metadata.Text("name")) && metadata.Text("generateName") is { Length: > 0 } prefix) metadata["name"] = prefix + suffix;
         metadata["uid"] = uid.ToString();
         metadata["creationTimestamp"] = Time(now);
-        if (kind.HasStatus) metadata["generation"] = 1;
+        if (kind.HasStatus || kind.Custom is not null) metadata["generation"] = 1;
         metadata.Remove("resourceVersion");
         metadata.Remove("deletionTimestamp");
         metadata.Remove("deletionGracePeriodSeconds");
@@ -47,13 +47,17 @@ public static class ObjectStamp
         foreach (var name in new[] { "uid", "creationTimestamp", "namespace", "name", "generateName", "generation", "deletionTimestamp", "deletionGracePeriodSeconds" })
             Keep(metadata, stored.Metadata(), name);
         metadata.Remove("resourceVersion");
-        if (kind.HasStatus)
-        {
-            Keep(made, stored, "status");
-            if (!JsonNode.DeepEquals(made["spec"], stored["spec"]))
-                metadata["generation"] = (stored.Metadata()["generation"]?.GetValue<long>() ?? 0) + 1;
-        }
+        if (kind.HasStatus) Keep(made, stored, "status");
+        if (kind.Custom is not null ? !SameContent(kind, made, stored) : kind.HasStatus && !JsonNode.DeepEquals(made["spec"], stored["spec"]))
+            metadata["generation"] = (stored.Metadata()["generation"]?.GetValue<long>() ?? 0) + 1;
         return made;
+    }
+
+    /// <summary>Whether everything is the same but metadata and, where it is written apart, status.</summary>
+    private static bool SameContent(ResourceKind kind, JsonObject one, JsonObject other)
+    {
+        static JsonObject Content(ResourceKind kind, JsonObject document) => new(document.Where(pair => pair.Key != "metadata" && !(pair.Key == "status" && kind.HasStatus)).Select(pair => KeyValuePair.Create(pair.Key, pair.Value?.DeepClone())));
+        return JsonNode.DeepEquals(Content(kind, one), Content(kind, other));
     }
 
     public static JsonObject ReplaceStatus(JsonObject stored, JsonObject wanted)

@@ -18,7 +18,7 @@ public sealed class Objects(IStore store, TimeProvider clock) : IObjects
     {
         var prefix = @namespace is null || !kind.Namespaced ? kind.KeyPrefix : kind.KeyPrefix + @namespace + "/";
         var found = await store.RangeAsync(new RangeQuery(prefix, After(prefix)), cancellationToken);
-        return new ObjectList([.. found.Entries.Select(entry => Parse(entry.Value, entry.Modified))], found.At);
+        return new ObjectList([.. found.Entries.Select(entry => Parse(kind, entry.Value, entry.Modified))], found.At);
     }
 
     public async Task<ObjectPage> PageAsync(ResourceKind kind, string? @namespace, PageQuery page, CancellationToken cancellationToken)
@@ -26,7 +26,7 @@ public sealed class Objects(IStore store, TimeProvider clock) : IObjects
         var prefix = @namespace is null || !kind.Namespaced ? kind.KeyPrefix : kind.KeyPrefix + @namespace + "/";
         var start = page.After is null ? prefix : page.After + "\0";
         var found = await store.RangeAsync(new RangeQuery(start, After(prefix), page.Limit, page.At), cancellationToken);
-        return new ObjectPage([.. found.Entries.Select(entry => Parse(entry.Value, entry.Modified))], found.At, found.More ? found.Entries[^1].Key : null);
+        return new ObjectPage([.. found.Entries.Select(entry => Parse(kind, entry.Value, entry.Modified))], found.At, found.More ? found.Entries[^1].Key : null);
     }
 
     public async Task<JsonObject> CreateAsync(ResourceKind kind, JsonObject document, CancellationToken cancellationToken)
@@ -37,7 +37,7 @@ public sealed class Objects(IStore store, TimeProvider clock) : IObjects
             var made = ObjectStamp.New(kind, document, Guid.NewGuid(), clock.GetUtcNow(), RandomNumberGenerator.GetString(SuffixAlphabet, 5));
             var name = ObjectStamp.NameOf(made);
             var key = kind.Key(name);
-            var result = await store.CommitAsync(new Transaction([new Compare(key, Revision.Zero)], [Put(key, made)]), cancellationToken);
+            var result = await store.CommitAsync(new Transaction([new Compare(key, Revision.Zero)], [Put(kind, key, made)]), cancellationToken);
             if (result.Committed) return Versioned(made, result.At);
             if (!generated) throw new ObjectExistsException(kind, name);
         }
@@ -64,7 +64,7 @@ public sealed class Objects(IStore store, TimeProvider clock) : IObjects
             stored.Metadata().Remove("resourceVersion");
             if (!gone && JsonNode.DeepEquals(stored, made)) return Versioned(made, modified);
             var key = kind.Key(name);
-            var result = await store.CommitAsync(new Transaction([new Compare(key, modified)], [Put(key, gone ? null : made)]), cancellationToken);
+            var result = await store.CommitAsync(new Transaction([new Compare(key, modified)], [Put(kind, key, gone ? null : made)]), cancellationToken);
             if (result.Committed) return Versioned(made, result.At);
             if (!string.IsNullOrEmpty(wanted)) throw Modified(kind, name);
         }
@@ -81,7 +81,7 @@ public sealed class Objects(IStore store, TimeProvider clock) : IObjects
             stored.Metadata().Remove("resourceVersion");
             if (next is not null && JsonNode.DeepEquals(stored, next)) return Versioned(next, modified);
             var key = kind.Key(name);
-            var result = await store.CommitAsync(new Transaction([new Compare(key, modified)], [Put(key, next)]), cancellationToken);
+            var result = await store.CommitAsync(new Transaction([new Compare(key, modified)], [Put(kind, key, next)]), cancellationToken);
             if (result.Committed) return Versioned(next ?? stored, result.At);
         }
     }
@@ -118,13 +118,13 @@ public sealed class Objects(IStore store, TimeProvider clock) : IObjects
 
     private static ObjectChange Change(ResourceKind kind, StoreChange change)
     {
-        JsonObject? Previous() => change.Previous is { } before ? Parse(before, change.At) : null;
+        JsonObject? Previous() => change.Previous is { } before ? Parse(kind, before, change.At) : null;
         if (change.Value is null)
         {
             var last = Previous()!;
             return new ObjectChange(ChangeType.Deleted, kind, ObjectStamp.NameOf(last), last, last);
         }
-        var document = Parse(change.Value.Value, change.At);
+        var document = Parse(kind, change.Value.Value, change.At);
         return ObjectChange.Read(change.Previous is null ? ChangeType.Added : ChangeType.Modified, kind, ObjectStamp.NameOf(document), document, Previous);
     }
 
@@ -132,14 +132,18 @@ public sealed class Objects(IStore store, TimeProvider clock) : IObjects
     {
         var key = kind.Key(name);
         var found = await store.RangeAsync(new RangeQuery(key, key + "\0"), cancellationToken);
-        return found.Entries.Count == 0 ? null : (Parse(found.Entries[0].Value, found.Entries[0].Modified), found.Entries[0].Modified);
+        return found.Entries.Count == 0 ? null : (Parse(kind, found.Entries[0].Value, found.Entries[0].Modified), found.Entries[0].Modified);
     }
 
     private static ObjectConflictException Modified(ResourceKind kind, ObjectName name) =>
         new(kind, name, "the object has been modified; please apply your changes to the latest version and try again");
 
-    private static JsonObject Parse(ReadOnlyMemory<byte> value, Revision revision) =>
-        Versioned(JsonNode.Parse(value.Span)!.AsObject(), revision);
+    private static JsonObject Parse(ResourceKind kind, ReadOnlyMemory<byte> value, Revision revision)
+    {
+        var document = JsonNode.Parse(value.Span)!.AsObject();
+        kind.Custom?.AfterRead(document);
+        return Versioned(document, revision);
+    }
 
     private static JsonObject Versioned(JsonObject document, Revision revision)
     {
@@ -148,8 +152,14 @@ public sealed class Objects(IStore store, TimeProvider clock) : IObjects
     }
 
     /// <summary>The write of a document, or (null) its removal.</summary>
-    private static Write Put(string key, JsonObject? document) =>
-        new(key, document is null ? (ReadOnlyMemory<byte>?)null : new ReadOnlyMemory<byte>(JsonSerializer.SerializeToUtf8Bytes(document)));
+    private static Write Put(ResourceKind kind, string key, JsonObject? document)
+    {
+        if (document is null) return new Write(key, null);
+        if (kind.Custom is { } custom) document["apiVersion"] = custom.StorageVersion;
+        var bytes = JsonSerializer.SerializeToUtf8Bytes(document);
+        document["apiVersion"] = kind.ApiVersion;
+        return new Write(key, bytes);
+    }
 
     private static string After(string prefix) => prefix[..^1] + (char)(prefix[^1] + 1);
 }

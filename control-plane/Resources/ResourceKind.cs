@@ -1,3 +1,5 @@
+using System.Text.Json.Nodes;
+
 namespace Eyrie.ControlPlane.Resources;
 
 /// <summary>One kind of object that the API serves, as Kubernetes names it.</summary>
@@ -23,6 +25,10 @@ public sealed record ResourceKind(string Group, string Version, string Kind, str
     public string? Model { get; init; }
     /// <summary>What the API answers; kinds that are asked and never stored (reviews) have only <c>create</c>.</summary>
     public IReadOnlyList<string> Verbs { get; init; } = Subresource.AllVerbs;
+    /// <summary>Kind of a list; empty: the kind and <c>List</c>.</summary>
+    public string ListKind { get => field.Length > 0 ? field : Kind + "List"; init; } = "";
+    /// <summary>What a CustomResourceDefinition says beyond that; null: a standard kind.</summary>
+    public CustomKind? Custom { get; init; }
     /// <summary>Whether objects are kept in the store.</summary>
     public bool Stored => Verbs.Contains("list") && Verbs.Contains("create");
     /// <summary><c>v1</c> or <c>apps/v1</c>.</summary>
@@ -36,6 +42,29 @@ public sealed record ResourceKind(string Group, string Version, string Kind, str
     public bool Equals(ResourceKind? other) => other is not null && Plural == other.Plural && Group == other.Group && Version == other.Version;
 
     public override int GetHashCode() => HashCode.Combine(Plural, Group, Version);
+}
+
+/// <summary>What only kinds have that a CustomResourceDefinition adds.</summary>
+/// <param name="StorageVersion">apiVersion that stored documents carry.</param>
+/// <param name="AfterRead">Brings a stored document to this version: its apiVersion, and defaults that came after it was written.</param>
+/// <param name="Columns">Of tables, beside the name.</param>
+/// <param name="SelectableFields">Paths for field selectors, e.g. <c>spec.colour</c>.</param>
+/// <param name="Ending">The definition is being deleted: nothing new is made.</param>
+public sealed record CustomKind(string StorageVersion, Action<JsonObject> AfterRead, IReadOnlyList<PrinterColumn> Columns, IReadOnlyList<string> SelectableFields, bool Ending);
+
+/// <summary>additionalPrinterColumns of a CustomResourceDefinition. Priority 0 is always shown.</summary>
+public sealed record PrinterColumn(string Name, string Type, string Format, string Description, int Priority, string Path);
+
+/// <summary>Every kind there is now: the standard ones, and those of CustomResourceDefinitions.</summary>
+public sealed class KnownKinds
+{
+    private volatile IReadOnlyList<ResourceKind> _stored = Kinds.Served;
+
+    /// <summary>Kinds whose objects are stored, one a group and plural: of several versions the stored one.</summary>
+    public IReadOnlyList<ResourceKind> Stored => _stored;
+
+    /// <summary>The kinds of CustomResourceDefinitions are these from now on.</summary>
+    public void SetCustom(IEnumerable<ResourceKind> custom) => _stored = [.. Kinds.Served, .. custom];
 }
 
 /// <summary>A path below an object, e.g. <c>pods/log</c>, and the kind that goes over it.</summary>

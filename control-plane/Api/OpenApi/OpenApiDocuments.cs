@@ -10,6 +10,9 @@ public static class OpenApiDocuments
     public static readonly string[] PatchTypes = ["application/json-patch+json", "application/merge-patch+json", "application/strategic-merge-patch+json", "application/apply-patch+yaml"];
     private static readonly string[] PatchParameters = ["dryRun", "fieldManager", "fieldValidation", "force"];
 
+    /// <summary>A custom kind has no strategic merge patches: clients choose by what stands here.</summary>
+    private static IEnumerable<string> PatchesOf(ResourceKind kind) => PatchTypes.Where(type => kind.Custom is null || type != "application/strategic-merge-patch+json");
+
     /// <summary>Path of a group and version below the server, e.g. <c>apis/apps/v1</c>.</summary>
     public static string PathOf(ResourceKind kind) => kind.Group.Length == 0 ? "api/" + kind.Version : $"apis/{kind.Group}/{kind.Version}";
 
@@ -39,7 +42,7 @@ public static class OpenApiDocuments
         }
         return new JsonObject
         {
-            ["swagger"] = "2.0", ["info"] = new JsonObject { ["title"] = "Eyrie", ["version"] = "v1" }, ["paths"] = paths, ["definitions"] = Flat(schemas.Definitions),
+            ["swagger"] = "2.0", ["info"] = new JsonObject { ["title"] = "Eyrie", ["version"] = "v1" }, ["paths"] = paths, ["definitions"] = Definitions(schemas.Definitions),
         };
     }
 
@@ -48,7 +51,7 @@ public static class OpenApiDocuments
     private static JsonObject Patch3(ResourceKind kind)
     {
         var content = new JsonObject();
-        foreach (var type in PatchTypes) content[type] = new JsonObject { ["schema"] = new JsonObject { ["type"] = "object" } };
+        foreach (var type in PatchesOf(kind)) content[type] = new JsonObject { ["schema"] = new JsonObject { ["type"] = "object" } };
         return new JsonObject
         {
             ["parameters"] = new JsonArray([.. PatchParameters.Select(name => new JsonObject { ["name"] = name, ["in"] = "query", ["schema"] = new JsonObject { ["type"] = "string" } })]),
@@ -59,27 +62,30 @@ public static class OpenApiDocuments
 
     private static JsonObject Patch2(ResourceKind kind) => new()
     {
-        ["consumes"] = new JsonArray([.. PatchTypes.Select(type => (JsonNode)type)]),
+        ["consumes"] = new JsonArray([.. PatchesOf(kind).Select(type => (JsonNode)type)]),
         ["operationId"] = $"patch{kind.Group}{kind.Version}{kind.Kind}",
         ["parameters"] = new JsonArray([.. PatchParameters.Select(name => new JsonObject { ["name"] = name, ["in"] = "query", ["type"] = "string" })]),
         ["x-kubernetes-action"] = "patch", ["x-kubernetes-group-version-kind"] = SchemaDocuments.GroupVersionKind(kind),
     };
 
-    /// <summary>OpenAPI 2 has no allOf around a reference that its readers follow: the reference itself, with what stands beside it, and definitions by their own name.</summary>
-    private static JsonNode? Flat(JsonNode? node)
+    /// <summary>
+    /// OpenAPI 2 has no allOf around a reference that its readers follow: the reference itself, with what stands beside it, and definitions by their own name. What the schemas of
+    /// custom kinds say by keywords that it lacks is left out.
+    /// </summary>
+    private static JsonNode? Flat(JsonNode? schema)
     {
-        switch (node)
+        if (schema is JsonArray list) return new JsonArray([.. list.Select(Flat)]);
+        if (schema is not JsonObject map) return schema?.DeepClone();
+        var made = new JsonObject();
+        foreach (var (name, value) in map)
         {
-            case JsonArray list: return new JsonArray([.. list.Select(Flat)]);
-            case JsonObject map:
-                var made = new JsonObject();
-                foreach (var (name, value) in map)
-                {
-                    if (name == "allOf" && value is JsonArray { Count: 1 } only && only[0]?["$ref"] is { } reference) made["$ref"] = "#/definitions/" + reference.ToString()["#/components/schemas/".Length..];
-                    else made[name] = Flat(value);
-                }
-                return made;
-            default: return node?.DeepClone();
+            if (name == "allOf" && value is JsonArray { Count: 1 } only && only[0]?["$ref"] is { } reference) made["$ref"] = "#/definitions/" + reference.ToString()["#/components/schemas/".Length..];
+            else if (name == "properties" && value is JsonObject fields) made[name] = Definitions(fields);
+            else if (name is not ("allOf" or "anyOf" or "oneOf" or "not" or "nullable")) made[name] = name is "default" or "enum" or "example" ? value?.DeepClone() : Flat(value);
         }
+        return made;
     }
+
+    /// <summary>Schemas by name.</summary>
+    private static JsonObject Definitions(JsonObject named) => new(named.Select(pair => KeyValuePair.Create(pair.Key, Flat(pair.Value))));
 }

@@ -50,8 +50,23 @@ public sealed class SchemaDocuments
         return field;
     }
 
+    /// <summary>As its definition has it, with the fields that every object has.</summary>
+    private void Publish(JsonObject made, Schema schema)
+    {
+        foreach (var (name, value) in JsonNode.Parse(schema.Published!)!.AsObject().ToList()) made[name] = value?.DeepClone();
+        made["type"] = "object";
+        if (made["properties"] is not JsonObject properties) made["properties"] = properties = [];
+        foreach (var name in new[] { "apiVersion", "kind", "metadata" })
+        {
+            var field = Write(schema.Properties[name]);
+            if (properties[name] is JsonObject given && given["description"] is { } description) field["description"] = description.DeepClone();
+            properties[name] = field;
+        }
+    }
+
     private void Fill(JsonObject made, Schema schema)
     {
+        if (schema.Published is not null) { Publish(made, schema); return; }
         if (schema.Description.Length > 0) made["description"] = schema.Description;
         if (schema.Type.Length > 0) made["type"] = schema.Type;
         if (schema.Format.Length > 0 && schema.Format != "quantity") made["format"] = schema.Format;

@@ -30,6 +30,12 @@ public sealed record Schema
     public bool PatchMerges { get; init; }
     public string? PatchKey { get; init; }
     public bool RetainKeys { get; init; }
+    /// <summary>An object with apiVersion, kind and metadata of its own.</summary>
+    public bool EmbeddedResource { get; init; }
+    /// <summary>What values must satisfy beyond their type; null: nothing.</summary>
+    public ValueRules? Rules { get; init; }
+    /// <summary>The text of the schema as a CustomResourceDefinition has it, for OpenAPI documents; null: it is written from the fields here.</summary>
+    public string? Published { get; init; }
 
     internal Lazy<IReadOnlyDictionary<string, Schema>> LazyProperties { get; init; } = new(() => new Dictionary<string, Schema>());
 
