@@ -47,6 +47,7 @@ public sealed class ResourceEndpoint(Catalog catalog, Reads reads, Watches watch
         ObjectNotFoundException missing => new StatusException(404, "NotFound", missing.Message) { Details = StatusException.About(missing.Kind, missing.Name) },
         ObjectExistsException exists => new StatusException(409, "AlreadyExists", exists.Message) { Details = StatusException.About(exists.Kind, exists.Name) },
         ObjectConflictException conflict => new StatusException(409, "Conflict", conflict.Message) { Details = StatusException.About(conflict.Kind, conflict.Name) },
+        ObjectForbiddenException forbidden => new StatusException(403, "Forbidden", forbidden.Message) { Details = StatusException.About(forbidden.Kind, forbidden.Name) },
         RevisionCompactedException compacted => new StatusException(410, "Expired", compacted.Message),
         StoreUnavailableException unavailable => new StatusException(503, "ServiceUnavailable", unavailable.Message),
         NodeUnreachableException unreachable => new StatusException(503, "ServiceUnavailable", unreachable.Message),

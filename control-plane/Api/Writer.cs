@@ -9,7 +9,7 @@ using Eyrie.Manifests.Permissions;
 namespace Eyrie.ControlPlane.Api;
 
 /// <summary>The way of a document into the store: known fields, defaults, checks, managers, write. Shared by every verb that writes.</summary>
-public sealed class Writer(IObjects objects, ServiceAddresses addresses, Catalog catalog, TimeProvider clock)
+public sealed class Writer(IObjects objects, IAdmission admission, ServiceAddresses addresses, Catalog catalog, TimeProvider clock)
 {
     public async Task<JsonObject> CreateAsync(Call call, JsonObject document, Manager? applied = null)
     {
@@ -23,7 +23,7 @@ public sealed class Writer(IObjects objects, ServiceAddresses addresses, Catalog
         if (applied is null) Record(call, null, document, "");
         if (call.Options.DryRun)
         {
-            var made = ObjectStamp.New(kind, document, Guid.NewGuid(), clock.GetUtcNow(), "dryrn");
+            var made = ObjectStamp.New(kind, await admission.AdmitAsync(kind, document, call.Ends), Guid.NewGuid(), clock.GetUtcNow(), "dryrn");
             return await objects.GetAsync(kind, ObjectStamp.NameOf(made), call.Ends) is null ? made : throw new ObjectExistsException(kind, ObjectStamp.NameOf(made));
         }
         return kind == Kinds.Service ? await addresses.CreateAsync(document, call.Ends) : await objects.CreateAsync(kind, document, call.Ends);

@@ -27,7 +27,9 @@ public sealed record ControllerOptions
 public static class ControllerComposition
 {
     /// <summary>The objects of the store, with what is asked of all that is made.</summary>
-    public static IServiceCollection AddEyrieObjects(this IServiceCollection services) => services.AddSingleton<Objects>().AddSingleton<IObjects>(provider => new AdmittedObjects(provider.GetRequiredService<Objects>()));
+    public static IServiceCollection AddEyrieObjects(this IServiceCollection services) => services.AddSingleton<Objects>()
+        .AddSingleton(provider => new AdmittedObjects(provider.GetRequiredService<Objects>(), provider.GetRequiredService<ObjectCache>()))
+        .AddSingleton<IObjects>(provider => provider.GetRequiredService<AdmittedObjects>()).AddSingleton<IAdmission>(provider => provider.GetRequiredService<AdmittedObjects>());
 
     /// <summary>The actors, by what they do. Each is one file; the rules they carry are in the Plan files.</summary>
     public static IServiceCollection AddEyrieControllers(this IServiceCollection services, ControllerOptions options)
@@ -64,6 +66,8 @@ public static class ControllerComposition
             Workload(Kinds.CronJob, Kinds.Job, "cronjobs", (item, known, now) => CronJobPlan.Decide(item, known.OwnedBy(Kinds.Job, item.Uid()), now)),
             Workload(Kinds.Service, Kinds.EndpointSlice, "services", (item, known, _) => EndpointObjectsPlan.Decide(item, known.All(Kinds.Pod), known.OwnedBy(Kinds.EndpointSlice, item.Uid()), known.Get(Kinds.Endpoints, ObjectStamp.NameOf(item))), SelectedBy),
             Workload(Kinds.PodDisruptionBudget, null, "disruptionbudgets", (item, known, now) => DisruptionBudgetPlan.Decide(item, known.All(Kinds.Pod), known.Get, now), DisruptionBudgetPlan.Concerned),
+            Workload(Kinds.ResourceQuota, null, "quotas", QuotaPlan.Decide, QuotaPlan.Concerned),
+            Workload(Kinds.Namespace, null, "service-accounts", (item, known, _) => ServiceAccountPlan.Decide(item, known.Get(Kinds.ServiceAccount, new ObjectName(item.Name(), "default"))), (change, _) => ServiceAccountPlan.Concerned(change)),
         ];
         var scheduler = system.ActorOf(Props.Create(() => new SchedulerActor(cache, objects, events, clock, new PlacementOptions(0, 0))), "scheduler");
         StoredKinds kinds = provider.GetRequiredService<StoredKinds>();

@@ -13,9 +13,8 @@ public sealed record FeedBatch(ResourceKind Kind, IReadOnlyList<ObjectChange> Ch
 /// </summary>
 public sealed class FeedActor : ReceiveActor
 {
-    /// <summary>The kinds of the cache.</summary>
-    public static readonly IReadOnlyList<ResourceKind> Watched = [Kinds.Namespace, Kinds.Node, Kinds.Service, Kinds.Deployment, Kinds.ReplicaSet, Kinds.Pod, Kinds.ReplicationController, Kinds.StatefulSet, Kinds.DaemonSet, Kinds.ControllerRevision, Kinds.Job, Kinds.CronJob,
-        Kinds.EndpointSlice, Kinds.Endpoints, Kinds.PriorityClass, Kinds.PodDisruptionBudget, Kinds.PersistentVolume, Kinds.PersistentVolumeClaim, Kinds.NetworkPolicy, Kinds.PermissionSet, Kinds.PermissionRecord, Kinds.ConfigMap, Kinds.Secret];
+    /// <summary>The kinds of the cache: every built-in one but Events and Leases, which nobody decides by.</summary>
+    public static readonly IReadOnlyList<ResourceKind> Watched = [.. Kinds.Served.Where(kind => kind != Kinds.Event && kind != Kinds.Lease)];
 
     private readonly IObjects _objects;
     private readonly ObjectCache _cache;

@@ -19,7 +19,7 @@ public sealed class WorkloadActor : ReceiveActor, IWithTimers
     private sealed record Look;
     private sealed record Acted(IReadOnlyDictionary<ResourceKind, Revision> Written, Exception? Failure);
 
-    private static readonly TimeSpan Retry = TimeSpan.FromSeconds(1), LongestTimer = TimeSpan.FromHours(1);
+    private static readonly TimeSpan Retry = TimeSpan.FromSeconds(1), LongestRetry = TimeSpan.FromSeconds(30), LongestTimer = TimeSpan.FromHours(1);
     private readonly ILoggingAdapter _log = Context.GetLogger();
     private readonly ResourceKind _kind;
     private readonly ObjectName _name;
@@ -30,6 +30,7 @@ public sealed class WorkloadActor : ReceiveActor, IWithTimers
     private readonly TimeProvider _clock;
     private IReadOnlyDictionary<ResourceKind, Revision> _awaited = new Dictionary<ResourceKind, Revision>();
     private bool _acting, _wanted, _looking;
+    private int _refusals; // in a row
 
     public ITimerScheduler Timers { get; set; } = null!;
 
@@ -45,8 +46,11 @@ public sealed class WorkloadActor : ReceiveActor, IWithTimers
             if (acted.Failure is { } failure)
             {
                 _log.Warning("{0}: {1}", _name, failure.Message);
-                Timers.StartSingleTimer("retry", new Reconcile(), Retry);
+                _refusals = failure is ObjectForbiddenException ? _refusals + 1 : 0;
+                var wait = TimeSpan.FromTicks(Retry.Ticks << Math.Clamp(_refusals - 1, 0, 5));
+                Timers.StartSingleTimer("retry", new Reconcile(), wait < LongestRetry ? wait : LongestRetry);
             }
+            else _refusals = 0;
             if (_wanted) LookSoon();
         });
     }
@@ -88,6 +92,7 @@ public sealed class WorkloadActor : ReceiveActor, IWithTimers
                 if (_cache.Get(_kind, _name) is { } about) _events.Write(about, report.Type, report.Reason, report.Message, 1);
                 continue;
             }
+            if (action is CreateObject && failure is ObjectForbiddenException) continue; // the next would be refused as well
             try
             {
                 var (kind, document) = await ApplyAsync(action);
@@ -96,6 +101,11 @@ public sealed class WorkloadActor : ReceiveActor, IWithTimers
             catch (Exception exception) when (exception is ObjectConflictException or ObjectNotFoundException or ObjectExistsException)
             {
                 failure ??= action is CreateObject ? exception : null; // what changed meanwhile arrives through the feed
+            }
+            catch (ObjectForbiddenException exception)
+            {
+                failure = exception;
+                if (_cache.Get(_kind, _name) is { } about) _events.Write(about, "Warning", "FailedCreate", "Error creating: " + exception.Message, 1);
             }
             catch (StoreUnavailableException exception)
             {

@@ -46,6 +46,14 @@ public interface IObjects
     IAsyncEnumerable<ObjectBatch> WatchAsync(ResourceKind kind, Revision after, CancellationToken cancellationToken);
 }
 
+/// <summary>What is asked of an object before it is made.</summary>
+public interface IAdmission
+{
+    /// <summary>The document as it would be stored; nothing is written.</summary>
+    /// <exception cref="ObjectForbiddenException"/>
+    Task<JsonObject> AdmitAsync(ResourceKind kind, JsonObject document, CancellationToken cancellationToken);
+}
+
 /// <param name="After">Key of the last object of the page before; null: from the start.</param>
 /// <param name="Limit">Most objects; 0: all.</param>
 /// <param name="At">Revision to read at; zero: the newest.</param>
@@ -103,6 +111,14 @@ public sealed class ObjectChange
 public sealed record ObjectBatch(IReadOnlyList<ObjectChange> Changes, Revision At);
 
 public sealed class ObjectNotFoundException(ResourceKind kind, ObjectName name) : Exception($"{kind} \"{name.Name}\" not found")
+{
+    public ResourceKind Kind { get; } = kind;
+    public ObjectName Name { get; } = name;
+}
+
+/// <summary>The namespace does not allow it: limits, quotas, a missing account. Every reason at once.</summary>
+public sealed class ObjectForbiddenException(ResourceKind kind, ObjectName name, IReadOnlyList<string> reasons)
+    : Exception($"{kind} \"{name.Name}\" is forbidden: {(reasons.Count == 1 ? reasons[0] : $"[{string.Join(", ", reasons)}]")}")
 {
     public ResourceKind Kind { get; } = kind;
     public ObjectName Name { get; } = name;

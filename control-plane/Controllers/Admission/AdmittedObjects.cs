@@ -1,22 +1,116 @@
+using System.Collections.Concurrent;
 using System.Text.Json.Nodes;
 using Eyrie.ControlPlane.Resources;
 using Eyrie.ControlPlane.Store;
 
 namespace Eyrie.ControlPlane.Controllers.Admission;
 
-/// <summary>The objects behind what is asked of everything that is made, by a client or by a controller alike: defaults that only what is made gets.</summary>
-public sealed class AdmittedObjects(IObjects inner) : IObjects
+/// <summary>
+/// The objects behind what is asked of everything that is made, by a client or by a controller alike: defaults that only what is made gets, limit ranges, quotas. Where a namespace has a
+/// quota, what falls under it is made one after the other: looked at, made, and counted, so that a quota is never exceeded; the count that a crash left out the quota's controller finds.
+/// </summary>
+public sealed class AdmittedObjects(IObjects inner, ObjectCache cache) : IObjects, IAdmission
 {
-    public Task<JsonObject> CreateAsync(ResourceKind kind, JsonObject document, CancellationToken cancellationToken) => inner.CreateAsync(kind, Admit(kind, document), cancellationToken);
+    private readonly ConcurrentDictionary<string, SemaphoreSlim> _homes = new();
 
-    /// <summary>The document as it is to be stored.</summary>
-    private static JsonObject Admit(ResourceKind kind, JsonObject document)
+    public async Task<JsonObject> CreateAsync(ResourceKind kind, JsonObject document, CancellationToken cancellationToken)
     {
-        if (kind != Kinds.Pod || document["spec"] is null) return document;
-        var made = (JsonObject)document.DeepClone();
-        Taints.Default(made["spec"]!.AsObject());
-        return made;
+        if (!kind.Namespaced) return await inner.CreateAsync(kind, document, cancellationToken);
+        var made = await AdmitAsync(kind, document, cancellationToken);
+        if (!IsCounted(kind, made.Namespace())) return await inner.CreateAsync(kind, made, cancellationToken);
+        var turn = _homes.GetOrAdd(made.Namespace(), _ => new SemaphoreSlim(1));
+        await turn.WaitAsync(cancellationToken);
+        try
+        {
+            var quotas = await CheckQuotasAsync(kind, made, [], cancellationToken);
+            var created = await inner.CreateAsync(kind, made, cancellationToken);
+            foreach (var quota in quotas) await ChargeAsync(quota, kind, created);
+            return created;
+        }
+        finally
+        {
+            turn.Release();
+        }
     }
+
+    public async Task<JsonObject> AdmitAsync(ResourceKind kind, JsonObject document, CancellationToken cancellationToken)
+    {
+        if (kind != Kinds.Pod && kind != Kinds.PersistentVolumeClaim && !IsCounted(kind, document.Namespace())) return document;
+        var made = (JsonObject)document.DeepClone();
+        var ranges = cache.All(Kinds.LimitRange).Where(range => range.Namespace() == made.Namespace()).ToList();
+        var errors = new List<string>();
+        if (kind == Kinds.Pod && made["spec"] is JsonObject spec)
+        {
+            Taints.Default(spec);
+            errors.AddRange(await AccountAsync(made, spec, cancellationToken));
+            if (ranges.Count > 0 || IsCounted(kind, made.Namespace())) PodAmounts.DefaultRequests(made);
+            LimitRanges.Default(made, ranges);
+        }
+        errors.AddRange(LimitRanges.Check(kind, made, ranges));
+        if (IsCounted(kind, made.Namespace())) await CheckQuotasAsync(kind, made, errors, cancellationToken);
+        return errors.Count == 0 ? made : throw Forbidden(kind, made, errors);
+    }
+
+    /// <summary>The account of a pod that names none is <c>default</c>; one that is named must be there.</summary>
+    private async Task<IEnumerable<string>> AccountAsync(JsonObject pod, JsonObject spec, CancellationToken cancellationToken)
+    {
+        var account = spec.Text("serviceAccountName") is { Length: > 0 } named ? named : spec.Text("serviceAccount") is { Length: > 0 } older ? older : "default";
+        (spec["serviceAccountName"], spec["serviceAccount"]) = (account, account);
+        var name = new ObjectName(pod.Namespace(), account);
+        if (account == "default" || cache.Get(Kinds.ServiceAccount, name) is not null || await inner.GetAsync(Kinds.ServiceAccount, name, cancellationToken) is not null) return [];
+        return [$"error looking up service account {name}: serviceaccount \"{account}\" not found"];
+    }
+
+    private bool IsCounted(ResourceKind kind, string home) => cache.All(Kinds.ResourceQuota) is { Count: > 0 } quotas && quotas.Any(quota => quota.Namespace() == home && Quotas.Concerns(quota, kind));
+
+    /// <summary>The quotas that the object falls under, at this moment; every refusal together with the errors that are known already.</summary>
+    private async Task<IReadOnlyList<JsonObject>> CheckQuotasAsync(ResourceKind kind, JsonObject made, List<string> errors, CancellationToken cancellationToken)
+    {
+        var concerned = new List<JsonObject>();
+        foreach (var quota in (await inner.ListAsync(Kinds.ResourceQuota, made.Namespace(), cancellationToken)).Items.Where(quota => Quotas.Concerns(quota, kind)))
+        {
+            if (!JsonNode.DeepEquals(quota["status"]?["hard"], quota["spec"]?["hard"])) quota["status"] = Quotas.Status(quota, await SumAsync(quota, cancellationToken));
+            if (Quotas.Refusal(quota, kind, made, Quantities.Of(quota["status"]?["used"])) is { } refusal) errors.Add(refusal);
+            concerned.Add(quota);
+        }
+        return errors.Count == 0 ? concerned : throw Forbidden(kind, made, errors);
+    }
+
+    /// <summary>A quota that nobody has counted yet.</summary>
+    private async Task<Dictionary<string, decimal>> SumAsync(JsonObject quota, CancellationToken cancellationToken)
+    {
+        var all = new List<(ResourceKind, JsonObject)>();
+        foreach (var kind in Kinds.Served.Where(kind => kind.Namespaced && Quotas.Concerns(quota, kind))) all.AddRange((await inner.ListAsync(kind, quota.Namespace(), cancellationToken)).Items.Select(item => (kind, item)));
+        return Quotas.Sum(quota, all);
+    }
+
+    private async Task ChargeAsync(JsonObject quota, ResourceKind kind, JsonObject created)
+    {
+        var used = Quantities.Of(quota["status"]?["used"]);
+        Quantities.Add(used, Quotas.Usage(quota, kind, created));
+        while (true)
+        {
+            quota["status"] = Quotas.Status(quota, used);
+            try
+            {
+                await inner.UpdateStatusAsync(Kinds.ResourceQuota, quota, CancellationToken.None);
+                return;
+            }
+            catch (ObjectConflictException)
+            {
+                // Its controller counted between, with or without this one: counted anew from what is there.
+                if (await inner.GetAsync(Kinds.ResourceQuota, ObjectStamp.NameOf(quota), CancellationToken.None) is not { } now || now.Uid() != quota.Uid()) return;
+                (quota, used) = (now, await SumAsync(now, CancellationToken.None));
+            }
+            catch (ObjectNotFoundException)
+            {
+                return; // the quota is gone
+            }
+        }
+    }
+
+    private static ObjectForbiddenException Forbidden(ResourceKind kind, JsonObject document, IReadOnlyList<string> errors) =>
+        new(kind, new ObjectName(document.Namespace(), document.Metadata().Text("name") ?? document.Metadata().Text("generateName") ?? ""), errors);
 
     public Task<JsonObject?> GetAsync(ResourceKind kind, ObjectName name, CancellationToken cancellationToken) => inner.GetAsync(kind, name, cancellationToken);
 

@@ -1,0 +1,77 @@
+using System.Text.Json.Nodes;
+using Eyrie.ControlPlane.Controllers;
+using Eyrie.ControlPlane.Resources;
+using Xunit;
+
+namespace Eyrie.Controllers.Tests.Running;
+
+public sealed class QuotaTests
+{
+    private static string Pod(string name, string cpu = "100m", string more = "") => $$$$"""{"metadata":{"name":"{{{{name}}}}","namespace":"default"},"spec":{"containers":[{"name":"c","image":"i","resources":{"requests":{"cpu":"{{{{cpu}}}}"}}}]{{{{more}}}}}}""";
+
+    private static Task UsedAsync(RunningControllers running, string used) => RunningControllers.UntilAsync($"{used} used", () => running.GetAsync(Kinds.ResourceQuota, "q"), quota => quota!["status"]?["used"]?["pods"]?.ToString() == used, quota => quota!.ToJsonString());
+
+    private static async Task<RunningControllers> WithQuotaAsync(string hard)
+    {
+        var running = await RunningControllers.StartAsync();
+        await running.CreateAsync(Kinds.ResourceQuota, $$$"""{"metadata":{"name":"q","namespace":"default"},"spec":{"hard":{{{hard}}}}}""");
+        await UsedAsync(running, "0");
+        return running;
+    }
+
+    [Fact]
+    public async Task A_quota_is_never_exceeded_however_many_ask_at_once_and_has_room_again_when_something_goes()
+    {
+        await using var running = await WithQuotaAsync("""{"pods":"5"}""");
+        var results = await Task.WhenAll(Enumerable.Range(0, 40).Select(async i =>
+        {
+            try { await running.CreateAsync(Kinds.Pod, Pod($"p{i}")); return ""; }
+            catch (ObjectForbiddenException refused) { return refused.Message; }
+        }));
+        Assert.Equal(5, results.Count(text => text.Length == 0));
+        Assert.All(results.Where(text => text.Length > 0), text => Assert.EndsWith("is forbidden: exceeded quota: q, requested: pods=1, used: pods=5, limited: pods=5", text));
+        Assert.Equal(5, (await running.ListAsync(Kinds.Pod)).Count);
+        await UsedAsync(running, "5");
+        var gone = (await running.ListAsync(Kinds.Pod))[0].Name();
+        await running.DeleteAsync(Kinds.Pod, gone, "Background");
+        await UsedAsync(running, "4");
+        await running.CreateAsync(Kinds.Pod, Pod("next"));
+    }
+
+    [Fact]
+    public async Task A_set_makes_what_the_quota_allows_says_what_it_does_not_and_goes_on_when_there_is_room()
+    {
+        await using var running = await WithQuotaAsync("""{"pods":"2"}""");
+        await running.CreateAsync(Kinds.ReplicaSet, """{"metadata":{"name":"web","namespace":"default"},"spec":{"replicas":3,"selector":{"matchLabels":{"app":"web"}},"template":{"metadata":{"labels":{"app":"web"}},"spec":{"containers":[{"name":"c","image":"i"}]}}}}""");
+        await UsedAsync(running, "2");
+        await RunningControllers.UntilAsync("an event", () => running.ListAsync(Kinds.Event), events => events.Any(happened => happened.Text("reason") == "FailedCreate" && happened.Text("message")!.Contains("exceeded quota: q, requested: pods=1, used: pods=2, limited: pods=2", StringComparison.Ordinal)));
+        var quota = (await running.GetAsync(Kinds.ResourceQuota, "q"))!;
+        quota["spec"]!["hard"]!["pods"] = "3";
+        quota.Metadata().Remove("resourceVersion");
+        await running.Objects.UpdateAsync(Kinds.ResourceQuota, quota, CancellationToken.None);
+        await UsedAsync(running, "3");
+    }
+
+    [Fact]
+    public async Task Every_reason_is_told_at_once()
+    {
+        await using var running = await WithQuotaAsync("""{"pods":"0"}""");
+        await running.CreateAsync(Kinds.LimitRange, """{"metadata":{"name":"l","namespace":"default"},"spec":{"limits":[{"type":"Container","max":{"cpu":"50m"},"default":{"cpu":"50m"}}]}}""");
+        await RunningControllers.UntilAsync("every reason", async () =>
+        {
+            try { await running.CreateAsync(Kinds.Pod, Pod("p", more: ""","serviceAccountName":"nobody" """)); return ""; }
+            catch (ObjectForbiddenException refused) { return refused.Message; }
+        }, text => text == "pods \"p\" is forbidden: [error looking up service account default/nobody: serviceaccount \"nobody\" not found, maximum cpu usage per Container is 50m, but request is 100m, exceeded quota: q, requested: pods=1, used: pods=0, limited: pods=0]");
+    }
+
+    [Fact]
+    public async Task A_namespace_has_a_default_account_again_when_it_was_deleted_and_pods_use_it()
+    {
+        await using var running = await RunningControllers.StartAsync();
+        await RunningControllers.UntilAsync("the account", () => running.GetAsync(Kinds.ServiceAccount, "default"), account => account is not null);
+        var uid = (await running.GetAsync(Kinds.ServiceAccount, "default"))!.Uid();
+        await running.DeleteAsync(Kinds.ServiceAccount, "default", "Background");
+        await RunningControllers.UntilAsync("another account", () => running.GetAsync(Kinds.ServiceAccount, "default"), account => account is not null && account.Uid() != uid);
+        Assert.Equal("default", (await running.CreateAsync(Kinds.Pod, Pod("p")))["spec"]!["serviceAccountName"]!.ToString());
+    }
+}
