@@ -1,0 +1,118 @@
+using System.Globalization;
+using System.Text.RegularExpressions;
+using Eyrie.Programs;
+using Xunit;
+
+namespace Eyrie.EndToEnd.Tests;
+
+/// <summary>A cluster for the real programs, and their clients.</summary>
+public sealed class ProgramsCluster : IAsyncLifetime
+{
+    private string _clients = "";
+
+    public string State { get; } = Directory.CreateTempSubdirectory("eyrie-programs-").FullName;
+
+    public Task<(int Code, string Output)> EyrieAsync(params string[] arguments) => Shell.RunAsync(Path.Combine(Shell.Root, "eyrie"), arguments.Concat(["--state-dir", State]));
+
+    public Task<(int Code, string Output)> KubectlAsync(params string[] arguments) =>
+        Shell.RunAsync("kubectl", arguments, new Dictionary<string, string> { ["KUBECONFIG"] = Path.Combine(State, "kubeconfig") });
+
+    public async Task InitializeAsync()
+    {
+        _clients = await PackedPrograms.FolderAsync(Shell.Root, "clients");
+        var (code, output) = await EyrieAsync("up");
+        Assert.True(code == 0, output);
+    }
+
+    public async Task DisposeAsync()
+    {
+        var (code, output) = await EyrieAsync("down", "--purge");
+        Assert.True(code == 0, output);
+    }
+
+    /// <summary>Runs the sample of a program and gives the address of its pod.</summary>
+    public async Task<string> RunAsync(string program)
+    {
+        var (code, output) = await EyrieAsync("image", "import", $"{program}:1", await PackedPrograms.FolderAsync(Shell.Root, program));
+        Assert.True(code == 0, output);
+        (code, output) = await KubectlAsync("apply", "-f", Sample(program));
+        Assert.True(code == 0, output);
+        await Shell.UntilAsync(() => KubectlAsync("get", "pod", "-l", "app=" + program, "-o", "jsonpath={.items[*].status.conditions[?(@.type==\"Ready\")].status}"), ready => ready == "True", $"{program} to be ready");
+        return (await KubectlAsync("get", "pod", "-l", "app=" + program, "-o", "jsonpath={.items[0].status.podIP}")).Output;
+    }
+
+    /// <summary>Nothing was refused to the program, and it did not start twice.</summary>
+    public async Task StopAsync(string program)
+    {
+        Assert.Equal("0", (await KubectlAsync("get", "pod", "-l", "app=" + program, "-o", "jsonpath={.items[*].status.containerStatuses[0].restartCount}")).Output);
+        var denied = (await KubectlAsync("get", "events", "-o", "jsonpath={range .items[?(@.reason==\"PermissionDenied\")]}{.involvedObject.name}: {.message}{\"\\n\"}{end}")).Output;
+        Assert.DoesNotContain(program, denied, StringComparison.Ordinal);
+        var (code, output) = await KubectlAsync("delete", "-f", Sample(program));
+        Assert.True(code == 0, output);
+    }
+
+    public async Task<string> ClientAsync(params string[] command)
+    {
+        using var deadline = new CancellationTokenSource(TimeSpan.FromMinutes(2));
+        var (code, output) = await PackedPrograms.ClientAsync(_clients, command, deadline.Token);
+        Assert.True(code == 0, $"{string.Join(' ', command)} ended with {code}:\n{output}");
+        return output;
+    }
+
+    public static string Sample(string program) => Path.Combine(Shell.Root, $"manifests/samples/programs/{program}.yaml");
+}
+
+/// <summary>Programs as Debian ships them, in a real cluster with the least permissions that their samples declare, each driven by its real client.</summary>
+public sealed partial class ProgramsTests(ProgramsCluster cluster) : IClassFixture<ProgramsCluster>
+{
+    [Theory]
+    [InlineData("busybox", "hello from busybox")]
+    [InlineData("nginx", "hello from nginx")]
+    [InlineData("python", "hello from python")]
+    [InlineData("dotnet", "hello from .NET")]
+    [InlineData("dotnet-aot", "hello from .NET")]
+    [InlineData("java", "hello from Java")]
+    public async Task A_web_server_answers_its_load(string program, string page)
+    {
+        var address = await cluster.RunAsync(program);
+        var (code, answer) = await Shell.RunAsync("curl", ["-sSf", $"http://{address}:8080/"]);
+        Assert.True(code == 0, answer);
+        Assert.Equal(page, answer.Trim());
+        var load = await cluster.ClientAsync("/usr/bin/wrk", "-t1", "-c8", "-d3s", $"http://{address}:8080/");
+        Assert.DoesNotContain("Non-2xx", load, StringComparison.Ordinal);
+        Assert.DoesNotContain("Socket errors", load, StringComparison.Ordinal);
+        Assert.True(Number(Requests(), load) > 100, load);
+        await cluster.StopAsync(program);
+    }
+
+    [Fact]
+    public async Task Redis_keeps_what_its_benchmark_writes()
+    {
+        var address = await cluster.RunAsync("redis");
+        await cluster.ClientAsync("/usr/bin/redis-cli", "-h", address, "set", "greeting", "hello");
+        var load = await cluster.ClientAsync("/usr/bin/redis-benchmark", "-h", address, "-t", "set,get,lpush", "-n", "20000", "-c", "16", "-q");
+        Assert.Equal(3, RequestsPerSecond().Count(load));
+        Assert.Contains("OK", await cluster.ClientAsync("/usr/bin/redis-cli", "-h", address, "save"), StringComparison.Ordinal);
+        Assert.Equal("hello", (await cluster.ClientAsync("/usr/bin/redis-cli", "-h", address, "get", "greeting")).Trim());
+        Assert.Equal("20000", (await cluster.ClientAsync("/usr/bin/redis-cli", "-h", address, "llen", "mylist")).Trim());
+        await cluster.StopAsync("redis");
+    }
+
+    [Fact]
+    public async Task Etcd_keeps_what_its_client_puts()
+    {
+        var address = await cluster.RunAsync("etcd");
+        for (int i = 0; i < 20; i++) await cluster.ClientAsync("/usr/bin/etcdctl", "--endpoints", address + ":2379", "put", $"/key/{i}", $"value {i}");
+        var found = await cluster.ClientAsync("/usr/bin/etcdctl", "--endpoints", address + ":2379", "get", "--prefix", "/key/", "--print-value-only");
+        Assert.Equal(Enumerable.Range(0, 20).Select(i => $"value {i}").Order(StringComparer.Ordinal), found.Trim().Split('\n').Order(StringComparer.Ordinal));
+        await cluster.StopAsync("etcd");
+    }
+
+    private static double Number(Regex pattern, string text) => pattern.Match(text) is { Success: true } match ? double.Parse(match.Groups[1].Value, CultureInfo.InvariantCulture) : 0;
+
+    [GeneratedRegex(@"Requests/sec:\s+([\d.]+)")]
+    private static partial Regex Requests();
+
+    [GeneratedRegex(@"[\d.]+ requests per second")]
+    private static partial Regex RequestsPerSecond();
+}
