@@ -1,3 +1,5 @@
+using System.Text;
+using Eyrie.Microkernel.Abi;
 using Eyrie.Microkernel.Ports.Linux.Sandbox;
 
 namespace Eyrie.Manifests.Permissions;
@@ -13,19 +15,22 @@ public sealed record PermissionScore(string Container, int SystemCalls, int Clus
     public static PermissionScore Of(ContainerCapabilitySet set)
     {
         var entries = set.Lines.Select(line => CapabilityEntry.TryParse(line, out var entry) ? entry : null).OfType<CapabilityEntry>().ToList();
-        return new PermissionScore(set.Container, ReachableCalls(), entries.Count(entry => entry is CapabilityEntry.ConnectService or CapabilityEntry.ConnectPods),
+        return new PermissionScore(set.Container, ReachableCalls(set.Lines), entries.Count(entry => entry is CapabilityEntry.ConnectService or CapabilityEntry.ConnectPods),
             entries.OfType<CapabilityEntry.ConnectRange>().Sum(range => 1L << (32 - range.Network.PrefixLength)), entries.Count(entry => entry is CapabilityEntry.Listen),
             entries.Count(entry => entry is CapabilityEntry.Files { Writable: true }), entries.OfType<CapabilityEntry.Quota>().Sum(quota => quota.Processes));
     }
 
-    /// <summary>Numbers that the filter of containers lets through for some argument. A trapped call ends in Eyrie's own kernel and is not among them.</summary>
-    public static int ReachableCalls()
+    /// <summary>Numbers that the filter of a container with these lines lets through for some argument. A trapped call ends in Eyrie's own kernel and is not among them.</summary>
+    public static int ReachableCalls(IEnumerable<string> lines)
     {
+        var classes = lines.Aggregate(CallClass.None, (sum, line) => sum | CallClasses.Of(Encoding.UTF8.GetBytes(line)));
         var calls = new HashSet<int>();
-        foreach (short number in SystemCallPolicy.Native) calls.Add(number);
+        for (int group = 0; group < SystemCallPolicy.Groups; group++)
+            foreach (short number in SystemCallPolicy.Native(group, out var needed))
+                if (needed == CallClass.None || (needed & classes) != 0) calls.Add(number);
         var rules = SystemCallPolicy.Rules;
         for (int i = 0; i < rules.Length; i += ArgumentRule.Width)
-            if (rules[i + 4] == Verdict.Allow) calls.Add((int)rules[i]);
+            if (rules[i + 5] == Verdict.Allow && (rules[i] == 0 || ((CallClass)rules[i] & classes) != 0)) calls.Add((int)rules[i + 1]);
         return calls.Count;
     }
 }

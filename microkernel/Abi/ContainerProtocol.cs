@@ -32,6 +32,8 @@ public static class ContainerErrorCode
 {
     public const int None = 0, InvalidRequest = 1, VersionMismatch = 2, UnknownContainer = 3, AlreadyExists = 4, WrongState = 5, ImageMissing = 6, ProgramNotFound = 7,
         NotExecutable = 8, WrongArchitecture = 9, QuotaExhausted = 10, InvalidCapability = 11, PathEscapes = 12, HostFailure = 13;
+    /// <summary>The container runs without the class of system calls that the entry brings (<see cref="CallClasses"/>): it takes effect when the container is started anew.</summary>
+    public const int NeedsRestart = 14;
 }
 
 /// <summary>Calls of the network server's control gate (label 0), word 0; and the slot it signals denials through.</summary>

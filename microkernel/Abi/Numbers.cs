@@ -97,6 +97,18 @@ public enum Rights : byte
     All = 63,
 }
 
+/// <summary>Classes of host system calls that a container reaches beyond those every program needs. Each follows from the capability set; one whose right is not in the set is not there.</summary>
+[System.Flags]
+public enum CallClass : byte
+{
+    None = 0,
+    Network = 1,
+    Processes = 2,
+    Files = 4,
+    SharedMemory = 8,
+    All = 15,
+}
+
 /// <summary>Operations of ipc.</summary>
 public enum IpcOperation
 {
@@ -221,6 +233,8 @@ public static class StartTag
     public const int WindowSize = 27;
     /// <summary>U32 below 2^31: what Take gives for this task.</summary>
     public const int Token = 26;
+    /// <summary>U8: CallClass bits that the process may reach for as long as it runs; absent: none. A process that joins has those of the task it joins.</summary>
+    public const int CallClasses = 28;
     /// <summary>U32: slot of the directory capability that layers, scratch and mount sources are beneath.</summary>
     public const int Directory = 25;
 }

@@ -134,7 +134,7 @@ public sealed record CapabilityDenied(string ContainerId, string Operation, stri
 public enum ContainerError
 {
     InvalidRequest = 1, VersionMismatch, UnknownContainer, AlreadyExists, WrongState, ImageMissing, ProgramNotFound, NotExecutable,
-    WrongArchitecture, QuotaExhausted, InvalidCapability, PathEscapes, HostFailure,
+    WrongArchitecture, QuotaExhausted, InvalidCapability, PathEscapes, HostFailure, NeedsRestart,
 }
 
 public sealed class ContainerServiceException(ContainerError error, string message) : Exception(message)

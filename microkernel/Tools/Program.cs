@@ -10,5 +10,5 @@ if (args is [var root, "lines"])
     Console.Write(LineCount.Table(LineCount.Of(root)));
     return 0;
 }
-Console.Error.WriteLine("usage: microkernel/tool abi | lines");
+Console.Error.WriteLine("usage: microkernel/tool abi | lines | calls");
 return 2;

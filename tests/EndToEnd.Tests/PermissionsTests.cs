@@ -35,8 +35,9 @@ public sealed class PermissionsTests(HelloCluster cluster) : IClassFixture<Hello
 
     private Task<(int Code, string Output)> UninvitedAsync(string path) => cluster.KubectlAsync("get", "pod", "-l", "app=uninvited", "-o", $"jsonpath={{.items[0].{path}}}");
 
+    /// <summary>The very first grant of the network restarts a container, whose filter had no socket calls; from then on they come and go while it runs.</summary>
     [Fact]
-    public async Task A_policy_gives_a_running_pod_a_grant_and_takes_it_away_again_without_a_restart()
+    public async Task A_policy_gives_a_running_pod_a_grant_and_takes_it_away_again_without_a_further_restart()
     {
         var pod = (await UninvitedAsync("metadata.name")).Output;
         var (code, output) = await ApplyAsync("policy.yaml", Policy);
@@ -50,7 +51,12 @@ public sealed class PermissionsTests(HelloCluster cluster) : IClassFixture<Hello
         await cluster.KubectlAsync("delete", "networkpolicy", "let-in");
         await Shell.UntilAsync(() => cluster.EyrieAsync("caps", pod), text => !text.Contains("connect", StringComparison.Ordinal) && text.Contains("equal to the compiled set", StringComparison.Ordinal), "the grant to be gone");
         await Shell.UntilAsync(() => cluster.KubectlAsync("logs", pod, "--tail=1"), log => log.Contains("Permission denied", StringComparison.Ordinal), "Permission denied");
-        Assert.Equal((pod, "0"), ((await UninvitedAsync("metadata.name")).Output, (await UninvitedAsync("status.containerStatuses[0].restartCount")).Output));
+        (code, output) = await ApplyAsync("policy.yaml", Policy);
+        Assert.True(code == 0, output);
+        await Shell.UntilAsync(() => cluster.KubectlAsync("logs", pod, "--tail=1"), log => log.Contains("hello from", StringComparison.Ordinal), "an answer to the pod that was let in again");
+        await cluster.KubectlAsync("delete", "networkpolicy", "let-in");
+        await Shell.UntilAsync(() => cluster.KubectlAsync("logs", pod, "--tail=1"), log => log.Contains("Permission denied", StringComparison.Ordinal), "Permission denied again");
+        Assert.Equal((pod, "1"), ((await UninvitedAsync("metadata.name")).Output, (await UninvitedAsync("status.containerStatuses[0].restartCount")).Output));
     }
 
     [Fact]

@@ -6,6 +6,8 @@ namespace Eyrie.Servers.Tests;
 public sealed class LocalhostTests : IAsyncLifetime
 {
     private static readonly CancellationToken None = CancellationToken.None;
+    /// <summary>A container that speaks to localhost alone has sockets by this grant.</summary>
+    private const string Localhost = "connect tcp cidr 127.0.0.1/32 8080";
     private RunningKernel _kernel = null!;
 
     public async Task InitializeAsync() => _kernel = await RunningKernel.StartAsync();
@@ -21,7 +23,7 @@ public sealed class LocalhostTests : IAsyncLifetime
 
     /// <summary>Another container of the same pod asks until somebody listens.</summary>
     private ContainerSpec Asking(ContainerSpec pod, string address) => _kernel.Script(
-        $"for i in $(seq 200); do echo hello | nc {address} 8080 2>/dev/null && exit 0; sleep 0.02; done; exit 1") with { PodAddress = pod.PodAddress, PodLoopback = pod.PodLoopback };
+        $"for i in $(seq 200); do echo hello | nc {address} 8080 2>/dev/null && exit 0; sleep 0.02; done; exit 1", Localhost) with { PodAddress = pod.PodAddress, PodLoopback = pod.PodLoopback };
 
     [Theory]
     [InlineData("127.0.0.1")]
@@ -54,7 +56,7 @@ public sealed class LocalhostTests : IAsyncLifetime
     {
         var server = await StartAsync(_kernel.Script("nc -ll -p 8080 -e cat", "listen tcp 8080"));
         Assert.Equal(0, (await _kernel.RunAsync(Asking(server, "127.0.0.1"))).Exit.ExitCode);
-        var (exit, output) = await _kernel.RunAsync(_kernel.Script("nc 127.0.0.1 8080 </dev/null"));
+        var (exit, output) = await _kernel.RunAsync(_kernel.Script("nc 127.0.0.1 8080 </dev/null", Localhost));
         Assert.Equal(1, exit.ExitCode);
         Assert.EndsWith("Connection refused", output, StringComparison.Ordinal);
     }

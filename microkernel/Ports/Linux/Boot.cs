@@ -67,13 +67,11 @@ public static unsafe class Boot
         byte* tables = Node.Allocate(Kernel<LinuxMachine>.MemoryFor(Node.MaxObjects, Node.MaxCapabilities));
         Node.StartCopy = Node.Allocate(MessageLayout.Size);
         Node.Natives = (int*)Node.Allocate(Node.MaxNatives * sizeof(int));
-        byte* filters = Node.Allocate(4 * FilterCompiler.MaxInstructions * 8);
-        if (Node.Tasks == null || tables == null || filters == null || Node.StartCopy == null) return false;
+        byte* filters = Node.Allocate(3 * FilterCompiler.MaxInstructions * 8);
+        if (Node.Tasks == null || tables == null || filters == null || Node.StartCopy == null || !ContainerFilters.Initialize()) return false;
         Node.Kernel.Initialize(tables, Node.MaxObjects, Node.MaxCapabilities);
         var compiler = new FilterCompiler();
-        Node.ContainerFilter = (ulong*)filters;
-        Node.ContainerFilterLength = compiler.CompileContainer(Node.ContainerFilter);
-        Node.MettEagleFilter = Node.ContainerFilter + FilterCompiler.MaxInstructions;
+        Node.MettEagleFilter = (ulong*)filters;
         Node.MettEagleFilterLength = compiler.CompileNative(Node.MettEagleFilter, MettEagleCalls);
         Node.NetworkFilter = Node.MettEagleFilter + FilterCompiler.MaxInstructions;
         Node.NetworkFilterLength = compiler.CompileNative(Node.NetworkFilter, NetworkCalls);

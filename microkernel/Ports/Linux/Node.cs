@@ -24,9 +24,9 @@ public static unsafe class Node
     public static int FavouredMoves;
     /// <summary>The start description at hand, copied out of the caller's buffer.</summary>
     public static byte* StartCopy;
-    /// <summary>Compiled filters: containers, and one for each server.</summary>
-    public static ulong* ContainerFilter, MettEagleFilter, NetworkFilter, TaskFilter;
-    public static int ContainerFilterLength, MettEagleFilterLength, NetworkFilterLength, TaskFilterLength;
+    /// <summary>Compiled filters of the servers and of further tasks.</summary>
+    public static ulong* MettEagleFilter, NetworkFilter, TaskFilter;
+    public static int MettEagleFilterLength, NetworkFilterLength, TaskFilterLength;
 
     /// <summary>Zeroed memory of the kernel's own; null when the host has none.</summary>
     public static byte* Allocate(long bytes)

@@ -23,6 +23,8 @@ public unsafe struct PortTask
     public int TrapListener, Source, Container, NextTrap;
     /// <summary>Container: the task whose world this one's process entered; 0: it has its own.</summary>
     public int Joined;
+    /// <summary>Container: which system calls its processes reach, all of them alike.</summary>
+    public CallClass Classes;
     /// <summary>Container: trapped calls in flight from it, or that are counted by its grants.</summary>
     public int InFlight;
     /// <summary>Trap: a descriptor on its way, or -1; and the container's socket that the call is about, or -1.</summary>

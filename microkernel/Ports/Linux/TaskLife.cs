@@ -35,10 +35,12 @@ public static unsafe class TaskLife
             error = (int)limited;
             return AbiError.HostFailure;
         }
+        var classes = joined != 0 ? Node.Tasks[joined].Classes : (CallClass)description.Number(StartTag.CallClasses, 0) & CallClass.All;
+        var filter = ContainerFilters.Of(classes, out int filterLength);
         var child = new Launcher.Child
         {
             Joined = joined == 0 ? -1 : Node.Tasks[joined].PidDescriptor, OwnProcesses = Node.OwnProcesses,
-            Description = description, RootPath = Node.RootPath, EmptyNetwork = Node.EmptyNetwork, Filter = Node.ContainerFilter, FilterLength = Node.ContainerFilterLength,
+            Description = description, RootPath = Node.RootPath, EmptyNetwork = Node.EmptyNetwork, Filter = filter, FilterLength = filterLength,
         };
         int callerPid = Node.Tasks[owner].PidDescriptor;
         child.Input = Taken(callerPid, description, StartTag.Input);
@@ -68,6 +70,7 @@ public static unsafe class TaskLife
         Node.Kernel.Hold(handler);
         Node.Kernel.Hold(exit);
         port.Joined = joined;
+        port.Classes = classes;
         port.GroupLength = joined != 0 ? 0 : group.Length;
         for (int i = 0; i < port.GroupLength; i++) port.Group[i] = group[i];
         Node.Watch(launch.From, Node.Launching, target);
@@ -176,7 +179,6 @@ public static unsafe class TaskLife
         }
         Host.Call(Sys.Close, port.Listener);
         Host.Call(Sys.Close, port.PidDescriptor);
-        if (port.Kind == PortKind.Container) Launcher.CloseTerminal(ref port.Launch);
         if (port.Kind != PortKind.Container) { Boot.ServerEnded(task); return; }
         Changes.Tell(task);
         LetGo(task);
@@ -199,6 +201,7 @@ public static unsafe class TaskLife
             LetGo(task);
         }
         Changes.Forget(task);
+        Launcher.CloseTerminal(ref port.Launch); // of a program that has ended the service may fetch it yet: what it wrote is in there
         port = default;
     }
 

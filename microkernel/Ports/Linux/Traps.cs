@@ -41,6 +41,8 @@ public static unsafe class Traps
         int listener = Node.Tasks[container].Listener;
         var n = new SeccompNotification();
         if (!Seccomp.Receive(listener, ref n)) return;
+        bool networked = (Node.Tasks[container].Classes & CallClass.Network) != 0;
+        if (n.Number == Sys.Socket && !networked) { Pretend(listener, ref n); return; }
         int trap = Node.FirstTrap;
         if (trap == 0) { Seccomp.Answer(listener, n.Id, -Sys.Eagain); return; }
         Node.FirstTrap = Node.Tasks[trap].NextTrap;
@@ -62,9 +64,22 @@ public static unsafe class Traps
         for (int i = 0; i < 6; i++) words[i + 1] = (long)n.Arguments[i];
         words[7] = n.Process;
         long result = Collect(ref entry, ref n);
-        if (result < 0) { Release(trap, result); return; }
+        if (result < 0) { Release(trap, networked ? result : -Sys.Eacces); return; }
         long called = Node.Kernel.CallGate(trap, Node.Tasks[container].Handler);
         if (called != Kernel<LinuxMachine>.Blocked) Release(trap, -Sys.Eacces);
+    }
+
+    /// <summary>
+    /// A container without any network grant asks for a socket. It gets a descriptor that leads nowhere, so that what it goes on to try, with an address, can be refused and recorded; there
+    /// is no socket, and no call on one gets through its filter.
+    /// </summary>
+    private static void Pretend(int listener, ref SeccompNotification n)
+    {
+        const ulong Stream = 1, TypeMask = 0xF, Tcp = 6;
+        if ((n.Arguments[1] & TypeMask) != Stream || (n.Arguments[2] != 0 && n.Arguments[2] != Tcp)) { Seccomp.Answer(listener, n.Id, -Sys.Eacces); return; }
+        nint nothing = Host.Call(Sys.Eventfd2, 0, Sys.Cloexec | Sys.NonBlock);
+        if (nothing < 0 || Seccomp.Inject(listener, n.Id, (int)nothing, (n.Arguments[1] & Sys.Cloexec) != 0, true) < 0) Seccomp.Answer(listener, n.Id, -Sys.Eacces);
+        if (nothing >= 0) Host.Call(Sys.Close, nothing);
     }
 
     /// <summary>Copies the address and takes the socket; afterwards the call must still wait, or the process read from may be another.</summary>

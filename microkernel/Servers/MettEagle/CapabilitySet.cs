@@ -38,11 +38,15 @@ public static unsafe class CapabilitySet
         ref var container = ref Containers.Table[index];
         if (!EntryLine.Parse(line, out var entry)) return ContainerErrorCode.InvalidCapability;
         if (container.Entries == Container.MaxEntries) return ContainerErrorCode.QuotaExhausted;
+        // What a process may ask of the host's kernel was settled when it began, and can only shrink.
+        var classes = CallClasses.Of(line);
+        if (container.State != TaskState.Created && (classes & ~container.Classes) != 0) return ContainerErrorCode.NeedsRestart;
         int relative = Container.EntrySlot + container.Entries, slot = Containers.Slot(index, relative);
         long first = entry.Kind == ObjectKind.Gate ? index : entry.First;
         long second = entry.Kind == ObjectKind.Gate ? (entry.Network ? BootSlot.NetworkTask : BootSlot.SelfTask) : entry.Second;
         if (Microkernel.Create(entry.Kind, BootSlot.Factory, slot, first, second, line) < 0) return ContainerErrorCode.QuotaExhausted;
         container.Entries++;
+        container.Classes |= classes;
         var rights = entry.Kind switch { ObjectKind.Gate => Rights.Call, ObjectKind.Log => Rights.Write, _ => Rights.Read };
         return Microkernel.Map(slot, Containers.Slot(index, Container.TaskSlot), relative, rights) < 0 ? ContainerErrorCode.QuotaExhausted : ContainerErrorCode.None;
     }
@@ -120,9 +124,10 @@ public static unsafe class CapabilitySet
     }
 
     /// <summary>Limits, mounts and the root's protection as the set has them: what no entry allows is read-only or not there.</summary>
-    public static void DescribeLimits(ReadOnlySpan<byte> request, ref FieldWriter writer)
+    public static void DescribeLimits(int index, ref FieldWriter writer)
     {
-        byte readOnly = 1;
+        var request = Containers.Request(index);
+        byte readOnly = 1, classes = (byte)Containers.Table[index].Classes;
         var scanner = new FieldScanner(request);
         while (scanner.Next(out int tag, out var value))
         {
@@ -135,6 +140,7 @@ public static unsafe class CapabilitySet
             else if (!HasMount(request, entry.Path)) writer.Add(StartTag.WritablePath, entry.Path);
         }
         writer.Add(StartTag.ReadOnlyRoot, new ReadOnlySpan<byte>(&readOnly, 1));
+        writer.Add(StartTag.CallClasses, new ReadOnlySpan<byte>(&classes, 1));
     }
 
     private static ReadOnlySpan<byte> Target(ReadOnlySpan<byte> mount)

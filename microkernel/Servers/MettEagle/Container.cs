@@ -21,6 +21,8 @@ public unsafe struct Container
     /// <summary>The create request, kept until delete: the start description is made from it.</summary>
     public byte* Request;
     public int RequestLength;
+    /// <summary>Classes of system calls that the lines held when it starts bring it, for as long as it runs.</summary>
+    public CallClass Classes;
     /// <summary>Entries in slot order: line of slot <c>EntrySlot + i</c>; zero length: revoked.</summary>
     public int Entries;
     public int LogFile;

@@ -171,7 +171,7 @@ public static unsafe class Lifecycle
             if (tag is StartTag.Layer or StartTag.Scratch or StartTag.Argument or StartTag.Environment or StartTag.WorkingDirectory or StartTag.Hostname
                 or StartTag.UserId or StartTag.GroupId or StartTag.Group or StartTag.Terminal or StartTag.WindowSize) writer.Add(tag, value);
         writer.AddNumber(StartTag.Directory, BootSlot.NodeRoot);
-        CapabilitySet.DescribeLimits(request, ref writer);
+        CapabilitySet.DescribeLimits(index, ref writer);
         DescribeHome(index, ref writer);
     }
 

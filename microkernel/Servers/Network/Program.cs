@@ -111,6 +111,7 @@ public static unsafe class Program
             if (decision.Kind != DecisionKind.Allow) break;
             result = Sockets.Connect(socket, source, decision.Address, decision.Port, out pending);
         }
+        if (result == -Sys.Enotsock) result = NoSocket(label, caller, "connect"u8, address, port);
         if (pending && SlowConnect.Begin(socket, decision.Grant, caller)) return false;
         Answer(socket, pending ? -Sys.Eagain : result, decision.Grant);
         return true;
@@ -132,7 +133,15 @@ public static unsafe class Program
             Answer(socket, -Sys.Eacces, 0);
             return;
         }
-        Answer(socket, Sockets.Bind(socket, decision.Address, decision.Port), decision.Grant);
+        nint result = Sockets.Bind(socket, decision.Address, decision.Port);
+        Answer(socket, result == -Sys.Enotsock ? NoSocket(label, caller, "listen"u8, address, port) : result, decision.Grant);
+    }
+
+    /// <summary>A container without any network grant holds none: even its own localhost is not there for it.</summary>
+    private static nint NoSocket(long label, long caller, ReadOnlySpan<byte> operation, uint address, ushort port)
+    {
+        Denials.Record(label, caller, Verdict.Denied, operation, address, port, default);
+        return -Sys.Eacces;
     }
 
     /// <summary>An unbound socket would listen on every address of the node; a bound one needs the grant for its port.</summary>

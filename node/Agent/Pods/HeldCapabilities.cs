@@ -1,3 +1,5 @@
+using System.Text;
+using Eyrie.Microkernel.Abi;
 using Eyrie.Microkernel.Client;
 
 namespace Eyrie.Node;
@@ -11,6 +13,8 @@ public sealed class HeldCapabilities(IContainerService containers, string id, IE
     /// <summary>What a running container can be given or lose; quotas, files and identity are its world, made at its start.</summary>
     private static readonly string[] Live = ["connect ", "listen ", "accept ", "clock ", "random ", "audit connect ", "audit listen "];
 
+    /// <summary>Which system calls its processes reach was settled at the start, and a filter never widens.</summary>
+    private readonly CallClass _reached = ClassesOf(compiled);
     private readonly Lock _lock = new();
     private Task<string?> _last = Task.FromResult<string?>(null);
 
@@ -24,9 +28,13 @@ public sealed class HeldCapabilities(IContainerService containers, string id, IE
 
     public bool Is(IEnumerable<string> wanted) => wanted.ToHashSet().SetEquals(Compiled);
 
+    private static CallClass ClassesOf(IEnumerable<string> lines) => lines.Aggregate(CallClass.None, (classes, line) => classes | CallClasses.Of(Encoding.UTF8.GetBytes(line)));
+
+    /// <summary>False: it takes effect when the container is started anew. So does the first grant of the network.</summary>
     public bool CanBecome(IEnumerable<string> wanted)
     {
         var other = wanted.ToHashSet();
+        if ((ClassesOf(other) & ~_reached) != 0) return false;
         other.SymmetricExceptWith(Compiled);
         return other.All(line => Live.Any(verb => line.StartsWith(verb, StringComparison.Ordinal)));
     }

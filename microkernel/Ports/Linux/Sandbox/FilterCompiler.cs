@@ -1,4 +1,5 @@
 using System;
+using Eyrie.Microkernel.Abi;
 
 namespace Eyrie.Microkernel.Ports.Linux.Sandbox;
 
@@ -17,17 +18,24 @@ public unsafe struct FilterCompiler
 
     private fixed uint _verdicts[Numbers];
     private ulong* _program;
+    private CallClass _classes;
     private int _length;
 
-    /// <summary>Writes the program of a container and returns its length in instructions.</summary>
-    public int CompileContainer(ulong* program)
+    /// <summary>Writes the program of a container whose set brings these classes, and returns its length in instructions.</summary>
+    public int CompileContainer(ulong* program, CallClass classes)
     {
         Clear(program);
-        Set(SystemCallPolicy.Native, Verdict.Allow);
-        Set(SystemCallPolicy.Trapped, Verdict.Trap);
+        _classes = classes;
+        for (int group = 0; group < SystemCallPolicy.Groups; group++)
+        {
+            var numbers = SystemCallPolicy.Native(group, out var needed);
+            if (Has(needed)) Set(numbers, Verdict.Allow);
+        }
+        Set(SystemCallPolicy.Trapped(classes), Verdict.Trap);
         Set(SystemCallPolicy.Absent, Verdict.Enosys);
         var rules = SystemCallPolicy.Rules;
-        for (int i = 0; i < rules.Length; i += ArgumentRule.Width) _verdicts[rules[i]] = ByRule;
+        for (int i = 0; i < rules.Length; i += ArgumentRule.Width)
+            if (Has((CallClass)rules[i])) _verdicts[rules[i + 1]] = ByRule;
         Header();
         Tree(0, Numbers);
         return _length;
@@ -56,6 +64,8 @@ public unsafe struct FilterCompiler
         Emit(Return, 0, 0, Verdict.Allow);
         Emit(Return, 0, 0, Verdict.Eperm);
     }
+
+    private readonly bool Has(CallClass needed) => needed == CallClass.None || (_classes & needed) != 0;
 
     private void Clear(ulong* program)
     {
@@ -121,8 +131,8 @@ public unsafe struct FilterCompiler
         var rules = SystemCallPolicy.Rules;
         for (int i = 0; i < rules.Length; i += ArgumentRule.Width)
         {
-            if (rules[i] != number) continue;
-            uint argument = rules[i + 1], kind = rules[i + 2], operand = rules[i + 3], verdict = rules[i + 4];
+            if (rules[i + 1] != number || !Has((CallClass)rules[i])) continue;
+            uint argument = rules[i + 2], kind = rules[i + 3], operand = rules[i + 4], verdict = rules[i + 5];
             if (kind == ArgumentRule.Always) { Emit(Return, 0, 0, verdict); continue; }
             Emit(Load, 0, 0, 16 + argument * 8);
             if (kind == ArgumentRule.Equal && operand == 0)

@@ -1,4 +1,5 @@
 using System;
+using Eyrie.Microkernel.Abi;
 
 namespace Eyrie.Microkernel.Ports.Linux.Sandbox;
 
@@ -10,75 +11,112 @@ public static class Verdict
 }
 
 /// <summary>
-/// The policy as data: which system calls (x86-64 numbers) run natively, which trap, and which are looked at by argument. Everything that is not here is
-/// refused with EPERM. Source of the groups: what redis, nginx, busybox and a Go server were seen to use.
+/// The policy as data: which system calls (x86-64 numbers) run natively, which trap, and which are looked at by argument, each for the classes that a capability set brings
+/// (<see cref="CallClasses"/>). Everything that is not here is refused with EPERM. Source of the groups: what redis, nginx, busybox, PostgreSQL, .NET and Go were seen to use.
 /// </summary>
 public static class SystemCallPolicy
 {
-    /// <summary>Calls that act only on the caller's own memory, on descriptors it holds, or on names inside its own mount namespace.</summary>
-    public static ReadOnlySpan<short> Native =>
+    public const int Groups = 6;
+
+    /// <summary>One group of calls that run natively: they act only on the caller's own memory, on descriptors it holds, or on names inside its own mount namespace.</summary>
+    /// <param name="index">From 0 to <see cref="Groups"/> - 1.</param>
+    /// <param name="classes">A set that brings one of these has the group; None: every set has it.</param>
+    public static ReadOnlySpan<short> Native(int index, out CallClass classes)
+    {
+        classes = index switch { 0 => CallClass.None, 1 => CallClass.All, 2 => CallClass.Network, 3 => CallClass.Processes, 4 => CallClass.Files, _ => CallClass.SharedMemory };
+        return index switch { 0 => Least, 1 => Common, 2 => Network, 3 => Processes, 4 => Files, _ => SharedMemory };
+    }
+
+    /// <summary>What one process needs that reads, computes and says what came of it.</summary>
+    private static ReadOnlySpan<short> Least =>
     [
-        // memory
-        9, 10, 11, 12, 25, 26, 27, 28, 149, 150, 158, 273, 274, 319, 324, 325, 334,
-        // held descriptors
-        0, 1, 3, 5, 8, 17, 18, 19, 20, 32, 33, 40, 72, 73, 74, 75, 77, 78, 81, 91, 93, 138, 217, 221, 275, 276, 285, 292, 293, 295, 296, 326, 327, 328, 436,
-        7, 23, 213, 232, 233, 253, 254, 255, 270, 271, 281, 282, 283, 284, 286, 287, 289, 290, 291, 294,
-        43, 45, 47, 48, 51, 52, 53, 55, 288, 299,
-        // names inside the mount namespace
-        2, 4, 6, 21, 22, 76, 79, 80, 82, 83, 84, 85, 86, 87, 88, 89, 90, 92, 94, 95, 132, 137, 191, 192, 193, 194, 195, 196, 235, 257, 258, 260, 261, 262, 263,
-        264, 265, 266, 267, 268, 269, 280, 316, 332, 439, 452,
-        // own process, threads, time, signals
-        57, 58, 59, 322, 60, 61, 231, 247, 202, 449, 24, 203, 204, 39, 186, 110, 109, 111, 112, 121, 124, 102, 104, 105, 106, 107, 108, 113, 114, 115, 116, 117, 118, 119, 120, 122, 123,
-        97, 98, 160, 302, 100, 63, 99, 318, 228, 229, 230, 35, 218, 309, 222, 223, 224, 225, 226, 36, 37, 38, 96, 201, 125, 126, 140, 141, 142, 143, 144, 145, 146, 147,
-        13, 14, 15, 34, 127, 128, 129, 130, 131, 219, 62, 200, 234, 297, 424, 434,
+        9, 10, 11, 12, 28,                          // memory: mmap mprotect munmap brk madvise
+        0, 1, 3, 5, 7, 8, 17, 19, 20, 72,           // held descriptors: read write close fstat poll lseek pread64 readv writev fcntl
+        2, 4, 79, 89, 217, 257, 262, 332,           // names, to read: open stat getcwd readlink getdents64 openat newfstatat statx
+        59, 158, 218, 60, 231,                      // beginning and end: execve arch_prctl set_tid_address exit exit_group
+        13, 14, 15, 234, 39, 186, 102, 107,         // signals to itself, who it is: rt_sigaction rt_sigprocmask rt_sigreturn tgkill getpid gettid getuid geteuid
+        228, 230, 219, 202, 318,                    // clock_gettime clock_nanosleep restart_syscall futex getrandom
     ];
 
-    /// <summary>Calls that would acquire authority: connect, bind, listen.</summary>
-    public static ReadOnlySpan<short> Trapped => [42, 49, 50];
+    /// <summary>What programs of any size expect of a system and what gains them nothing: more of memory, descriptors, waiting, time and looking at themselves.</summary>
+    private static ReadOnlySpan<short> Common =>
+    [
+        25, 26, 27, 149, 150, 273, 274, 319, 324, 325, 334,
+        18, 22, 32, 33, 40, 78, 80, 81, 137, 138, 221, 275, 276, 292, 293, 295, 296, 326, 327, 328, 436,
+        23, 213, 232, 233, 253, 254, 255, 270, 271, 281, 282, 283, 284, 286, 287, 289, 290, 291, 294,
+        6, 21, 95, 191, 192, 193, 194, 195, 196, 267, 269, 439,
+        24, 34, 35, 36, 37, 38, 62, 63, 96, 97, 98, 99, 100, 104, 108, 110, 111, 115, 118, 120, 121, 124, 125, 127, 128, 130, 131, 160, 200, 201, 203, 204, 222, 223, 224, 225, 226, 229, 302, 309,
+    ];
+
+    /// <summary>On sockets that are held: accept recvfrom recvmsg shutdown getsockname getpeername socketpair getsockopt accept4 recvmmsg.</summary>
+    private static ReadOnlySpan<short> Network => [43, 45, 47, 48, 51, 52, 53, 55, 288, 299];
+
+    /// <summary>Further processes, waiting for them, groups and sessions, priorities, identities.</summary>
+    private static ReadOnlySpan<short> Processes =>
+    [
+        57, 58, 61, 247, 322, 449, 109, 112, 105, 106, 113, 114, 116, 117, 119, 122, 123, 126, 129, 140, 141, 142, 143, 144, 145, 146, 147, 297, 424, 434,
+    ];
+
+    /// <summary>What changes a file system.</summary>
+    private static ReadOnlySpan<short> Files =>
+    [
+        73, 74, 75, 76, 77, 82, 83, 84, 85, 86, 87, 88, 90, 91, 92, 93, 94, 132, 235, 258, 260, 261, 263, 264, 265, 266, 268, 280, 285, 316, 452,
+    ];
+
+    /// <summary>shmget shmat shmctl shmdt.</summary>
+    private static ReadOnlySpan<short> SharedMemory => [29, 30, 31, 67];
+
+    /// <summary>
+    /// Calls that would acquire authority: connect, bind, listen. Without the network class they trap to be recorded and refused, with what the program wanted to reach; what it holds
+    /// for a socket then is none.
+    /// </summary>
+    public static ReadOnlySpan<short> Trapped(CallClass classes) => (classes & CallClass.Network) != 0 ? [42, 49, 50] : [42, 49];
 
     /// <summary>clone3: its flags stand behind a pointer, so a filter cannot read them; libraries fall back to clone.</summary>
     public static ReadOnlySpan<short> Absent => [435];
 
+    private const uint Every = 0, Networked = (uint)CallClass.Network, Processed = (uint)CallClass.Processes, Any = (uint)CallClass.All;
+
     /// <summary>Rules by argument: see <see cref="ArgumentRule"/>.</summary>
     public static ReadOnlySpan<uint> Rules =>
     [
-        // number, argument, kind, operand, verdict when it matches; rules of one number in order; the last line of a number is its default
-        41, 0, ArgumentRule.Equal, 1, Verdict.Allow,               // socket(AF_UNIX)
-        41, 0, ArgumentRule.Equal, 2, Verdict.Trap,                // socket(AF_INET)
-        41, 0, ArgumentRule.Equal, 10, Verdict.Error | 97,         // socket(AF_INET6): EAFNOSUPPORT
-        41, 0, ArgumentRule.Always, 0, Verdict.Eperm,
-        56, 0, ArgumentRule.AnyBit, 0x7E020000, Verdict.Eperm,     // clone with a new namespace
-        56, 0, ArgumentRule.Always, 0, Verdict.Allow,
-        157, 0, ArgumentRule.Equal, 15, Verdict.Allow, 157, 0, ArgumentRule.Equal, 16, Verdict.Allow,   // prctl: names
-        157, 0, ArgumentRule.Equal, 3, Verdict.Allow, 157, 0, ArgumentRule.Equal, 4, Verdict.Allow,     // dumpable
-        157, 0, ArgumentRule.Equal, 1, Verdict.Allow, 157, 0, ArgumentRule.Equal, 2, Verdict.Allow,     // parent-death signal
-        157, 0, ArgumentRule.Equal, 38, Verdict.Allow, 157, 0, ArgumentRule.Equal, 39, Verdict.Allow,   // no_new_privs
-        157, 0, ArgumentRule.Equal, 41, Verdict.Allow, 157, 0, ArgumentRule.Equal, 42, Verdict.Allow,   // huge pages
-        157, 0, ArgumentRule.Equal, 23, Verdict.Allow, 157, 0, ArgumentRule.Equal, 7, Verdict.Allow,    // read bounding set, keep-capabilities
-        157, 0, ArgumentRule.Equal, 21, Verdict.Allow, 157, 0, ArgumentRule.Equal, 0x53564d41, Verdict.Allow, // seccomp mode, names of mappings
-        157, 0, ArgumentRule.Always, 0, Verdict.Eperm,
-        16, 1, ArgumentRule.Equal, 0x5401, Verdict.Allow, 16, 1, ArgumentRule.Equal, 0x5402, Verdict.Allow,   // ioctl: terminal attributes
-        16, 1, ArgumentRule.Equal, 0x5403, Verdict.Allow, 16, 1, ArgumentRule.Equal, 0x5404, Verdict.Allow,
-        16, 1, ArgumentRule.Equal, 0x540f, Verdict.Allow, 16, 1, ArgumentRule.Equal, 0x5410, Verdict.Allow,   // foreground group
-        16, 1, ArgumentRule.Equal, 0x5413, Verdict.Allow, 16, 1, ArgumentRule.Equal, 0x5414, Verdict.Allow,   // window size
-        16, 1, ArgumentRule.Equal, 0x541b, Verdict.Allow, 16, 1, ArgumentRule.Equal, 0x5421, Verdict.Allow,   // FIONREAD, FIONBIO
-        16, 1, ArgumentRule.Equal, 0x5450, Verdict.Allow, 16, 1, ArgumentRule.Equal, 0x5451, Verdict.Allow,   // FIONCLEX, FIOCLEX
-        16, 1, ArgumentRule.Equal, 0x5452, Verdict.Allow,          // FIOASYNC, which fcntl can do as well
-        16, 1, ArgumentRule.Always, 0, Verdict.Eperm,
-        44, 3, ArgumentRule.AnyBit, 0x20000000, Verdict.Eperm,     // sendto: MSG_FASTOPEN
-        44, 4, ArgumentRule.Equal, 0, Verdict.Allow,               // no address
-        44, 4, ArgumentRule.Always, 0, Verdict.Trap,
-        46, 2, ArgumentRule.AnyBit, 0x20000000, Verdict.Eperm,     // sendmsg; a container holds no unconnected datagram socket of the host
-        46, 2, ArgumentRule.Always, 0, Verdict.Allow,
-        307, 3, ArgumentRule.AnyBit, 0x20000000, Verdict.Eperm,    // sendmmsg
-        307, 3, ArgumentRule.Always, 0, Verdict.Allow,
-        54, 2, ArgumentRule.Equal, 30, Verdict.Eperm,              // setsockopt: 30 is TCP_FASTOPEN_CONNECT
-        54, 2, ArgumentRule.Always, 0, Verdict.Allow,
+        // classes (0: every set), number, argument, kind, operand, verdict when it matches; rules of one number in order; the last line of a number is its default
+        Networked, 41, 0, ArgumentRule.Equal, 1, Verdict.Allow,               // socket(AF_UNIX)
+        Every, 41, 0, ArgumentRule.Equal, 2, Verdict.Trap,                // socket(AF_INET)
+        Every, 41, 0, ArgumentRule.Equal, 10, Verdict.Error | 97,         // socket(AF_INET6): EAFNOSUPPORT
+        Every, 41, 0, ArgumentRule.Always, 0, Verdict.Eperm,
+        Processed, 56, 0, ArgumentRule.AnyBit, 0x7E020000, Verdict.Eperm,     // clone with a new namespace
+        Processed, 56, 0, ArgumentRule.Always, 0, Verdict.Allow,
+        Any, 157, 0, ArgumentRule.Equal, 15, Verdict.Allow, Any, 157, 0, ArgumentRule.Equal, 16, Verdict.Allow,   // prctl: names
+        Any, 157, 0, ArgumentRule.Equal, 3, Verdict.Allow, Any, 157, 0, ArgumentRule.Equal, 4, Verdict.Allow,     // dumpable
+        Any, 157, 0, ArgumentRule.Equal, 1, Verdict.Allow, Any, 157, 0, ArgumentRule.Equal, 2, Verdict.Allow,     // parent-death signal
+        Any, 157, 0, ArgumentRule.Equal, 38, Verdict.Allow, Any, 157, 0, ArgumentRule.Equal, 39, Verdict.Allow,   // no_new_privs
+        Any, 157, 0, ArgumentRule.Equal, 41, Verdict.Allow, Any, 157, 0, ArgumentRule.Equal, 42, Verdict.Allow,   // huge pages
+        Any, 157, 0, ArgumentRule.Equal, 23, Verdict.Allow, Any, 157, 0, ArgumentRule.Equal, 7, Verdict.Allow,    // read bounding set, keep-capabilities
+        Any, 157, 0, ArgumentRule.Equal, 21, Verdict.Allow, Any, 157, 0, ArgumentRule.Equal, 0x53564d41, Verdict.Allow, // seccomp mode, names of mappings
+        Any, 157, 0, ArgumentRule.Always, 0, Verdict.Eperm,
+        Every, 16, 1, ArgumentRule.Equal, 0x5401, Verdict.Allow, Every, 16, 1, ArgumentRule.Equal, 0x5402, Verdict.Allow,   // ioctl: terminal attributes
+        Every, 16, 1, ArgumentRule.Equal, 0x5403, Verdict.Allow, Every, 16, 1, ArgumentRule.Equal, 0x5404, Verdict.Allow,
+        Every, 16, 1, ArgumentRule.Equal, 0x540f, Verdict.Allow, Every, 16, 1, ArgumentRule.Equal, 0x5410, Verdict.Allow,   // foreground group
+        Every, 16, 1, ArgumentRule.Equal, 0x5413, Verdict.Allow, Every, 16, 1, ArgumentRule.Equal, 0x5414, Verdict.Allow,   // window size
+        Every, 16, 1, ArgumentRule.Equal, 0x541b, Verdict.Allow, Every, 16, 1, ArgumentRule.Equal, 0x5421, Verdict.Allow,   // FIONREAD, FIONBIO
+        Every, 16, 1, ArgumentRule.Equal, 0x5452, Verdict.Allow,                                              // FIOASYNC, which fcntl can do as well
+        Every, 16, 1, ArgumentRule.Equal, 0x5450, Verdict.Allow, Every, 16, 1, ArgumentRule.Equal, 0x5451, Verdict.Allow,   // FIONCLEX, FIOCLEX
+        Every, 16, 1, ArgumentRule.Always, 0, Verdict.Eperm,
+        Networked, 44, 3, ArgumentRule.AnyBit, 0x20000000, Verdict.Eperm,     // sendto: MSG_FASTOPEN
+        Networked, 44, 4, ArgumentRule.Equal, 0, Verdict.Allow,               // no address
+        Networked, 44, 4, ArgumentRule.Always, 0, Verdict.Trap,
+        Networked, 46, 2, ArgumentRule.AnyBit, 0x20000000, Verdict.Eperm,     // sendmsg; a container holds no unconnected datagram socket of the host
+        Networked, 46, 2, ArgumentRule.Always, 0, Verdict.Allow,
+        Networked, 307, 3, ArgumentRule.AnyBit, 0x20000000, Verdict.Eperm,    // sendmmsg
+        Networked, 307, 3, ArgumentRule.Always, 0, Verdict.Allow,
+        Networked, 54, 2, ArgumentRule.Equal, 30, Verdict.Eperm,              // setsockopt: 30 is TCP_FASTOPEN_CONNECT
+        Networked, 54, 2, ArgumentRule.Always, 0, Verdict.Allow,
     ];
 }
 
 public static class ArgumentRule
 {
     public const uint Equal = 0, AnyBit = 1, Always = 2;
-    public const int Width = 5;
+    public const int Width = 6;
 }

@@ -1,0 +1,19 @@
+using System;
+
+namespace Eyrie.Microkernel.Abi;
+
+/// <summary>From a set's entry lines to the classes of system calls that a container reaches. What no line asks for is not there.</summary>
+public static class CallClasses
+{
+    /// <summary>What one line brings; a set has what any of its lines brings.</summary>
+    public static CallClass Of(ReadOnlySpan<byte> line)
+    {
+        if (line.StartsWith("audit "u8)) line = line.Slice(6);
+        if (line.StartsWith("connect "u8) || line.StartsWith("listen "u8)) return CallClass.Network;
+        if (line.StartsWith("dir "u8)) return EndsWith(line, " read,write"u8) ? CallClass.Files : CallClass.None;
+        if (line.StartsWith("quota "u8)) return EndsWith(line, " processes=1"u8) ? CallClass.None : CallClass.Processes;
+        return line.SequenceEqual("processes shared-memory"u8) ? CallClass.SharedMemory : CallClass.None;
+    }
+
+    private static bool EndsWith(ReadOnlySpan<byte> text, ReadOnlySpan<byte> end) => text.Length >= end.Length && text.Slice(text.Length - end.Length).SequenceEqual(end);
+}

@@ -1,0 +1,22 @@
+using Eyrie.Node;
+using Xunit;
+
+namespace Eyrie.Node.Tests;
+
+public sealed class HeldCapabilitiesTests
+{
+    private static readonly string[] Base = ["log write", "quota memory=4096 processes=8"];
+
+    [Theory]
+    [InlineData("listen tcp 80", "connect tcp service a/b 80", true)] // of a class that it has
+    [InlineData("listen tcp 80", null, true)]
+    [InlineData(null, "clock read", true)]
+    [InlineData(null, "connect tcp service a/b 80", false)] // its filter has no socket calls
+    [InlineData(null, "dir /tmp read,write", false)]
+    [InlineData("listen tcp 80", "dir /tmp read,write", false)]
+    public void What_a_running_container_can_become_depends_on_the_calls_it_was_started_with(string? had, string? wanted, bool live)
+    {
+        var held = new HeldCapabilities(null!, "a", had is null ? Base : [.. Base, had]);
+        Assert.Equal(live, held.CanBecome(wanted is null ? Base : [.. Base, wanted]));
+    }
+}
