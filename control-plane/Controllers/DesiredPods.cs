@@ -51,10 +51,10 @@ public static class DesiredPods
     /// <summary>Names only of Services that the set lets the pod reach: what it may not reach has no name.</summary>
     private static IEnumerable<HostAlias> Names(string @namespace, IEnumerable<string> lines, IReadOnlyCollection<JsonObject> services)
     {
-        var granted = lines.Where(line => line.StartsWith("connect tcp service ", StringComparison.Ordinal)).Select(line => line.Split(' ')[3]).Distinct().Order(StringComparer.Ordinal);
+        var granted = lines.Select(line => CapabilityEntry.TryParse(line, out var entry) ? entry : null).OfType<CapabilityEntry.ConnectService>().Select(grant => grant.Service).Distinct().Order(StringComparer.Ordinal);
         foreach (var grant in granted)
         {
-            if (services.FirstOrDefault(service => $"{service.Namespace()}/{service.Name()}" == grant)?["spec"]?["clusterIP"]?.ToString() is not { Length: > 0 } address) continue;
+            if (services.FirstOrDefault(service => $"{service.Namespace()}/{service.Name()}" == grant)?["spec"]?["clusterIP"]?.ToString() is not { Length: > 0 } address || address == "None") continue;
             var (home, name) = (grant.Split('/')[0], grant.Split('/')[1]);
             var alias = new HostAlias { Address = address };
             if (home == @namespace) alias.Names.Add(name);

@@ -24,14 +24,14 @@ public static class EndpointsPlan
             if (ready.Where(pod => !lost.Contains(pod.NodeName())).ToList() is { Count: > 0 } reachable) ready = reachable;
             foreach (var port in (service["spec"]?["ports"] as JsonArray ?? []).OfType<JsonObject>())
             {
-                var entry = new ServicePort { Namespace = service.Namespace(), Name = service.Name(), ClusterAddress = service["spec"]?["clusterIP"]?.ToString() ?? "", Port = port["port"].Int(), PortName = port.Text("name") ?? "" };
+                var entry = new ServicePort { Namespace = service.Namespace(), Name = service.Name(), ClusterAddress = ClusterAddress(service), Port = port["port"].Int(), PortName = port.Text("name") ?? "", Protocol = port.Text("protocol") ?? "" };
                 entry.Endpoints.AddRange(ready.Select(pod => new Endpoint { Address = pod.PodAddress(), Port = Target(port, pod), PodUid = pod.Uid() }).Where(endpoint => endpoint.Port > 0));
                 table.Add(entry);
             }
         }
         foreach (var grant in granted.OrderBy(grant => grant.ToString(), StringComparer.Ordinal))
         {
-            var entry = new ServicePort { Namespace = grant.Namespace, Name = grant.Pods.ToString(), Port = grant.Port };
+            var entry = new ServicePort { Namespace = grant.Namespace, Name = grant.Pods.ToString(), Port = grant.Port, Protocol = grant.Protocol.Manifest() };
             entry.Endpoints.AddRange(pods.Where(pod => pod.Namespace() == grant.Namespace && !pod.IsDeleted() && !pod.IsOver() && pod.PodAddress().Length > 0 && grant.Pods.Selects(pod.Metadata()["labels"]))
                 .OrderBy(pod => pod.Uid(), StringComparer.Ordinal).Select(pod => new Endpoint { Address = pod.PodAddress(), Port = grant.Port, PodUid = pod.Uid() }));
             table.Add(entry);
@@ -39,12 +39,15 @@ public static class EndpointsPlan
         return table;
     }
 
+    /// <summary>Empty for a headless Service.</summary>
+    private static string ClusterAddress(JsonObject service) => service["spec"]?["clusterIP"]?.ToString() is { } address and not "None" ? address : "";
+
     private static bool Serves(JsonObject pod) => (pod.IsReady() || LostPods.IsLost(pod)) && !pod.IsDeleted() && pod.PodAddress().Length > 0;
 
     /// <summary>Whether a change of a pod may be one of the table; most are not.</summary>
     public static bool Concerns(ObjectChange change) => !change.OnlyStatus || change.Previous is not { } before || before.IsReady() != change.Document.IsReady() || LostPods.IsLost(before) != LostPods.IsLost(change.Document) || before.IsOver() != change.Document.IsOver() || before.PodAddress() != change.Document.PodAddress();
 
-    public static IEnumerable<CapabilityEntry.ConnectPods> PodGrants(DesiredPod pod) => pod.Capabilities.SelectMany(set => set.Entries).Where(line => line.StartsWith("connect tcp pods ", StringComparison.Ordinal))
+    public static IEnumerable<CapabilityEntry.ConnectPods> PodGrants(DesiredPod pod) => pod.Capabilities.SelectMany(set => set.Entries).Where(line => line.StartsWith("connect ", StringComparison.Ordinal))
         .Select(line => CapabilityEntry.TryParse(line, out var entry) ? entry : null).OfType<CapabilityEntry.ConnectPods>();
 
     /// <summary>Port of the pod that a Service's port leads to; 0: the pod has none of that name.</summary>

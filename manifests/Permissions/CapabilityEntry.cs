@@ -41,33 +41,33 @@ public abstract partial record CapabilityEntry
         public override string ToString() => string.Create(CultureInfo.InvariantCulture, $"identity uid={UserId} gid={GroupId}");
     }
 
-    public sealed record Listen(int Port) : CapabilityEntry
+    public sealed record Listen(int Port, Protocol Protocol = Protocol.Tcp) : CapabilityEntry
     {
-        public override string ToString() => string.Create(CultureInfo.InvariantCulture, $"listen tcp {Port}");
+        public override string ToString() => string.Create(CultureInfo.InvariantCulture, $"listen {Protocol.Entry()} {Port}");
     }
 
     /// <param name="Service"><c>namespace/name</c>.</param>
-    public sealed record ConnectService(string Service, int Port) : CapabilityEntry
+    public sealed record ConnectService(string Service, int Port, Protocol Protocol = Protocol.Tcp) : CapabilityEntry
     {
-        public override string ToString() => string.Create(CultureInfo.InvariantCulture, $"connect tcp service {Service} {Port}");
+        public override string ToString() => string.Create(CultureInfo.InvariantCulture, $"connect {Protocol.Entry()} service {Service} {Port}");
     }
 
     /// <summary>Pods of one namespace by their labels, at a port of their own.</summary>
-    public sealed record ConnectPods(string Namespace, LabelSelector Pods, int Port) : CapabilityEntry
+    public sealed record ConnectPods(string Namespace, LabelSelector Pods, int Port, Protocol Protocol = Protocol.Tcp) : CapabilityEntry
     {
-        public override string ToString() => string.Create(CultureInfo.InvariantCulture, $"connect tcp pods {Namespace}/{Pods} {Port}");
+        public override string ToString() => string.Create(CultureInfo.InvariantCulture, $"connect {Protocol.Entry()} pods {Namespace}/{Pods} {Port}");
     }
 
     /// <summary>Addresses outside the cluster; never those of pods and Services, whatever the range.</summary>
-    public sealed record ConnectRange(IPNetwork Network, PortSet Ports) : CapabilityEntry
+    public sealed record ConnectRange(IPNetwork Network, PortSet Ports, Protocol Protocol = Protocol.Tcp) : CapabilityEntry
     {
-        public override string ToString() => $"connect tcp cidr {Network} {Ports}";
+        public override string ToString() => $"connect {Protocol.Entry()} cidr {Network} {Ports}";
     }
 
     /// <summary>Who of the cluster may connect here. The mere presence of one keeps everybody else out.</summary>
-    public sealed record Accept(string Namespace, LabelSelector Pods, PortSet Ports) : CapabilityEntry
+    public sealed record Accept(string Namespace, LabelSelector Pods, PortSet Ports, Protocol Protocol = Protocol.Tcp) : CapabilityEntry
     {
-        public override string ToString() => $"accept tcp pods {Namespace}/{Pods} {Ports}";
+        public override string ToString() => $"accept {Protocol.Entry()} pods {Namespace}/{Pods} {Ports}";
     }
 
     public sealed record ReadClock : CapabilityEntry
@@ -117,11 +117,11 @@ public abstract partial record CapabilityEntry
         ["dir", var path, "read"] when IsPath(path) => new Files(path, false),
         ["dir", var path, "read,write"] when IsPath(path) => new Files(path, true),
         ["identity", var user, var group] when Value(user, "uid=") is { } uid && Value(group, "gid=") is { } gid => new Identity(uid, gid),
-        ["listen", "tcp", var port] when OnePort(port) is { } number => new Listen(number),
-        ["connect", "tcp", "service", var service, var port] when IsService(service) && OnePort(port) is { } number => new ConnectService(service, number),
-        ["connect", "tcp", "pods", var pods, var port] when Peer(pods) is { } peer && OnePort(port) is { } number => new ConnectPods(peer.Namespace, peer.Selector, number),
-        ["connect", "tcp", "cidr", var range, var ports] when Range(range) is { } network && PortSet.TryParse(ports, out var set) => new ConnectRange(network, set),
-        ["accept", "tcp", "pods", var pods, var ports] when Peer(pods) is { } peer && PortSet.TryParse(ports, out var set) => new Accept(peer.Namespace, peer.Selector, set),
+        ["listen", var by, var port] when Protocols.OfEntry(by) is { } protocol && OnePort(port) is { } number => new Listen(number, protocol),
+        ["connect", var by, "service", var service, var port] when Protocols.OfEntry(by) is { } protocol && IsService(service) && OnePort(port) is { } number => new ConnectService(service, number, protocol),
+        ["connect", var by, "pods", var pods, var port] when Protocols.OfEntry(by) is { } protocol && Peer(pods) is { } peer && OnePort(port) is { } number => new ConnectPods(peer.Namespace, peer.Selector, number, protocol),
+        ["connect", var by, "cidr", var range, var ports] when Protocols.OfEntry(by) is { } protocol && Range(range) is { } network && PortSet.TryParse(ports, out var set) => new ConnectRange(network, set, protocol),
+        ["accept", var by, "pods", var pods, var ports] when Protocols.OfEntry(by) is { } protocol && Peer(pods) is { } peer && PortSet.TryParse(ports, out var set) => new Accept(peer.Namespace, peer.Selector, set, protocol),
         ["connect", "any"] => new ConnectAny(),
         ["listen", "any"] => new ListenAny(),
         ["audit", .. var bound] when Read(bound) is { Auditable: true } entry => new Audit(entry),

@@ -5,10 +5,10 @@ public static class Coverage
 {
     public static bool Covers(CapabilityEntry wide, CapabilityEntry narrow) => (wide, narrow) switch
     {
-        (CapabilityEntry.ConnectRange w, CapabilityEntry.ConnectRange n) => w.Network.PrefixLength <= n.Network.PrefixLength && w.Network.Contains(n.Network.BaseAddress) && w.Ports.Covers(n.Ports),
-        (CapabilityEntry.ConnectPods w, CapabilityEntry.ConnectPods n) => w.Namespace == n.Namespace && w.Port == n.Port && (w.Pods.SelectsEverything || w.Pods == n.Pods),
+        (CapabilityEntry.ConnectRange w, CapabilityEntry.ConnectRange n) => w.Protocol == n.Protocol && w.Network.PrefixLength <= n.Network.PrefixLength && w.Network.Contains(n.Network.BaseAddress) && w.Ports.Covers(n.Ports),
+        (CapabilityEntry.ConnectPods w, CapabilityEntry.ConnectPods n) => w.Protocol == n.Protocol && w.Namespace == n.Namespace && w.Port == n.Port && (w.Pods.SelectsEverything || w.Pods == n.Pods),
         (CapabilityEntry.Files w, CapabilityEntry.Files n) => Below(w.Path, n.Path) && (w.Writable || !n.Writable),
-        (CapabilityEntry.Accept w, CapabilityEntry.Accept n) => w.Namespace == n.Namespace && (w.Pods.SelectsEverything || w.Pods == n.Pods) && w.Ports.Covers(n.Ports),
+        (CapabilityEntry.Accept w, CapabilityEntry.Accept n) => w.Protocol == n.Protocol && w.Namespace == n.Namespace && (w.Pods.SelectsEverything || w.Pods == n.Pods) && w.Ports.Covers(n.Ports),
         (CapabilityEntry.Quota w, CapabilityEntry.Quota n) => w.MemoryBytes >= n.MemoryBytes && w.Processes >= n.Processes,
         (CapabilityEntry.ConnectAny, CapabilityEntry.ConnectService or CapabilityEntry.ConnectPods or CapabilityEntry.ConnectRange) => true,
         (CapabilityEntry.ListenAny, CapabilityEntry.Listen) => true,

@@ -66,7 +66,7 @@ public sealed class DeclarationReader(string @namespace, string objectName, List
             var place = $"{at}.{list}[{i}]";
             if (grants[i] is not JsonObject grant) { Fail(place, $"must be an object with {string.Join(", ", fields)}"); continue; }
             if (grant.FirstOrDefault(field => !fields.Contains(field.Key)) is { Key: { } other }) { Fail($"{place}.{other}", $"unknown field; known are {string.Join(", ", fields)}"); continue; }
-            if (grant["protocol"] is { } protocol && protocol.Word() != "TCP") { Fail(place + ".protocol", "only TCP can be granted yet; containers have no other protocol"); continue; }
+            if (grant["protocol"] is { } protocol && Protocols.Of(protocol.Word()) is null) { Fail(place + ".protocol", $"must be TCP or UDP, not {protocol.ToJsonString()}: containers have no other protocol"); continue; }
             var name = grant["name"].Word() ?? "";
             if (name.Length > 0 && !_names.Add(name)) { Fail(place + ".name", $"\"{name}\" names another grant already"); continue; }
             read(grant, place, name);
@@ -79,24 +79,26 @@ public sealed class DeclarationReader(string @namespace, string objectName, List
         var peers = new[] { "service", "pods", "cidr", "host" }.Where(kind => grant[kind] is not null).ToList();
         if (peers.Count != 1) Fail(at, "must name exactly one of service, pods or cidr");
         else if (peers[0] == "host") Fail(at + ".host", "a host name cannot be granted yet: the network server resolves no names; grant its address with cidr");
-        else if (peers[0] == "cidr") Range(grant["cidr"].Word() ?? "", ports, at, name);
+        else if (peers[0] == "cidr") Range(grant["cidr"].Word() ?? "", ports, By(grant), at, name);
         else if ((grant["ports"] as JsonArray ?? [grant["port"]?.DeepClone()]).Any(port => port.Word()?.Contains('-', StringComparison.Ordinal) == true)) Fail(at + ".ports", "a peer in the cluster is granted port by port, not by range");
-        else if (peers[0] == "service") Service(grant["service"].Word() ?? "", ports, at, name);
+        else if (peers[0] == "service") Service(grant["service"].Word() ?? "", ports, By(grant), at, name);
         else if (Pods(grant, at) is { } pods)
-            foreach (int port in ports.Ports) Add(new CapabilityEntry.ConnectPods(pods.Namespace, pods.Selector, port), at, name);
+            foreach (int port in ports.Ports) Add(new CapabilityEntry.ConnectPods(pods.Namespace, pods.Selector, port, By(grant)), at, name);
     }
 
-    private void Service(string service, PortSet ports, string at, string name)
+    private static Protocol By(JsonObject grant) => Protocols.Of(grant["protocol"].Word()) ?? Protocol.Tcp;
+
+    private void Service(string service, PortSet ports, Protocol protocol, string at, string name)
     {
         var full = service.Contains('/', StringComparison.Ordinal) ? service : $"{@namespace}/{service}";
         if (!CapabilityEntry.IsService(full)) { Fail(at + ".service", $"\"{service}\" is not NAME or NAMESPACE/NAME"); return; }
-        foreach (int port in ports.Ports) Add(new CapabilityEntry.ConnectService(full, port), at, name);
+        foreach (int port in ports.Ports) Add(new CapabilityEntry.ConnectService(full, port, protocol), at, name);
     }
 
-    private void Range(string cidr, PortSet ports, string at, string name)
+    private void Range(string cidr, PortSet ports, Protocol protocol, string at, string name)
     {
         if (CapabilityEntry.Range(cidr) is not { } network) Fail(at + ".cidr", $"\"{cidr}\" is not an IPv4 network such as 10.20.0.0/16 with no bits set behind the prefix");
-        else Add(new CapabilityEntry.ConnectRange(network, ports), at, name);
+        else Add(new CapabilityEntry.ConnectRange(network, ports, protocol), at, name);
     }
 
     /// <summary>Pods by their labels; short for a selector with matchLabels is the labels themselves.</summary>
@@ -114,7 +116,7 @@ public sealed class DeclarationReader(string @namespace, string objectName, List
     {
         if (Ports(grant, at) is not { } ports) return;
         if (ports.Count > 100) { Fail(at + ".ports", "at most 100 ports can be listened on by one grant"); return; }
-        foreach (int port in ports.Ports) Add(new CapabilityEntry.Listen(port), at, name);
+        foreach (int port in ports.Ports) Add(new CapabilityEntry.Listen(port, By(grant)), at, name);
     }
 
     private void Accept(JsonObject grant, string at, string name)
@@ -122,7 +124,7 @@ public sealed class DeclarationReader(string @namespace, string objectName, List
         var ports = grant["port"] is null && grant["ports"] is null ? PortSet.All : Ports(grant, at);
         if (ports is null) return;
         if (grant["pods"] is null && grant["namespace"] is null) { Fail(at, "must name pods, a namespace or both"); return; }
-        if (Pods(grant, at) is { } pods) Add(new CapabilityEntry.Accept(pods.Namespace, pods.Selector, ports), at, name);
+        if (Pods(grant, at) is { } pods) Add(new CapabilityEntry.Accept(pods.Namespace, pods.Selector, ports, By(grant)), at, name);
     }
 
     private void Files(JsonObject grant, string at, string name)

@@ -40,6 +40,6 @@ public static class Diagnosis
         if (entry is not CapabilityEntry.ConnectService grant) return null;
         var service = cluster.Services.FirstOrDefault(item => $"{item.NamespaceOf()}/{item.NameOf()}" == grant.Service);
         if (service is null) return $"there is no Service {grant.Service}";
-        return service.At("spec", "ports").Objects().Any(port => port["port"].Whole() == grant.Port) ? null : $"the Service has no port {grant.Port}";
+        return service.At("spec", "ports").Objects().Any(port => port["port"].Whole() == grant.Port && (Protocols.Of(port["protocol"].Word()) ?? Protocol.Tcp) == grant.Protocol) ? null : $"the Service has no port {grant.Port}/{grant.Protocol.Entry()}";
     }
 }

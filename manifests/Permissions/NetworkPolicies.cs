@@ -5,7 +5,7 @@ using System.Text.Json.Nodes;
 namespace Eyrie.Manifests.Permissions;
 
 /// <summary>
-/// What NetworkPolicies give a pod: egress becomes connect entries, ingress accept entries. A policy never takes a grant away that another declaration gives; what Eyrie cannot carry (UDP, named ports
+/// What NetworkPolicies give a pod: egress becomes connect entries, ingress accept entries. A policy never takes a grant away that another declaration gives; what Eyrie cannot carry (SCTP, named ports
 /// of peers, ranges within the cluster) is left out with a note, because denied is the safe side. Pure.
 /// </summary>
 public sealed class NetworkPolicies(CompileContext context)
@@ -41,42 +41,46 @@ public sealed class NetworkPolicies(CompileContext context)
         }
     }
 
-    private void Note(string at, string name, string message) => _notes.Add(new PermissionError(new SourceLocation(at, Object: name), message));
+    private void Note(string at, string name, string message)
+    {
+        var note = new PermissionError(new SourceLocation(at, Object: name), message);
+        if (!_notes.Contains(note)) _notes.Add(note); // the same of TCP and of UDP is said once
+    }
 
     private IEnumerable<CapabilityEntry> Egress(JsonObject policy, JsonObject rule, string at, string name)
     {
-        if (Ports(rule, at, name) is not { } ports) return [];
         var entries = new List<CapabilityEntry>();
-        foreach (var peer in Peers(rule, "to", at))
-        {
-            if (peer.Peer is null or JsonObject { Count: 0 }) entries.Add(new CapabilityEntry.ConnectRange(IPNetwork.Parse("0.0.0.0/0"), ports));
-            if (peer.Peer.At("ipBlock") is JsonObject block) entries.AddRange(Block(block, peer.At, name).Select(network => new CapabilityEntry.ConnectRange(network, ports)));
-            else foreach (var (home, pods) in Pods(policy, peer.Peer, peer.At, name)) entries.AddRange(Reach(home, pods, ports, peer.At, name));
-        }
+        foreach (var (protocol, ports) in Ports(rule, at, name))
+            foreach (var peer in Peers(rule, "to", at))
+            {
+                if (peer.Peer is null or JsonObject { Count: 0 }) entries.Add(new CapabilityEntry.ConnectRange(IPNetwork.Parse("0.0.0.0/0"), ports, protocol));
+                if (peer.Peer.At("ipBlock") is JsonObject block) entries.AddRange(Block(block, peer.At, name).Select(network => new CapabilityEntry.ConnectRange(network, ports, protocol)));
+                else foreach (var (home, pods) in Pods(policy, peer.Peer, peer.At, name)) entries.AddRange(Reach(home, pods, ports, protocol, peer.At, name));
+            }
         return entries;
     }
 
     /// <summary>The pods at their own ports, and the Services that lead to nobody else.</summary>
-    private IEnumerable<CapabilityEntry> Reach(string home, LabelSelector pods, PortSet ports, string at, string name)
+    private IEnumerable<CapabilityEntry> Reach(string home, LabelSelector pods, PortSet ports, Protocol protocol, string at, string name)
     {
         const int Most = 64;
         if (ports.Count > Most) { Note(at, name, $"not granted: pods are granted port by port, at most {Most}; list the ports"); yield break; }
-        foreach (int port in ports.Ports) yield return new CapabilityEntry.ConnectPods(home, pods, port);
+        foreach (int port in ports.Ports) yield return new CapabilityEntry.ConnectPods(home, pods, port, protocol);
         foreach (var service in context.Services.Where(service => service.NamespaceOf() == home && service.At("spec", "selector") is JsonObject { Count: > 0 } labels && pods.Selects(labels)))
             foreach (var item in service.At("spec", "ports").Objects())
-                if (item["port"].Whole() is { } port && (item["targetPort"].Whole() ?? port) is > 0 and < 65536 and var target && ports.Contains((int)target))
-                    yield return new CapabilityEntry.ConnectService($"{home}/{service.NameOf()}", (int)port);
+                if (item["port"].Whole() is { } port && (item["targetPort"].Whole() ?? port) is > 0 and < 65536 and var target && ports.Contains((int)target) && (Protocols.Of(item["protocol"].Word()) ?? Protocol.Tcp) == protocol)
+                    yield return new CapabilityEntry.ConnectService($"{home}/{service.NameOf()}", (int)port, protocol);
     }
 
     private IEnumerable<CapabilityEntry> Ingress(JsonObject policy, JsonObject rule, string at, string name)
     {
-        if (Ports(rule, at, name) is not { } ports) return [];
+        var listed = Ports(rule, at, name);
         var entries = new List<CapabilityEntry>();
         foreach (var peer in Peers(rule, "from", at))
         {
             if (peer.Peer.At("ipBlock") is not null) { Note(peer.At, name, "not granted: only pods of the cluster can be named as those who may connect"); continue; }
             var from = peer.Peer ?? new JsonObject { ["namespaceSelector"] = new JsonObject() };
-            entries.AddRange(Pods(policy, from, peer.At, name).Select(pods => new CapabilityEntry.Accept(pods.Namespace, pods.Selector, ports)));
+            entries.AddRange(Pods(policy, from, peer.At, name).SelectMany(pods => listed.Select(part => new CapabilityEntry.Accept(pods.Namespace, pods.Selector, part.Ports, part.Protocol))));
         }
         return entries;
     }
@@ -108,21 +112,21 @@ public sealed class NetworkPolicies(CompileContext context)
         return labels;
     }
 
-    /// <summary>null: nothing of the rule can be carried.</summary>
-    private PortSet? Ports(JsonObject rule, string at, string name)
+    /// <summary>Every port of every protocol where nothing is said; empty: nothing of the rule can be carried.</summary>
+    private List<(Protocol Protocol, PortSet Ports)> Ports(JsonObject rule, string at, string name)
     {
-        if (rule["ports"] is not JsonArray { Count: > 0 } listed) return PortSet.All;
-        var ranges = new List<(int, int)>();
+        if (rule["ports"] is not JsonArray { Count: > 0 } listed) return [(Protocol.Tcp, PortSet.All), (Protocol.Udp, PortSet.All)];
+        var ranges = new List<(Protocol Protocol, (int, int) Range)>();
         for (int i = 0; i < listed.Count; i++)
         {
             var item = listed[i];
             var place = $"{at}.ports[{i}]";
-            if (item.At("protocol") is { } protocol && protocol.Word() != "TCP") Note(place, name, $"not granted: {protocol.Word()} is not available yet, only TCP");
-            else if (item.At("port") is null) ranges.Add((1, 65535));
-            else if (item.At("port").Whole() is > 0 and < 65536 and var low && (item.At("endPort").Whole() ?? low) is < 65536 and var high && high >= low) ranges.Add(((int)low, (int)high));
+            if (Protocols.Of(item.At("protocol").Word()) is not { } protocol) Note(place, name, $"not granted: {item.At("protocol").Word()} is not available, only TCP and UDP");
+            else if (item.At("port") is null) ranges.Add((protocol, (1, 65535)));
+            else if (item.At("port").Whole() is > 0 and < 65536 and var low && (item.At("endPort").Whole() ?? low) is < 65536 and var high && high >= low) ranges.Add((protocol, ((int)low, (int)high)));
             else Note(place, name, $"not granted: \"{item.At("port").Word()}\" is no number between 1 and 65535; write the number of the port");
         }
-        return ranges.Count == 0 ? null : new PortSet(ranges);
+        return [.. ranges.GroupBy(range => range.Protocol, range => range.Range).OrderBy(group => group.Key).Select(group => (group.Key, new PortSet(group)))];
     }
 
     private List<IPNetwork> Block(JsonObject block, string at, string name)

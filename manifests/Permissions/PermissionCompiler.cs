@@ -73,11 +73,11 @@ internal sealed class Surroundings
     /// <summary>null: the peer takes this pod; otherwise who keeps it out.</summary>
     public string? Refusing(CapabilityEntry entry)
     {
-        var targets = entry switch
+        var (protocol, targets) = entry switch
         {
-            CapabilityEntry.ConnectService service => OfService(service),
-            CapabilityEntry.ConnectPods pods => Matching(pods.Namespace, pods.Pods).Select(pod => (pod, pods.Port)),
-            _ => [],
+            CapabilityEntry.ConnectService service => (service.Protocol, OfService(service)),
+            CapabilityEntry.ConnectPods pods => (pods.Protocol, Matching(pods.Namespace, pods.Pods).Select(pod => (pod, pods.Port))),
+            _ => (Protocol.Tcp, []),
         };
         foreach (var (pod, port) in targets)
         {
@@ -87,7 +87,7 @@ internal sealed class Surroundings
             var declared = pod.At("spec", "containers").Objects().Where(container => container.At("permissions", "accept") is JsonArray)
                 .SelectMany(container => new DeclarationReader(home, "", []).Read(new JsonObject { ["accept"] = container.At("permissions", "accept")!.DeepClone() }, "").Entries).ToList();
             if (declared.Count == 0 && !policies.Isolates(home, labels) && !pod.At("spec", "containers").Objects().Any(container => container.At("permissions", "accept") is JsonArray)) continue;
-            bool taken = policies.Of(home, labels).Concat(declared).Any(given => CapabilityEntry.TryParse(given.Entry, out var rule) && rule is CapabilityEntry.Accept accept
+            bool taken = policies.Of(home, labels).Concat(declared).Any(given => CapabilityEntry.TryParse(given.Entry, out var rule) && rule is CapabilityEntry.Accept accept && accept.Protocol == protocol
                 && accept.Namespace == Namespace && accept.Pods.Selects(_labels) && accept.Ports.Contains(port));
             if (!taken) return pod.NameOf() is { Length: > 0 } name ? $"pod {home}/{name}" : $"the policy of {home}";
         }
@@ -101,7 +101,7 @@ internal sealed class Surroundings
     {
         var service = _context.Services.FirstOrDefault(item => $"{item.NamespaceOf()}/{item.NameOf()}" == grant.Service);
         if (service.At("spec", "selector") is not JsonObject { Count: > 0 } labels) yield break;
-        var port = service.At("spec", "ports").Objects().FirstOrDefault(item => item["port"].Whole() == grant.Port);
+        var port = service.At("spec", "ports").Objects().FirstOrDefault(item => item["port"].Whole() == grant.Port && (Protocols.Of(item["protocol"].Word()) ?? Protocol.Tcp) == grant.Protocol);
         var home = service!.NamespaceOf();
         var expected = new JsonObject { ["metadata"] = new JsonObject { ["namespace"] = home, ["labels"] = labels.DeepClone() } };
         if (port?["targetPort"] is null or JsonValue && (port?["targetPort"].Whole() ?? (port?["targetPort"] is null ? grant.Port : null)) is { } number) yield return (expected, (int)number);
@@ -210,8 +210,8 @@ internal sealed class ContainerScope(Surroundings around, JsonNode? spec, JsonOb
         for (int i = 0; i < ports.Count; i++)
         {
             if (ports[i].At("containerPort").Whole() is not (> 0 and < 65536 and var port)) Fail($"ports[{i}].containerPort", "must be between 1 and 65535");
-            else if ((ports[i].At("protocol")?.Word() ?? "TCP") == "TCP") Add(new CapabilityEntry.Listen((int)port), $"ports[{i}]");
-            else around.Notes.Add(new PermissionError(new SourceLocation($"{path}.ports[{i}].protocol"), $"not granted: {ports[i].At("protocol").Word()} is not available yet, only TCP"));
+            else if (Protocols.Of(ports[i].At("protocol").Word()) is { } protocol) Add(new CapabilityEntry.Listen((int)port, protocol), $"ports[{i}]");
+            else around.Notes.Add(new PermissionError(new SourceLocation($"{path}.ports[{i}].protocol"), $"not granted: {ports[i].At("protocol").Word()} is not available, only TCP and UDP"));
         }
     }
 

@@ -20,11 +20,13 @@ public static class PermissionGraph
     public static string ToDot(IEnumerable<GraphEdge> edges) =>
         "digraph permissions {\n  rankdir=LR;\n" + string.Concat(edges.Select(edge => $"  \"{edge.From}\" -> \"{edge.To}\" [label=\"{edge.Ports}\"];\n")) + "}\n";
 
+    private static string By(Protocol protocol) => protocol == Protocol.Udp ? "/udp" : "";
+
     private static (string, string)? Target(string line) => CapabilityEntry.TryParse(line, out var entry) ? entry switch
     {
-        CapabilityEntry.ConnectService service => ($"service {service.Service}", $"{service.Port}"),
-        CapabilityEntry.ConnectPods pods => ($"pods {pods.Namespace}/{pods.Pods}", $"{pods.Port}"),
-        CapabilityEntry.ConnectRange range => ($"cidr {range.Network}", $"{range.Ports}"),
+        CapabilityEntry.ConnectService service => ($"service {service.Service}", $"{service.Port}{By(service.Protocol)}"),
+        CapabilityEntry.ConnectPods pods => ($"pods {pods.Namespace}/{pods.Pods}", $"{pods.Port}{By(pods.Protocol)}"),
+        CapabilityEntry.ConnectRange range => ($"cidr {range.Network}", $"{range.Ports}{By(range.Protocol)}"),
         _ => null,
     } : null;
 

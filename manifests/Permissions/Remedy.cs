@@ -9,7 +9,7 @@ public static class Remedy
         if (!CapabilityEntry.TryParse(entry, out var parsed)) return $"# no declaration gives \"{entry}\"";
         return parsed switch
         {
-            CapabilityEntry.Listen listen => $"ports:\n- containerPort: {listen.Port}",
+            CapabilityEntry.Listen listen => $"ports:\n- containerPort: {listen.Port}{(listen.Protocol == Protocol.Udp ? "\n  protocol: UDP" : "")}",
             CapabilityEntry.Quota quota => $"permissions:\n  processes: {{max: {quota.Processes}}}",
             _ when Grant(parsed, podNamespace) is var (list, lines) => $"permissions:\n  {list}:\n  - {lines.Replace("\n", "\n    ", StringComparison.Ordinal)}",
             CapabilityEntry.ReadClock => "permissions:\n  clock: read",
@@ -19,15 +19,18 @@ public static class Remedy
         };
     }
 
+    /// <summary>TCP is what nothing means.</summary>
+    private static string By(Protocol protocol) => protocol == Protocol.Tcp ? "" : $"\nprotocol: {protocol.Manifest()}";
+
     /// <summary>The list of <c>permissions</c> that an entry belongs to, and its item.</summary>
     public static (string List, string Lines)? Grant(CapabilityEntry entry, string podNamespace) => entry switch
     {
-        CapabilityEntry.ConnectService service => ("connect", $"service: {(service.Service.StartsWith(podNamespace + "/", StringComparison.Ordinal) ? service.Service[(podNamespace.Length + 1)..] : service.Service)}\nport: {service.Port}"),
-        CapabilityEntry.ConnectPods pods => ("connect", $"pods: {pods.Pods.ToManifest().ToJsonString()}\nnamespace: {pods.Namespace}\nport: {pods.Port}"),
-        CapabilityEntry.ConnectRange range => ("connect", $"cidr: {range.Network}\nports: [{range.Ports}]"),
-        CapabilityEntry.Accept accept => ("accept", $"pods: {accept.Pods.ToManifest().ToJsonString()}\nnamespace: {accept.Namespace}\nports: [{accept.Ports}]"),
+        CapabilityEntry.ConnectService service => ("connect", $"service: {(service.Service.StartsWith(podNamespace + "/", StringComparison.Ordinal) ? service.Service[(podNamespace.Length + 1)..] : service.Service)}\nport: {service.Port}{By(service.Protocol)}"),
+        CapabilityEntry.ConnectPods pods => ("connect", $"pods: {pods.Pods.ToManifest().ToJsonString()}\nnamespace: {pods.Namespace}\nport: {pods.Port}{By(pods.Protocol)}"),
+        CapabilityEntry.ConnectRange range => ("connect", $"cidr: {range.Network}\nports: [{range.Ports}]{By(range.Protocol)}"),
+        CapabilityEntry.Accept accept => ("accept", $"pods: {accept.Pods.ToManifest().ToJsonString()}\nnamespace: {accept.Namespace}\nports: [{accept.Ports}]{By(accept.Protocol)}"),
         CapabilityEntry.Files files => ("files", $"path: {files.Path}\naccess: {(files.Writable ? "write" : "read")}"),
-        CapabilityEntry.Listen listen => ("listen", $"port: {listen.Port}"),
+        CapabilityEntry.Listen listen => ("listen", $"port: {listen.Port}{By(listen.Protocol)}"),
         _ => null,
     };
 }

@@ -167,7 +167,7 @@ public sealed class ContainerService : IContainerService
         int size = 0;
         foreach (var service in services)
         {
-            var line = $"{service.Namespace}/{service.Name} {service.Port} {service.ClusterAddress} " + string.Join(' ', service.Endpoints.Select(endpoint => $"{endpoint.Address}:{endpoint.Port}"));
+            var line = $"{service.Namespace}/{service.Name} {service.Port}{(service.Udp ? "/udp" : "")} {service.ClusterAddress} " + string.Join(' ', service.Endpoints.Select(endpoint => $"{endpoint.Address}:{endpoint.Port}"));
             if (size + line.Length > PartBytes) { parts.Add([]); size = 0; }
             parts[^1].Add(line.TrimEnd());
             size += line.Length + 8;

@@ -109,7 +109,11 @@ public sealed record ContainerStatistics(TimeSpan Cpu, long MemoryBytes, int Pro
 }
 
 /// <summary>A service port as the network server sees it. Endpoints are the ready ones, address and target port.</summary>
-public sealed record ServiceEntry(string Namespace, string Name, string ClusterAddress, int Port, string PortName, IReadOnlyList<ServiceEndpoint> Endpoints);
+public sealed record ServiceEntry(string Namespace, string Name, string ClusterAddress, int Port, string PortName, IReadOnlyList<ServiceEndpoint> Endpoints)
+{
+    /// <summary>TCP otherwise.</summary>
+    public bool Udp { get; init; }
+}
 
 public sealed record ServiceEndpoint(string Address, int Port);
 

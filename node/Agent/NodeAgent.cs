@@ -190,7 +190,7 @@ public sealed class NodeAgent(NodeOptions options, KernelProcess kernel, NodePro
         try
         {
             await kernel.Service.SetServicesAsync([.. services.Ports.Select(port => new Eyrie.Microkernel.Client.ServiceEntry(port.Namespace, port.Name, port.ClusterAddress, port.Port, port.PortName,
-                [.. port.Endpoints.Select(endpoint => new ServiceEndpoint(endpoint.Address, endpoint.Port))]))], CancellationToken.None, services.Closed);
+                [.. port.Endpoints.Select(endpoint => new ServiceEndpoint(endpoint.Address, endpoint.Port))]) { Udp = port.Protocol == "UDP" })], CancellationToken.None, services.Closed);
             _entry.Apply(services.Ports);
             Report(new NodeMessage { ServicesApplied = new ServicesApplied { Revision = services.Revision } });
         }

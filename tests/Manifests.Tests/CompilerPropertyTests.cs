@@ -15,25 +15,26 @@ public sealed class CompilerPropertyTests
     private static readonly Gen<string> Home = Among("shop", "ops"), App = Among("web", "db", "log"), Port = Among("80", "443", "5432", "8080", "70000", "\"x\""),
         Cidr = Among("10.0.0.0/8", "10.20.0.0/16", "10.20.30.0/24", "192.168.0.0/16", "0.0.0.0/0", "10.0.0.1/8", "nonsense"),
         Ports = Gen.Select(Port, Among("443", "\"8000-8100\"", "\"1-65535\"", "\"9-1\""), (one, other) => $"[{one},{other}]"),
+        By = Among("\"TCP\"", "\"UDP\"", "null", "\"SCTP\""),
         Folder = Among("/", "/data", "/data/deep", "/var/cache", "/database", "../x", "relative", "/with space");
 
     private static readonly Gen<string> Connect = Gen.OneOf(
-        Gen.Select(Home, App, Port, (home, app, port) => $$"""{"service":"{{home}}/{{app}}","port":{{port}}}"""),
+        Gen.Select(Home, App, Port, By, (home, app, port, by) => $$"""{"service":"{{home}}/{{app}}","port":{{port}},"protocol":{{by}}}"""),
         Gen.Select(App, Port, (app, port) => $$"""{"service":"{{app}}","port":{{port}}}"""),
-        Gen.Select(Home, App, Port, (home, app, port) => $$"""{"pods":{"app":"{{app}}"},"namespace":"{{home}}","port":{{port}}}"""),
-        Gen.Select(Cidr, Ports, (cidr, ports) => $$"""{"cidr":"{{cidr}}","ports":{{ports}}}"""),
+        Gen.Select(Home, App, Port, By, (home, app, port, by) => $$"""{"pods":{"app":"{{app}}"},"namespace":"{{home}}","port":{{port}},"protocol":{{by}}}"""),
+        Gen.Select(Cidr, Ports, By, (cidr, ports, by) => $$"""{"cidr":"{{cidr}}","ports":{{ports}},"protocol":{{by}}}"""),
         Gen.Const("""{"host":"example.com","port":443}"""), Gen.Const("7"));
 
     private static readonly Gen<string> File = Gen.Select(Folder, Among("read", "write", "create"), (path, access) => $$"""{"path":"{{path}}","access":"{{access}}"}""");
-    private static readonly Gen<string> Accept = Gen.Select(Home, App, Port, (home, app, port) => $$"""{"pods":{"app":"{{app}}"},"namespace":"{{home}}","port":{{port}}}""");
-    private static readonly Gen<string> Listen = Port.Select(port => $$"""{"port":{{port}}}""");
+    private static readonly Gen<string> Accept = Gen.Select(Home, App, Port, By, (home, app, port, by) => $$"""{"pods":{"app":"{{app}}"},"namespace":"{{home}}","port":{{port}},"protocol":{{by}}}""");
+    private static readonly Gen<string> Listen = Gen.Select(Port, By, (port, by) => $$"""{"port":{{port}},"protocol":{{by}}}""");
 
     private static Gen<string> List(Gen<string> item, int most = 4) => item.List[0, most].Select(items => $"[{string.Join(',', items)}]");
 
     private static readonly Gen<string> Permissions = Gen.Select(List(Connect), List(File, 2), List(Listen, 2), List(Accept, 1), Among("""{"max":8}""", """{"max":1000}""", "{}", """{"max":0}"""), Among("\"read\"", "\"none\"", "null"),
         (connect, files, listen, accept, processes, clock) => $$"""{"connect":{{connect}},"files":{{files}},"listen":{{listen}},"accept":{{accept}},"processes":{{processes}},"clock":{{clock}}}""");
 
-    private static readonly Gen<string> Container = Gen.Select(Permissions, List(Port.Select(port => $$"""{"containerPort":{{port}}}"""), 2), List(Folder.Select(path => $$"""{"name":"v","mountPath":"{{path}}"}"""), 1),
+    private static readonly Gen<string> Container = Gen.Select(Permissions, List(Gen.Select(Port, By, (port, by) => $$"""{"containerPort":{{port}},"protocol":{{by}}}"""), 2), List(Folder.Select(path => $$"""{"name":"v","mountPath":"{{path}}"}"""), 1),
         Among("{}", """{"runAsUser":1000}""", """{"readOnlyRootFilesystem":false}""", """{"runAsUser":-1}"""), Among("{}", """{"limits":{"memory":"64Mi","cpu":"500m"}}""", """{"requests":{"cpu":"lots"}}"""),
         (permissions, ports, mounts, security, resources) => $$"""{"name":"c","permissions":{{permissions}},"ports":{{ports}},"volumeMounts":{{mounts}},"securityContext":{{security}},"resources":{{resources}}}""");
 
@@ -42,11 +43,11 @@ public sealed class CompilerPropertyTests
     private static Gen<JsonObject> PodOf(Gen<string> container) => Gen.Select(Home, App, container, (home, app, spec) =>
         JsonNode.Parse($$$"""{"metadata":{"name":"p","namespace":"{{{home}}}","labels":{"app":"{{{app}}}"}},"spec":{"containers":[{{{spec}}}]}}""")!.AsObject());
 
-    private static readonly Gen<JsonObject> Policy = Gen.Select(Home, App, App, Cidr, Port, Among("Ingress", "Egress"), (home, app, peer, cidr, port, type) => JsonNode.Parse(
+    private static readonly Gen<JsonObject> Policy = Gen.Select(Home, App, App, Cidr, Gen.Select(Port, By, (port, by) => port + ",\"protocol\":" + by), Among("Ingress", "Egress"), (home, app, peer, cidr, port, type) => JsonNode.Parse(
         $$$$"""{"metadata":{"name":"n","namespace":"{{{{home}}}}"},"spec":{"podSelector":{"matchLabels":{"app":"{{{{app}}}}"}},"policyTypes":["{{{{type}}}}"],"egress":[{"to":[{"podSelector":{"matchLabels":{"app":"{{{{peer}}}}"}}},{"ipBlock":{"cidr":"{{{{cidr}}}}","except":["10.20.30.0/24"]}}],"ports":[{"port":{{{{port}}}}}]}],"ingress":[{"from":[{"podSelector":{"matchLabels":{"app":"{{{{peer}}}}"}},"namespaceSelector":{}}]}]}}""")!.AsObject());
 
-    private static readonly Gen<JsonObject> Service = Gen.Select(Home, App, Port, (home, app, port) => JsonNode.Parse(
-        $$$$"""{"metadata":{"name":"{{{{app}}}}","namespace":"{{{{home}}}}"},"spec":{"selector":{"app":"{{{{app}}}}"},"ports":[{"port":{{{{port}}}},"targetPort":{{{{port}}}}}]}}""")!.AsObject());
+    private static readonly Gen<JsonObject> Service = Gen.Select(Home, App, Port, By, (home, app, port, by) => JsonNode.Parse(
+        $$$$"""{"metadata":{"name":"{{{{app}}}}","namespace":"{{{{home}}}}"},"spec":{"selector":{"app":"{{{{app}}}}"},"ports":[{"port":{{{{port}}}},"targetPort":{{{{port}}}},"protocol":{{{{by}}}}}]}}""")!.AsObject());
 
     private static readonly Gen<NodeFacts> Node = Gen.Select(Gen.Int[1, 20], Gen.Int[30, 200], (entries, length) => new NodeFacts(entries, length));
 
@@ -100,7 +101,7 @@ public sealed class CompilerPropertyTests
         {
             CapabilityEntry.ConnectService service => bound.Entries.Any(wide => wide.Entry == service.ToString()),
             CapabilityEntry.ConnectPods pods => bound.Entries.Any(wide => wide.Entry == pods.ToString()),
-            CapabilityEntry.ConnectRange range => bound.Entries.Any(wide => CapabilityEntry.TryParse(wide.Entry, out var w) && w is CapabilityEntry.ConnectRange most && most.Network.Contains(range.Network.BaseAddress) && most.Network.PrefixLength <= range.Network.PrefixLength && range.Ports.Ports.All(most.Ports.Contains)),
+            CapabilityEntry.ConnectRange range => bound.Entries.Any(wide => CapabilityEntry.TryParse(wide.Entry, out var w) && w is CapabilityEntry.ConnectRange most && most.Protocol == range.Protocol && most.Network.Contains(range.Network.BaseAddress) && most.Network.PrefixLength <= range.Network.PrefixLength && range.Ports.Ports.All(most.Ports.Contains)),
             CapabilityEntry.Listen listen => bound.Entries.Any(wide => wide.Entry == listen.ToString()),
             CapabilityEntry.Quota quota => bound.Processes is not { } most || quota.Processes <= most.Count,
             _ => true,

@@ -12,7 +12,7 @@ public sealed class VocabularyTests
 
     [Theory]
     [InlineData("""{"connect":[{"host":"api.example.com","port":443}]}""", "connect[0].host", "host name cannot be granted yet")]
-    [InlineData("""{"connect":[{"service":"dns","port":53,"protocol":"UDP"}]}""", "connect[0].protocol", "only TCP")]
+    [InlineData("""{"connect":[{"service":"dns","port":53,"protocol":"SCTP"}]}""", "connect[0].protocol", "must be TCP or UDP")]
     [InlineData("""{"connect":[{"service":"db","cidr":"10.0.0.0/8","port":1}]}""", "connect[0]", "exactly one")]
     [InlineData("""{"connect":[{"service":"db","ports":["1-9"]}]}""", "connect[0].ports", "port by port")]
     [InlineData("""{"connect":[{"cidr":"10.0.0.1/8","port":1}]}""", "connect[0].cidr", "no bits set")]

@@ -36,7 +36,7 @@ public static class PermissionSchema
         var port = new Schema { Type = "string", Format = "int-or-string", Description = "Port, 1 to 65535." };
         var names = Schema.List(new Schema { Type = "string" });
         Dictionary<string, Schema> Grant(params (string Name, Schema Schema)[] fields) => fields.Append(("name", Schema.Text("For optional and transitional."))).ToDictionary(field => field.Item1, field => field.Item2);
-        (string, Schema)[] ports = [("port", port), ("ports", Schema.List(port) with { Description = "Ports or ranges such as 8000-8100." }), ("protocol", Schema.Text("TCP."))];
+        (string, Schema)[] ports = [("port", port), ("ports", Schema.List(port) with { Description = "Ports or ranges such as 8000-8100." }), ("protocol", Schema.Text("TCP, which is also meant where nothing is said, or UDP."))];
         (string, Schema)[] pods = [("pods", new Schema { Type = "object", PreserveUnknown = true, Description = "Labels, or a selector with matchLabels and matchExpressions." }), ("namespace", Schema.Text("Namespace of the pods; absent: the own one."))];
         var peer = Schema.Object(Grant([("service", Schema.Text("NAME or NAMESPACE/NAME of a Service.")), ("cidr", Schema.Text("IPv4 network, e.g. 10.20.0.0/16.")), ("host", Schema.Text("Not yet: refused.")), .. pods, .. ports]));
         var file = Schema.Object(Grant(("path", Schema.Text("Absolute path in the container.")), ("access", Schema.Text("read or write."))));
