@@ -36,7 +36,8 @@ public static unsafe class Deadlines
             if (Node.Tasks[Node.Natives[i]].Deadline is var deadline and > 0 && deadline <= Now()) Node.Kernel.TimeOut(Node.Natives[i]);
     }
 
-    private static long Now()
+    /// <summary>Nanoseconds of the monotonic clock.</summary>
+    public static long Now()
     {
         long* time = stackalloc long[2];
         Host.Call(Sys.ClockGettime, 1, (nint)time);

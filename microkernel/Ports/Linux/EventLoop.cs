@@ -36,6 +36,12 @@ public static unsafe class EventLoop
                         else if (Node.Tasks[task].Kind == PortKind.Native) Calls.Take(task);
                         else Traps.Take(task);
                         break;
+                    case Node.Sending:
+                        Messages.Continue(task);
+                        break;
+                    case Node.Datagrams:
+                        HeardDatagrams.Take();
+                        break;
                     default:
                         Node.Stopping = true;
                         break;

@@ -28,7 +28,7 @@ public unsafe struct LinuxMachine : IMachine<LinuxMachine>
     public static void Revoked(int task, int slot)
     {
         ref var port = ref Node.Tasks[task];
-        if (port.Kind == PortKind.Container && port.State == TaskState.Running && port.Sockets) LiveSockets.Destroy(task, slot);
+        if (port.Kind == PortKind.Container && port.State == TaskState.Running && port.Sockets) LiveSockets.Revoke(task, slot);
     }
 
     /// <summary>From a trap: the container's socket goes into the waiting server. From a server: the descriptor it names goes along.</summary>
@@ -41,7 +41,10 @@ public unsafe struct LinuxMachine : IMachine<LinuxMachine>
         {
             host = source.Descriptor;
             source.Descriptor = -1;
-            source.Socket = (int)Host.Call(Sys.Fcntl, host, 1030, 0); // a copy (F_DUPFD_CLOEXEC) to mark when the server has decided
+            int kept = source.Socket;
+            int copy = (int)Host.Call(Sys.Fcntl, kept >= 0 ? kept : host, 1030, 0); // F_DUPFD_CLOEXEC: one for the server, one to act on when it has decided
+            if (kept >= 0) host = copy;
+            else source.Socket = copy;
         }
         else if (source.Kind == PortKind.Native)
         {

@@ -11,7 +11,7 @@ public static unsafe class LiveSockets
 {
     /// <summary>First bytes of marks that kernels of one host divide among themselves.</summary>
     private const uint FirstOwn = 0xC0, LastOwn = 0xFE;
-    private const int SlotBits = 9, SocketLevel = 1, SoMark = 36;
+    private const int Tcp = 6, Udp = 17, SlotBits = 9, SocketLevel = 1, SoMark = 36;
     private const int DiagByFamily = 20, DiagDestroy = 21, Done = 3, Error = 2;
     private const int Header = 16, Request = 56, Identity = 48, Batch = 128, BufferSize = 32768;
     private static int s_netlink;
@@ -60,35 +60,45 @@ public static unsafe class LiveSockets
 
     private static uint MarkOf(int task, int slot) => s_own << 24 | (uint)task << SlotBits | (uint)slot;
 
-    /// <summary>Destroys every socket of a grant; a batch at a time, until none is found.</summary>
-    public static void Destroy(int task, int slot)
+    /// <summary>Ends every socket of a grant. A datagram socket keeps its port when it is destroyed, so it is made deaf first.</summary>
+    public static void Revoke(int task, int slot)
+    {
+        Destroy(Tcp, MarkOf(task, slot));
+        if (Find(Udp, MarkOf(task, slot)) == 0) return;
+        DeafSockets.Make(task, MarkOf(task, slot), s_own << 24 | 0xFFFFFF);
+        // What stands in no process's table is on its way between two of them: it cannot be made deaf, so the container ends.
+        if (Find(Udp, MarkOf(task, slot)) > 0) TaskLife.Signal(task, 9);
+    }
+
+    /// <summary>Destroys every socket with a mark; a batch at a time, until none is found.</summary>
+    private static void Destroy(int protocol, uint mark)
     {
         const int Rounds = 64;
         for (int round = 0; round < Rounds; round++)
         {
-            int count = Find(MarkOf(task, slot));
-            for (int i = 0; i < count; i++) DestroyOne(s_found + i * Identity);
+            int count = Find(protocol, mark);
+            for (int i = 0; i < count; i++) DestroyOne(protocol, s_found + i * Identity);
             if (count < Batch) return;
         }
     }
 
-    /// <summary>struct nlmsghdr and struct inet_diag_req_v2 (linux/inet_diag.h): IPv4, TCP, sockets in every state.</summary>
-    private static void Begin(int length, int type, int flags)
+    /// <summary>struct nlmsghdr and struct inet_diag_req_v2 (linux/inet_diag.h): IPv4, sockets in every state.</summary>
+    private static void Begin(int protocol, int length, int type, int flags)
     {
         for (int i = 0; i < length; i++) s_buffer[i] = 0;
         *(int*)s_buffer = length;
         *(ushort*)(s_buffer + 4) = (ushort)type;
         *(ushort*)(s_buffer + 6) = (ushort)flags;
         s_buffer[Header] = Sys.AfInet;
-        s_buffer[Header + 1] = 6;
+        s_buffer[Header + 1] = (byte)protocol;
         *(uint*)(s_buffer + Header + 4) = 0xFFFFFFFF;
     }
 
     /// <summary>Asks for the sockets with a mark; their identities go to <see cref="s_found"/>.</summary>
-    private static int Find(uint mark)
+    private static int Find(int protocol, uint mark)
     {
         const int Program = 12, Attribute = 4, RequestDump = 0x301;
-        Begin(Header + Request + Attribute + Program, DiagByFamily, RequestDump);
+        Begin(protocol, Header + Request + Attribute + Program, DiagByFamily, RequestDump);
         byte* at = s_buffer + Header + Request;
         *(ushort*)at = Attribute + Program;
         *(ushort*)(at + 2) = 1; // INET_DIAG_REQ_BYTECODE
@@ -122,10 +132,10 @@ public static unsafe class LiveSockets
         }
     }
 
-    private static void DestroyOne(byte* identity)
+    private static void DestroyOne(int protocol, byte* identity)
     {
         const int RequestAcknowledge = 5;
-        Begin(Header + Request, DiagDestroy, RequestAcknowledge);
+        Begin(protocol, Header + Request, DiagDestroy, RequestAcknowledge);
         for (int i = 0; i < Identity; i++) s_buffer[Header + 8 + i] = identity[i];
         if (Host.Call(Sys.Sendto, s_netlink, (nint)s_buffer, Header + Request, 0, 0, 0) >= 0) Host.Call(Sys.Read, s_netlink, (nint)s_buffer, BufferSize); // its acknowledgement; gone already is as good
     }

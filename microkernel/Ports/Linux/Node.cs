@@ -36,12 +36,12 @@ public static unsafe class Node
     }
 
     /// <summary>What an event on the loop is about.</summary>
-    public const ulong Listener = 1, Process = 2, Signal = 3, Launching = 4;
+    public const ulong Listener = 1, Process = 2, Signal = 3, Launching = 4, Sending = 5, Datagrams = 6;
 
-    public static nint Watch(int descriptor, ulong kind, int task)
+    public static nint Watch(int descriptor, ulong kind, int task, int what = Sys.EpollIn)
     {
         byte* interest = stackalloc byte[12]; // struct epoll_event is packed
-        *(uint*)interest = Sys.EpollIn;
+        *(uint*)interest = (uint)what;
         *(ulong*)(interest + 4) = kind << 32 | (uint)task;
         return Host.Call(Sys.EpollCtl, Epoll, Sys.EpollAdd, descriptor, (nint)interest);
     }

@@ -29,6 +29,10 @@ public unsafe struct PortTask
     public int InFlight;
     /// <summary>Trap: a descriptor on its way, or -1; and the container's socket that the call is about, or -1.</summary>
     public int Descriptor, Socket;
+    /// <summary>Trap: number of the call.</summary>
+    public int Number;
+    /// <summary>Trap: what the call sends.</summary>
+    public TrappedMessage Message;
     /// <summary>Container: some socket of it lives by a grant.</summary>
     public bool Sockets;
     /// <summary>Container: gate its trapped calls go to, and the notification for its end (object indices).</summary>

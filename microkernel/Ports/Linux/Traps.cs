@@ -1,3 +1,4 @@
+using System;
 using Eyrie.Freestanding;
 using Eyrie.Microkernel.Abi;
 using Eyrie.Microkernel.Core;
@@ -13,6 +14,8 @@ public static unsafe class Traps
 {
     /// <summary>Exception reply, word 0: a value or negative errno; or inject the descriptor that comes with it (word 1: 1 = close on exec).</summary>
     private const long Value = 0, Inject = 1;
+    /// <summary>Or send the message that waits to the address in the payload.</summary>
+    private const long Send = 2;
 
     /// <summary>The trap tasks' indices follow each other from here.</summary>
     private static int s_first;
@@ -52,6 +55,7 @@ public static unsafe class Traps
         entry.Source = container;
         entry.Container = Node.Tasks[container].Joined != 0 ? Node.Tasks[container].Joined : container;
         entry.Descriptor = -1;
+        entry.Number = n.Number;
         entry.Waiting = true;
         Node.Tasks[entry.Source].InFlight++;
         if (entry.Container != entry.Source) Node.Tasks[entry.Container].InFlight++;
@@ -65,6 +69,15 @@ public static unsafe class Traps
         words[7] = n.Process;
         long result = Collect(ref entry, ref n);
         if (result < 0) { Release(trap, networked ? result : -Sys.Eacces); return; }
+        if (Messages.Sends(n.Number))
+        {
+            if (!Messages.Decided(ref entry)) { Messages.Send(trap, null); return; }
+            byte* name = Messages.Name(ref entry.Message);
+            int length = entry.Message.NameLength;
+            words[5] = length >= 16 && HeardDatagrams.From(entry.Socket, name) ? 1 : 0; // an answer
+            new ReadOnlySpan<byte>(name, length).CopyTo(new Span<byte>(buffer + MessageLayout.Payload, length));
+            *(uint*)(buffer + MessageLayout.PayloadLength) = (uint)length;
+        }
         long called = Node.Kernel.CallGate(trap, Node.Tasks[container].Handler);
         if (called != Kernel<LinuxMachine>.Blocked) Release(trap, -Sys.Eacces);
     }
@@ -85,10 +98,9 @@ public static unsafe class Traps
     /// <summary>Copies the address and takes the socket; afterwards the call must still wait, or the process read from may be another.</summary>
     private static long Collect(ref PortTask entry, ref SeccompNotification n)
     {
-        if (n.Number is Sys.Connect or Sys.Bind or Sys.Sendto)
+        if (n.Number is Sys.Connect or Sys.Bind)
         {
-            ulong address = n.Number == Sys.Sendto ? n.Arguments[4] : n.Arguments[1];
-            ulong length = n.Number == Sys.Sendto ? n.Arguments[5] : n.Arguments[2];
+            ulong address = n.Arguments[1], length = (uint)n.Arguments[2];
             if (length > 128) return -Sys.Einval;
             ulong* local = stackalloc ulong[2];
             ulong* remote = stackalloc ulong[2];
@@ -106,9 +118,14 @@ public static unsafe class Traps
             if (process == -Sys.Einval) process = Host.Call(Sys.PidfdOpen, (nint)n.Process, 0);
             if (process < 0) return -Sys.Eacces;
             nint socket = Host.Call(Sys.PidfdGetfd, process, (nint)n.Arguments[0], 0);
+            if (socket >= 0 && Messages.Sends(n.Number))
+            {
+                entry.Socket = (int)socket;
+                socket = (nint)Messages.Collect(ref entry, ref n, (int)process);
+            }
+            else entry.Descriptor = (int)socket;
             Host.Call(Sys.Close, process);
             if (socket < 0) return socket;
-            entry.Descriptor = (int)socket;
         }
         return Seccomp.Valid(entry.TrapListener, n.Id) ? 0 : -Sys.Eintr;
     }
@@ -120,6 +137,14 @@ public static unsafe class Traps
         long* words = (long*)(entry.Buffer + MessageLayout.Words);
         uint count = *(uint*)(entry.Buffer + MessageLayout.WordCount);
         if (result < 0 || count < 2) { Release(trap, -Sys.Eacces); return; }
+        if (words[0] == Send)
+        {
+            // Nothing lives by a grant here: the next datagram is decided anew.
+            bool held = count >= 3 && (words[2] == 0 || Node.Kernel.Find(entry.Container, (int)(words[2] - 1)) != 0) && Messages.Decided(ref entry) && *(uint*)(entry.Buffer + MessageLayout.PayloadLength) == 16;
+            if (held) Messages.Send(trap, entry.Buffer + MessageLayout.Payload);
+            else Release(trap, -Sys.Eacces);
+            return;
+        }
         if (count >= 3 && words[2] != 0 && !Bound(ref entry, (int)(words[2] - 1))) { Release(trap, -Sys.Eacces); return; }
         if (words[0] == Inject && entry.Descriptor >= 0)
         {
@@ -138,7 +163,7 @@ public static unsafe class Traps
     /// </summary>
     private static bool Bound(ref PortTask entry, int slot)
     {
-        if (Node.Kernel.Find(entry.Container, slot) != 0 && (entry.Socket < 0 || LiveSockets.Mark(entry.Socket, entry.Container, slot)))
+        if (Node.Kernel.Find(entry.Container, slot) != 0 && (entry.Socket < 0 || LiveSockets.Mark(entry.Socket, entry.Container, slot)) && (entry.Number != Sys.Bind || !Messages.IsDatagram(entry.Socket) || HeardDatagrams.Listen()))
         {
             Node.Tasks[entry.Container].Sockets = true;
             return true;
@@ -147,10 +172,11 @@ public static unsafe class Traps
         return false;
     }
 
-    private static void Release(int trap, long answer)
+    public static void Release(int trap, long answer)
     {
         ref var entry = ref Node.Tasks[trap];
         if (entry.Descriptor >= 0) { Host.Call(Sys.Close, entry.Descriptor); entry.Descriptor = -1; }
+        Messages.Forget(ref entry);
         if (entry.Socket >= 0) { Host.Call(Sys.Close, entry.Socket); entry.Socket = -1; }
         if (entry.Waiting) Seccomp.Answer(entry.TrapListener, entry.Notification, answer);
         entry.Waiting = false;

@@ -38,7 +38,7 @@ public static unsafe class Denials
     }
 
     /// <summary>Records a use and the entry that allows it, or would: <c>verdict operation address port</c>, then the entry. The program is asked for once for each line.</summary>
-    public static void Record(long label, long caller, Verdict verdict, ReadOnlySpan<byte> operation, uint address, ushort port, ReadOnlySpan<byte> service)
+    public static void Record(long label, long caller, Verdict verdict, ReadOnlySpan<byte> operation, uint address, ushort port, ReadOnlySpan<byte> service, bool udp = false)
     {
         Span<byte> line = stackalloc byte[LineSpace];
         var text = new TextWriter(line);
@@ -46,10 +46,11 @@ public static unsafe class Denials
         text.Add(operation); text.Add((byte)' '); text.AddAddress(address); text.Add((byte)' '); text.Add(port); text.Add((byte)' ');
         if (operation.SequenceEqual("connect"u8))
         {
-            if (service.Length > 0) { text.Add("connect tcp service "u8); text.Add(service); }
-            else { text.Add("connect tcp cidr "u8); text.AddAddress(address); text.Add("/32 "u8); text.Add(port); }
+            text.Add("connect "u8); text.Add(udp ? "udp "u8 : "tcp "u8);
+            if (service.Length > 0) { text.Add("service "u8); text.Add(service); }
+            else { text.Add("cidr "u8); text.AddAddress(address); text.Add("/32 "u8); text.Add(port); }
         }
-        else { text.Add("listen tcp "u8); text.Add(port); }
+        else { text.Add("listen "u8); text.Add(udp ? "udp "u8 : "tcp "u8); text.Add(port); }
         bool first = s_count == 0;
         for (int i = 0; i < s_count; i++)
         {

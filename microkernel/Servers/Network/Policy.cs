@@ -43,17 +43,17 @@ public static class Policy
 
     private static bool IsCluster(uint address) => address >> 21 == (127u << 24 | 64u << 16) >> 21;
 
-    public static Decision Connect(in Session session, ReadOnlySpan<byte> services, uint address, ushort port, uint random)
+    public static Decision Connect(in Session session, ReadOnlySpan<byte> services, uint address, ushort port, uint random, bool udp = false)
     {
-        var decision = Connect(session, session.Grants, services, address, port, random);
+        var decision = Connect(session, session.Grants, services, address, port, random, udp);
         if (decision.Kind != DecisionKind.Deny || session.Audit.Length == 0) return decision;
-        var audited = Connect(session, session.Audit, services, address, port, random);
+        var audited = Connect(session, session.Audit, services, address, port, random, udp);
         if (audited.Kind == DecisionKind.Deny) return decision;
         audited.Audited = true;
         return audited;
     }
 
-    private static Decision Connect(in Session session, ReadOnlySpan<byte> grants, ReadOnlySpan<byte> services, uint address, ushort port, uint random)
+    private static Decision Connect(in Session session, ReadOnlySpan<byte> grants, ReadOnlySpan<byte> services, uint address, ushort port, uint random, bool udp)
     {
         var decision = new Decision { Address = address, Port = port };
         if (IsLocalhost(address) || address == 0) { decision.Address = session.Loopback; return decision; }
@@ -65,10 +65,11 @@ public static class Policy
             var fields = new FieldReader(line);
             var name = fields.Next();
             var portField = fields.Next();
+            if (udp != TakeUdp(ref portField)) continue;
             bool atService = FieldReader.Address(fields.Next()) == address && FieldReader.Number(portField) == port;
             bool atEndpoint = !atService && HasEndpoint(fields, address, port);
             if (!atService && !atEndpoint) continue;
-            int grant = ServiceGrant(grants, name, portField);
+            int grant = ServiceGrant(grants, name, portField, udp);
             bool any = grant == 0 && (grant = AnyGrant(grants, "connect"u8)) != 0;
             if (grant == 0 || any && atEndpoint && !IsOpen(services, address))
             {
@@ -82,33 +83,72 @@ public static class Policy
             if (!any || decision.Kind == DecisionKind.Refuse || IsOpen(services, decision.Address)) return decision;
             return new Decision { Kind = DecisionKind.Deny, Address = address, Port = port, Service = decision.Through };
         }
-        decision.Grant = IsCluster(address) ? 0 : CidrGrant(grants, address, port);
+        decision.Grant = IsCluster(address) ? 0 : CidrGrant(grants, address, port, udp);
         if (decision.Grant == 0 && (!IsCluster(address) || IsOpen(services, address))) decision.Grant = AnyGrant(grants, "connect"u8);
         if (decision.Grant == 0) decision.Kind = DecisionKind.Deny;
         return decision;
     }
 
     /// <summary>bind and listen. Port 0 of the pod's address is an outgoing source and needs no grant to bind.</summary>
-    public static Decision Bind(in Session session, uint address, ushort port, bool listening)
+    public static Decision Bind(in Session session, uint address, ushort port, bool listening, bool udp = false)
     {
-        var decision = Bind(session, session.Grants, address, port, listening);
+        var decision = Bind(session, session.Grants, address, port, listening, udp);
         if (decision.Kind != DecisionKind.Deny || session.Audit.Length == 0) return decision;
-        var audited = Bind(session, session.Audit, address, port, listening);
+        var audited = Bind(session, session.Audit, address, port, listening, udp);
         if (audited.Kind == DecisionKind.Deny) return decision;
         audited.Audited = true;
         return audited;
     }
 
-    private static Decision Bind(in Session session, ReadOnlySpan<byte> grants, uint address, ushort port, bool listening)
+    private static Decision Bind(in Session session, ReadOnlySpan<byte> grants, uint address, ushort port, bool listening, bool udp)
     {
         var decision = new Decision { Address = session.Pod, Port = port };
         if (IsLocalhost(address) || address == session.Loopback) { decision.Address = session.Loopback; return decision; }
         if (address != 0 && address != session.Pod) { decision.Kind = DecisionKind.Deny; decision.Address = address; return decision; }
         if (port == 0 && !listening) return decision;
-        decision.Grant = ListenGrant(grants, port);
+        decision.Grant = ListenGrant(grants, port, udp);
         if (decision.Grant == 0) decision.Grant = AnyGrant(grants, "listen"u8);
         if (decision.Grant == 0) decision.Kind = DecisionKind.Deny;
         return decision;
+    }
+
+    /// <summary>A datagram in answer to one that was heard on a port which the container may listen on.</summary>
+    /// <param name="local">Port of the container's own socket.</param>
+    public static Decision Answer(in Session session, uint address, ushort port, ushort local)
+    {
+        var decision = new Decision { Address = address, Port = port, Grant = ListenGrant(session.Grants, local, true) };
+        if (decision.Grant == 0) decision.Grant = AnyGrant(session.Grants, "listen"u8);
+        if (decision.Grant == 0) decision.Kind = DecisionKind.Deny;
+        return decision;
+    }
+
+    public static bool Listens(in Session session, ushort port) => port != 0 && (ListenGrant(session.Grants, port, true) != 0 || ListenGrant(session.Audit, port, true) != 0);
+
+    /// <summary>Whether a container may have datagram sockets at all.</summary>
+    public static bool Datagrams(in Session session) => Datagrams(session.Grants) || Datagrams(session.Audit);
+
+    private static bool Datagrams(ReadOnlySpan<byte> grants)
+    {
+        while (grants.Length > 0)
+        {
+            var fields = new FieldReader(Lines.Next(ref grants));
+            fields.Next();
+            fields.Next();
+            var protocol = fields.Next();
+            if (protocol.SequenceEqual("udp"u8) || protocol.SequenceEqual("any"u8)) return true;
+        }
+        return false;
+    }
+
+    private static ReadOnlySpan<byte> Protocol(bool udp) => udp ? "udp"u8 : "tcp"u8;
+
+    /// <summary>A port of the table is <c>80</c> or <c>53/udp</c>; leaves the number.</summary>
+    private static bool TakeUdp(scoped ref ReadOnlySpan<byte> port)
+    {
+        int slash = port.IndexOf((byte)'/');
+        if (slash < 0) return false;
+        port = port.Slice(0, slash);
+        return true;
     }
 
     private static bool HasEndpoint(FieldReader fields, uint address, ushort port)
@@ -139,13 +179,13 @@ public static class Policy
         return a >= 0 && p is > 0 and < 65536;
     }
 
-    private static int ServiceGrant(ReadOnlySpan<byte> grants, ReadOnlySpan<byte> name, ReadOnlySpan<byte> port)
+    private static int ServiceGrant(ReadOnlySpan<byte> grants, ReadOnlySpan<byte> name, ReadOnlySpan<byte> port, bool udp)
     {
         while (grants.Length > 0)
         {
             var fields = new FieldReader(Lines.Next(ref grants));
             int slot = (int)FieldReader.Number(fields.Next());
-            if (fields.Next().SequenceEqual("connect"u8) && fields.Next().SequenceEqual("tcp"u8) && IsPeer(fields.Next())
+            if (fields.Next().SequenceEqual("connect"u8) && fields.Next().SequenceEqual(Protocol(udp)) && IsPeer(fields.Next())
                 && fields.Next().SequenceEqual(name) && fields.Next().SequenceEqual(port)) return slot + 1;
         }
         return 0;
@@ -183,13 +223,13 @@ public static class Policy
     /// <summary>A Service, or pods by a selector: the table holds both by name.</summary>
     private static bool IsPeer(ReadOnlySpan<byte> kind) => kind.SequenceEqual("service"u8) || kind.SequenceEqual("pods"u8);
 
-    private static int CidrGrant(ReadOnlySpan<byte> grants, uint address, ushort port)
+    private static int CidrGrant(ReadOnlySpan<byte> grants, uint address, ushort port, bool udp)
     {
         while (grants.Length > 0)
         {
             var fields = new FieldReader(Lines.Next(ref grants));
             int slot = (int)FieldReader.Number(fields.Next());
-            if (!fields.Next().SequenceEqual("connect"u8) || !fields.Next().SequenceEqual("tcp"u8) || !fields.Next().SequenceEqual("cidr"u8)) continue;
+            if (!fields.Next().SequenceEqual("connect"u8) || !fields.Next().SequenceEqual(Protocol(udp)) || !fields.Next().SequenceEqual("cidr"u8)) continue;
             var range = fields.Next();
             int slash = range.IndexOf((byte)'/');
             if (slash < 0) continue;
@@ -201,13 +241,13 @@ public static class Policy
         return 0;
     }
 
-    private static int ListenGrant(ReadOnlySpan<byte> grants, ushort port)
+    private static int ListenGrant(ReadOnlySpan<byte> grants, ushort port, bool udp)
     {
         while (grants.Length > 0)
         {
             var fields = new FieldReader(Lines.Next(ref grants));
             int slot = (int)FieldReader.Number(fields.Next());
-            if (fields.Next().SequenceEqual("listen"u8) && fields.Next().SequenceEqual("tcp"u8) && FieldReader.Number(fields.Next()) == port) return slot + 1;
+            if (fields.Next().SequenceEqual("listen"u8) && fields.Next().SequenceEqual(Protocol(udp)) && FieldReader.Number(fields.Next()) == port) return slot + 1;
         }
         return 0;
     }

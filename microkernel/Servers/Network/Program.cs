@@ -8,7 +8,7 @@ namespace Eyrie.Microkernel.Servers.Network;
 /// <summary>The network server: takes containers' trapped socket calls and MettEagle's control calls, one at a time, and answers each.</summary>
 public static unsafe class Program
 {
-    private const long Value = 0, Inject = 1;
+    private const long Value = 0, Inject = 1, Send = 2;
 
     [RuntimeExport("eyrie_main")]
     private static int Main(nint* stack)
@@ -55,10 +55,15 @@ public static unsafe class Program
         switch (number)
         {
             case Sys.Socket:
-                Open(second, Microkernel.Word(3));
+                Open(session, second, Microkernel.Word(3));
                 return true;
             case Sys.Connect:
-                return Connect(label, session, socket, caller);
+                if (!Datagrams.Is(socket)) return Connect(label, session, socket, caller);
+                ConnectDatagrams(label, caller, session, socket);
+                return true;
+            case Sys.Sendto or Sys.Sendmsg or Sys.Sendmmsg:
+                SendDatagram(label, caller, session, socket);
+                return true;
             case Sys.Bind:
                 BindSocket(label, caller, session, socket);
                 return true;
@@ -71,12 +76,13 @@ public static unsafe class Program
         }
     }
 
-    /// <summary>A TCP socket of the node's own network; what it may reach is decided when it is used.</summary>
-    private static void Open(long type, long protocol)
+    /// <summary>A socket of the node's own network; what it may reach is decided when it is used.</summary>
+    private static void Open(in Session session, long type, long protocol)
     {
         const long Stream = 1, TypeMask = 0xF;
-        if ((type & TypeMask) != Stream || protocol is not (0 or 6)) { Answer(-1, -Sys.Eacces, 0); return; }
-        nint made = Host.Call(Sys.Socket, Sys.AfInet, (nint)(type | Sys.Cloexec), 6);
+        bool datagrams = Datagrams.Asked(type, protocol);
+        if (!datagrams && ((type & TypeMask) != Stream || protocol is not (0 or 6))) { Answer(-1, -Sys.Eacces, 0); return; }
+        nint made = datagrams ? Datagrams.Open(session, type) : Host.Call(Sys.Socket, Sys.AfInet, (nint)(type | Sys.Cloexec), 6);
         if (made < 0) { Answer(-1, made, 0); return; }
         Microkernel.Descriptor = (int)made;
         Microkernel.PayloadLength = 0;
@@ -117,20 +123,62 @@ public static unsafe class Program
         return true;
     }
 
-    /// <summary>Of an audited session every use is reported: what no grant allows, and which grants are needed.</summary>
-    private static void Used(long label, long caller, in Session session, in Decision decision, ReadOnlySpan<byte> operation, uint address, ushort port)
+    private static void ConnectDatagrams(long label, long caller, in Session session, int socket)
     {
-        if (session.Audit.Length > 0 && decision.Grant > 0) Denials.Record(label, caller, decision.Audited ? Verdict.Audited : Verdict.Granted, operation, address, port, decision.Through);
+        var name = Microkernel.PayloadBytes;
+        if (name.Length >= 2 && name[0] == 0 && name[1] == 0) { Answer(socket, Datagrams.Disconnect(socket), 0); return; }
+        if (!Sockets.Parse(name, out uint address, out ushort port)) { Answer(socket, -Sys.Eacces, 0); return; }
+        uint choice = Datagrams.Choice(socket, session, address);
+        var decision = Policy.Connect(session, State.Services, address, port, choice, true);
+        if (decision.Kind == DecisionKind.Deny)
+        {
+            // Resolvers connect a datagram socket to learn their own address for a peer, and send nothing.
+            if (Policy.Connect(session, State.Services, address, port, choice).Kind == DecisionKind.Deny) Denials.Record(label, caller, Verdict.Denied, "connect"u8, address, port, decision.Service, true);
+            Answer(socket, -Sys.Eacces, 0);
+            return;
+        }
+        Used(label, caller, session, decision, "connect"u8, address, port, true);
+        Answer(socket, decision.Kind == DecisionKind.Refuse ? -Sys.Econnrefused : Datagrams.Connect(socket, session, decision.Address, decision.Port), decision.Grant);
+    }
+
+    /// <summary>The kernel holds the datagram, and sends it to the address that the reply says.</summary>
+    private static void SendDatagram(long label, long caller, in Session session, int socket)
+    {
+        if (!Sockets.Parse(Microkernel.PayloadBytes, out uint address, out ushort port)) { Answer(socket, -Sys.Eacces, 0); return; }
+        bool heard = Microkernel.Word(5) != 0;
+        var decision = Policy.Connect(session, State.Services, address, port, Datagrams.Choice(socket, session, address), true);
+        if (decision.Kind == DecisionKind.Deny && heard && Policy.Answer(session, address, port, Datagrams.Local(socket)) is { Kind: DecisionKind.Allow } answer) decision = answer;
+        else if (decision.Kind == DecisionKind.Allow) Used(label, caller, session, decision, "connect"u8, address, port, true);
+        if (decision.Kind == DecisionKind.Deny) Denials.Record(label, caller, Verdict.Denied, "connect"u8, address, port, decision.Service, true);
+        if (decision.Kind != DecisionKind.Allow) { Answer(socket, decision.Kind == DecisionKind.Deny ? -Sys.Eacces : -Sys.Econnrefused, 0); return; }
+        uint reached = Datagrams.Reached(session, decision.Address, decision.Port);
+        Host.Call(Sys.Close, socket);
+        Sockets.Address(Microkernel.Payload, reached, decision.Port);
+        Microkernel.PayloadLength = 16;
+        Microkernel.Words(Send, 0, decision.Grant);
+    }
+
+    /// <summary>Of an audited session every use is reported: what no grant allows, and which grants are needed.</summary>
+    private static void Used(long label, long caller, in Session session, in Decision decision, ReadOnlySpan<byte> operation, uint address, ushort port, bool udp = false)
+    {
+        if (session.Audit.Length > 0 && decision.Grant > 0) Denials.Record(label, caller, decision.Audited ? Verdict.Audited : Verdict.Granted, operation, address, port, decision.Through, udp);
     }
 
     private static void BindSocket(long label, long caller, in Session session, int socket)
     {
         if (!Sockets.Parse(Microkernel.PayloadBytes, out uint address, out ushort port)) { Answer(socket, -Sys.Eacces, 0); return; }
-        var decision = Policy.Bind(session, address, port, false);
+        bool datagrams = Datagrams.Is(socket);
+        var decision = Policy.Bind(session, address, port, false, datagrams);
         if (decision.Kind != DecisionKind.Allow)
         {
-            Denials.Record(label, caller, Verdict.Denied, "listen"u8, address, port, default);
+            Denials.Record(label, caller, Verdict.Denied, "listen"u8, address, port, default, datagrams);
             Answer(socket, -Sys.Eacces, 0);
+            return;
+        }
+        if (datagrams)
+        {
+            Used(label, caller, session, decision, "listen"u8, address, port, true);
+            Answer(socket, Datagrams.Bind(socket, decision.Address, decision.Port), decision.Grant);
             return;
         }
         nint result = Sockets.Bind(socket, decision.Address, decision.Port);

@@ -109,6 +109,14 @@ public static unsafe class ControlGroup
         return value < 0 ? 0 : value;
     }
 
+    /// <summary>The list of the group's processes, one a line; a descriptor, or negative.</summary>
+    public static nint OpenProcesses(ReadOnlySpan<byte> name)
+    {
+        Span<byte> path = stackalloc byte[256];
+        Path(path, "pids"u8, name, "cgroup.procs"u8);
+        fixed (byte* p = path) return Host.Call(Sys.Openat, -100, (nint)p, Sys.Cloexec);
+    }
+
     private static nint Each(ReadOnlySpan<byte> name, int call)
     {
         nint worst = 0;

@@ -106,10 +106,10 @@ public static class SystemCallPolicy
         Networked, 44, 3, ArgumentRule.AnyBit, 0x20000000, Verdict.Eperm,     // sendto: MSG_FASTOPEN
         Networked, 44, 4, ArgumentRule.Equal, 0, Verdict.Allow,               // no address
         Networked, 44, 4, ArgumentRule.Always, 0, Verdict.Trap,
-        Networked, 46, 2, ArgumentRule.AnyBit, 0x20000000, Verdict.Eperm,     // sendmsg; a container holds no unconnected datagram socket of the host
-        Networked, 46, 2, ArgumentRule.Always, 0, Verdict.Allow,
+        Networked, 46, 2, ArgumentRule.AnyBit, 0x20000000, Verdict.Eperm,     // sendmsg: where it goes stands behind a pointer
+        Networked, 46, 2, ArgumentRule.Always, 0, Verdict.Trap,
         Networked, 307, 3, ArgumentRule.AnyBit, 0x20000000, Verdict.Eperm,    // sendmmsg
-        Networked, 307, 3, ArgumentRule.Always, 0, Verdict.Allow,
+        Networked, 307, 3, ArgumentRule.Always, 0, Verdict.Trap,
         Networked, 54, 2, ArgumentRule.Equal, 30, Verdict.Eperm,              // setsockopt: 30 is TCP_FASTOPEN_CONNECT
         Networked, 54, 2, ArgumentRule.Always, 0, Verdict.Allow,
     ];
