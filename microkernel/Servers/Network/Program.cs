@@ -146,12 +146,14 @@ public static unsafe class Program
     {
         if (!Sockets.Parse(Microkernel.PayloadBytes, out uint address, out ushort port)) { Answer(socket, -Sys.Eacces, 0); return; }
         bool heard = Microkernel.Word(5) != 0;
-        var decision = Policy.Connect(session, State.Services, address, port, Datagrams.Choice(socket, session, address), true);
-        if (decision.Kind == DecisionKind.Deny && heard && Policy.Answer(session, address, port, Datagrams.Local(socket)) is { Kind: DecisionKind.Allow } answer) decision = answer;
-        else if (decision.Kind == DecisionKind.Allow) Used(label, caller, session, decision, "connect"u8, address, port, true);
+        // An answer first: to a client of the host, 127.0.0.1 is that client and not the pod's own localhost.
+        var decision = heard ? Policy.Answer(session, address, port, Datagrams.Local(socket)) : default;
+        bool answer = heard && decision.Kind == DecisionKind.Allow;
+        if (!answer) decision = Policy.Connect(session, State.Services, address, port, Datagrams.Choice(socket, session, address), true);
+        if (!answer && decision.Kind == DecisionKind.Allow) Used(label, caller, session, decision, "connect"u8, address, port, true);
         if (decision.Kind == DecisionKind.Deny) Denials.Record(label, caller, Verdict.Denied, "connect"u8, address, port, decision.Service, true);
         if (decision.Kind != DecisionKind.Allow) { Answer(socket, decision.Kind == DecisionKind.Deny ? -Sys.Eacces : -Sys.Econnrefused, 0); return; }
-        uint reached = Datagrams.Reached(session, decision.Address, decision.Port);
+        uint reached = answer ? decision.Address : Datagrams.Reached(session, decision.Address, decision.Port);
         Host.Call(Sys.Close, socket);
         Sockets.Address(Microkernel.Payload, reached, decision.Port);
         Microkernel.PayloadLength = 16;
