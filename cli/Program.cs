@@ -17,10 +17,11 @@ var upFile = new Argument<string?>("file") { Description = "Manifest to apply.",
 var nodes = new Option<int>("--nodes") { Description = "Nodes on this machine.", DefaultValueFactory = _ => 2 };
 var store = new Option<string?>("--store") { Description = "Where objects are kept: embedded (default) or etcd://HOST:PORT[,HOST:PORT...][/PREFIX]; chosen at the first up." };
 var port = new Option<int?>("--port") { Description = "Port of the API; chosen once when absent." };
-var up = new Command("up", "Starts a cluster on this machine, applies a manifest and follows its rollout.") { upFile, nodes, store, port };
+var prometheus = new Option<string?>("--prometheus") { Description = "Address of a Prometheus that autoscalers and rollout guards may ask, e.g. http://127.0.0.1:9090." };
+var up = new Command("up", "Starts a cluster on this machine, applies a manifest and follows its rollout.") { upFile, nodes, store, port, prometheus };
 up.SetAction(async (parsed, _) => await Guard(async () =>
 {
-    await new LocalCluster(State(parsed)).StartAsync(parsed.GetValue(nodes), parsed.GetValue(store), parsed.GetValue(port), Say);
+    await new LocalCluster(State(parsed)).StartAsync(parsed.GetValue(nodes), parsed.GetValue(store), parsed.GetValue(port), parsed.GetValue(prometheus), Say);
     using var cluster = Cluster.Open(State(parsed));
     if (parsed.GetValue(upFile) is { } file)
     {

@@ -6,7 +6,6 @@ using Eyrie.ControlPlane.Api.CustomResources;
 using Eyrie.ControlPlane.Api.OpenApi;
 using Eyrie.ControlPlane.Api.Verbs;
 using Eyrie.ControlPlane.Controllers;
-using Eyrie.ControlPlane.Controllers.Collection;
 using Eyrie.ControlPlane.Resources;
 using Eyrie.ControlPlane.Store;
 using Eyrie.Manifests.Permissions;
@@ -23,11 +22,6 @@ public static class ApiEndpoints
     public static IServiceCollection AddEyrieApi(this IServiceCollection services, ApiOptions options) =>
         services.AddSingleton(options).AddSingleton<ServiceAddresses>().AddSingleton<Catalog>().AddSingleton<Writer>().AddSingleton<ResourceEndpoint>()
             .AddSingleton<Reads>().AddSingleton<Watches>().AddSingleton<Writes>().AddSingleton<Deletes>().AddSingleton<Evictions>().AddSingleton<Scales>().AddSingleton<PodLogs>().AddSingleton<PodStreams>().AddSingleton<Bindings>().AddSingleton<Reviews>().AddSingleton<Authorizer>()
-            .AddSingleton<StoredKinds>(provider =>
-            {
-                var catalog = provider.GetRequiredService<Catalog>();
-                return () => [.. catalog.Kinds.Where(kind => kind.Stored && kind != Kinds.EventOfGroup)];
-            })
             .AddHostedService<DefinitionController>();
 
     public static void MapEyrieApi(this IEndpointRouteBuilder routes)

@@ -2,6 +2,7 @@ using System.Text.Json.Nodes;
 using Akka.Actor;
 using Akka.Hosting;
 using Eyrie.ControlPlane.Controllers.Admission;
+using Eyrie.ControlPlane.Controllers.Autoscaling;
 using Eyrie.ControlPlane.Controllers.Collection;
 using Eyrie.ControlPlane.Controllers.Deployments;
 using Eyrie.ControlPlane.Controllers.Disruptions;
@@ -22,6 +23,8 @@ public sealed record ControllerOptions
     public required int ClusterOctet { get; init; }
     /// <summary>Secret that a node shows when it connects.</summary>
     public required string NodeToken { get; init; }
+    /// <summary>Base address of the Prometheus that custom metrics and rollout guards ask; null: none.</summary>
+    public Uri? Prometheus { get; init; }
 }
 
 public static class ControllerComposition
@@ -37,6 +40,7 @@ public static class ControllerComposition
         services.AddSingleton(options).AddSingleton<ObjectCache>().AddSingleton<PodStatistics>().AddSingleton<NodeGateway>().AddSingleton<INodeGateway>(provider => provider.GetRequiredService<NodeGateway>());
         services.AddSingleton<EventWriter>().AddHostedService(provider => provider.GetRequiredService<EventWriter>()).AddHostedService<EventExpiry>();
         services.AddSingleton<KnownKinds>().AddSingleton<StoredKinds>(provider => () => provider.GetRequiredService<KnownKinds>().Stored);
+        services.AddSingleton(new Autoscaling.Prometheus(options.Prometheus, new HttpClient())).AddSingleton<MetricSources>();
         services.AddGrpc();
         return services.AddAkka("eyrie", (akka, provider) => akka.WithActors((system, registry) => Start(system, registry, provider, options)));
     }
@@ -75,6 +79,7 @@ public static class ControllerComposition
         [
             system.ActorOf(Props.Create(() => new GarbageActor(cache, objects, kinds)), "garbage"), system.ActorOf(Props.Create(() => new NamespaceActor(cache, objects, kinds, clock)), "namespaces"),
             system.ActorOf(Props.Create(() => new PodGarbageActor(cache, objects, clock)), "ended-pods"), system.ActorOf(Props.Create(() => new NodeLifecycleActor(cache, objects, events, clock)), "node-lifecycle"),
+            system.ActorOf(Props.Create(() => new AutoscalerActor(cache, objects, events, clock, provider.GetRequiredService<MetricSources>(), kinds)), "autoscalers"),
         ];
         var sessions = system.ActorOf(Props.Create(() => new NodeSessionsActor(cache, objects, events, clock, statistics, options)), "node-sessions");
         registry.Register<NodeSessionsActor>(sessions);

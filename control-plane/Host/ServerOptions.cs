@@ -16,6 +16,9 @@ public sealed record ServerOptions
     /// <summary>Second octet of the cluster's addresses, 64 to 79.</summary>
     public int ClusterOctet { get; init; } = 64;
 
+    /// <summary>Base address of the Prometheus that autoscalers and rollout guards ask; null: none.</summary>
+    public Uri? Prometheus { get; init; }
+
     /// <summary>Reads the arguments; every problem at once.</summary>
     public static ServerOptions? Parse(string[] arguments, TextWriter errors)
     {
@@ -23,7 +26,7 @@ public sealed record ServerOptions
         var problems = new List<string>();
         for (int i = 0; i < arguments.Length; i += 2)
         {
-            if (arguments[i] is not ("--state-dir" or "--listen" or "--store" or "--cluster-octet")) problems.Add($"unknown option {arguments[i]}");
+            if (arguments[i] is not ("--state-dir" or "--listen" or "--store" or "--cluster-octet" or "--prometheus")) problems.Add($"unknown option {arguments[i]}");
             else if (i + 1 == arguments.Length) problems.Add($"{arguments[i]} needs a value");
             else values[arguments[i]] = arguments[i + 1];
         }
@@ -35,7 +38,9 @@ public sealed record ServerOptions
         var store = values.GetValueOrDefault("--store", "embedded");
         var etcd = EtcdAddress.Parse(store);
         if (store != "embedded" && etcd is null) problems.Add($"--store: \"{store}\" is neither embedded nor {EtcdAddress.Form}");
+        Uri? prometheus = null;
+        if (values.TryGetValue("--prometheus", out var server) && (!Uri.TryCreate(server.TrimEnd('/') + "/", UriKind.Absolute, out prometheus) || prometheus.Scheme is not ("http" or "https"))) problems.Add($"--prometheus: \"{server}\" is not an http or https address");
         foreach (var problem in problems) errors.WriteLine("eyrie-control-plane: " + problem);
-        return problems.Count > 0 ? null : new ServerOptions { StateDirectory = Path.GetFullPath(state!), Listen = listen, Etcd = etcd, ClusterOctet = octet };
+        return problems.Count > 0 ? null : new ServerOptions { StateDirectory = Path.GetFullPath(state!), Listen = listen, Etcd = etcd, ClusterOctet = octet, Prometheus = prometheus };
     }
 }

@@ -18,6 +18,7 @@ public sealed class RunningControllers : IAsyncDisposable
     private RunningControllers(IHost host) => _host = host;
 
     public IObjects Objects => _host.Services.GetRequiredService<IObjects>();
+    public IServiceProvider Services => _host.Services;
     public ActorSystem Actors => _host.Services.GetRequiredService<ActorSystem>();
 
     public IActorRef Sessions => Akka.Hosting.ActorRegistry.For(Actors).Get<NodeSessionsActor>();
