@@ -34,8 +34,17 @@ public static class Permissions
             }));
             return command;
         }
+        var workload = new Argument<string>("workload") { Description = "KIND/NAME, or the name of a pod." };
+        var span = new Option<string>("--for") { Description = "How long, such as 90s, 10m or 2h.", DefaultValueFactory = _ => "10m" };
+        var stop = new Option<bool>("--stop") { Description = "Ends the record now." };
+        var keep = new Option<bool>("--keep-unused") { Description = "Grants that were not used stay." };
+        var digest = new Option<string>("--digest") { Description = "What `suggest` printed: the manifest and the proposal that were reviewed.", Required = true };
         return new Command("permissions", "What containers may do, and why.")
         {
+            Make("record", "Runs a workload in audit for a while and counts what it uses.", async (parsed, cluster, home) => await Learning.RecordAsync(Needed(cluster), parsed.GetValue(workload)!, home, Learning.Duration(parsed.GetValue(span)!), parsed.GetValue(stop)), workload, span, stop),
+            Make("suggest", "Proposes the least permissions that cover what was recorded, and says why.", async (parsed, cluster, home) => await Learning.SuggestAsync(Needed(cluster), parsed.GetValue(workload)!, home, parsed.GetValue(keep)), workload, keep),
+            Make("approve", "Applies what was suggested, if neither the workload nor the proposal has changed since.", async (parsed, cluster, home) =>
+                await Learning.ApproveAsync(Needed(cluster), parsed.GetValue(workload)!, home, parsed.GetValue(keep), parsed.GetValue(digest)!), workload, keep, digest),
             Make("explain", "Prints every entry of the capability sets with the declaration it comes from.", async (parsed, cluster, home) => Explain(await TargetsAsync(cluster, parsed.GetValue(target)!, home), await AroundAsync(cluster)), target),
             Make("diff", "Prints what the second may do that the first may not, and the other way round.", async (parsed, cluster, home) =>
                 Diff((await TargetsAsync(cluster, parsed.GetValue(target)!, home)), await TargetsAsync(cluster, parsed.GetValue(other)!, home), await AroundAsync(cluster)), target, other),
@@ -63,7 +72,7 @@ public static class Permissions
     }
 
     /// <summary>The cluster around a pod; without a cluster nothing is.</summary>
-    private static async Task<CompileContext> AroundAsync(Cluster? cluster)
+    internal static async Task<CompileContext> AroundAsync(Cluster? cluster)
     {
         if (cluster is null) return CompileContext.Nothing;
         async Task<List<JsonObject>> AllAsync(string path) => [.. (await cluster.GetAsync(path))?["items"]?.AsArray().OfType<JsonObject>() ?? []];

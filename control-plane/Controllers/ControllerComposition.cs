@@ -7,6 +7,7 @@ using Eyrie.ControlPlane.Controllers.Collection;
 using Eyrie.ControlPlane.Controllers.Deployments;
 using Eyrie.ControlPlane.Controllers.Disruptions;
 using Eyrie.ControlPlane.Controllers.Nodes;
+using Eyrie.ControlPlane.Controllers.Recording;
 using Eyrie.ControlPlane.Controllers.Scheduling;
 using Eyrie.ControlPlane.Controllers.Workloads;
 using Eyrie.ControlPlane.Resources;
@@ -41,6 +42,7 @@ public static class ControllerComposition
         services.AddSingleton<EventWriter>().AddHostedService(provider => provider.GetRequiredService<EventWriter>()).AddHostedService<EventExpiry>();
         services.AddSingleton<KnownKinds>().AddSingleton<StoredKinds>(provider => () => provider.GetRequiredService<KnownKinds>().Stored);
         services.AddSingleton(new Autoscaling.Prometheus(options.Prometheus, new HttpClient())).AddSingleton<MetricSources>();
+        services.AddSingleton<RecordWriter>().AddHostedService(provider => provider.GetRequiredService<RecordWriter>());
         services.AddGrpc();
         return services.AddAkka("eyrie", (akka, provider) => akka.WithActors((system, registry) => Start(system, registry, provider, options)));
     }
@@ -51,6 +53,7 @@ public static class ControllerComposition
         var cache = provider.GetRequiredService<ObjectCache>();
         var events = provider.GetRequiredService<EventWriter>();
         var clock = provider.GetRequiredService<TimeProvider>();
+        var records = provider.GetRequiredService<RecordWriter>();
         var statistics = provider.GetRequiredService<PodStatistics>();
         // One child actor an object; a change of what it owns concerns it too.
         IActorRef Workload(ResourceKind kind, ResourceKind? owned, string name, Func<JsonObject, ObjectCache, DateTimeOffset, IReadOnlyList<WorkloadAction>> plan, Func<ObjectChange, ObjectCache, IEnumerable<ObjectName>>? concerns = null)
@@ -72,6 +75,7 @@ public static class ControllerComposition
             Workload(Kinds.PodDisruptionBudget, null, "disruptionbudgets", (item, known, now) => DisruptionBudgetPlan.Decide(item, known.All(Kinds.Pod), known.Get, now), DisruptionBudgetPlan.Concerned),
             Workload(Kinds.ResourceQuota, null, "quotas", QuotaPlan.Decide, QuotaPlan.Concerned),
             Workload(Kinds.Namespace, null, "service-accounts", (item, known, _) => ServiceAccountPlan.Decide(item, known.Get(Kinds.ServiceAccount, new ObjectName(item.Name(), "default"))), (change, _) => ServiceAccountPlan.Concerned(change)),
+            Workload(Kinds.PermissionRecord, null, "permissionrecords", (item, known, now) => RecordPlan.Decide(item, known.All(Kinds.Pod), now), RecordPlan.Concerned),
         ];
         var scheduler = system.ActorOf(Props.Create(() => new SchedulerActor(cache, objects, events, clock, new PlacementOptions(0, 0))), "scheduler");
         StoredKinds kinds = provider.GetRequiredService<StoredKinds>();
@@ -81,7 +85,7 @@ public static class ControllerComposition
             system.ActorOf(Props.Create(() => new PodGarbageActor(cache, objects, clock)), "ended-pods"), system.ActorOf(Props.Create(() => new NodeLifecycleActor(cache, objects, events, clock)), "node-lifecycle"),
             system.ActorOf(Props.Create(() => new AutoscalerActor(cache, objects, events, clock, provider.GetRequiredService<MetricSources>(), kinds)), "autoscalers"),
         ];
-        var sessions = system.ActorOf(Props.Create(() => new NodeSessionsActor(cache, objects, events, clock, statistics, options)), "node-sessions");
+        var sessions = system.ActorOf(Props.Create(() => new NodeSessionsActor(cache, objects, events, clock, statistics, records, options)), "node-sessions");
         registry.Register<NodeSessionsActor>(sessions);
         IReadOnlyList<IActorRef> listeners = [.. workloads, scheduler, .. caretakers, sessions];
         system.ActorOf(Props.Create(() => new FeedActor(objects, cache, listeners)), "feed");

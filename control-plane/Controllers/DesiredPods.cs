@@ -51,7 +51,8 @@ public static class DesiredPods
     /// <summary>Names only of Services that the set lets the pod reach: what it may not reach has no name.</summary>
     private static IEnumerable<HostAlias> Names(string @namespace, IEnumerable<string> lines, IReadOnlyCollection<JsonObject> services)
     {
-        var granted = lines.Select(line => CapabilityEntry.TryParse(line, out var entry) ? entry : null).OfType<CapabilityEntry.ConnectService>().Select(grant => grant.Service).Distinct().Order(StringComparer.Ordinal);
+        var entries = lines.Select(line => CapabilityEntry.TryParse(line, out var entry) ? entry : null).Select(entry => entry is CapabilityEntry.Audit audit ? audit.Bound : entry).ToList();
+        var granted = (entries.OfType<CapabilityEntry.ConnectAny>().Any() ? services.Select(service => $"{service.Namespace()}/{service.Name()}") : entries.OfType<CapabilityEntry.ConnectService>().Select(entry => entry.Service)).Distinct().Order(StringComparer.Ordinal);
         foreach (var grant in granted)
         {
             if (services.FirstOrDefault(service => $"{service.Namespace()}/{service.Name()}" == grant)?["spec"]?["clusterIP"]?.ToString() is not { Length: > 0 } address || address == "None") continue;

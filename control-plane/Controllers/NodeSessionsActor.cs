@@ -2,6 +2,7 @@ using System.Text.Json.Nodes;
 using System.Threading.Channels;
 using Akka.Actor;
 using Akka.Event;
+using Eyrie.ControlPlane.Controllers.Recording;
 using Eyrie.ControlPlane.Resources;
 using Eyrie.ControlPlane.Store;
 using Eyrie.Manifests.Permissions;
@@ -44,6 +45,7 @@ public sealed class NodeSessionsActor : ReceiveActor, IWithTimers
     private readonly ObjectCache _cache;
     private readonly IObjects _objects;
     private readonly EventWriter _events;
+    private readonly RecordWriter _records;
     private readonly TimeProvider _clock;
     private readonly PodStatistics _statistics;
     private readonly ControllerOptions _options;
@@ -58,8 +60,9 @@ public sealed class NodeSessionsActor : ReceiveActor, IWithTimers
 
     public ITimerScheduler Timers { get; set; } = null!;
 
-    public NodeSessionsActor(ObjectCache cache, IObjects objects, EventWriter events, TimeProvider clock, PodStatistics statistics, ControllerOptions options)
+    public NodeSessionsActor(ObjectCache cache, IObjects objects, EventWriter events, TimeProvider clock, PodStatistics statistics, RecordWriter records, ControllerOptions options)
     {
+        _records = records;
         (_cache, _objects, _events, _clock, _statistics, _options) = (cache, objects, events, clock, statistics, options);
         Receive<FeedBatch>(OnFeed);
         Receive<SessionOpened>(OnOpened);
@@ -224,6 +227,7 @@ public sealed class NodeSessionsActor : ReceiveActor, IWithTimers
                 if (_sessions.TryGetValue(report.Node, out var session)) session.Acknowledged = report.Message.ServicesApplied.Revision;
                 Released();
                 break;
+            case NodeMessage.MessageOneofCase.PermissionUses: _records.Write(report.Message.PermissionUses); break;
             case NodeMessage.MessageOneofCase.PodStatus: Enqueue(report.Message.PodStatus.Uid, report.Message); break;
             case NodeMessage.MessageOneofCase.PodGone: Enqueue(report.Message.PodGone.Uid, report.Message); break;
             case NodeMessage.MessageOneofCase.Usage: _statistics.Take(report.Node, report.Message.Usage); break;

@@ -34,16 +34,16 @@ public static class Generalisation
     /// <summary>One address with all its ports is one grant; many addresses of one /24 at the same ports are that network.</summary>
     private static IEnumerable<(CapabilityEntry, string)> Addresses(List<(SeenUse Use, CapabilityEntry.ConnectRange Entry)> uses)
     {
-        var byAddress = uses.GroupBy(pair => pair.Entry.Network).Select(group => (Network: group.Key, Ports: new PortSet(group.SelectMany(pair => pair.Entry.Ports.Ranges)), Uses: group.Select(pair => pair.Use).ToList())).ToList();
-        foreach (var network in byAddress.GroupBy(item => (Home: Network24(item.Network), item.Ports)))
+        var byAddress = uses.GroupBy(pair => (pair.Entry.Network, pair.Entry.Protocol)).Select(group => (group.Key.Network, group.Key.Protocol, Ports: new PortSet(group.SelectMany(pair => pair.Entry.Ports.Ranges)), Uses: group.Select(pair => pair.Use).ToList())).ToList();
+        foreach (var network in byAddress.GroupBy(item => (Home: Network24(item.Network), item.Ports, item.Protocol)))
         {
             if (network.Count() >= Several)
             {
-                yield return (new CapabilityEntry.ConnectRange(network.Key.Home, network.Key.Ports),
+                yield return (new CapabilityEntry.ConnectRange(network.Key.Home, network.Key.Ports, network.Key.Protocol),
                     string.Create(CultureInfo.InvariantCulture, $"{network.Count()} addresses of this network were {Seen([.. network.SelectMany(item => item.Uses)])}"));
                 continue;
             }
-            foreach (var item in network) yield return (new CapabilityEntry.ConnectRange(item.Network, item.Ports), Seen(item.Uses));
+            foreach (var item in network) yield return (new CapabilityEntry.ConnectRange(item.Network, item.Ports, item.Protocol), Seen(item.Uses));
         }
     }
 

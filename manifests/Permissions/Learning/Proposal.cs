@@ -12,7 +12,12 @@ public enum ProposedChange { Kept, Added, Removed }
 public sealed record ProposedGrant(ProposedChange Change, string Grant, string Why);
 
 /// <param name="Permissions">The whole field <c>permissions</c> that the container is to have.</param>
-public sealed record ProposedContainer(string Container, JsonObject Permissions, IReadOnlyList<ProposedGrant> Grants);
+public sealed record ProposedContainer(string Container, JsonObject Permissions, IReadOnlyList<ProposedGrant> Grants)
+{
+    /// <summary>The field as it stands in a manifest, a grant a line.</summary>
+    public string ToYaml() => Permissions.Count == 0 ? "permissions: {}" : "permissions:" + string.Concat(Permissions.Select(field => field.Value is JsonArray { Count: > 0 } list && list.All(item => item is JsonObject)
+        ? $"\n  {field.Key}:" + string.Concat(list.Select(item => "\n  - " + FlowYaml.Of(item))) : $"\n  {field.Key}: {FlowYaml.Of(field.Value)}"));
+}
 
 /// <summary>What a workload's containers should be granted, from what was seen; and what must be reviewed again when it has changed.</summary>
 /// <param name="Problems">What the compiler says of it, and what stays open.</param>

@@ -26,19 +26,18 @@ public sealed record SeenUse(string Container, string Verdict, string Operation,
     /// </summary>
     public SeenUse Resolved(CompileContext cluster)
     {
-        if (Entry.StartsWith("connect tcp service ", StringComparison.Ordinal) && !CapabilityEntry.TryParse(Entry, out _))
-            return this with { Entry = "connect tcp pods " + Entry["connect tcp service ".Length..] };
+        if (Entry.Split(' ') is ["connect", var protocol, "service", var pods, var number] && !CapabilityEntry.TryParse(Entry, out _)) return this with { Entry = $"connect {protocol} pods {pods} {number}" };
         if (!CapabilityEntry.TryParse(Entry, out var entry) || entry is not CapabilityEntry.ConnectRange { Network.PrefixLength: 32 } range || range.Ports.Count != 1) return this;
         var pod = cluster.Pods.FirstOrDefault(pod => pod.At("status", "podIP").Word() == range.Network.BaseAddress.ToString() && pod.At("status", "phase").Word() is "Running" or "Pending");
         if (pod is null) return this;
         int port = range.Ports.Ports.First();
         var labels = pod.At("metadata", "labels");
         var service = cluster.Services.Where(service => service.NamespaceOf() == pod.NamespaceOf() && service.At("spec", "selector") is JsonObject { Count: > 0 } selector && LabelSelector.Of(Pairs(selector)).Selects(labels))
-            .SelectMany(service => service.At("spec", "ports").Objects().Where(item => (item["targetPort"].Whole() ?? (item["targetPort"] is null ? item["port"].Whole() : null)) == port).Select(item => (service, Port: item["port"].Whole())))
+            .SelectMany(service => service.At("spec", "ports").Objects().Where(item => (item["protocol"].Word() ?? "TCP").Equals(range.Protocol.ToString(), StringComparison.OrdinalIgnoreCase) && (item["targetPort"].Whole() ?? (item["targetPort"] is null ? item["port"].Whole() : null)) == port).Select(item => (service, Port: item["port"].Whole())))
             .FirstOrDefault();
-        if (service is { service: { } found, Port: { } at }) return this with { Entry = new CapabilityEntry.ConnectService($"{found.NamespaceOf()}/{found.NameOf()}", (int)at).ToString() };
+        if (service is { service: { } found, Port: { } at }) return this with { Entry = new CapabilityEntry.ConnectService($"{found.NamespaceOf()}/{found.NameOf()}", (int)at, range.Protocol).ToString() };
         var own = Pairs(labels as JsonObject ?? []).Where(label => !Generated.Contains(label.Key)).ToList();
-        return own.Count == 0 ? this : this with { Entry = new CapabilityEntry.ConnectPods(pod.NamespaceOf(), LabelSelector.Of(own), port).ToString() };
+        return own.Count == 0 ? this : this with { Entry = new CapabilityEntry.ConnectPods(pod.NamespaceOf(), LabelSelector.Of(own), port, range.Protocol).ToString() };
     }
 
     /// <summary>Labels that controllers give single pods: the next pod has others.</summary>

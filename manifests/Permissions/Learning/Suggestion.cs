@@ -110,14 +110,7 @@ public static class Suggestion
             }
     }
 
-    private static string Line(string list, JsonObject grant) => $"{list}: {{{string.Join(", ", grant.Select(field => $"{field.Key}: {Flow(field.Value)}"))}}}";
-
-    private static string Flow(JsonNode? value) => value switch
-    {
-        JsonObject map => $"{{{string.Join(", ", map.Select(field => $"{field.Key}: {Flow(field.Value)}"))}}}",
-        JsonArray items => $"[{string.Join(", ", items.Select(Flow))}]",
-        _ => value?.ToString() ?? "null",
-    };
+    private static string Line(string list, JsonObject grant) => $"{list}: {FlowYaml.Of(grant)}";
 }
 
 internal static class Words

@@ -1,0 +1,85 @@
+using System.Text.Json.Nodes;
+using System.Text.RegularExpressions;
+using Xunit;
+
+namespace Eyrie.EndToEnd.Tests;
+
+/// <summary>A workload without permissions is recorded; what is suggested is approved; under enforcement it then does all it did before, and nothing is refused.</summary>
+public sealed partial class LearningTests(HelloCluster cluster) : IClassFixture<HelloCluster>
+{
+    private const string Learner = """
+        apiVersion: apps/v1
+        kind: Deployment
+        metadata: {name: learner}
+        spec:
+          selector: {matchLabels: {app: learner}}
+          template:
+            metadata: {labels: {app: learner}}
+            spec:
+              terminationGracePeriodSeconds: 1
+              containers:
+              - name: a
+                image: hello:1
+                command: [sh, -c]
+                args:
+                - |
+                  mkdir -p /www/pages && echo page > /www/pages/index.html
+                  httpd -p 8081 -h /www/pages
+                  while true; do
+                    wget -q -O- http://hello.default/ && date > /home/last && wget -q -O- http://127.0.0.1:8081/index.html && echo all done
+                    sleep 1
+                  done
+                permissions:
+                  connect: [{cidr: 10.9.0.0/16, port: 443}]
+        """;
+
+    private async Task<string> PodAsync() => (await cluster.KubectlAsync("get", "pods", "-l", "app=learner", "--field-selector=status.phase=Running", "--sort-by=.metadata.creationTimestamp", "-o", "jsonpath={.items[-1:].metadata.name}")).Output;
+
+    private Task<string> DoneAsync(string pod) => Shell.UntilAsync(() => cluster.KubectlAsync("logs", pod), log => log.Contains("all done", StringComparison.Ordinal), "the workload to do all it does");
+
+    [Fact]
+    public async Task Recorded_suggested_and_approved_a_workload_runs_under_enforcement_without_a_denial()
+    {
+        var file = Path.Combine(cluster.State, "learner.yaml");
+        await File.WriteAllTextAsync(file, Learner);
+        Assert.Equal(0, (await cluster.EyrieAsync("apply", "-f", file)).Code);
+        await Shell.UntilAsync(() => cluster.KubectlAsync("get", "events", "-o", "jsonpath={.items[*].reason}"), reasons => reasons.Contains("PermissionDenied", StringComparison.Ordinal), "a denial");
+        Assert.DoesNotContain("all done", (await cluster.KubectlAsync("logs", await PodAsync())).Output, StringComparison.Ordinal);
+
+        var (code, output) = await cluster.EyrieAsync("permissions", "record", "deployment/learner", "--for", "10m");
+        Assert.True(code == 0, output);
+        var pod = await PodAsync();
+        await DoneAsync(pod);
+        Assert.Contains("audit connect any", (await cluster.EyrieAsync("caps", pod)).Output, StringComparison.Ordinal);
+        await Shell.UntilAsync(() => cluster.KubectlAsync("get", "permissionrecord", "deployment-learner", "-o", "json"),
+            record => record.Contains("dir /home read,write", StringComparison.Ordinal) && record.Contains("connect tcp service default/hello 80", StringComparison.Ordinal) && record.Contains("listen tcp 8081", StringComparison.Ordinal), "everything to be seen");
+        (code, output) = await cluster.EyrieAsync("permissions", "record", "deployment/learner", "--for", "10m");
+        Assert.Contains("is recorded already", output, StringComparison.Ordinal);
+        Assert.Equal(0, (await cluster.EyrieAsync("permissions", "record", "deployment/learner", "--stop")).Code);
+        await Shell.UntilAsync(() => cluster.KubectlAsync("get", "permissionrecord", "deployment-learner", "-o", "jsonpath={.status.phase}"), phase => phase == "Ended", "the record to end");
+
+        (code, output) = await cluster.EyrieAsync("permissions", "suggest", "deployment/learner");
+        Assert.True(code == 0, output);
+        foreach (var line in new[] { "+ connect: {service: hello, port: 80}", "+ files: {path: /home, access: write}", "+ files: {path: /www, access: write}", "+ listen: {port: 8081}", "- connect: {cidr: 10.9.0.0/16, port: 443}    # was not used" }) Assert.Contains(line, output, StringComparison.Ordinal);
+        var digest = Digest().Match(output).Groups[1].Value;
+
+        await cluster.KubectlAsync("set", "env", "deployment/learner", "CHANGED=1");
+        var (refused, why) = await cluster.EyrieAsync("permissions", "approve", "deployment/learner", "--digest", digest);
+        Assert.Equal(1, refused);
+        Assert.Contains("the workload has changed since", why, StringComparison.Ordinal);
+
+        output = (await cluster.EyrieAsync("permissions", "suggest", "deployment/learner")).Output;
+        (code, output) = await cluster.EyrieAsync("permissions", "approve", "deployment/learner", "--digest", Digest().Match(output).Groups[1].Value);
+        Assert.True(code == 0, output);
+        await cluster.KubectlAsync("rollout", "status", "deployment/learner", "--timeout=60s");
+        pod = await PodAsync();
+        await DoneAsync(pod);
+        Assert.DoesNotContain("audit", (await cluster.EyrieAsync("caps", pod)).Output, StringComparison.Ordinal);
+        var events = JsonNode.Parse((await cluster.KubectlAsync("get", "events", "-o", "json")).Output)!["items"]!.AsArray();
+        Assert.DoesNotContain(events, item => item!["involvedObject"]!["name"]!.ToString() == pod && item["reason"]!.ToString() is "PermissionDenied" or "PermissionAudited");
+        Assert.Contains("what is granted is what was used", (await cluster.EyrieAsync("permissions", "suggest", "deployment/learner")).Output, StringComparison.Ordinal);
+    }
+
+    [GeneratedRegex(@"--digest (\S+)")]
+    private static partial Regex Digest();
+}
