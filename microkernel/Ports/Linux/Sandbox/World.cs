@@ -230,11 +230,12 @@ public static unsafe class World
     }
 
     /// <summary>A detached copy of one mount, with attributes, moved onto a point: at no moment is it attached without them.</summary>
-    private static nint Attach(nint from, nint point, nint attributes)
+    /// <param name="below">With what is mounted beneath it, as that is.</param>
+    private static nint Attach(nint from, nint point, nint attributes, bool below = false)
     {
         fixed (byte* empty = "\0"u8)
         {
-            nint tree = Host.Call(Sys.OpenTree, from, (nint)empty, 0x1000 | 1 | Sys.Cloexec); // AT_EMPTY_PATH | OPEN_TREE_CLONE
+            nint tree = Host.Call(Sys.OpenTree, from, (nint)empty, 0x1000 | 1 | (below ? 0x8000 : 0) | Sys.Cloexec); // AT_EMPTY_PATH | OPEN_TREE_CLONE | AT_RECURSIVE
             if (tree < 0) return tree;
             ulong* change = stackalloc ulong[4];
             change[0] = (ulong)(attributes | NoSuid | NoDev);
@@ -254,7 +255,7 @@ public static unsafe class World
         {
             nint point = Point(root, new ReadOnlySpan<byte>(value, size), true);
             if (point < 0) return point;
-            nint result = Attach(point, point, 0);
+            nint result = Attach(point, point, 0, below: true);
             if (result < 0) return result;
         }
         fixed (byte* empty = "\0"u8)
