@@ -21,6 +21,8 @@ public sealed class LocalCluster(string stateDirectory)
 
     public static string ControlPlane => Path.Combine(Root, "control-plane/Host/bin/Release/net10.0/eyrie-control-plane.dll");
 
+    public static string Agent => Path.Combine(Root, "node/Agent/bin/Release/net10.0/eyrie-node.dll");
+
     private string StoreFile => Path.Combine(stateDirectory, "store");
 
     /// <summary>Where the cluster's objects are: embedded or etcd://...; null before its first start.</summary>
@@ -61,17 +63,21 @@ public sealed class LocalCluster(string stateDirectory)
         var url = JsonNode.Parse(await File.ReadAllTextAsync(Path.Combine(stateDirectory, "control-plane.json")))!["url"]!.ToString();
         var missing = Enumerable.Range(0, nodes).Where(index => members.All(member => member.Name != $"node-{index}")).ToList();
         if (missing.Count > 0) progress($"starting {missing.Count} node{(missing.Count == 1 ? "" : "s")}");
-        var started = await Task.WhenAll(missing.Select(index => LaunchAsync($"node-{index}", Path.Combine(Root, "node/Agent/bin/Release/net10.0/eyrie-node.dll"),
+        var started = await Task.WhenAll(missing.Select(index => LaunchAsync($"node-{index}", Agent,
         [
             "--state-dir", Path.Combine(stateDirectory, "nodes", $"node-{index}"), "--name", $"node-{index}", "--index", index.ToString(CultureInfo.InvariantCulture), "--cluster-octet", Octet().ToString(CultureInfo.InvariantCulture),
             "--server", url, "--ca", Path.Combine(stateDirectory, "pki/ca.crt"), "--token-file", Path.Combine(stateDirectory, "pki/node.token"), "--microkernel", Path.Combine(Root, "microkernel/bin"),
-        ])));
+        ], Path.Combine(Root, "node/supervise"))));
         Save([.. members, .. started]);
     }
 
     public async Task StopAsync(bool purge)
     {
         var members = Members();
+        var supervised = members.Where(Alive).Select(member => member.Name).ToHashSet();
+        var nodes = Path.Combine(stateDirectory, "nodes");
+        // Nobody is there to end what these run.
+        var orphaned = Directory.Exists(nodes) ? Directory.EnumerateDirectories(nodes).Where(node => !supervised.Contains(Path.GetFileName(node))).ToList() : [];
         foreach (var member in members.Where(member => member.Name != "control-plane").Append(members.FirstOrDefault(member => member.Name == "control-plane")!).Where(member => member is not null && Alive(member)))
         {
             if (member.Name == "control-plane") await WaitAsync(members.Where(other => other.Name != "control-plane"));
@@ -79,12 +85,21 @@ public sealed class LocalCluster(string stateDirectory)
             await kill.WaitForExitAsync();
         }
         await WaitAsync(members);
+        foreach (var node in orphaned) await EndNodeAsync(node);
         File.Delete(ProcessFile);
         if (!purge || !Directory.Exists(stateDirectory)) return;
         var octet = Path.Combine(stateDirectory, "cluster-octet");
         if (File.Exists(octet)) File.Delete($"/run/eyrie/octet-{File.ReadAllText(octet)}");
         if (Directory.Exists("/run/eyrie") && !Directory.EnumerateFileSystemEntries("/run/eyrie").Any()) Directory.Delete("/run/eyrie");
         Directory.Delete(stateDirectory, true);
+    }
+
+    /// <summary>The agent of a node, if one runs, and the microkernel, which outlives its agent.</summary>
+    private static async Task EndNodeAsync(string node)
+    {
+        using var end = Process.Start(DotNet, [Agent, "end", "--state-dir", node]);
+        await end.WaitForExitAsync();
+        if (end.ExitCode != 0) throw new Failure($"what {node} runs could not be ended; its message is above");
     }
 
     public IReadOnlyList<(string Name, int ProcessId, bool Alive)> Status() => [.. Members().Select(member => (member.Name, member.ProcessId, Alive(member)))];
@@ -101,7 +116,7 @@ public sealed class LocalCluster(string stateDirectory)
     }
 
     /// <summary>Starts a process in a session of its own with its output in a file, and waits for its word <c>ready</c>.</summary>
-    private async Task<Member> LaunchAsync(string name, string assembly, IReadOnlyList<string> arguments)
+    private async Task<Member> LaunchAsync(string name, string assembly, IReadOnlyList<string> arguments, string? supervisor = null)
     {
         if (!File.Exists(assembly)) throw new Failure($"{assembly} is not built; run ./eyrie from the repository, which builds it");
         var output = Path.Combine(stateDirectory, "logs", name + ".out");
@@ -109,7 +124,7 @@ public sealed class LocalCluster(string stateDirectory)
         await File.WriteAllTextAsync(output, "");
         // The shell becomes the program (exec), so the process id is the program's own.
         var start = new ProcessStartInfo("setsid") { WorkingDirectory = "/" };
-        foreach (var argument in new[] { "sh", "-c", "out=$1; err=$2; shift 2; exec \"$@\" >\"$out\" 2>>\"$err\" </dev/null", "sh", output, errors, DotNet, assembly }.Concat(arguments)) start.ArgumentList.Add(argument);
+        foreach (var argument in new[] { "sh", "-c", "out=$1; err=$2; shift 2; exec \"$@\" >\"$out\" 2>>\"$err\" </dev/null", "sh", output, errors }.Concat(supervisor is null ? [] : [supervisor]).Concat([DotNet, assembly]).Concat(arguments)) start.ArgumentList.Add(argument);
         start.Environment["DOTNET_TieredPGO"] = "0";
         var process = Process.Start(start)!;
         var end = DateTimeOffset.UtcNow + Deadline;

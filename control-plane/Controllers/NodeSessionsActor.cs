@@ -33,11 +33,15 @@ public sealed class NodeSessionsActor : ReceiveActor, IWithTimers
         public long Acknowledged { get; set; }
     }
 
+    private sealed record NodeAbsent(string Node);
     private sealed record RenewLeases;
     private sealed record Wrote(string Uid);
     private sealed record Failed(string What, Exception Cause);
 
     private static readonly HashSet<ResourceKind> Known = [Kinds.Pod, Kinds.Service, Kinds.Namespace, Kinds.NetworkPolicy, Kinds.PermissionSet, Kinds.PermissionRecord];
+
+    /// <summary>How long a node may be away before its pods leave the table of Services: an agent that is started anew finds them running. One that is gone refuses, and another endpoint is asked.</summary>
+    private static readonly TimeSpan Return = TimeSpan.FromSeconds(5);
 
     private static readonly TimeSpan Renewal = TimeSpan.FromSeconds(10);
 
@@ -73,6 +77,7 @@ public sealed class NodeSessionsActor : ReceiveActor, IWithTimers
             if (_sessions.TryGetValue(send.Node, out var session) && session.Outbound.TryWrite(send.Message)) Sender.Tell(new Sent());
             else Sender.Tell(new Status.Failure(new NodeUnreachableException($"node {send.Node} is not connected")));
         });
+        Receive<NodeAbsent>(absent => OnAbsent(absent.Node));
         Receive<RenewLeases>(_ => { foreach (var node in _sessions.Keys) Run("renewing the lease of " + node, RenewAsync(node)); Missed(); });
         Receive<Wrote>(wrote => NextReport(wrote.Uid));
         Receive<Failed>(failed => _log.Warning("{0}: {1}", failed.What, failed.Cause.Message));
@@ -195,10 +200,13 @@ public sealed class NodeSessionsActor : ReceiveActor, IWithTimers
         var session = new Session(opened.Session, opened.Hello, opened.Outbound);
         _sessions[name] = session;
         if (_lost.Remove(name)) Retable();
+        Timers.Cancel(AbsenceOf(name));
         opened.Outbound.TryWrite(new ControlMessage { Welcome = new Welcome { NodeName = name, ClusterServiceRange = $"127.{_options.ClusterOctet}.0.0/20" } });
         opened.Outbound.TryWrite(Table());
         int pods = PushAll(session);
-        opened.Outbound.TryWrite(new ControlMessage { Synced = new Synced { Pods = pods } });
+        var synced = new Synced { Pods = pods };
+        synced.Over.AddRange(_cache.OnNode(name).Where(pod => pod.IsOver()).Select(pod => pod.Uid()));
+        opened.Outbound.TryWrite(new ControlMessage { Synced = synced });
         Run("registering " + name, RegisterAsync(opened.Hello));
     }
 
@@ -213,10 +221,18 @@ public sealed class NodeSessionsActor : ReceiveActor, IWithTimers
         if (!_sessions.TryGetValue(closed.Node, out var session) || session.Id != closed.Session) return;
         _sessions.Remove(closed.Node);
         End(session);
-        _lost.Add(closed.Node);
-        Retable(); // nobody is sent to it from now on
-        Run("marking " + closed.Node + " lost", LostAsync(closed.Node));
+        Timers.StartSingleTimer(AbsenceOf(closed.Node), new NodeAbsent(closed.Node), Return);
         Released();
+    }
+
+    private static string AbsenceOf(string node) => node + "/absence";
+
+    private void OnAbsent(string node)
+    {
+        if (_sessions.ContainsKey(node)) return;
+        _lost.Add(node);
+        Retable(); // nobody is sent to it from now on
+        Run("marking " + node + " lost", LostAsync(node));
     }
 
     private void OnReport(SessionReport report)

@@ -21,6 +21,21 @@ public sealed class ContainerService : IContainerService
     private readonly Task _reader;
     private uint _lastRequest;
 
+    /// <summary>Completes when the connection is over: closed here, cut off there, or the service is gone. What was asked and not answered has then failed.</summary>
+    public Task Closed => _reader;
+
+    /// <summary>The kernel's process id: that of whoever made the listening socket (SO_PEERCRED, unix(7)).</summary>
+    public int KernelProcessId
+    {
+        get
+        {
+            const int SocketLevel = 1, PeerCredentials = 17;
+            Span<byte> credentials = stackalloc byte[12]; // struct ucred: pid, uid, gid
+            _socket.GetRawSocketOption(SocketLevel, PeerCredentials, credentials);
+            return BinaryPrimitives.ReadInt32LittleEndian(credentials);
+        }
+    }
+
     private ContainerService(Socket socket)
     {
         _socket = socket;

@@ -89,13 +89,32 @@ public sealed class NodeAgent(NodeOptions options, KernelProcess kernel, NodePro
         }
     }
 
-    /// <summary>Another kernel runs: it learns the Services, and then the pods what they have lost.</summary>
-    public async Task KernelStartedAnewAsync()
+    /// <summary>The connection to the kernel was lost and there is another; the kernel may be another as well: then it learns the Services, and the pods what they have lost.</summary>
+    public async Task KernelConnectedAsync(bool anew)
     {
-        Metrics.KernelStarts.Inc();
+        if (anew) Metrics.KernelStarts.Inc();
         _ = Task.Run(() => EventsAsync(CancellationToken.None), CancellationToken.None);
         if (_services is { } services) await ApplyAsync(services);
-        foreach (var worker in _pods.Values) worker.KernelLost();
+        var asked = Running().Select(container => container.Id).ToHashSet();
+        var seen = await ListAsync();
+        foreach (var worker in _pods.Values) worker.Observed(asked, seen);
+    }
+
+    private async Task<IReadOnlyDictionary<string, ContainerStatus>> ListAsync() => (await kernel.Service.ListAsync(CancellationToken.None)).ToDictionary(status => status.Id);
+
+    /// <summary>Takes over what an agent before left: its pods go on as they are. Containers and files that belong to none of them are nobody's and go.</summary>
+    public async Task AdoptAsync()
+    {
+        var seen = await ListAsync();
+        foreach (var (uid, desired, known) in PodJournal.Read(options).ToList())
+        {
+            _addresses.Take(known.Address);
+            Watch(new PodWorker(desired, options, () => kernel.Service, _images, known.Address, _denials, Report, new FoundPod(known, seen)));
+        }
+        foreach (var id in seen.Keys.Where(id => !_pods.Values.Any(worker => worker.Owns(id)))) await kernel.Service.DeleteAsync(id, CancellationToken.None);
+        foreach (var directory in new[] { "containers", "logs", "pods" })
+            foreach (var left in Directory.EnumerateDirectories(Path.Combine(options.StateDirectory, directory)).Where(left => !_pods.Keys.Any(uid => Path.GetFileName(left).StartsWith(PodFiles.Prefix(uid), StringComparison.Ordinal))))
+                Directory.Delete(left, true);
     }
 
     private void Report(NodeMessage message) => _outbound?.TryWrite(message);
@@ -153,6 +172,7 @@ public sealed class NodeAgent(NodeOptions options, KernelProcess kernel, NodePro
                 if (_pods.TryGetValue(message.Remove.Uid, out var removed)) removed.Remove();
                 break;
             case ControlMessage.MessageOneofCase.Synced:
+                seen.UnionWith(message.Synced.Over);
                 foreach (var (uid, worker) in _pods)
                     if (seen.Contains(uid)) worker.Resend();
                     else worker.Remove(); // deleted, or moved away, while there was no session
@@ -171,12 +191,16 @@ public sealed class NodeAgent(NodeOptions options, KernelProcess kernel, NodePro
     private void Want(DesiredPod desired)
     {
         if (_pods.TryGetValue(desired.Uid, out var worker)) { worker.Update(desired); return; }
-        worker = new PodWorker(desired, options, () => kernel.Service, _images, _addresses.Take(), _denials, Report);
-        _pods[desired.Uid] = worker;
+        Watch(new PodWorker(desired, options, () => kernel.Service, _images, _addresses.Take(), _denials, Report));
+    }
+
+    private void Watch(PodWorker worker)
+    {
+        _pods[worker.Uid] = worker;
         Metrics.Pods.Set(_pods.Count);
         _ = worker.Completion.ContinueWith(ended =>
         {
-            _pods.TryRemove(desired.Uid, out _);
+            _pods.TryRemove(worker.Uid, out _);
             _addresses.Return(worker.Address);
             Metrics.Pods.Set(_pods.Count);
             if (ended.Exception is { } failure) Console.Error.WriteLine($"eyrie-node: the worker of pod {worker.Name} failed: {failure.InnerException}");
@@ -275,9 +299,25 @@ public sealed class AddressPool(NodeOptions options)
         lock (_free)
         {
             if (!_free.TryDequeue(out int index)) throw new InvalidOperationException($"every address of {options.PodRange} is in use");
-            int third = 16 + 4 * options.Index + index / 256, fourth = index % 256;
-            return new PodAddress(string.Create(CultureInfo.InvariantCulture, $"127.{options.ClusterOctet}.{third}.{fourth}"), string.Create(CultureInfo.InvariantCulture, $"127.{options.ClusterOctet + 16}.{third}.{fourth}"));
+            return Address(index);
         }
+    }
+
+    /// <summary>An address that is in use already.</summary>
+    public void Take(PodAddress used)
+    {
+        lock (_free)
+        {
+            var others = _free.Where(index => Address(index) != used).ToList();
+            _free.Clear();
+            foreach (var index in others) _free.Enqueue(index);
+        }
+    }
+
+    private PodAddress Address(int index)
+    {
+        int third = 16 + 4 * options.Index + index / 256, fourth = index % 256;
+        return new PodAddress(string.Create(CultureInfo.InvariantCulture, $"127.{options.ClusterOctet}.{third}.{fourth}"), string.Create(CultureInfo.InvariantCulture, $"127.{options.ClusterOctet + 16}.{third}.{fourth}"));
     }
 
     public void Return(string address)

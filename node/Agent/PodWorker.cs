@@ -26,6 +26,7 @@ public sealed class PodWorker
     private readonly List<ContainerRecord> _records;
     private readonly PodFiles _files;
     private readonly DenialLog _denials;
+    private readonly PodJournal _journal;
     private readonly DateTimeOffset _started = DateTimeOffset.UtcNow;
     private DesiredPod _desired;
     private JsonObject _pod;
@@ -42,15 +43,30 @@ public sealed class PodWorker
     public string Loopback => _address.Loopback;
     public Task Completion { get; }
 
-    public PodWorker(DesiredPod desired, NodeOptions options, Func<IContainerService> containers, ImageStore images, PodAddress address, DenialLog denials, Action<NodeMessage> report)
+    /// <param name="desired">What is to run.</param>
+    /// <param name="options">The node's.</param>
+    /// <param name="containers">The container service as it is now: it may be another's after a while.</param>
+    /// <param name="images">The node's images.</param>
+    /// <param name="address">The pod's own.</param>
+    /// <param name="denials">Where denials are written.</param>
+    /// <param name="report">Tells the control plane.</param>
+    /// <param name="found">Of a pod that an agent before looked after; null: it is new here.</param>
+    public PodWorker(DesiredPod desired, NodeOptions options, Func<IContainerService> containers, ImageStore images, PodAddress address, DenialLog denials, Action<NodeMessage> report, FoundPod? found = null)
     {
         (_desired, _options, _containers, _images, _address, _denials, _report) = (desired, options, containers, images, address, denials, report);
         _pod = JsonNode.Parse(desired.PodJson)!.AsObject();
         _files = new PodFiles(options, desired.Uid, address);
+        _journal = new PodJournal(options, desired.Uid);
         _records = [.. Specs("initContainers").Select(spec => Record(spec, true)), .. Specs("containers").Select(spec => Record(spec, false))];
         if (_records.Any(record => record.Role == ContainerRole.Init))
             foreach (var record in _records.Where(record => record.Role == ContainerRole.Main)) record.Waiting = ("PodInitializing", "");
-        Completion = Task.Run(RunAsync);
+        if (found is not null)
+        {
+            (_started, _terminatingSince, _failure, _status) = (found.Known.Started, found.Known.TerminatingSince, SavedReason.Pair(found.Known.Failure), found.Known.Status);
+            foreach (var record in _records)
+                if (found.Known.Containers.FirstOrDefault(saved => saved.Name == record.Name) is { } saved) record.Restore(saved, (id, compiled) => new HeldCapabilities(_containers, id, compiled), options.StateDirectory);
+        }
+        Completion = Task.Run(() => RunAsync(found));
     }
 
     private static ContainerRecord Record(JsonObject spec, bool init) => new(spec["name"]!.ToString(), spec["image"]!.ToString(), ContainerRecord.RoleOf(spec, init));
@@ -66,6 +82,7 @@ public sealed class PodWorker
     {
         _desired = desired;
         _pod = JsonNode.Parse(desired.PodJson)!.AsObject();
+        _journal.Want(desired);
         _files.Write(desired, _pod);
         foreach (var record in _records) Changed(record);
         foreach (var record in _records.Where(record => record.Running)) Recompiled(record);
@@ -114,15 +131,45 @@ public sealed class PodWorker
     public void ContainerExited(ContainerExited exited) => Signal(() =>
     {
         if (_records.FirstOrDefault(record => record.Id == exited.ContainerId) is not { } record) return;
-        if (record.Starting) record.Early = exited;
+        if (record is { Starting: true, Running: false }) record.Early = exited;
         else if (record.Running) Ended(record, exited.ExitCode, exited.OutOfMemory);
     });
 
-    /// <summary>The kernel ended and every container with it; another runs now.</summary>
-    public void KernelLost() => Signal(() =>
+    /// <summary>The connection to the container service was lost, and these are its containers now: what ended meanwhile is told.</summary>
+    /// <param name="asked">Those that ran when the list was asked for; what began later is not judged by it.</param>
+    /// <param name="seen">The list, by id; without a container: the kernel ended and took it along.</param>
+    public void Observed(IReadOnlySet<string> asked, IReadOnlyDictionary<string, ContainerStatus> seen) => Signal(() =>
     {
-        foreach (var record in _records.Where(record => record.Running)) Ended(record, Lost, false, LostMessage);
+        foreach (var record in _records.Where(record => record.Running && asked.Contains(record.Id))) Observed(record, seen);
     });
+
+    private void Observed(ContainerRecord record, IReadOnlyDictionary<string, ContainerStatus> seen)
+    {
+        if (!seen.TryGetValue(record.Id, out var status)) Ended(record, Lost, false, LostMessage);
+        else if (status.State == ContainerState.Exited) Ended(record, status.ExitCode, status.OutOfMemory, finishedAt: status.FinishedAt);
+    }
+
+    /// <summary>Goes on where an agent before left off: what runs is not touched.</summary>
+    private void Adopt(IReadOnlyDictionary<string, ContainerStatus> seen)
+    {
+        foreach (var record in _records)
+        {
+            if (record.Running) Observed(record, seen);
+            if (record.Running)
+            {
+                _ = VerifyAsync(record, record.Held!);
+                if (record.Held!.WritesAreAudited) _ = WatchWritesAsync(record, record.Beside.Token);
+                if (record.Starting) _ = PostStartAsync(record, Spec(record), record.Beside.Token);
+                else if (record.Stop is null) Probe(record, record.Started ? [ProbeKind.Liveness, ProbeKind.Readiness] : [ProbeKind.Startup]);
+            }
+            else if (record.Starting && seen.GetValueOrDefault(record.Id) is { State: not ContainerState.Created } status)
+            {
+                if (status.State == ContainerState.Exited) record.Early = new ContainerExited(record.Id, status.ExitCode, status.OutOfMemory);
+                Start(record, status);
+            }
+            else if (record.Starting) (record.Starting, record.Id) = (false, record.Runs > 0 ? PodFiles.ContainerId(Uid, record.Name, record.Runs - 1) : "");
+        }
+    }
 
     public bool Owns(string containerId) => _records.Any(record => record.Id == containerId);
 
@@ -200,14 +247,33 @@ public sealed class PodWorker
 
     private string LogPath(string container, int run) => string.Create(CultureInfo.InvariantCulture, $"logs/{Uid}/{container}-{run}.log");
 
-    private async Task RunAsync()
+    private async Task VerifyAsync(ContainerRecord record, HeldCapabilities held)
+    {
+        try
+        {
+            Compare(record, await held.VerifyAsync());
+        }
+        catch (Exception exception) when (exception is ContainerServiceException or IOException)
+        {
+            Signal(() => { if (record.Running && record.Held == held) Unchecked(record, exception); });
+        }
+    }
+
+    private void Unchecked(ContainerRecord record, Exception exception) => Stop(record, TimeSpan.Zero, $"Container {record.Name} could not be checked and is ended: {exception.Message}");
+
+    private void Save() => _journal.Save(new SavedPod(_address, _started, _terminatingSince, SavedReason.Of(_failure), [.. _records.Select(record => record.Save())], _status));
+
+    private async Task RunAsync(FoundPod? found)
     {
         _files.Create(_desired, _pod);
+        if (found is null) _journal.Want(_desired);
+        else Adopt(found.Containers);
         if (_desired.Terminating) Drain();
         _ = PodBounds.WatchAsync(_pod, new PodVolumes(_options, Uid), (reason, message) => Signal(() => Fail(reason, message)), _ended.Token);
         while (true)
         {
             Report();
+            Save();
             var now = DateTimeOffset.UtcNow;
             var view = new PodView([.. _records.Select(record => record.View(Hooks.Of(Spec(record), "preStop") is not null))], RestartPolicy, Terminating, _drained || _removed, _terminatingSince,
                 _removed ? TimeSpan.Zero : TimeSpan.FromSeconds(_desired.GraceSeconds)) { Failing = _failure is not null };
@@ -258,19 +324,22 @@ public sealed class PodWorker
         }
     }
 
-    private void Start(ContainerRecord record)
+    /// <param name="record">Which.</param>
+    /// <param name="begun">An agent before started it and could not tell any more; null: it is to be started.</param>
+    private void Start(ContainerRecord record, ContainerStatus? begun = null)
     {
-        var previous = record.Runs > 0 ? record.Id : "";
+        var previous = record.Runs > 0 ? PodFiles.ContainerId(Uid, record.Name, record.Runs - 1) : "";
         record.Beside = new CancellationTokenSource();
-        (record.Starting, record.RetryAt, record.Early, record.Id) = (true, null, null, PodFiles.ContainerId(Uid, record.Name, record.Runs));
-        var request = new StartRequest(_pod, Spec(record), _desired, _address, record.Id, LogPath(record.Name, record.Runs), previous);
-        var held = record.Held = new HeldCapabilities(_containers(), record.Id, Compiled(record));
+        (record.Starting, record.RetryAt, record.Id) = (true, null, PodFiles.ContainerId(Uid, record.Name, record.Runs));
+        if (begun is null) (record.Early, record.Held) = (null, new HeldCapabilities(_containers, record.Id, Compiled(record)));
+        Save();
+        var (held, request) = (record.Held!, new StartRequest(_pod, Spec(record), _desired, _address, record.Id, LogPath(record.Name, record.Runs), previous));
         var start = new ContainerStart(_options, _containers(), _images, (reason, message) => Event("Normal", reason, message, 1, record.Name));
         _ = Task.Run(async () =>
         {
             try
             {
-                var started = await start.RunAsync(request, record.Beside.Token);
+                var started = begun is null ? await start.RunAsync(request, record.Beside.Token) : await start.ResumeAsync(request, begun.StartedAt ?? DateTimeOffset.UtcNow, record.Beside.Token);
                 Signal(() => Started(record, started));
                 Compare(record, await held.VerifyAsync());
                 await PostStartAsync(record, request.Container, record.Beside.Token);
@@ -312,7 +381,7 @@ public sealed class PodWorker
         record.Starting = false;
         if (record.Running) // after its start: the set that it holds could not be read, or the service is gone
         {
-            Stop(record, TimeSpan.Zero, $"Container {record.Name} could not be checked and is ended: {exception.Message}");
+            Unchecked(record, exception);
             return;
         }
         record.Id = previous;
@@ -378,7 +447,7 @@ public sealed class PodWorker
             if (container[ProbeNames.Field(kind)] is JsonObject probe)
             {
                 var (id, cancellation) = (record.Id, record.Beside.Token);
-                var runner = new ProbeRunner(kind, ProbeTiming.From(probe), ProbeChecks.OverNetwork(probe), token => checks.AskAsync(probe, token));
+                var runner = new ProbeRunner(kind, ProbeTiming.From(probe), ProbeChecks.OverNetwork(probe), kind == ProbeKind.Readiness && record.Ready, token => checks.AskAsync(probe, token));
                 _ = runner.RunAsync((state, outcome) => Signal(() =>
                 {
                     if (record.Id == id && record.Running) Probed(record, kind, probe, state, outcome);
@@ -431,11 +500,11 @@ public sealed class PodWorker
         });
     }
 
-    private void Ended(ContainerRecord record, int exitCode, bool outOfMemory, string? message = null)
+    private void Ended(ContainerRecord record, int exitCode, bool outOfMemory, string? message = null, DateTimeOffset? finishedAt = null)
     {
         Written(record);
         var reason = outOfMemory ? "OOMKilled" : exitCode == 0 ? "Completed" : "Error";
-        record.Ended(new ContainerEnd(exitCode, reason, record.StartedAt, DateTimeOffset.UtcNow, message ?? _files.TerminationMessage(record.Id, Spec(record), LogFile(record.Name, false), exitCode), record.Id));
+        record.Ended(new ContainerEnd(exitCode, reason, record.StartedAt, finishedAt ?? DateTimeOffset.UtcNow, message ?? _files.TerminationMessage(record.Id, Spec(record), LogFile(record.Name, false), exitCode), record.Id));
         var wait = BackOff.AfterEnds(record.Ends);
         if (Terminating || wait == TimeSpan.Zero || !PodPlan.Restarts(RestartPolicy, record.Role, exitCode)) return;
         record.Waiting = ("CrashLoopBackOff", $"back-off {Wording.Duration(wait)} restarting failed container={record.Name} pod={Name}_{Namespace}({Uid})");
@@ -513,3 +582,6 @@ public sealed class PodWorker
         _report(new NodeMessage { PodGone = new PodGone { Uid = Uid, Namespace = Namespace, Name = Name, StatusJson = Status().ToJsonString() } });
     }
 }
+
+/// <summary>A pod that an agent before looked after, and the containers that the kernel has now, by id.</summary>
+public sealed record FoundPod(SavedPod Known, IReadOnlyDictionary<string, ContainerStatus> Containers);

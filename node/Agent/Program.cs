@@ -5,32 +5,42 @@ using System.Text.Json.Nodes;
 using Eyrie.Node;
 using Prometheus;
 
+if (args is ["end", "--state-dir", var ended]) return await NodeEnd.RunAsync(Path.GetFullPath(ended));
 if (NodeOptions.Parse(args, Console.Error) is not { } options) return 2;
 foreach (var directory in new[] { "images/layers", "containers", "logs", "pods" }) Directory.CreateDirectory(Path.Combine(options.StateDirectory, directory));
-// Of a run that was killed: its containers died with its kernel, and what they wrote is nobody's.
-foreach (var directory in new[] { "containers", "logs", "pods" })
-    foreach (var left in Directory.EnumerateDirectories(Path.Combine(options.StateDirectory, directory))) Directory.Delete(left, true);
+using var alone = await AgentLock.TakeAsync(options.StateDirectory, CancellationToken.None);
 using var stop = new CancellationTokenSource();
-using var terminated = PosixSignalRegistration.Create(PosixSignal.SIGTERM, signal => { signal.Cancel = true; stop.Cancel(); });
-using var interrupted = PosixSignalRegistration.Create(PosixSignal.SIGINT, signal => { signal.Cancel = true; stop.Cancel(); });
+bool leave = false;
+void On(PosixSignalContext signal)
+{
+    signal.Cancel = true;
+    leave |= signal.Signal == PosixSignal.SIGHUP;
+    stop.Cancel();
+}
+using var terminated = PosixSignalRegistration.Create(PosixSignal.SIGTERM, On);
+using var interrupted = PosixSignalRegistration.Create(PosixSignal.SIGINT, On);
+using var replaced = PosixSignalRegistration.Create(PosixSignal.SIGHUP, On);
 using var client = Tls.Client(options);
-await using var kernel = await KernelProcess.StartAsync(options, stop.Token);
+await using var kernel = await KernelProcess.OpenAsync(options, stop.Token);
 using var metrics = new MetricsListener();
 Task DescribeAsync() => File.WriteAllTextAsync(Path.Combine(options.StateDirectory, "node.json"), new JsonObject { ["pid"] = Environment.ProcessId, ["kernelPid"] = kernel.ProcessId, ["metrics"] = metrics.Url }.ToJsonString());
 await DescribeAsync();
 var processes = new NodeProcesses(options, kernel);
 var agent = new NodeAgent(options, kernel, processes, client);
+await agent.AdoptAsync();
 new ResourceMetrics(processes, kernel, agent.Running).Register();
 var running = agent.RunAsync(stop.Token);
-var supervising = kernel.SuperviseAsync(async () =>
+var supervising = kernel.SuperviseAsync(async anew =>
 {
     await DescribeAsync();
-    await agent.KernelStartedAnewAsync();
+    await agent.KernelConnectedAsync(anew);
 }, stop.Token);
 if (await Task.WhenAny(agent.Synced.Task, running) == agent.Synced.Task) Console.WriteLine("ready");
 await running;
-await agent.StopAsync();
 await supervising.ContinueWith(_ => { }, CancellationToken.None, TaskContinuationOptions.ExecuteSynchronously, TaskScheduler.Default);
+if (leave) return 0; // the next agent takes over what runs
+await agent.StopAsync();
+await kernel.EndAsync();
 return 0;
 
 /// <summary>prometheus-net's own listener on a free loopback port.</summary>

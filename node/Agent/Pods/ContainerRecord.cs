@@ -49,6 +49,23 @@ public sealed class ContainerRecord(string name, string image, ContainerRole rol
         Starting = Starting, Running = Running, Started = Started, ExitCode = End?.ExitCode, BackOff = BackOff.AfterEnds(Ends), FinishedAt = End?.FinishedAt, RetryAt = RetryAt, Stop = Stop, HasStopHook = hasStopHook,
     };
 
+    public SavedContainer Save() => new(Name, Image, ImageId, Id, Held is null ? null : [.. Held.Compiled], WorkingDirectory, Runs, Starting, Running, Started, Ready, Restarts, StartedAt, End, Ends, Failures, RetryAt, Stop,
+        SavedReason.Of(Waiting), Written?.Layers, Written?.Mounts);
+
+    /// <summary>Becomes what was saved.</summary>
+    /// <param name="saved">Of the container of this name.</param>
+    /// <param name="held">Makes the set of the newest run from its id and its lines.</param>
+    /// <param name="stateDirectory">The node's.</param>
+    public void Restore(SavedContainer saved, Func<string, IReadOnlyList<string>, HeldCapabilities> held, string stateDirectory)
+    {
+        (Image, ImageId, Id, WorkingDirectory, Runs, Starting, Running, Started, Ready) = (saved.Image, saved.ImageId, saved.Id, saved.WorkingDirectory, saved.Runs, saved.Starting, saved.Running, saved.Started, saved.Ready);
+        (Restarts, StartedAt, End, Ends, Failures, RetryAt, Waiting) = (saved.Restarts, saved.StartedAt, saved.End, saved.Ends, saved.Failures, saved.RetryAt, SavedReason.Pair(saved.Waiting));
+        // A hook that was under way is run again: at least once, as in Kubernetes.
+        Stop = saved.Stop is { Phase: StopPhase.Hook } stop ? stop with { Phase = StopPhase.Asked } : saved.Stop;
+        Written = saved.Layers is { } layers ? new WrittenWatch(stateDirectory, Id, layers, saved.Mounts ?? []) : null;
+        Held = saved.Compiled is { } compiled ? held(Id, compiled) : null;
+    }
+
     /// <summary>The run is over.</summary>
     public void Ended(ContainerEnd end)
     {

@@ -27,10 +27,10 @@ public sealed class ContainerStart(NodeOptions options, IContainerService contai
         foreach (var directory in new[] { "upper", "work", "root" }) Directory.CreateDirectory(Path.Combine(Scratch(request.Id), directory));
         try
         {
-            await containers.CreateAsync(spec, CancellationToken.None);
+            await CreateAsync(spec);
             tell("Created", $"Created container: {name}");
             await containers.StartAsync(request.Id, CancellationToken.None);
-            return new StartedContainer(image, spec.WorkingDirectory, DateTimeOffset.UtcNow, new WrittenWatch(options.StateDirectory, request.Id, image.Layers, [.. spec.Mounts.Select(mount => mount.Target)]));
+            return new StartedContainer(image, spec.WorkingDirectory, DateTimeOffset.UtcNow, Watch(request, image, spec));
         }
         catch (ContainerServiceException)
         {
@@ -38,6 +38,30 @@ public sealed class ContainerStart(NodeOptions options, IContainerService contai
             throw;
         }
     }
+
+    /// <summary>What an agent that was killed meanwhile had begun is begun anew.</summary>
+    private async Task CreateAsync(ContainerSpec spec)
+    {
+        try
+        {
+            await containers.CreateAsync(spec, CancellationToken.None);
+        }
+        catch (ContainerServiceException exception) when (exception.Error == ContainerError.AlreadyExists)
+        {
+            await containers.DeleteAsync(spec.Id, CancellationToken.None);
+            await containers.CreateAsync(spec, CancellationToken.None);
+        }
+    }
+
+    /// <summary>A start of which the agent before could not tell any more: the container runs, or did.</summary>
+    public async Task<StartedContainer> ResumeAsync(StartRequest request, DateTimeOffset startedAt, CancellationToken cancellationToken)
+    {
+        var image = await images.EnsureAsync(request.Container["image"]!.ToString(), "IfNotPresent", PullCredentials.Of(request.Pod, new PodObjects(request.Desired.Objects)), tell, cancellationToken);
+        var spec = ContainerSpecs.For(request, image, [], options);
+        return new StartedContainer(image, spec.WorkingDirectory, startedAt, Watch(request, image, spec));
+    }
+
+    private WrittenWatch Watch(StartRequest request, Image image, ContainerSpec spec) => new(options.StateDirectory, request.Id, image.Layers, [.. spec.Mounts.Select(mount => mount.Target)]);
 
     private string Scratch(string id) => Path.Combine(options.StateDirectory, "containers", id);
 

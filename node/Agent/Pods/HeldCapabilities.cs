@@ -8,7 +8,7 @@ namespace Eyrie.Node;
 /// The capability set of one run of a container, from its start on. Changes are made one after the other, and after each the set that the kernel holds is compared with the
 /// one that was compiled.
 /// </summary>
-public sealed class HeldCapabilities(IContainerService containers, string id, IEnumerable<string> compiled)
+public sealed class HeldCapabilities(Func<IContainerService> containers, string id, IEnumerable<string> compiled)
 {
     /// <summary>What a running container can be given or lose; quotas, files and identity are its world, made at its start.</summary>
     private static readonly string[] Live = ["connect ", "listen ", "accept ", "clock ", "random ", "audit connect ", "audit listen "];
@@ -49,8 +49,8 @@ public sealed class HeldCapabilities(IContainerService containers, string id, IE
         Compiled = [.. wanted.Order(StringComparer.Ordinal)];
         return Next(async now =>
         {
-            await containers.ChangeCapabilitiesAsync(id, [], [.. before.Except(now)], CancellationToken.None);
-            await containers.ChangeCapabilitiesAsync(id, [.. now.Except(before)], [], CancellationToken.None);
+            await containers().ChangeCapabilitiesAsync(id, [], [.. before.Except(now)], CancellationToken.None);
+            await containers().ChangeCapabilitiesAsync(id, [.. now.Except(before)], [], CancellationToken.None);
             return await CompareAsync(now);
         }, Compiled);
     }
@@ -71,7 +71,7 @@ public sealed class HeldCapabilities(IContainerService containers, string id, IE
 
     private async Task<string?> CompareAsync(IReadOnlyCollection<string> now)
     {
-        var held = await containers.ReadCapabilitiesAsync(id, CancellationToken.None);
+        var held = await containers().ReadCapabilitiesAsync(id, CancellationToken.None);
         return now.SequenceEqual(held) ? null : $"the kernel holds [{string.Join("; ", held)}], compiled is [{string.Join("; ", now)}]";
     }
 }

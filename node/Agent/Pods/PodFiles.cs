@@ -20,8 +20,11 @@ public sealed class PodFiles(NodeOptions options, string uid, PodAddress address
     {
         const int Longest = 36;
         var name = container.Length <= Longest ? container : container[..(Longest - 9)] + "-" + Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes(container)))[..8];
-        return string.Create(CultureInfo.InvariantCulture, $"{uid[..13]}-{name}-{run}");
+        return string.Create(CultureInfo.InvariantCulture, $"{Prefix(uid)}-{name}-{run}");
     }
+
+    /// <summary>What the names of everything begin with that belongs to a pod.</summary>
+    public static string Prefix(string uid) => uid[..13];
 
     public void Create(DesiredPod desired, JsonObject pod)
     {
@@ -40,9 +43,17 @@ public sealed class PodFiles(NodeOptions options, string uid, PodAddress address
         foreach (var alias in (pod["spec"]?["hostAliases"] as JsonArray ?? []).OfType<JsonObject>())
             hosts.Append(CultureInfo.InvariantCulture, $"{alias["ip"]}\t{string.Join('\t', (alias["hostnames"] as JsonArray ?? []).Select(name => name!.ToString()))}\n");
         new PodVolumes(options, uid).Write(options.Facts(pod, uid, address), new PodObjects(desired.Objects));
-        // Written in place: the file is mounted into the containers, a new one under its name would not be seen.
-        File.WriteAllText(Path.Combine(Home, "hosts"), hosts.ToString());
-        File.WriteAllText(Path.Combine(Home, "hostname"), hostname + "\n");
+        InPlace(Path.Combine(Home, "hosts"), hosts.ToString());
+        InPlace(Path.Combine(Home, "hostname"), hostname + "\n");
+    }
+
+    /// <summary>The file is mounted into the containers: a new one under its name would not be seen, and at no moment may a program find it empty.</summary>
+    private static void InPlace(string path, string text)
+    {
+        if (File.Exists(path) && File.ReadAllText(path) == text) return;
+        using var file = new FileStream(path, FileMode.OpenOrCreate, FileAccess.Write, FileShare.ReadWrite, 0);
+        file.Write(Encoding.UTF8.GetBytes(text));
+        file.SetLength(file.Position);
     }
 
     public static string Hostname(JsonObject pod)
@@ -80,7 +91,7 @@ public sealed class PodFiles(NodeOptions options, string uid, PodAddress address
 
     public void Remove()
     {
-        foreach (var directory in Directory.EnumerateDirectories(Path.Combine(options.StateDirectory, "containers"), uid[..13] + "-*")) Directory.Delete(directory, true);
+        foreach (var directory in Directory.EnumerateDirectories(Path.Combine(options.StateDirectory, "containers"), Prefix(uid) + "-*")) Directory.Delete(directory, true);
         if (Directory.Exists(Home)) Directory.Delete(Home, true);
         if (Directory.Exists(Logs)) Directory.Delete(Logs, true);
     }

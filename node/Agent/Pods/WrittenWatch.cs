@@ -3,6 +3,9 @@ namespace Eyrie.Node;
 /// <summary>Looks what an audited container has written into its own layer; each file is told once.</summary>
 public sealed class WrittenWatch(string stateDirectory, string id, IReadOnlyList<string> layers, IReadOnlyCollection<string> mounts)
 {
+    public IReadOnlyList<string> Layers => layers;
+    public IReadOnlyCollection<string> Mounts => mounts;
+
     private const int MostEntries = 5_000;
     private readonly HashSet<string> _told = [];
 

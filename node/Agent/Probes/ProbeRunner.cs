@@ -5,16 +5,16 @@ public readonly record struct ProbeOutcome(bool Success, string Message);
 
 /// <summary>
 /// Asks one probe over and over. Between two asks that count, what is not yet ready over the network is also asked early, so that a fast start is seen fast; only a
-/// success counts then, so thresholds and periods mean what they mean in Kubernetes.
+/// success counts then, so thresholds and periods mean what they mean in Kubernetes. What was found ready by an agent before is ready until it is found not to be.
 /// </summary>
-public sealed class ProbeRunner(ProbeKind kind, ProbeTiming timing, bool eager, Func<CancellationToken, Task<ProbeOutcome>> ask)
+public sealed class ProbeRunner(ProbeKind kind, ProbeTiming timing, bool eager, bool ready, Func<CancellationToken, Task<ProbeOutcome>> ask)
 {
     private static readonly TimeSpan FirstEager = TimeSpan.FromMilliseconds(50), LongestEager = TimeSpan.FromSeconds(1);
 
     public async Task RunAsync(Action<ProbeState, ProbeOutcome> answered, CancellationToken cancellationToken)
     {
-        await Task.Delay(timing.InitialDelay, cancellationToken);
-        var state = ProbeState.First(kind);
+        if (!ready) await Task.Delay(timing.InitialDelay, cancellationToken);
+        var state = ready ? new ProbeState(true, null, 0) : ProbeState.First(kind);
         var counted = DateTimeOffset.UtcNow;
         var early = FirstEager;
         while (true)

@@ -1,0 +1,46 @@
+using System.Diagnostics;
+
+namespace Eyrie.Node;
+
+/// <summary>Control groups that a kernel which was killed could not remove any more. Its processes have ended or are about to.</summary>
+public static class LeftGroups
+{
+    private static readonly TimeSpan Longest = TimeSpan.FromSeconds(5), Look = TimeSpan.FromMilliseconds(10);
+
+    /// <param name="name">The node's group, of which no kernel runs.</param>
+    /// <param name="cancellationToken">Ends the waiting for processes that are still there.</param>
+    public static async Task RemoveAsync(string name, CancellationToken cancellationToken)
+    {
+        const string Root = "/sys/fs/cgroup";
+        if (!Directory.Exists(Root)) return;
+        long begun = Stopwatch.GetTimestamp();
+        foreach (var group in Directory.EnumerateDirectories(Root).Append(Root).Select(hierarchy => Path.Combine(hierarchy, name)).Where(Directory.Exists))
+            foreach (var left in Directory.EnumerateDirectories(group).Append(group))
+                while (!Removed(left))
+                {
+                    if (Stopwatch.GetElapsedTime(begun) > Longest)
+                    {
+                        Console.Error.WriteLine($"eyrie-node: the control group {left} of a kernel that ended still has processes and stays");
+                        break;
+                    }
+                    await Task.Delay(Look, cancellationToken);
+                }
+    }
+
+    private static bool Removed(string group)
+    {
+        try
+        {
+            Directory.Delete(group); // rmdir(2): the files in it are the kernel's own
+            return true;
+        }
+        catch (DirectoryNotFoundException)
+        {
+            return true;
+        }
+        catch (IOException)
+        {
+            return false; // busy
+        }
+    }
+}

@@ -1,0 +1,18 @@
+namespace Eyrie.Node;
+
+/// <summary>Ends what is left of a node whose agent may never come back: the agent, if one runs, and the microkernel with every container.</summary>
+public static class NodeEnd
+{
+    private static readonly TimeSpan Longest = TimeSpan.FromSeconds(60);
+
+    public static async Task<int> RunAsync(string stateDirectory)
+    {
+        if (AgentLock.Owner(stateDirectory) is { IsAlive: true } agent)
+        {
+            agent.Signal(HostProcess.Terminate);
+            if (!await agent.EndedAsync(Longest, CancellationToken.None)) agent.Signal(HostProcess.Kill);
+        }
+        await KernelProcess.EndAsync(stateDirectory);
+        return 0;
+    }
+}
