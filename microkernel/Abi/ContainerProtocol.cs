@@ -20,6 +20,8 @@ public static class ContainerProtocol
     public const int Execution = 117;
     /// <summary>u8: 1 keeps the container's stdin open for those who attach; otherwise it reads from nothing.</summary>
     public const int OpenInput = 118;
+    /// <summary>u8: 1 finishes the container's sandbox when it is created; it waits there until it is started, which may then say what to execute.</summary>
+    public const int Prepared = 121;
     public const int Numbers = 112, Operation = 113, Target = 114, Entry = 115, Count = 116;
     /// <summary>Of a <see cref="DeniedEvent"/>: <c>denied</c>, <c>audited</c> (no grant allows it, an audit let it through) or <c>granted</c> (of audited containers alone); and the thread's name, a space, the path of its executable.</summary>
     public const int Verdict = 118, Program = 119;

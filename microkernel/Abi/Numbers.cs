@@ -17,7 +17,7 @@ public static class Call
     public const int Unmap = 1003;
     /// <summary>Reads a capability space: a record of InspectLayout for each capability.</summary>
     public const int Inspect = 1004;
-    /// <summary>Starts the process of a task: in a world of its own, or in that of a running container. The caller goes on at once; the notification behind ExitNotification is signalled when the program has been executed or a step has failed, and again when the task ends.</summary>
+    /// <summary>Starts the process of a task: in a world of its own, or in that of a running container. The caller goes on at once; the notification behind ExitNotification is signalled when the program has been executed or a step has failed, and again when the task ends. Of a task that is Prepared the second Start executes; the Arguments and the Environment of its description, where it has any, take the place of the first's, and nothing else of it counts.</summary>
     public const int Start = 1005;
     /// <summary>Acts on a task.</summary>
     public const int Control = 1006;
@@ -143,6 +143,7 @@ public enum TaskState
     Exited = 2,
     Killed = 3,
     Starting = 4,
+    Prepared = 5,
 }
 
 /// <summary>Operations of notification.</summary>
@@ -235,6 +236,8 @@ public static class StartTag
     public const int Token = 26;
     /// <summary>U8: CallClass bits that the process may reach for as long as it runs; absent: none. A process that joins has those of the task it joins.</summary>
     public const int CallClasses = 28;
+    /// <summary>U8: 1 builds everything but executes nothing: the task is Prepared then, and Start with a second description lets it go. Not of a task that joins.</summary>
+    public const int Prepare = 29;
     /// <summary>U32: slot of the directory capability that layers, scratch and mount sources are beneath.</summary>
     public const int Directory = 25;
 }

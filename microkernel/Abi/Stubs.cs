@@ -47,8 +47,8 @@ public static class KernelCalls<TEntry> where TEntry : IKernelEntry<TEntry>
     public static long Inspect(int task) =>
         TEntry.Enter(Call.Inspect, task, 0, 0, 0, 0, 0);
 
-    /// <summary>Starts the process of a task: in a world of its own, or in that of a running container. The caller goes on at once; the notification behind ExitNotification is signalled when the program has been executed or a step has failed, and again when the task ends.</summary>
-    /// <param name="task">Slot of a task that has not been started.</param>
+    /// <summary>Starts the process of a task: in a world of its own, or in that of a running container. The caller goes on at once; the notification behind ExitNotification is signalled when the program has been executed or a step has failed, and again when the task ends. Of a task that is Prepared the second Start executes; the Arguments and the Environment of its description, where it has any, take the place of the first's, and nothing else of it counts.</summary>
+    /// <param name="task">Slot of a task that has not been started, or is Prepared.</param>
     public static long Start(int task) =>
         TEntry.Enter(Call.Start, task, 0, 0, 0, 0, 0);
 

@@ -71,6 +71,7 @@ public sealed class ContainerService : IContainerService
             .Add(StartTag.UserId, spec.UserId).Add(StartTag.GroupId, spec.GroupId);
         if (spec.Terminal) AddTerminal(frame, spec.WindowSize);
         if (spec.OpenInput) frame.Add(ContainerProtocol.OpenInput, [1]);
+        if (spec.Prepared) frame.Add(ContainerProtocol.Prepared, [1]);
         foreach (var layer in spec.Layers) frame.Add(StartTag.Layer, layer);
         foreach (var group in spec.Groups) frame.Add(StartTag.Group, group);
         foreach (var argument in spec.Arguments) frame.Add(StartTag.Argument, argument);
@@ -96,7 +97,13 @@ public sealed class ContainerService : IContainerService
         return bytes;
     }
 
-    public Task StartAsync(string containerId, CancellationToken cancellationToken) => CallAsync(ContainerProtocol.Start, For(containerId), cancellationToken);
+    public Task StartAsync(string containerId, CancellationToken cancellationToken, IReadOnlyList<string>? arguments = null, IReadOnlyList<string>? environment = null)
+    {
+        var frame = For(containerId);
+        foreach (var argument in arguments ?? []) frame.Add(StartTag.Argument, argument);
+        foreach (var variable in environment ?? []) frame.Add(StartTag.Environment, variable);
+        return CallAsync(ContainerProtocol.Start, frame, cancellationToken);
+    }
 
     public Task SignalAsync(string containerId, int signal, CancellationToken cancellationToken) =>
         CallAsync(ContainerProtocol.Signal, For(containerId).Add(ContainerProtocol.SignalNumber, (uint)signal), cancellationToken);
@@ -332,7 +339,7 @@ public sealed class ContainerService : IContainerService
             if (tag == ContainerProtocol.Numbers)
                 for (int i = 0; i < numbers.Length; i++) numbers[i] = BinaryPrimitives.ReadInt64LittleEndian(value.Span[(8 * i)..]);
         }
-        var state = (TaskState)numbers[0] switch { TaskState.Created => ContainerState.Created, TaskState.Running => ContainerState.Running, _ => ContainerState.Exited };
+        var state = (TaskState)numbers[0] switch { TaskState.Created or TaskState.Starting => ContainerState.Created, TaskState.Running => ContainerState.Running, _ => ContainerState.Exited };
         return new ContainerStatus(id, state, (int)numbers[1], numbers[2] != 0, Time(numbers[4]), Time(numbers[5]), (int)numbers[3]);
     }
 

@@ -10,7 +10,11 @@ public interface IContainerService : IAsyncDisposable
     Task CreateAsync(ContainerSpec spec, CancellationToken cancellationToken);
 
     /// <summary>Starts the container's program. Returns when the program's first instruction is due (exec succeeded).</summary>
-    Task StartAsync(string containerId, CancellationToken cancellationToken);
+    /// <param name="containerId">The container.</param>
+    /// <param name="cancellationToken">Ends the waiting, not what was begun.</param>
+    /// <param name="arguments">Of a container that was prepared: what is executed in place of what it was created with; null: that.</param>
+    /// <param name="environment">The same for its environment.</param>
+    Task StartAsync(string containerId, CancellationToken cancellationToken, IReadOnlyList<string>? arguments = null, IReadOnlyList<string>? environment = null);
 
     /// <summary>Sends a Linux signal number (SIGTERM 15, SIGKILL 9) to the container's first process.</summary>
     Task SignalAsync(string containerId, int signal, CancellationToken cancellationToken);
@@ -79,6 +83,10 @@ public sealed record ContainerSpec
     public WindowSize? WindowSize { get; init; }
     /// <summary>Whether its stdin stays open for <see cref="IContainerService.AttachAsync"/>; otherwise it reads from nothing. A terminal is always open.</summary>
     public bool OpenInput { get; init; }
+    /// <summary>
+    /// Finishes the sandbox when the container is created: root, mounts, limits, identity, filter. A process waits in it, and the start only executes (<see cref="SandboxPool"/>).
+    /// </summary>
+    public bool Prepared { get; init; }
     /// <summary>File that stdout and stderr are appended to in CRI log format (made by the service).</summary>
     public required string LogPath { get; init; }
     /// <summary>The pod's IPv4 address, e.g. 127.64.16.5.</summary>

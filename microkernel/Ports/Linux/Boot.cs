@@ -106,7 +106,8 @@ public static unsafe class Boot
     private static bool Signals()
     {
         ulong mask = 1UL << 14 | 1UL << 1; // SIGTERM, SIGINT
-        if (Host.Call(Sys.RtSigprocmask, 0, (nint)(&mask), 0, 8) < 0) return false;
+        ulong held = mask | 1UL << 12; // SIGPIPE: a child that died is told of by the write
+        if (Host.Call(Sys.RtSigprocmask, 0, (nint)(&held), 0, 8) < 0) return false;
         Node.Signals = (int)Host.Call(Sys.Signalfd4, -1, (nint)(&mask), 8, Sys.Cloexec | Sys.NonBlock);
         return Node.Signals >= 0 && Node.Watch(Node.Signals, Node.Signal, 0) >= 0;
     }

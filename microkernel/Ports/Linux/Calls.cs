@@ -136,7 +136,9 @@ public static unsafe class Calls
         int length = (int)Length(buffer);
         new ReadOnlySpan<byte>(buffer + MessageLayout.Payload, length).CopyTo(new Span<byte>(Node.StartCopy, MessageLayout.MaxPayload));
         var description = new StartDescription(Node.StartCopy, length);
-        if (!description.Valid() || !TaskLife.GroupName(description.Bytes(StartTag.ControlGroup))) return AbiError.InvalidArgument;
+        if (!description.Valid()) return AbiError.InvalidArgument;
+        if (Node.Tasks[target].State == TaskState.Prepared) return TaskLife.Execute(target, new ReadOnlySpan<byte>(Node.StartCopy, length));
+        if (!TaskLife.GroupName(description.Bytes(StartTag.ControlGroup))) return AbiError.InvalidArgument;
         int handler = Node.Kernel.Decode(task, (int)description.Number(StartTag.Handler, -1), ObjectKind.Gate, Rights.Map);
         if (handler < 0) return handler;
         int exit = Node.Kernel.Decode(task, (int)description.Number(StartTag.ExitNotification, -1), ObjectKind.Notification, Rights.Write);
@@ -181,7 +183,7 @@ public static unsafe class Calls
                 *(uint*)(buffer + MessageLayout.WordCount) = 6;
                 return 0;
             case TaskOperation.Destroy:
-                if (Node.Tasks[target].State is TaskState.Running or TaskState.Starting) return AbiError.WrongState;
+                if (Node.Tasks[target].State is TaskState.Running or TaskState.Starting or TaskState.Prepared) return AbiError.WrongState;
                 Node.Kernel.DestroyTask(target);
                 return 0;
             case TaskOperation.Terminal:

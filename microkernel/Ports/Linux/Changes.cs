@@ -31,7 +31,7 @@ public static class Changes
         ref var port = ref Node.Tasks[task];
         Remove(task);
         int token = port.Token;
-        if (port.State is not (TaskState.Starting or TaskState.Running)) Forget(task);
+        if (port.State is not (TaskState.Starting or TaskState.Prepared or TaskState.Running)) Forget(task);
         return token;
     }
 

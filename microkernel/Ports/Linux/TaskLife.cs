@@ -42,6 +42,13 @@ public static unsafe class TaskLife
             Joined = joined == 0 ? -1 : Node.Tasks[joined].PidDescriptor, OwnProcesses = Node.OwnProcesses,
             Description = description, RootPath = Node.RootPath, EmptyNetwork = Node.EmptyNetwork, Filter = filter, FilterLength = filterLength,
         };
+        if (joined == 0 && description.Number(StartTag.Prepare, 0) != 0 && (child.Late = Late.Allocate()) == null)
+        {
+            ControlGroup.Remove(group);
+            stage = LaunchStage.Handshake;
+            error = -Sys.Enomem;
+            return AbiError.HostFailure;
+        }
         int callerPid = Node.Tasks[owner].PidDescriptor;
         child.Input = Taken(callerPid, description, StartTag.Input);
         child.Output = Taken(callerPid, description, StartTag.Output);
@@ -54,6 +61,7 @@ public static unsafe class TaskLife
         if (begun < 0)
         {
             if (joined == 0) ControlGroup.Remove(group);
+            Late.Free(child.Late);
             stage = launch.Stage;
             error = begun;
             return AbiError.HostFailure;
@@ -77,6 +85,17 @@ public static unsafe class TaskLife
         return 0;
     }
 
+    /// <summary>Lets a prepared process execute what the description at hand says.</summary>
+    public static long Execute(int target, ReadOnlySpan<byte> description)
+    {
+        ref var port = ref Node.Tasks[target];
+        if (port.Changed) return AbiError.WrongState; // whoever has not asked yet does not know that it is prepared
+        Late.Write(port.Launch.Late, description);
+        port.State = TaskState.Starting;
+        Launcher.Go(ref port.Launch); // of a child that is gone the pipe's end tells
+        return 0;
+    }
+
     /// <summary>The caller's descriptor that a field names; -1: none. Without stdout or stderr, and without a terminal, a launch fails at stdio.</summary>
     private static int Taken(int callerPid, StartDescription description, int tag)
     {
@@ -88,11 +107,15 @@ public static unsafe class TaskLife
     public static void Step(int task)
     {
         ref var port = ref Node.Tasks[task];
-        if (port.State != TaskState.Starting) return;
+        if (port.State is not (TaskState.Starting or TaskState.Prepared)) return;
         var progress = Launcher.Step(ref port.Launch);
-        if (progress != LaunchProgress.Waiting) Over(ref port.Launch);
+        if (progress is LaunchProgress.Running or LaunchProgress.Failed) Over(ref port.Launch);
         switch (progress)
         {
+            case LaunchProgress.Prepared:
+                port.State = TaskState.Prepared;
+                Changes.Tell(task);
+                break;
             case LaunchProgress.Running:
                 port.Listener = port.Launch.Listener;
                 port.State = TaskState.Running;
@@ -193,7 +216,7 @@ public static unsafe class TaskLife
             Host.Call(Sys.Kill, port.ProcessId, 9);
             Ended(task);
         }
-        if (port.State == TaskState.Starting)
+        if (port.State is TaskState.Starting or TaskState.Prepared)
         {
             Launcher.Abandon(ref port.Launch);
             Over(ref port.Launch);

@@ -34,6 +34,9 @@ public unsafe struct Container
     /// <summary>Starting: who asked for it, and the request's number; the client is -1 when it is gone.</summary>
     public int Starter;
     public uint StartRequest;
+    /// <summary>Which request waits for the start: Create of a container that is prepared, or Start; and whether a Delete waits for the end of what runs.</summary>
+    public int StartType;
+    public bool Ending;
 }
 
 /// <summary>A pipe that a container writes into, and the line that is not complete yet.</summary>

@@ -8,11 +8,12 @@ namespace Eyrie.Microkernel.Servers.MettEagle;
 public static unsafe class Lifecycle
 {
     public const int ExitSlot = 8;
+    private const int Kill = 9;
 
     /// <summary>Of the start refused last: the launch stage and the host's errno, for the message of a host failure.</summary>
     public static long FailedStage, FailedErrno;
 
-    public static int Create(ReadOnlySpan<byte> request)
+    public static int Create(ReadOnlySpan<byte> request, int client, uint requestNumber)
     {
         var id = FieldScanner.Find(request, ContainerProtocol.Id);
         if (id.Length is 0 or > Container.MaxId) return ContainerErrorCode.InvalidRequest;
@@ -32,7 +33,8 @@ public static unsafe class Lifecycle
         if (index > Containers.Highest) Containers.Highest = index;
         int error = CapabilitySet.Make(index);
         if (error == ContainerErrorCode.None) error = Prepare(index);
-        if (error != ContainerErrorCode.None) Delete(index);
+        if (error == ContainerErrorCode.None && Flag(index, ContainerProtocol.Prepared)) error = Launch(index, client, requestNumber, ContainerProtocol.Create, default);
+        if (error is not (ContainerErrorCode.None or Requests.Later)) Delete(index);
         return error;
     }
 
@@ -72,12 +74,40 @@ public static unsafe class Lifecycle
     }
 
     /// <summary>Begins a start; <see cref="Changed"/> answers when the program runs or could not be started.</summary>
-    public static int Start(int index, int client, uint requestNumber)
+    public static int Start(int index, int client, uint requestNumber, ReadOnlySpan<byte> body)
+    {
+        var state = Containers.Table[index].State;
+        if (state is not (TaskState.Created or TaskState.Prepared)) return ContainerErrorCode.WrongState;
+        bool says = FieldScanner.Find(body, StartTag.Argument).Length > 0 || FieldScanner.Find(body, StartTag.Environment).Length > 0;
+        if (says && state != TaskState.Prepared) return ContainerErrorCode.InvalidRequest;
+        return Launch(index, client, requestNumber, ContainerProtocol.Start, body);
+    }
+
+    /// <summary>The kernel begins to build, or, of what it has prepared, to execute what the request says.</summary>
+    private static int Launch(int index, int client, uint requestNumber, int type, ReadOnlySpan<byte> body)
     {
         ref var container = ref Containers.Table[index];
-        if (container.State != TaskState.Created) return ContainerErrorCode.WrongState;
         var writer = new FieldWriter(Microkernel.Payload, MessageLayout.MaxPayload);
+        var scanner = new FieldScanner(body);
+        while (scanner.Next(out int tag, out var value))
+            if (tag is StartTag.Argument or StartTag.Environment) writer.Add(tag, value);
+        if (container.State != TaskState.Prepared) DescribeLaunch(index, type == ContainerProtocol.Create, ref writer);
+        Microkernel.PayloadLength = writer.Length;
+        long result = writer.Overflowed ? AbiError.TooLarge : Microkernel.Start(Containers.Slot(index, Container.TaskSlot));
+        if (result < 0) return Refusal(result, Microkernel.Word(0), Microkernel.Word(1));
+        container.State = TaskState.Starting;
+        container.Starter = client;
+        container.StartRequest = requestNumber;
+        container.StartType = type;
+        return Requests.Later;
+    }
+
+    private static void DescribeLaunch(int index, bool prepare, ref FieldWriter writer)
+    {
+        ref var container = ref Containers.Table[index];
         Describe(index, ref writer);
+        byte one = 1;
+        if (prepare) writer.Add(StartTag.Prepare, new ReadOnlySpan<byte>(&one, 1));
         // The ends of pipes are kept until the outcome is known: a start that fails can be tried again.
         if (!container.Terminal)
         {
@@ -86,13 +116,6 @@ public static unsafe class Lifecycle
             if (container.InputEnd >= 0) writer.AddNumber(StartTag.Input, (uint)container.InputEnd);
         }
         writer.AddNumber(StartTag.Token, (uint)index);
-        Microkernel.PayloadLength = writer.Length;
-        long result = writer.Overflowed ? AbiError.TooLarge : Microkernel.Start(Containers.Slot(index, Container.TaskSlot));
-        if (result < 0) return Refusal(result, Microkernel.Word(0), Microkernel.Word(1));
-        container.State = TaskState.Starting;
-        container.Starter = client;
-        container.StartRequest = requestNumber;
-        return Requests.Later;
     }
 
     /// <summary>The kernel has news of a container: it runs, could not be started, or has ended; the first two answer the client that waits, the last is told to every listener.</summary>
@@ -104,6 +127,14 @@ public static unsafe class Lifecycle
         long code = Microkernel.Word(1), stage = Microkernel.Word(4), errno = Microkernel.Word(5);
         bool outOfMemory = Microkernel.Word(2) != 0;
         int processId = (int)Microkernel.Word(3);
+        // A prepared process that is gone is built anew by the start.
+        if (container.State == TaskState.Prepared && state == TaskState.Created) container.State = TaskState.Created;
+        if (container.State == TaskState.Starting && state == TaskState.Prepared)
+        {
+            container.State = state;
+            Requests.AnswerLater(container.Starter, container.StartRequest, container.StartType, ContainerErrorCode.None);
+            return;
+        }
         if (container.State == TaskState.Starting && state != TaskState.Starting)
         {
             container.State = state == TaskState.Created ? TaskState.Created : TaskState.Running;
@@ -115,7 +146,8 @@ public static unsafe class Lifecycle
                 container.ProcessId = processId;
                 LogPump.Watch(index);
             }
-            Requests.AnswerLater(container.Starter, container.StartRequest, ContainerProtocol.Start, error);
+            Requests.AnswerLater(container.Starter, container.StartRequest, container.StartType, error);
+            if (container.StartType == ContainerProtocol.Create) { Delete(index); return; } // only a failure answers it here: nothing is left half made
         }
         if (container.State != TaskState.Running || state is not (TaskState.Exited or TaskState.Killed)) return;
         container.State = state;
@@ -123,6 +155,14 @@ public static unsafe class Lifecycle
         container.OutOfMemory = outOfMemory;
         container.FinishedAt = Memory.Now();
         LogPump.Drain(index);
+        if (container.Ending)
+        {
+            int client = container.Starter;
+            uint request = container.StartRequest;
+            Delete(index);
+            Requests.AnswerLater(client, request, ContainerProtocol.Delete, ContainerErrorCode.None);
+            return;
+        }
         Events.Exited(index);
     }
 
@@ -192,11 +232,27 @@ public static unsafe class Lifecycle
         return Microkernel.Control(Containers.Slot(index, Container.TaskSlot), TaskOperation.Signal, signal) < 0 ? ContainerErrorCode.HostFailure : ContainerErrorCode.None;
     }
 
+    /// <summary>Delete. What runs is killed first and its end waited for, so that the kernel need not: the answer comes when nothing of it is left.</summary>
+    public static int End(int index, int client, uint requestNumber)
+    {
+        ref var container = ref Containers.Table[index];
+        if (container.Ending) return ContainerErrorCode.WrongState;
+        if (container.State != TaskState.Running || Signal(index, Kill) != ContainerErrorCode.None)
+        {
+            Delete(index);
+            return ContainerErrorCode.None;
+        }
+        container.Ending = true;
+        container.Starter = client;
+        container.StartRequest = requestNumber;
+        return Requests.Later;
+    }
+
     /// <summary>Revokes everything. A running container is killed by the kernel when its task goes.</summary>
     public static void Delete(int index)
     {
         ref var container = ref Containers.Table[index];
-        if (container.State == TaskState.Starting) Requests.AnswerLater(container.Starter, container.StartRequest, ContainerProtocol.Start, ContainerErrorCode.WrongState);
+        if (container.State == TaskState.Starting) Requests.AnswerLater(container.Starter, container.StartRequest, container.StartType, ContainerErrorCode.WrongState);
         Executions.Forget(index);
         Microkernel.Words(NetworkControl.RemoveSession, index);
         Microkernel.PayloadLength = 0;

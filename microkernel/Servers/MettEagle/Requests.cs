@@ -49,7 +49,7 @@ public static unsafe class Requests
         if (type is < ContainerProtocol.Create or > ContainerProtocol.CloseInput || !WellFormed.Fields(body)) return ContainerErrorCode.InvalidRequest;
         switch (type)
         {
-            case ContainerProtocol.Create: return Lifecycle.Create(body);
+            case ContainerProtocol.Create: return Lifecycle.Create(body, client, request);
             case ContainerProtocol.List:
                 for (int i = 1; i <= Containers.Highest; i++)
                     if (Containers.Table[i].Used) Describe(i, ref writer);
@@ -63,9 +63,9 @@ public static unsafe class Requests
         if (index == 0) return type == ContainerProtocol.Delete ? ContainerErrorCode.None : ContainerErrorCode.UnknownContainer;
         switch (type)
         {
-            case ContainerProtocol.Start: return Lifecycle.Start(index, client, request);
+            case ContainerProtocol.Start: return Lifecycle.Start(index, client, request, body);
             case ContainerProtocol.Signal: return Lifecycle.Signal(index, (int)FieldScanner.Number(FieldScanner.Find(body, ContainerProtocol.SignalNumber)));
-            case ContainerProtocol.Delete: Lifecycle.Delete(index); return ContainerErrorCode.None;
+            case ContainerProtocol.Delete: return Lifecycle.End(index, client, request);
             case ContainerProtocol.ReadCapabilities: ReadCapabilities(index, ref writer); return ContainerErrorCode.None;
             case ContainerProtocol.ChangeCapabilities: return Change(index, body);
             case ContainerProtocol.Execute: return Executions.Start(client, request, index, body);
@@ -83,7 +83,7 @@ public static unsafe class Requests
         var fields = new FieldWriter(memory, 256);
         fields.Add(ContainerProtocol.Id, Containers.Id(index));
         long* numbers = stackalloc long[6];
-        numbers[0] = (long)container.State;
+        numbers[0] = (long)(container.State == TaskState.Prepared ? TaskState.Created : container.State);
         numbers[1] = container.Code;
         numbers[2] = container.OutOfMemory ? 1 : 0;
         numbers[3] = container.ProcessId;

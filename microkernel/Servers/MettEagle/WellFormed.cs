@@ -19,7 +19,7 @@ public static class WellFormed
     private static bool Field(int tag, ReadOnlySpan<byte> value) => tag switch
     {
         StartTag.UserId or StartTag.GroupId or StartTag.Group or ContainerProtocol.SignalNumber or ContainerProtocol.Execution or StartTag.WindowSize => value.Length == 4,
-        StartTag.Terminal or ContainerProtocol.OpenInput => value.Length == 1,
+        StartTag.Terminal or ContainerProtocol.OpenInput or ContainerProtocol.Prepared => value.Length == 1,
         StartTag.Mount => value.Length is > MountHead + 1 and <= MaxMount && value.Slice(MountHead).IndexOf((byte)0) is var end and >= 0 && end < value.Length - MountHead - 1,
         ContainerProtocol.Id => Name(value),
         StartTag.Layer or StartTag.Scratch or StartTag.Argument or StartTag.Environment or StartTag.WorkingDirectory or StartTag.Hostname or ContainerProtocol.LogPath => value.Length <= MaxText && value.IndexOf((byte)0) < 0,

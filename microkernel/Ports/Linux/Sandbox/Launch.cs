@@ -11,17 +11,21 @@ public enum LaunchStage
 }
 
 /// <summary>A launch under way, or what came of it: process, seccomp listener, the pipes to the child.</summary>
-public struct Launch
+public unsafe struct Launch
 {
     public int ProcessId, PidDescriptor, Listener, From, To;
     /// <summary>The showing side of its terminal, or -1.</summary>
     public int Terminal;
+    /// <summary>Of a launch that waits before it executes: memory shared with the child, for what is to be executed (<see cref="Late"/>); otherwise null.</summary>
+    public byte* Late;
+    /// <summary>The child was told to execute.</summary>
+    public bool Released;
     public LaunchStage Stage;
     /// <summary>Negative errno of the stage that failed, or 0.</summary>
     public int Result;
 }
 
-public enum LaunchProgress { Waiting, Running, Failed }
+public enum LaunchProgress { Waiting, Prepared, Running, Failed }
 
 /// <summary>
 /// Starts a process in a sandbox: the child builds its own world, takes everything away from itself, installs its filter and
@@ -43,6 +47,8 @@ public static unsafe class Launcher
         public int Root, EmptyNetwork, Input, Output, Error;
         /// <summary>pidfd of the container whose world is entered, or -1; and the kernel's own pid namespace.</summary>
         public int Joined, OwnProcesses;
+        /// <summary>Waits before it executes, for what stands here then; null: it does not.</summary>
+        public byte* Late;
         public ulong* Filter;
         public int FilterLength;
         /// <summary>A native task: no namespaces, no root; program at this path, message buffer at descriptor 3.</summary>
@@ -58,6 +64,7 @@ public static unsafe class Launcher
     {
         launch = default;
         launch.Listener = launch.Terminal = -1;
+        launch.Late = child.Late;
         int* pipes = stackalloc int[4];
         launch.Stage = LaunchStage.Handshake;
         if (Host.Call(Sys.Pipe2, (nint)pipes, Sys.Cloexec | Sys.NonBlock) < 0) return -Sys.Enomem;
@@ -100,12 +107,12 @@ public static unsafe class Launcher
         {
             launch.Listener = (int)Host.Call(Sys.PidfdGetfd, launch.PidDescriptor, record[1], 0);
             bool taken = launch.Listener >= 0 && (record[2] < 0 || (launch.Terminal = (int)Host.Call(Sys.PidfdGetfd, launch.PidDescriptor, record[2], 0)) >= 0);
-            byte go = 1;
-            if (taken && Host.Call(Sys.Write, launch.To, (nint)(&go), 1) == 1) return LaunchProgress.Waiting;
+            if (taken && launch.Late != null) return LaunchProgress.Prepared;
+            if (taken && Go(ref launch)) return LaunchProgress.Waiting;
             record[0] = (int)LaunchStage.Filter;
             record[1] = taken ? -Sys.Einval : launch.Listener < 0 ? launch.Listener : launch.Terminal;
         }
-        else if (read == 0 && launch.Listener >= 0) return LaunchProgress.Running;
+        else if (read == 0 && launch.Released) return LaunchProgress.Running;
         else if (read != RecordSize || record[0] == 0)
         {
             record[0] = (int)LaunchStage.Handshake;
@@ -115,6 +122,14 @@ public static unsafe class Launcher
         launch.Result = record[1];
         Abandon(ref launch);
         return LaunchProgress.Failed;
+    }
+
+    /// <summary>Tells the child to execute.</summary>
+    public static bool Go(ref Launch launch)
+    {
+        byte go = 1;
+        launch.Released = true;
+        return Host.Call(Sys.Write, launch.To, (nint)(&go), 1) == 1;
     }
 
     /// <summary>Ends the child and closes what leads to it but for the pipes.</summary>
@@ -139,6 +154,8 @@ public static unsafe class Launcher
     {
         Host.Call(Sys.Close, launch.From);
         Host.Call(Sys.Close, launch.To);
+        Late.Free(launch.Late);
+        launch.Late = null;
     }
 
     private static void Close(int* descriptors, int count)

@@ -39,8 +39,8 @@ public static unsafe class Program
         byte** arguments = (byte**)memory;
         byte** environment = arguments + MaxStrings;
         byte* text = memory + 2 * MaxStrings * 8;
-        if (!Strings(child.Description, StartTag.Argument, arguments, ref text) || arguments[0] == null) return -Sys.Einval;
-        if (!Strings(child.Description, StartTag.Environment, environment, ref text)) return -Sys.Einval;
+        if (!Strings(Late.For(child, StartTag.Argument), StartTag.Argument, arguments, ref text) || arguments[0] == null) return -Sys.Einval;
+        if (!Strings(Late.For(child, StartTag.Environment), StartTag.Environment, environment, ref text)) return -Sys.Einval;
         var program = Name(arguments[0]);
         if (program.IndexOf((byte)'/') >= 0) return Host.Call(Sys.Execve, (nint)arguments[0], (nint)arguments, (nint)environment);
         return Search(program, PathOf(environment), arguments, environment);
