@@ -21,7 +21,7 @@ public static class ApiEndpoints
 {
     public static IServiceCollection AddEyrieApi(this IServiceCollection services, ApiOptions options) =>
         services.AddSingleton(options).AddSingleton<ServiceAddresses>().AddSingleton<Catalog>().AddSingleton<Writer>().AddSingleton<ResourceEndpoint>()
-            .AddSingleton<Reads>().AddSingleton<Watches>().AddSingleton<Writes>().AddSingleton<Deletes>().AddSingleton<Evictions>().AddSingleton<Scales>().AddSingleton<PodLogs>().AddSingleton<PodStreams>().AddSingleton<Bindings>().AddSingleton<Reviews>().AddSingleton<Authorizer>()
+            .AddSingleton<Reads>().AddSingleton<Watches>().AddSingleton<Writes>().AddSingleton<Deletes>().AddSingleton<Evictions>().AddSingleton<Scales>().AddSingleton<PodLogs>().AddSingleton<PodStreams>().AddSingleton<Bindings>().AddSingleton<Reviews>().AddSingleton<Metrics>().AddSingleton<Authorizer>()
             .AddHostedService<DefinitionController>();
 
     public static void MapEyrieApi(this IEndpointRouteBuilder routes)

@@ -8,7 +8,7 @@ using Microsoft.AspNetCore.Http;
 namespace Eyrie.ControlPlane.Api;
 
 /// <summary>One request to a resource: path and method to a verb, and every failure to a Status.</summary>
-public sealed class ResourceEndpoint(Catalog catalog, Reads reads, Watches watches, Writes writes, Deletes deletes, Evictions evictions, Scales scales, PodLogs logs, PodStreams streams, Bindings bindings, Reviews reviews, Authorizer access)
+public sealed class ResourceEndpoint(Catalog catalog, Reads reads, Watches watches, Writes writes, Deletes deletes, Evictions evictions, Scales scales, PodLogs logs, PodStreams streams, Bindings bindings, Reviews reviews, Metrics metrics, Authorizer access)
 {
     /// <summary>How long a request may take that is neither a watch nor a stream.</summary>
     private static readonly TimeSpan Deadline = TimeSpan.FromSeconds(60);
@@ -70,6 +70,8 @@ public sealed class ResourceEndpoint(Catalog catalog, Reads reads, Watches watch
             ("PUT" or "PATCH", "scale", _) => scales.SetAsync(call),
             ("POST", "binding", _) => bindings.BindAsync(call),
             ("POST", "eviction", _) => evictions.EvictAsync(call),
+            ("GET", null, null) when Metrics.Has(call.Kind) => metrics.ListAsync(call),
+            ("GET", null, not null) when Metrics.Has(call.Kind) => metrics.GetAsync(call),
             ("GET", null, null) => call.Query["watch"].ToString() is "true" or "1" ? watches.WatchAsync(call) : reads.ListAsync(call),
             ("GET", _, not null) => reads.GetAsync(call),
             ("POST", null, null) when !call.Kind.Stored => reviews.AnswerAsync(call),

@@ -37,8 +37,14 @@ public static class OtherColumns
             new("Condition", item => Or(string.Join(',', Items(item, "status.conditions").Select(condition => condition.Text("type")).Concat(Fields.At(item, "status.certificate") is null ? [] : ["Issued"])), "Pending")),
         ],
         [Kinds.CustomResourceDefinition] = [Name, CreatedAt],
+        [Kinds.NodeMetrics] = [Name, Text("CPU", "usage.cpu"), Text("Memory", "usage.memory"), Text("Window", "window")],
+        [Kinds.PodMetrics] = [Name, new("CPU", item => Sum(item, "cpu", "n")), new("Memory", item => Sum(item, "memory", "Ki")), Text("Window", "window")],
         [Kinds.Lease] = [Name, Text("Holder", "spec.holderIdentity", ""), Age],
     };
+
+    /// <summary>What a pod's containers use together.</summary>
+    private static string Sum(JsonObject item, string resource, string unit) =>
+        Items(item, "containers").Sum(container => long.TryParse(Fields.At(container, "usage." + resource)?.ToString()[..^unit.Length], out long amount) ? amount : 0) + unit;
 
     private static Column[] Binding =>
     [
