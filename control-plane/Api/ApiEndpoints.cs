@@ -2,6 +2,7 @@ using System.Globalization;
 using System.Text.Json;
 using System.Text.Json.Nodes;
 using Eyrie.ControlPlane.Api.Access;
+using Eyrie.ControlPlane.Api.Certificates;
 using Eyrie.ControlPlane.Api.CustomResources;
 using Eyrie.ControlPlane.Api.OpenApi;
 using Eyrie.ControlPlane.Api.Verbs;
@@ -19,10 +20,11 @@ namespace Eyrie.ControlPlane.Api;
 /// <summary>Routes of the Kubernetes API: discovery here, resources in <see cref="ResourceEndpoint"/>. Every failure leaves as a Status object.</summary>
 public static class ApiEndpoints
 {
-    public static IServiceCollection AddEyrieApi(this IServiceCollection services, ApiOptions options) =>
+    public static IServiceCollection AddEyrieApi(this IServiceCollection services, ApiOptions options, ClusterKeys keys) =>
         services.AddSingleton(options).AddSingleton<ServiceAddresses>().AddSingleton<Catalog>().AddSingleton<Writer>().AddSingleton<ResourceEndpoint>()
             .AddSingleton<Reads>().AddSingleton<Watches>().AddSingleton<Writes>().AddSingleton<Deletes>().AddSingleton<Evictions>().AddSingleton<Scales>().AddSingleton<PodLogs>().AddSingleton<PodStreams>().AddSingleton<Bindings>().AddSingleton<Reviews>().AddSingleton<Metrics>().AddSingleton<Authorizer>()
-            .AddHostedService<DefinitionController>();
+            .AddSingleton(keys).AddSingleton<AccountTokens>().AddSingleton<Authenticator>().AddSingleton<Grants>().AddSingleton<Tokens>()
+            .AddHostedService<DefinitionController>().AddHostedService<StandardRoles>().AddHostedService<CertificateSigner>();
 
     public static void MapEyrieApi(this IEndpointRouteBuilder routes)
     {
@@ -36,6 +38,11 @@ public static class ApiEndpoints
         routes.MapGet("/openapi/v3", (Catalog catalog) => Json(new JsonObject { ["paths"] = new JsonObject(catalog.OpenApiPaths.Select(path => KeyValuePair.Create<string, JsonNode?>(path, new JsonObject { ["serverRelativeURL"] = "/openapi/v3/" + path }))) }));
         routes.MapGet("/openapi/v3/{**path}", (string path, Catalog catalog) => catalog.OpenApi3(path) is { } document ? Json(document) : NotFound());
         routes.MapGet("/apis/eyrie.dev/v1/namespaces/{ns}/pods/{name}/capabilities", CapabilitiesAsync);
+        routes.MapGet("/.well-known/openid-configuration", () => Json(new JsonObject
+        {
+            ["issuer"] = AccountTokens.Issuer, ["jwks_uri"] = AccountTokens.Issuer + "/openid/v1/jwks", ["response_types_supported"] = new JsonArray("id_token"), ["subject_types_supported"] = new JsonArray("public"), ["id_token_signing_alg_values_supported"] = new JsonArray("ES256"),
+        }));
+        routes.MapGet("/openid/v1/jwks", (AccountTokens tokens) => Json(tokens.KeySet()));
         foreach (var path in new[] { "/livez", "/readyz", "/healthz" }) routes.MapGet(path, () => "ok");
         routes.Map("/api/v1/{**rest}", (HttpContext context, ResourceEndpoint endpoint) => endpoint.HandleAsync(context));
         routes.Map("/apis/{group}/{version}/{**rest}", (HttpContext context, ResourceEndpoint endpoint) => endpoint.HandleAsync(context));

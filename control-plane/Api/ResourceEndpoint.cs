@@ -8,7 +8,7 @@ using Microsoft.AspNetCore.Http;
 namespace Eyrie.ControlPlane.Api;
 
 /// <summary>One request to a resource: path and method to a verb, and every failure to a Status.</summary>
-public sealed class ResourceEndpoint(Catalog catalog, Reads reads, Watches watches, Writes writes, Deletes deletes, Evictions evictions, Scales scales, PodLogs logs, PodStreams streams, Bindings bindings, Reviews reviews, Metrics metrics, Authorizer access)
+public sealed class ResourceEndpoint(Catalog catalog, Reads reads, Watches watches, Writes writes, Deletes deletes, Evictions evictions, Scales scales, PodLogs logs, PodStreams streams, Bindings bindings, Reviews reviews, Metrics metrics, Tokens tokens, Authorizer access)
 {
     /// <summary>How long a request may take that is neither a watch nor a stream.</summary>
     private static readonly TimeSpan Deadline = TimeSpan.FromSeconds(60);
@@ -69,6 +69,7 @@ public sealed class ResourceEndpoint(Catalog catalog, Reads reads, Watches watch
             ("GET", "scale", _) => scales.GetAsync(call),
             ("PUT" or "PATCH", "scale", _) => scales.SetAsync(call),
             ("POST", "binding", _) => bindings.BindAsync(call),
+            ("POST", "token", _) => tokens.RequestAsync(call),
             ("POST", "eviction", _) => evictions.EvictAsync(call),
             ("GET", null, null) when Metrics.Has(call.Kind) => metrics.ListAsync(call),
             ("GET", null, not null) when Metrics.Has(call.Kind) => metrics.GetAsync(call),

@@ -1,6 +1,7 @@
 using System.Globalization;
 using System.Text.Json.Nodes;
 using System.Text.RegularExpressions;
+using Eyrie.ControlPlane.Api.Certificates;
 using Eyrie.ControlPlane.Api.CustomResources;
 using Eyrie.ControlPlane.Resources;
 using Eyrie.Manifests.Permissions;
@@ -18,7 +19,9 @@ public static partial class Validation
         if (kind == Kinds.Pod) Pod(document, "", errors);
         if (kind == Kinds.Deployment || kind == Kinds.ReplicaSet) Workload(document, spec, stored, errors);
         if (kind == Kinds.Service) Service(spec, errors);
+        if (kind == Kinds.CertificateSigningRequest) errors.AddRange(SigningRequest.Check(document, stored));
         if (kind == Kinds.CustomResourceDefinition) errors.AddRange(DefinitionCheck.Check(document, stored));
+        if ((kind == Kinds.RoleBinding || kind == Kinds.ClusterRoleBinding) && stored is not null && !JsonNode.DeepEquals(document["roleRef"], stored["roleRef"])) errors.Add(new FieldError("roleRef", "Invalid value: cannot change roleRef"));
         if (kind == Kinds.PermissionSet) errors.AddRange(PermissionAdmission.Set(document));
         if (kind == Kinds.PermissionRecord) errors.AddRange(PermissionRecord.Check(document).Select(error => new FieldError(error.Source.FieldPath, "Invalid value: " + error.Message)));
         if (kind == Kinds.Namespace && document["metadata"].At("labels").At(Levels.Label) is { } level && level.Word() is not ("enforce" or "audit" or "off"))

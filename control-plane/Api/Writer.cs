@@ -1,6 +1,8 @@
 using System.Text.Json.Nodes;
 using Microsoft.AspNetCore.Http;
+using Eyrie.ControlPlane.Api.Access;
 using Eyrie.ControlPlane.Api.Apply;
+using Eyrie.ControlPlane.Api.Certificates;
 using Eyrie.ControlPlane.Api.CustomResources;
 using Eyrie.ControlPlane.Api.Schemas;
 using Eyrie.ControlPlane.Resources;
@@ -9,7 +11,7 @@ using Eyrie.Manifests.Permissions;
 namespace Eyrie.ControlPlane.Api;
 
 /// <summary>The way of a document into the store: known fields, defaults, checks, managers, write. Shared by every verb that writes.</summary>
-public sealed class Writer(IObjects objects, IAdmission admission, ServiceAddresses addresses, Catalog catalog, TimeProvider clock)
+public sealed class Writer(IObjects objects, IAdmission admission, ServiceAddresses addresses, Catalog catalog, Grants grants, TimeProvider clock)
 {
     public async Task<JsonObject> CreateAsync(Call call, JsonObject document, Manager? applied = null)
     {
@@ -17,6 +19,7 @@ public sealed class Writer(IObjects objects, IAdmission admission, ServiceAddres
         if (kind.Custom?.Ending == true) throw new StatusException(405, "MethodNotAllowed", "create not allowed while custom resource definition is terminating");
         Prepare(call, document);
         if (kind.HasStatus && (kind.Custom is not null || kind == Kinds.CustomResourceDefinition)) document.Remove("status");
+        if (kind == Kinds.CertificateSigningRequest) SigningRequest.Stamp(document, Authorizer.Of(call.Http.Request));
         Complete(kind, document);
         await RefuseAsync(call, document, null);
         if (kind.Namespaced) await HomeAsync(call);
@@ -163,6 +166,7 @@ public sealed class Writer(IObjects objects, IAdmission admission, ServiceAddres
         if (kind.Custom is not null) errors = [.. errors, .. CheckCustom(kind, document)];
         if (errors.Count == 0) errors = await PermissionAdmission.CheckAsync(objects, kind, document, call.Ends);
         Refuse(kind, document, errors);
+        await grants.CheckAsync(call, document);
     }
 
     private static void Refuse(ResourceKind kind, JsonObject document, IReadOnlyList<FieldError> errors)

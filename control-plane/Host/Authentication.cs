@@ -7,30 +7,47 @@ using Eyrie.ControlPlane.Dashboard;
 
 namespace Eyrie.ControlPlane.Host;
 
-/// <summary>Bearer tokens: the administrator's for everything, the nodes' for their session and for reading images. Health is open; the dashboard has sessions of its own.</summary>
+/// <summary>
+/// Bearer tokens and client certificates: the administrator's for everything, the nodes' for their session and for reading images, service accounts' and users' for the API, where
+/// roles decide. Health is open; the dashboard has sessions of its own.
+/// </summary>
 public static class Authentication
 {
-    private static readonly string[] Roles = ["/api", "/apis", "/openapi", "/version", "/livez", "/readyz", "/healthz"];
+    private static readonly string[] Api = ["/api", "/apis", "/openapi", "/openid", "/.well-known"];
+    private static readonly string[] Open = ["/livez", "/readyz", "/healthz", "/version"];
 
-    public static async Task CheckAsync(HttpContext context, Keys keys, RequestDelegate next)
+    public static async Task CheckAsync(HttpContext context, Keys keys, Authenticator authenticator, RequestDelegate next)
     {
         var path = context.Request.Path;
-        if (path == "/livez" || path == "/readyz" || path == "/healthz" || path == "/version" || DashboardSession.IsDashboard(path) || Holds(context, keys.AdminToken)
-            || (Holds(context, keys.NodeToken) && (path.StartsWithSegments("/eyrie.node.v1.NodeSessions") || (path.StartsWithSegments("/v2") && (HttpMethods.IsGet(context.Request.Method) || HttpMethods.IsHead(context.Request.Method))))))
+        if (Open.Contains(path.Value) || DashboardSession.IsDashboard(path) || (Holds(context, keys.NodeToken) && IsForNodes(context)))
         {
-            // What is no part of the API knows no roles: it is the token holder's own.
-            if (Authorizer.Impersonates(context.Request) && (!Roles.Any(part => path.StartsWithSegments(part)) || path.StartsWithSegments("/apis/eyrie.dev")))
-            {
-                await ResourceEndpoint.RefuseAsync(context, new StatusException(403, "Forbidden", $"{path} can not be used on behalf of somebody else"));
-                return;
-            }
             await next(context);
             return;
         }
-        context.Response.StatusCode = 401;
-        if (path.StartsWithSegments("/v2")) context.Response.Headers.WWWAuthenticate = "Basic realm=\"eyrie\"";
-        context.Response.ContentType = "application/json";
-        await context.Response.WriteAsync(new StatusException(401, "Unauthorized", "Unauthorized: the bearer token is missing or unknown").ToStatus().ToJsonString());
+        if (await WhoAsync(context, authenticator) is not { } caller)
+        {
+            if (path.StartsWithSegments("/v2")) context.Response.Headers.WWWAuthenticate = "Basic realm=\"eyrie\"";
+            await ResourceEndpoint.RefuseAsync(context, new StatusException(401, "Unauthorized", "Unauthorized: no valid bearer token and no client certificate of this cluster"));
+            return;
+        }
+        // What is no part of the API knows no roles: it is the administrators' own.
+        bool roles = Api.Any(part => path.StartsWithSegments(part)) && !(path.StartsWithSegments("/apis/eyrie.dev") && path.Value!.EndsWith("/capabilities", StringComparison.Ordinal));
+        if (!roles && (!caller.IsMaster || Authorizer.Impersonates(context.Request)))
+        {
+            await ResourceEndpoint.RefuseAsync(context, new StatusException(403, "Forbidden", $"forbidden: User \"{caller.Name}\" cannot {context.Request.Method.ToLowerInvariant()} path \"{path}\"{(caller.IsMaster ? " on behalf of somebody else" : "")}"));
+            return;
+        }
+        Authorizer.Set(context, caller);
+        await next(context);
+    }
+
+    private static bool IsForNodes(HttpContext context) =>
+        context.Request.Path.StartsWithSegments("/eyrie.node.v1.NodeSessions") || (context.Request.Path.StartsWithSegments("/v2") && (HttpMethods.IsGet(context.Request.Method) || HttpMethods.IsHead(context.Request.Method)));
+
+    private static async Task<Subject?> WhoAsync(HttpContext context, Authenticator authenticator)
+    {
+        if (Presented(context) is { Length: > 0 } token) return await authenticator.TokenAsync(token, [AccountTokens.Issuer], context.RequestAborted) is var (subject, _) ? subject : null;
+        return context.Connection.ClientCertificate is { } certificate ? authenticator.Certificate(certificate) : null;
     }
 
     private static bool Holds(HttpContext context, string token) =>

@@ -1,6 +1,7 @@
 using System.Net;
 using System.Security.Cryptography;
 using System.Security.Cryptography.X509Certificates;
+using Eyrie.ControlPlane.Api.Access;
 
 namespace Eyrie.ControlPlane.Host;
 
@@ -12,6 +13,8 @@ public sealed class Keys
     public X509Certificate2 Server { get; }
     public string AdminToken { get; }
     public string NodeToken { get; }
+    /// <summary>What the API signs with.</summary>
+    public ClusterKeys Cluster { get; }
     public string AuthorityPem => File.ReadAllText(Path.Combine(_directory, "ca.crt"));
 
     private Keys(string directory)
@@ -21,6 +24,7 @@ public sealed class Keys
         Server = X509CertificateLoader.LoadPkcs12(pem.Export(X509ContentType.Pkcs12), null);
         AdminToken = File.ReadAllText(Path.Combine(directory, "admin.token")).Trim();
         NodeToken = File.ReadAllText(Path.Combine(directory, "node.token")).Trim();
+        Cluster = new ClusterKeys { Authority = X509Certificate2.CreateFromPemFile(Path.Combine(directory, "ca.crt"), Path.Combine(directory, "ca.key")), Tokens = TokenKey(directory), AdminToken = AdminToken };
     }
 
     public static Keys LoadOrMake(string stateDirectory, IPAddress address)
@@ -35,6 +39,20 @@ public sealed class Keys
             Directory.Move(making, directory); // all of it or nothing
         }
         return new Keys(directory);
+    }
+
+    /// <summary>Kept beside the others; a state of before there were tokens gets one.</summary>
+    private static ECDsa TokenKey(string directory)
+    {
+        var file = Path.Combine(directory, "tokens.key");
+        var key = ECDsa.Create(ECCurve.NamedCurves.nistP256);
+        if (File.Exists(file)) key.ImportFromPem(File.ReadAllText(file));
+        else
+        {
+            Write(directory, "tokens.key.new", key.ExportPkcs8PrivateKeyPem());
+            File.Move(file + ".new", file);
+        }
+        return key;
     }
 
     private static void Make(string directory, IPAddress address)
@@ -65,7 +83,7 @@ public sealed class Keys
 
     private static void Write(string directory, string name, string content)
     {
-        using var file = new FileStream(Path.Combine(directory, name), new FileStreamOptions { Mode = FileMode.CreateNew, Access = FileAccess.Write, UnixCreateMode = UnixFileMode.UserRead | UnixFileMode.UserWrite });
+        using var file = new FileStream(Path.Combine(directory, name), new FileStreamOptions { Mode = FileMode.Create, Access = FileAccess.Write, UnixCreateMode = UnixFileMode.UserRead | UnixFileMode.UserWrite });
         using var writer = new StreamWriter(file);
         writer.Write(content + "\n");
     }

@@ -5,6 +5,7 @@ using System.Text;
 using System.Text.Json;
 using System.Text.Json.Nodes;
 using Eyrie.ControlPlane.Api;
+using Eyrie.ControlPlane.Api.Access;
 using Eyrie.ControlPlane.Controllers;
 using Eyrie.ControlPlane.Dashboard;
 using Eyrie.ControlPlane.Host;
@@ -12,6 +13,7 @@ using Eyrie.ControlPlane.Registry;
 using Eyrie.ControlPlane.Resources;
 using Eyrie.ControlPlane.Store;
 using Microsoft.AspNetCore.Server.Kestrel.Core;
+using Microsoft.AspNetCore.Server.Kestrel.Https;
 using Prometheus;
 
 if (await Backup.RunAsync(args) is { } code) return code;
@@ -36,16 +38,16 @@ var builder = WebApplication.CreateBuilder(new WebApplicationOptions { ContentRo
 builder.Logging.ClearProviders().AddSimpleConsole(console => { console.SingleLine = true; console.TimestampFormat = "HH:mm:ss.fff "; });
 builder.Services.Configure<Microsoft.Extensions.Logging.Console.ConsoleLoggerOptions>(console => console.LogToStandardErrorThreshold = LogLevel.Trace);
 builder.Logging.AddFilter("Microsoft", LogLevel.Warning).AddFilter("Grpc", LogLevel.Warning).AddFilter("Microsoft.AspNetCore.DataProtection", LogLevel.Error);
-builder.WebHost.ConfigureKestrel(kestrel => kestrel.Listen(listen, endpoint => { endpoint.UseHttps(keys.Server); endpoint.Protocols = HttpProtocols.Http1AndHttp2; }));
+builder.WebHost.ConfigureKestrel(kestrel => kestrel.Listen(listen, endpoint => { endpoint.UseHttps(keys.Server, https => { https.ClientCertificateMode = ClientCertificateMode.AllowCertificate; https.AllowAnyClientCertificate(); }); endpoint.Protocols = HttpProtocols.Http1AndHttp2; }));
 builder.Services.AddSingleton<IStore>(store).AddSingleton(TimeProvider.System).AddEyrieObjects().AddHostedService<Compactor>();
 builder.Services.AddEyrieControllers(new ControllerOptions { ClusterOctet = options.ClusterOctet, NodeToken = keys.NodeToken, Prometheus = options.Prometheus });
-builder.Services.AddEyrieApi(new ApiOptions { ClusterOctet = options.ClusterOctet });
+builder.Services.AddEyrieApi(new ApiOptions { ClusterOctet = options.ClusterOctet }, keys.Cluster);
 builder.Services.AddEyrieDashboard(keys.AdminToken, Path.Combine(options.StateDirectory, "pki", "dashboard"));
 builder.WebHost.UseStaticWebAssets();
 builder.Services.AddEyrieRegistry(Path.Combine(options.StateDirectory, "registry"));
 
 var app = builder.Build();
-app.Use((context, next) => Authentication.CheckAsync(context, keys, next));
+app.Use((context, next) => Authentication.CheckAsync(context, keys, context.RequestServices.GetRequiredService<Authenticator>(), next));
 app.UseEyrieDashboardSession();
 app.UseWebSockets();
 app.UseRouting();

@@ -78,7 +78,7 @@ public static class Kinds
     public static readonly IReadOnlyList<ResourceKind> Served = [.. All.Where(kind => kind.Stored && kind != EventOfGroup)];
 
     /// <summary>Answered and never stored.</summary>
-    public static readonly IReadOnlyList<ResourceKind> Reviews = [SelfSubjectReview, SubjectAccessReview, SelfSubjectAccessReview, SelfSubjectRulesReview, LocalSubjectAccessReview];
+    public static readonly IReadOnlyList<ResourceKind> Reviews = [TokenReview, SelfSubjectReview, SubjectAccessReview, SelfSubjectAccessReview, SelfSubjectRulesReview, LocalSubjectAccessReview];
 
     private static ResourceKind Namespaced(string group, string kind, params string[] shortNames) => Make(group, kind, true, shortNames);
 

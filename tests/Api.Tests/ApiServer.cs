@@ -1,13 +1,17 @@
 using System.Diagnostics;
 using System.Net;
+using System.Security.Cryptography;
+using System.Security.Cryptography.X509Certificates;
 using System.Text;
 using System.Text.Json.Nodes;
 using Eyrie.ControlPlane.Api;
+using Eyrie.ControlPlane.Api.Access;
 using Eyrie.ControlPlane.Controllers;
 using Eyrie.ControlPlane.Resources;
 using Eyrie.ControlPlane.Store;
 using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Hosting;
+using Microsoft.AspNetCore.Http;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Logging;
 using Xunit;
@@ -18,12 +22,16 @@ namespace Eyrie.Api.Tests;
 public sealed class ApiServer : IAsyncLifetime
 {
     private readonly DirectoryInfo _directory = Directory.CreateTempSubdirectory("eyrie-api-");
+    private readonly ClusterKeys _keys = Keys();
+    private readonly X509Certificate2 _certificate;
     private IStore? _store;
     private WebApplication? _app;
 
     public HttpClient Client { get; private set; } = new();
     public string Address => Client.BaseAddress!.ToString();
     public IServiceProvider Services => _app!.Services;
+
+    public ApiServer() => _certificate = X509CertificateLoader.LoadPkcs12(_keys.Authority.Export(X509ContentType.Pkcs12), null);
 
     public Task InitializeAsync() => StartAsync();
 
@@ -33,17 +41,39 @@ public sealed class ApiServer : IAsyncLifetime
         _store = EmbeddedStore.Open(Path.Combine(_directory.FullName, "store.db"));
         var builder = WebApplication.CreateSlimBuilder();
         builder.Logging.ClearProviders();
-        builder.WebHost.ConfigureKestrel(kestrel => kestrel.Listen(IPAddress.Loopback, 0));
-        builder.Services.AddSingleton(_store).AddSingleton(TimeProvider.System).AddSingleton<IObjects, Objects>();
+        builder.WebHost.ConfigureKestrel(kestrel => kestrel.Listen(IPAddress.Loopback, 0, endpoint => endpoint.UseHttps(_certificate)));
+        builder.Services.AddSingleton(_store).AddSingleton(TimeProvider.System).AddEyrieObjects();
         builder.Services.AddEyrieControllers(new ControllerOptions { ClusterOctet = 64, NodeToken = "none" });
-        builder.Services.AddEyrieApi(new ApiOptions { ClusterOctet = 64 });
+        builder.Services.AddEyrieApi(new ApiOptions { ClusterOctet = 64 }, _keys);
         _app = builder.Build();
+        _app.Use(AuthenticateAsync);
         _app.UseWebSockets();
         _app.UseRouting();
         _app.MapEyrieApi();
         await _app.StartAsync();
-        Client = new HttpClient { BaseAddress = new Uri(_app.Urls.First()) };
+        Client = new HttpClient(new HttpClientHandler { ServerCertificateCustomValidationCallback = (_, shown, _, _) => shown?.Thumbprint == _certificate.Thumbprint }) { BaseAddress = new Uri(_app.Urls.First()) };
         await SendAsync("POST", "api/v1/namespaces", """{"metadata":{"name":"default"}}""");
+    }
+
+    private static ClusterKeys Keys()
+    {
+        var request = new CertificateRequest("CN=authority", ECDsa.Create(ECCurve.NamedCurves.nistP256), HashAlgorithmName.SHA256);
+        request.CertificateExtensions.Add(new X509BasicConstraintsExtension(true, false, 0, true));
+        return new ClusterKeys { Authority = request.CreateSelfSigned(DateTimeOffset.UtcNow.AddDays(-1), DateTimeOffset.UtcNow.AddYears(5)), Tokens = ECDsa.Create(ECCurve.NamedCurves.nistP256), AdminToken = "administrator" };
+    }
+
+    /// <summary>Without a token a request is the administrator's; a token is looked at as in a cluster.</summary>
+    private static async Task AuthenticateAsync(HttpContext context, RequestDelegate next)
+    {
+        var token = context.Request.Headers.Authorization.ToString();
+        var found = token.Length == 0 ? (Subject.Administrator, []) : await context.RequestServices.GetRequiredService<Authenticator>().TokenAsync(token["Bearer ".Length..], [AccountTokens.Issuer], context.RequestAborted);
+        if (found is not var (subject, _))
+        {
+            await ResourceEndpoint.RefuseAsync(context, new StatusException(401, "Unauthorized", "Unauthorized"));
+            return;
+        }
+        Authorizer.Set(context, subject);
+        await next(context);
     }
 
     private async Task StopAsync()
@@ -91,7 +121,7 @@ public sealed class ApiServer : IAsyncLifetime
     public async Task<string> KubectlAsync(string @namespace, string script, string program = "kubectl")
     {
         var kubeconfig = Path.Combine(_directory.FullName, Guid.NewGuid().ToString("N"));
-        await File.WriteAllTextAsync(kubeconfig, $"apiVersion: v1\nkind: Config\ncurrent-context: t\nclusters: [{{name: t, cluster: {{server: '{Address}'}}}}]\nusers: [{{name: t, user: {{}}}}]\ncontexts: [{{name: t, context: {{cluster: t, user: t, namespace: {@namespace}}}}}]\n");
+        await File.WriteAllTextAsync(kubeconfig, $"apiVersion: v1\nkind: Config\ncurrent-context: t\nclusters: [{{name: t, cluster: {{server: '{Address}', insecure-skip-tls-verify: true}}}}]\nusers: [{{name: t, user: {{token: administrator}}}}]\ncontexts: [{{name: t, context: {{cluster: t, user: t, namespace: {@namespace}}}}}]\n");
         var start = new ProcessStartInfo("sh") { RedirectStandardOutput = true, RedirectStandardError = true, WorkingDirectory = _directory.FullName };
         foreach (var argument in new[] { "-c", $"K() {{ {program} \"$@\"; }}\nK get ns {@namespace} >/dev/null 2>&1 || K create ns {@namespace} >/dev/null\n{script}" }) start.ArgumentList.Add(argument);
         start.Environment["KUBECONFIG"] = kubeconfig;

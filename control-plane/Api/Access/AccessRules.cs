@@ -9,11 +9,9 @@ public sealed record AccessObjects(IReadOnlyList<JsonObject> Roles, IReadOnlyLis
 /// <summary>rbac.authorization.k8s.io: everything is denied that no bound rule allows. Pure.</summary>
 public static class AccessRules
 {
-    private const string ServiceAccountPrefix = "system:serviceaccount:";
-
     public static AccessDecision Decide(Subject subject, AccessRequest request, AccessObjects objects)
     {
-        if (subject.Groups.Contains(Subject.Masters)) return new AccessDecision(true, $"member of {Subject.Masters}");
+        if (subject.IsMaster) return new AccessDecision(true, $"member of {Subject.Masters}");
         foreach (var (binding, bound, rules) in Bound(subject, request.Namespace, objects))
             if (rules.Any(rule => Allows(rule, request)))
                 return new AccessDecision(true, $"RBAC: allowed by {binding.Text("kind")} \"{Title(binding)}\" of {binding["roleRef"]!["kind"]} \"{binding["roleRef"]!["name"]}\" to {bound["kind"]} \"{bound["name"]}\"");
@@ -36,19 +34,22 @@ public static class AccessRules
         }
     }
 
-    /// <summary>A role's own rules; a ClusterRole with an aggregation has those of the roles it selects.</summary>
-    private static IReadOnlyList<JsonObject> Rules(JsonObject role, AccessObjects objects)
+    private const int DeepestAggregation = 4;
+
+    /// <summary>A role's own rules; a ClusterRole with an aggregation has those of the roles it selects, which may aggregate themselves.</summary>
+    public static IReadOnlyList<JsonObject> Rules(JsonObject role, AccessObjects objects, int depth = 0)
     {
+        if (depth == DeepestAggregation) return [];
         if (role["aggregationRule"] is not JsonObject aggregation) return [.. Items(role, "rules")];
         var selectors = Items(aggregation, "clusterRoleSelectors").Select(selector => (selector["matchLabels"] as JsonObject ?? []).ToDictionary(pair => pair.Key, pair => pair.Value?.ToString())).ToList();
-        return [.. objects.ClusterRoles.Where(candidate => selectors.Any(selector => selector.All(label => candidate.Metadata()["labels"]?[label.Key]?.ToString() == label.Value))).SelectMany(candidate => Items(candidate, "rules"))];
+        return [.. objects.ClusterRoles.Where(candidate => selectors.Any(selector => selector.All(label => candidate.Metadata()["labels"]?[label.Key]?.ToString() == label.Value))).SelectMany(candidate => Rules(candidate, objects, depth + 1))];
     }
 
     private static bool Names(JsonObject candidate, Subject subject, JsonObject binding) => candidate.Text("kind") switch
     {
         "User" => candidate.Text("name") == subject.Name,
         "Group" => subject.Groups.Contains(candidate.Text("name")),
-        "ServiceAccount" => subject.Name == $"{ServiceAccountPrefix}{candidate.Text("namespace") ?? binding.Metadata().Text("namespace")}:{candidate.Text("name")}",
+        "ServiceAccount" => subject.Name == $"{Subject.AccountPrefix}{candidate.Text("namespace") ?? binding.Metadata().Text("namespace")}:{candidate.Text("name")}",
         _ => false,
     };
 

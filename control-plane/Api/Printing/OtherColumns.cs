@@ -33,7 +33,7 @@ public static class OtherColumns
         [Kinds.ClusterRoleBinding] = Binding,
         [Kinds.CertificateSigningRequest] =
         [
-            Name, Age, Text("SignerName", "spec.signerName"), Text("Requestor", "spec.username", ""), new("RequestedDuration", item => Fields.At(item, "spec.expirationSeconds") is { } seconds ? seconds + "s" : None),
+            Name, Age, Text("SignerName", "spec.signerName"), Text("Requestor", "spec.username", ""), new("RequestedDuration", item => Number(item, "spec.expirationSeconds") is > 0 and var seconds ? Words.Length(TimeSpan.FromSeconds(seconds)) : None),
             new("Condition", item => Or(string.Join(',', Items(item, "status.conditions").Select(condition => condition.Text("type")).Concat(Fields.At(item, "status.certificate") is null ? [] : ["Issued"])), "Pending")),
         ],
         [Kinds.CustomResourceDefinition] = [Name, CreatedAt],

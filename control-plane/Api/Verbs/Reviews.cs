@@ -5,7 +5,7 @@ using Eyrie.ControlPlane.Resources;
 namespace Eyrie.ControlPlane.Api.Verbs;
 
 /// <summary>Questions about access, asked by creating an object that is answered and not kept: <c>kubectl auth can-i</c> and <c>whoami</c>.</summary>
-public sealed class Reviews(Authorizer access)
+public sealed class Reviews(Authorizer access, Authenticator authenticator)
 {
     public async Task AnswerAsync(Call call)
     {
@@ -16,6 +16,7 @@ public sealed class Reviews(Authorizer access)
         review["status"] = call.Kind.Kind switch
         {
             "SelfSubjectReview" => new JsonObject { ["userInfo"] = Info(caller) },
+            "TokenReview" => await TokenAsync(call, spec),
             "SelfSubjectAccessReview" => await DecidedAsync(call, spec, caller),
             "SubjectAccessReview" or "LocalSubjectAccessReview" => await DecidedAsync(call, spec, Named(call, spec)),
             "SelfSubjectRulesReview" => await RulesAsync(call, spec, caller),
@@ -25,7 +26,23 @@ public sealed class Reviews(Authorizer access)
         await call.AnswerAsync(review, 201);
     }
 
-    private static JsonObject Info(Subject subject) => new() { ["username"] = subject.Name, ["groups"] = List(subject.Groups) };
+    private async Task<JsonObject> TokenAsync(Call call, JsonObject spec)
+    {
+        if (spec.Text("token") is not { Length: > 0 } token) throw StatusException.Invalid("TokenReview.authentication.k8s.io", "", [new FieldError("spec.token", "Required value", "FieldValueRequired")]);
+        var audiences = (spec["audiences"] as JsonArray ?? []).Select(audience => audience?.ToString() ?? "").ToList();
+        if (audiences.Count == 0) audiences.Add(AccountTokens.Issuer);
+        if (await authenticator.TokenAsync(token, audiences, call.Ends) is not var (subject, shared)) return new JsonObject { ["user"] = new JsonObject(), ["error"] = "the token is not valid here: it is not of this cluster, is over, is for another audience, or its account or pod is gone" };
+        return new JsonObject { ["authenticated"] = true, ["user"] = Info(subject), ["audiences"] = List(shared) };
+    }
+
+    private static JsonObject Info(Subject subject)
+    {
+        var info = new JsonObject { ["username"] = subject.Name };
+        if (subject.Uid.Length > 0) info["uid"] = subject.Uid;
+        info["groups"] = List(subject.Groups);
+        if (subject.Extra.Count > 0) info["extra"] = new JsonObject(subject.Extra.Select(pair => KeyValuePair.Create(pair.Key, (JsonNode?)new JsonArray(pair.Value))));
+        return info;
+    }
 
     private static Subject Named(Call call, JsonObject spec)
     {

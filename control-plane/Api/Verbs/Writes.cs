@@ -1,12 +1,14 @@
 using System.Text;
 using System.Text.Json.Nodes;
+using Eyrie.ControlPlane.Api.Access;
 using Eyrie.ControlPlane.Api.Apply;
+using Eyrie.ControlPlane.Api.Certificates;
 using Eyrie.ControlPlane.Resources;
 
 namespace Eyrie.ControlPlane.Api.Verbs;
 
 /// <summary>create, update and patch, of objects and of their status.</summary>
-public sealed class Writes(IObjects objects, Reads reads, Writer writer, Catalog catalog)
+public sealed class Writes(IObjects objects, Reads reads, Writer writer, Catalog catalog, Authorizer access)
 {
     private const int Tries = 5;
     private const string ApplyYaml = "application/apply-patch+yaml";
@@ -22,11 +24,24 @@ public sealed class Writes(IObjects objects, Reads reads, Writer writer, Catalog
     private Task<JsonObject> WriteAsync(Call call, JsonObject document, JsonObject stored) => call.Request.Subresource switch
     {
         "status" => writer.UpdateStatusAsync(call, document, stored),
-        "approval" => writer.UpdateStatusAsync(call, Approval(document, stored), stored),
+        "approval" => ApproveAsync(call, document, stored),
         "ephemeralcontainers" => writer.UpdateAsync(call, Ephemeral(document, stored), stored),
         "finalize" => FinalizeAsync(call, document, stored),
         _ => writer.UpdateAsync(call, document, stored),
     };
+
+    /// <summary>To approve or deny is a right of its own over each signer: the verb approve.</summary>
+    private async Task<JsonObject> ApproveAsync(Call call, JsonObject document, JsonObject stored)
+    {
+        var signer = Fields.At(stored, "spec.signerName")?.ToString() ?? "";
+        var subject = Authorizer.Of(call.Http.Request);
+        async Task<bool> MayAsync(string name) => await access.AllowsAsync(subject, new AccessRequest("approve", call.Kind.Group, "signers", "", name, "", ""), call.Ends);
+        if (!await MayAsync(signer) && !await MayAsync(signer.Split('/')[0] + "/*")) throw Authorizer.Refused(call, $"user not permitted to approve requests with signerName \"{signer}\"");
+        var made = Approval(document, stored);
+        var wrong = SigningRequest.Check(made, null).Where(error => error.Field.StartsWith("status", StringComparison.Ordinal)).ToList();
+        if (wrong.Count > 0) throw StatusException.Invalid("CertificateSigningRequest.certificates.k8s.io", call.Name.Name, wrong);
+        return await writer.UpdateStatusAsync(call, made, stored);
+    }
 
     /// <summary>Of a request to sign a certificate only the conditions are approved.</summary>
     private static JsonObject Approval(JsonObject document, JsonObject stored)
