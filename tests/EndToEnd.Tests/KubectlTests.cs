@@ -154,4 +154,29 @@ public sealed class KubectlTests(HelloCluster cluster) : IClassFixture<HelloClus
             "Error from server (Forbidden): secrets is forbidden: User \"ann\" cannot list resource \"secrets\" in API group \"\" in the namespace \"access\"",
             "Error from server (Forbidden): pods is forbidden: User \"ann\" cannot list resource \"pods\" in API group \"\" in the namespace \"default\"");
     }
+
+    [Fact]
+    public async Task Tokens_and_client_certificates_open_the_API_and_nothing_else()
+    {
+        var output = await DoAsync("identity", """
+            cd $TMP
+            S=$(kubectl config view -o 'jsonpath={.clusters[0].cluster.server}')
+            kubectl config view --raw -o 'jsonpath={.clusters[0].cluster.certificate-authority-data}' | base64 -d > ca.crt
+            U() { KUBECONFIG=/dev/null kubectl --server=$S --certificate-authority=ca.crt -n identity "$@"; }
+            openssl req -new -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -keyout ann.key -subj /O=devs/CN=ann -out ann.csr 2>/dev/null
+            printf 'apiVersion: certificates.k8s.io/v1\nkind: CertificateSigningRequest\nmetadata: {name: ann}\nspec: {signerName: kubernetes.io/kube-apiserver-client, request: %s, usages: [client auth]}\n' $(base64 -w0 < ann.csr) | K apply -f -
+            K certificate approve ann
+            K wait csr/ann --for=jsonpath='{.status.certificate}' --timeout=20s
+            K get csr ann -o 'jsonpath={.status.certificate}' | base64 -d > ann.crt
+            U --client-certificate=ann.crt --client-key=ann.key auth whoami -o 'jsonpath={.status.userInfo.username} {.status.userInfo.groups}{"\n"}'
+            K create rolebinding devs --clusterrole=view --group=devs
+            U --client-certificate=ann.crt --client-key=ann.key get pods 2>&1
+            U --token=$(K create token default) auth whoami -o 'jsonpath={.status.userInfo.username}{"\n"}'
+            U --token=wrong get pods 2>&1
+            curl -s --cacert ca.crt --cert ann.crt --key ann.key $S/eyrie/backup | grep -o 'cannot get path'
+            curl -s --cacert ca.crt -H "Authorization: Bearer $(K create token default)" $S/metrics | grep -o 'cannot get path'
+            """.Replace("$TMP", cluster.State, StringComparison.Ordinal));
+        Lines(output, "certificatesigningrequest.certificates.k8s.io/ann created", "certificatesigningrequest.certificates.k8s.io/ann approved", "certificatesigningrequest.certificates.k8s.io/ann condition met", "ann [\"devs\",\"system:authenticated\"]",
+            "rolebinding.rbac.authorization.k8s.io/devs created", "No resources found in identity namespace.", "system:serviceaccount:identity:default", "error: You must be logged in to the server (Unauthorized)", "cannot get path", "cannot get path");
+    }
 }
