@@ -6,6 +6,9 @@ namespace Eyrie.Node;
 /// <summary>From records to a v1.PodStatus as Kubernetes words it. Pure.</summary>
 public static class PodStatus
 {
+    /// <summary>There from the first time on that a container's set, read back from the kernel, was not the compiled one: False while one is not.</summary>
+    public const string CapabilitiesEqual = "eyrie.dev/CapabilitiesEqual";
+
     public static JsonObject Of(IReadOnlyList<ContainerRecord> records, string restartPolicy, string quality, string address, string hostAddress, DateTimeOffset started, JsonObject? before, (string Reason, string Message)? failure, DateTimeOffset now)
     {
         var init = records.Where(record => record.Role != ContainerRole.Main).ToList();
@@ -25,6 +28,11 @@ public static class PodStatus
                 Condition("ContainersReady", notReady, before, now), Condition("PodScheduled", null, before, started)),
             ["containerStatuses"] = new JsonArray([.. main.Select(Container)]),
         };
+        if (records.Any(record => record.Mismatch is not null))
+        {
+            var differing = records.Where(record => record.Mismatch is { Length: > 0 }).Select(record => $"container {record.Name}: {record.Mismatch}").ToList();
+            status["conditions"]!.AsArray().Add((JsonNode)Condition(CapabilitiesEqual, differing.Count == 0 ? null : ("CapabilityMismatch", string.Join("; ", differing)), before, now));
+        }
         if (failure is { } why && phase == "Failed") (status["reason"], status["message"]) = (why.Reason, why.Message);
         if (init.Count > 0) status["initContainerStatuses"] = new JsonArray([.. init.Select(Container)]);
         return status;

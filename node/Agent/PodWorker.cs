@@ -401,14 +401,16 @@ public sealed class PodWorker
         else if (reason == "ImagePullBackOff") Event("Normal", "BackOff", $"Back-off pulling image \"{record.Image}\"", 1, record.Name);
     }
 
-    /// <summary>The set that the kernel holds must be the set that was compiled; otherwise the container ends at once.</summary>
+    /// <summary>The set that the kernel holds must be the set that was compiled; otherwise it is a condition of the pod, and the container ends at once, unless its namespace only audits.</summary>
     private void Compare(ContainerRecord record, string? difference)
     {
-        if (difference is null) return;
+        if (difference is null && record.Mismatch is null or "") return;
         Signal(() =>
         {
+            record.Mismatch = difference ?? "";
+            if (difference is null) return;
             Event("Warning", "CapabilityMismatch", $"container {record.Name}: {difference}", 1, record.Name);
-            if (record is { Running: true, Stop: null }) Stop(record, TimeSpan.Zero, $"Container {record.Name} holds another set than was compiled");
+            if (record is { Running: true, Stop: null } && record.Held?.Enforced == true) Stop(record, TimeSpan.Zero, $"Container {record.Name} holds another set than was compiled");
         });
     }
 

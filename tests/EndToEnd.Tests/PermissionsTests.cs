@@ -1,3 +1,4 @@
+using Eyrie.Microkernel.Client;
 using Xunit;
 
 namespace Eyrie.EndToEnd.Tests;
@@ -123,6 +124,28 @@ public sealed class PermissionsTests(HelloCluster cluster) : IClassFixture<Hello
         (code, output) = await cluster.EyrieAsync("caps", "verify");
         Assert.True(code == 0, output);
         Assert.Matches(@"[5-9]\d* containers hold exactly what was compiled", output);
+    }
+
+    [Fact]
+    public async Task A_set_that_is_not_the_compiled_one_is_found_is_a_condition_of_the_pod_and_ends_the_container()
+    {
+        var name = (await cluster.KubectlAsync("get", "pod", "-l", "app=visitor", "-o", "jsonpath={.items[0].metadata.name}")).Output;
+        var id = (await cluster.KubectlAsync("get", "pod", name, "-o", "jsonpath={.status.containerStatuses[0].containerID}")).Output["metteagle://".Length..];
+        foreach (var socket in Directory.EnumerateFiles(cluster.State, "*.sock", SearchOption.AllDirectories))
+        {
+            await using var kernel = await ContainerService.ConnectAsync(socket, CancellationToken.None);
+            if ((await kernel.ListAsync(CancellationToken.None)).All(container => container.Id != id)) continue;
+            await kernel.ChangeCapabilitiesAsync(id, ["connect tcp cidr 10.99.0.0/16 443"], [], CancellationToken.None); // behind the node's back
+        }
+        var (code, output) = await cluster.EyrieAsync("caps", "verify");
+        Assert.Equal(1, code);
+        Assert.Contains($"default/{name} container visitor: only compiled [], only in the kernel [connect tcp cidr 10.99.0.0/16 443]", output, StringComparison.Ordinal);
+
+        await cluster.KubectlAsync("patch", "pod", name, "--type=json", "-p", """[{"op":"add","path":"/spec/containers/0/permissions/connect/-","value":{"cidr":"10.1.3.0/24","port":443}}]"""); // compared after every change
+        await Shell.UntilAsync(() => cluster.KubectlAsync("get", "events", "-o", "jsonpath={.items[*].reason}"), reasons => reasons.Contains("CapabilityMismatch", StringComparison.Ordinal), "the difference to be told");
+        await Shell.UntilAsync(() => cluster.KubectlAsync("get", "pod", name, "-o", "jsonpath={.status.containerStatuses[0].lastState.terminated.containerID} {.status.conditions[?(@.type=='eyrie.dev/CapabilitiesEqual')].status}"),
+            text => text == $"metteagle://{id} True", "the container to be ended, and another to hold what was compiled");
+        Assert.Equal(0, (await cluster.EyrieAsync("caps", "verify")).Code);
     }
 
     [Fact]

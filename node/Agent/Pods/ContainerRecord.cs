@@ -19,6 +19,8 @@ public sealed class ContainerRecord(string name, string image, ContainerRole rol
     public HeldCapabilities? Held { get; set; }
     /// <summary>What the newest run writes into its own root; looked at where that is audited.</summary>
     public WrittenWatch? Written { get; set; }
+    /// <summary>How the kernel's set differed from the compiled one when they were last compared; empty: it no longer does; null: it never did.</summary>
+    public string? Mismatch { get; set; }
     public string WorkingDirectory { get; set; } = "/";
     /// <summary>How many runs there were; the newest one's log has this number less one.</summary>
     public int Runs { get; set; }

@@ -24,6 +24,9 @@ public sealed class HeldCapabilities(Func<IContainerService> containers, string 
     /// <summary>Whether uses beyond the grants are let through and recorded.</summary>
     public bool Audited => Compiled.Any(line => line.StartsWith("audit ", StringComparison.Ordinal));
 
+    /// <summary>The namespace's level is <c>enforce</c>, and no record lets anything through.</summary>
+    public bool Enforced => !Audited && !Compiled.Contains("connect any");
+
     public bool WritesAreAudited => Compiled.Any(line => line.StartsWith("audit dir ", StringComparison.Ordinal));
 
     public bool Is(IEnumerable<string> wanted) => wanted.ToHashSet().SetEquals(Compiled);
