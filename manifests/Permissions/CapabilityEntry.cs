@@ -80,6 +80,12 @@ public abstract partial record CapabilityEntry
         public override string ToString() => "random read";
     }
 
+    /// <summary>System V shared memory (shmget and its like), among the processes of the container alone.</summary>
+    public sealed record SharedMemory : CapabilityEntry
+    {
+        public override string ToString() => "processes shared-memory";
+    }
+
     /// <summary>Every peer but pods that accept only whom they name: what a plain container may.</summary>
     public sealed record ConnectAny : CapabilityEntry
     {
@@ -127,6 +133,7 @@ public abstract partial record CapabilityEntry
         ["audit", .. var bound] when Read(bound) is { Auditable: true } entry => new Audit(entry),
         ["clock", "read"] => new ReadClock(),
         ["random", "read"] => new ReadRandom(),
+        ["processes", "shared-memory"] => new SharedMemory(),
         _ => null,
     };
 

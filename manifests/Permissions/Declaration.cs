@@ -138,14 +138,16 @@ public sealed class DeclarationReader(string @namespace, string objectName, List
     private void Processes(JsonNode? node, string at)
     {
         if (node is null) return;
-        if (node is not JsonObject processes) { Fail(at, "must be an object with max"); return; }
+        if (node is not JsonObject processes) { Fail(at, "must be an object with max, sharedMemory"); return; }
         foreach (var (name, value) in processes)
         {
             if (name == "max" && value.Whole() is >= 1 and <= 1_000_000) _made.Processes = (value.Whole()!.Value, Place(at + ".max"));
             else if (name == "max") Fail(at + ".max", "must be between 1 and 1000000");
+            else if (name == "sharedMemory" && value.Truth() is { } shared) { if (shared) Add(new CapabilityEntry.SharedMemory(), at + ".sharedMemory", ""); }
+            else if (name == "sharedMemory") Fail(at + ".sharedMemory", "must be true or false");
             else if (name == "fork" && value.Truth() == true) continue; // what processes.max allows
             else if (name == "fork" && value.Truth() == false) Fail(at + ".fork", "fork alone cannot be forbidden yet; max: 1 forbids every further process and thread");
-            else Fail($"{at}.{name}", name is "exec" or "threads" ? $"{name} cannot be limited yet; use max" : "unknown field; known are max, fork");
+            else Fail($"{at}.{name}", name is "exec" or "threads" ? $"{name} cannot be limited yet; use max" : "unknown field; known are max, sharedMemory, fork");
         }
     }
 

@@ -14,6 +14,7 @@ public static class Remedy
             _ when Grant(parsed, podNamespace) is var (list, lines) => $"permissions:\n  {list}:\n  - {lines.Replace("\n", "\n    ", StringComparison.Ordinal)}",
             CapabilityEntry.ReadClock => "permissions:\n  clock: read",
             CapabilityEntry.ReadRandom => "permissions:\n  random: read",
+            CapabilityEntry.SharedMemory => "permissions:\n  processes: {sharedMemory: true}",
             CapabilityEntry.Identity identity => $"securityContext:\n  runAsUser: {identity.UserId}\n  runAsGroup: {identity.GroupId}",
             _ => $"# no declaration gives \"{entry}\"",
         };

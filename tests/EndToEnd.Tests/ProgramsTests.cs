@@ -99,6 +99,33 @@ public sealed partial class ProgramsTests(ProgramsCluster cluster) : IClassFixtu
     }
 
     [Fact]
+    public async Task Postgres_commits_what_pgbench_asks()
+    {
+        var address = await cluster.RunAsync("postgres");
+        await cluster.ClientAsync("/usr/bin/pgbench", "-h", address, "-i", "-q", "-s", "1", "postgres");
+        var load = await cluster.ClientAsync("/usr/bin/pgbench", "-h", address, "-c", "4", "-T", "3", "postgres");
+        int done = (int)Number(Transactions(), load);
+        Assert.True(done > 10, load);
+        Assert.Contains("number of failed transactions: 0", load, StringComparison.Ordinal);
+        Assert.Equal(done.ToString(CultureInfo.InvariantCulture), (await cluster.ClientAsync("/usr/bin/psql", "-h", address, "-Atc", "select count(*) from pgbench_history", "postgres")).Trim());
+        await cluster.StopAsync("postgres");
+    }
+
+    [Fact]
+    public async Task Postgres_does_not_start_without_the_grant_of_shared_memory()
+    {
+        var (code, output) = await cluster.EyrieAsync("image", "import", "postgres:1", await PackedPrograms.FolderAsync(Shell.Root, "postgres"));
+        Assert.True(code == 0, output);
+        var file = Path.Combine(cluster.State, "without.yaml");
+        var sample = await File.ReadAllTextAsync(ProgramsCluster.Sample("postgres"));
+        await File.WriteAllTextAsync(file, sample.Replace(", sharedMemory: true", "", StringComparison.Ordinal).Replace("name: postgres\n", "name: without\n", StringComparison.Ordinal).Replace("app: postgres", "app: without", StringComparison.Ordinal));
+        (code, output) = await cluster.KubectlAsync("apply", "-f", file);
+        Assert.True(code == 0, output);
+        await Shell.UntilAsync(() => cluster.KubectlAsync("logs", "deploy/without", "--previous"), log => log.Contains("could not create shared memory segment: Operation not permitted", StringComparison.Ordinal), "the refusal");
+        await cluster.KubectlAsync("delete", "-f", file);
+    }
+
+    [Fact]
     public async Task Etcd_keeps_what_its_client_puts()
     {
         var address = await cluster.RunAsync("etcd");
@@ -115,4 +142,7 @@ public sealed partial class ProgramsTests(ProgramsCluster cluster) : IClassFixtu
 
     [GeneratedRegex(@"[\d.]+ requests per second")]
     private static partial Regex RequestsPerSecond();
+
+    [GeneratedRegex(@"number of transactions actually processed: (\d+)")]
+    private static partial Regex Transactions();
 }

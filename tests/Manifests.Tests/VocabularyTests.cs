@@ -29,6 +29,7 @@ public sealed class VocabularyTests
     [InlineData("""{"random":"none"}""", "random", "cannot be enforced")]
     [InlineData("""{"processes":{"fork":false}}""", "processes.fork", "max: 1")]
     [InlineData("""{"processes":{"exec":["/bin/sh"]}}""", "processes.exec", "cannot be limited yet")]
+    [InlineData("""{"processes":{"sharedMemory":"yes"}}""", "processes.sharedMemory", "true or false")]
     [InlineData("""{"processes":{"max":0}}""", "processes.max", "between 1 and")]
     [InlineData("""{"files":[{"path":"/a","access":"create"}]}""", "files[0].access", "not enforced yet")]
     [InlineData("""{"accept":[{"port":80}]}""", "accept[0]", "must name pods")]

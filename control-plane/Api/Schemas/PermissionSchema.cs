@@ -40,7 +40,7 @@ public static class PermissionSchema
         (string, Schema)[] pods = [("pods", new Schema { Type = "object", PreserveUnknown = true, Description = "Labels, or a selector with matchLabels and matchExpressions." }), ("namespace", Schema.Text("Namespace of the pods; absent: the own one."))];
         var peer = Schema.Object(Grant([("service", Schema.Text("NAME or NAMESPACE/NAME of a Service.")), ("cidr", Schema.Text("IPv4 network, e.g. 10.20.0.0/16.")), ("host", Schema.Text("Not yet: refused.")), .. pods, .. ports]));
         var file = Schema.Object(Grant(("path", Schema.Text("Absolute path in the container.")), ("access", Schema.Text("read or write."))));
-        var processes = Schema.Object(new Dictionary<string, Schema> { ["fork"] = new() { Type = "boolean" }, ["max"] = new() { Type = "integer", Description = "Most processes and threads at once." } });
+        var processes = Schema.Object(new Dictionary<string, Schema> { ["fork"] = new() { Type = "boolean" }, ["max"] = new() { Type = "integer", Description = "Most processes and threads at once." }, ["sharedMemory"] = new() { Type = "boolean", Description = "System V shared memory among the container's own processes." } });
         return Schema.Object(new Dictionary<string, Schema>
         {
             ["connect"] = Schema.List(peer) with { Description = "Peers the container may connect to." },
