@@ -48,6 +48,9 @@ public static class NetworkControl
     /// <summary>word 1: 1 for the first part, word 2: 1 for the last; payload: lines as in <see cref="ContainerProtocol.Service"/>.</summary>
     public const int SetServices = 3;
     /// <summary>Reply payload: a line <c>label count verdict operation address port thread-name executable entry</c> for each kind of use since the last call.</summary>
+    /// <remarks>Word 1 of the reply: 1 from a server that was not told <see cref="Known"/> yet, so that it has none of the sessions.</remarks>
     public const int TakeDenials = 4;
+    /// <summary>It has all sessions and services now.</summary>
+    public const int Known = 5;
     public const int DenialSlot = 7;
 }

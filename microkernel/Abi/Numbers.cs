@@ -133,6 +133,7 @@ public enum TaskOperation
     Status = 1,
     Destroy = 2,
     Terminal = 3,
+    Ready = 4,
 }
 
 /// <summary>First word of a task's status; then exit code or signal, out of memory (0 or 1), process id, and of a launch that failed the stage and the negative errno of the host.</summary>

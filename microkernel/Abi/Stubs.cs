@@ -54,7 +54,7 @@ public static class KernelCalls<TEntry> where TEntry : IKernelEntry<TEntry>
 
     /// <summary>Acts on a task.</summary>
     /// <param name="task">Slot of the task.</param>
-    /// <param name="operation">Signal, Status, Destroy or Terminal.</param>
+    /// <param name="operation">Signal, Status, Destroy, Terminal or Ready.</param>
     /// <param name="argument">Signal: number of the signal; otherwise not read.</param>
     public static long Control(int task, TaskOperation operation, int argument) =>
         TEntry.Enter(Call.Control, task, (nint)operation, argument, 0, 0, 0);

@@ -161,9 +161,11 @@ public static unsafe class Boot
             || kernel.Map(self, 5, 2, BootSlot.NetworkControl, Rights.Call) < 0 || kernel.Map(self, 4, 2, BootSlot.Log, Rights.Write | Rights.Map) < 0
             || kernel.Map(self, 4, 3, BootSlot.Log, Rights.Write) < 0) return false;
         if (!Traps.Initialize(factory) || !LiveSockets.Initialize()) return false;
-        return Server(Node.Network, directory, "network"u8, Node.GroupPrefix, 0, true, Node.NetworkFilter, Node.NetworkFilterLength)
-            && Server(Node.MettEagle, directory, "metteagle"u8, Node.GroupPrefix, listening, false, Node.MettEagleFilter, Node.MettEagleFilterLength) && FurtherTasks.Start(directory);
+        ServerRestart.Directory = directory;
+        return StartNetwork() && Server(Node.MettEagle, directory, "metteagle"u8, Node.GroupPrefix, listening, false, Node.MettEagleFilter, Node.MettEagleFilterLength) && FurtherTasks.Start(directory);
     }
+
+    public static bool StartNetwork() => Server(Node.Network, ServerRestart.Directory, "network"u8, Node.GroupPrefix, 0, true, Node.NetworkFilter, Node.NetworkFilterLength);
 
     public static bool Server(int task, byte* directory, ReadOnlySpan<byte> program, byte* argument, int listening, bool network, ulong* filter, int filterLength)
     {
@@ -186,7 +188,7 @@ public static unsafe class Boot
             int* poll = stackalloc int[2];
             poll[0] = launched.From;
             poll[1] = Sys.EpollIn;
-            // Before the loop begins, so that nobody else waits.
+            // Before the loop begins, so that nobody else waits; when a server is started anew those who wait are those who need it.
             do Host.Call(Sys.Poll, (nint)poll, launched.Result < 0 ? 0 : 1, launched.Result < 0 ? 0 : -1);
             while (launched.Result == 0 && Launcher.Step(ref launched) == LaunchProgress.Waiting);
             if (launched.ProcessId > 0) Launcher.ClosePipes(ref launched);
@@ -206,16 +208,16 @@ public static unsafe class Boot
             port.PidDescriptor = launched.PidDescriptor;
             port.ProcessId = launched.ProcessId;
             port.State = TaskState.Running;
-            Node.Natives[Node.NativeCount++] = task;
+            Node.AddNative(task);
             Seccomp.WakeOnSameCore(port.Listener);
             return Node.Watch(port.Listener, Node.Listener, task) >= 0 && Node.Watch(port.PidDescriptor, Node.Process, task) >= 0;
         }
     }
 
-    /// <summary>A server ended. Its clients' state went with it, so the kernel ends too and takes every container along; the node starts it anew.</summary>
+    /// <summary>A server ended. The network server is started anew; with MettEagle its clients' state went, so the kernel ends too and takes every container along, and the node starts it anew.</summary>
     public static void ServerEnded(int task)
     {
-        if (Node.Stopping || FurtherTasks.Ended(task)) return;
+        if (Node.Stopping || FurtherTasks.Ended(task) || (task == Node.Network && ServerRestart.Network())) return;
         Fail(task == Node.Network ? "eyrie-kernel: the network server ended\n"u8 : "eyrie-kernel: metteagle ended\n"u8);
         Node.Stopping = true;
     }

@@ -186,6 +186,8 @@ public static unsafe class Calls
                 if (Node.Tasks[target].State is TaskState.Running or TaskState.Starting or TaskState.Prepared) return AbiError.WrongState;
                 Node.Kernel.DestroyTask(target);
                 return 0;
+            case TaskOperation.Ready:
+                return ServerRestart.Ready(target);
             case TaskOperation.Terminal:
                 return Terminal(task, ref Node.Tasks[target].Launch);
             default:

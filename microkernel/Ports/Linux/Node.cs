@@ -28,6 +28,14 @@ public static unsafe class Node
     public static ulong* MettEagleFilter, NetworkFilter, TaskFilter;
     public static int MettEagleFilterLength, NetworkFilterLength, TaskFilterLength;
 
+    /// <summary>A native task runs; one that is started anew stands there already.</summary>
+    public static void AddNative(int task)
+    {
+        for (int i = 0; i < NativeCount; i++)
+            if (Natives[i] == task) return;
+        Natives[NativeCount++] = task;
+    }
+
     /// <summary>Zeroed memory of the kernel's own; null when the host has none.</summary>
     public static byte* Allocate(long bytes)
     {

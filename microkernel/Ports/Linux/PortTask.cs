@@ -21,6 +21,9 @@ public unsafe struct PortTask
     public long Deadline;
     /// <summary>Trap: listener and task it came from, the container whose grants count for it; next free trap.</summary>
     public int TrapListener, Source, Container, NextTrap;
+    /// <summary>Trap: held back until its server is ready; and how often it was given to a server that ended before it answered.</summary>
+    public bool Parked;
+    public int Attempts;
     /// <summary>Container: the task whose world this one's process entered; 0: it has its own.</summary>
     public int Joined;
     /// <summary>Container: which system calls its processes reach, all of them alike.</summary>

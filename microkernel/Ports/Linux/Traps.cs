@@ -78,8 +78,41 @@ public static unsafe class Traps
             new ReadOnlySpan<byte>(name, length).CopyTo(new Span<byte>(buffer + MessageLayout.Payload, length));
             *(uint*)(buffer + MessageLayout.PayloadLength) = (uint)length;
         }
-        long called = Node.Kernel.CallGate(trap, Node.Tasks[container].Handler);
+        entry.Attempts = 0;
+        Deliver(trap);
+    }
+
+    /// <summary>To the server of the container's session, or aside while that is not ready.</summary>
+    private static void Deliver(int trap)
+    {
+        ref var entry = ref Node.Tasks[trap];
+        entry.Parked = !ServerRestart.NetworkReady;
+        if (entry.Parked) return;
+        long called = Node.Kernel.CallGate(trap, Node.Tasks[entry.Source].Handler);
         if (called != Kernel<LinuxMachine>.Blocked) Release(trap, -Sys.Eacces);
+    }
+
+    /// <summary>What was held back goes to the server, which is ready now.</summary>
+    public static void Redeliver()
+    {
+        for (int i = 0; i < Node.MaxTraps; i++)
+            if (Node.Tasks[s_first + i].Parked) Deliver(s_first + i);
+    }
+
+    /// <summary>The server ended before it answered. Its successor is asked once more, with the same copy of the address and the same socket: not for ever, since the call may be what it ended of.</summary>
+    private static bool AskAgain(int trap)
+    {
+        const int Most = 2;
+        ref var entry = ref Node.Tasks[trap];
+        if (ServerRestart.NetworkReady || ++entry.Attempts >= Most) return false;
+        if (entry.Socket >= 0)
+        {
+            if (entry.Descriptor >= 0) Host.Call(Sys.Close, entry.Descriptor);
+            entry.Descriptor = entry.Socket;
+            entry.Socket = -1;
+        }
+        Deliver(trap);
+        return true;
     }
 
     /// <summary>
@@ -134,6 +167,7 @@ public static unsafe class Traps
     public static void Finish(int trap, long result)
     {
         ref var entry = ref Node.Tasks[trap];
+        if (result == AbiError.Cancelled && AskAgain(trap)) return;
         long* words = (long*)(entry.Buffer + MessageLayout.Words);
         uint count = *(uint*)(entry.Buffer + MessageLayout.WordCount);
         if (result < 0 || count < 2) { Release(trap, -Sys.Eacces); return; }
@@ -178,6 +212,7 @@ public static unsafe class Traps
         if (entry.Descriptor >= 0) { Host.Call(Sys.Close, entry.Descriptor); entry.Descriptor = -1; }
         Messages.Forget(ref entry);
         if (entry.Socket >= 0) { Host.Call(Sys.Close, entry.Socket); entry.Socket = -1; }
+        entry.Parked = false;
         if (entry.Waiting) Seccomp.Answer(entry.TrapListener, entry.Notification, answer);
         entry.Waiting = false;
         Node.Tasks[entry.Source].InFlight--;

@@ -98,7 +98,9 @@ public static unsafe class CapabilitySet
     }
 
     /// <summary>Gives the network server the container's addresses and its grants, with the slot each stands in.</summary>
-    public static int Session(int index)
+    /// <param name="index">The container.</param>
+    /// <param name="again">Whether a server that ends meanwhile is asked again.</param>
+    public static int Session(int index, bool again = true)
     {
         var request = Containers.Request(index);
         byte* space = Memory.Allocate(MessageLayout.Size);
@@ -119,7 +121,7 @@ public static unsafe class CapabilitySet
         Memory.Free(space, MessageLayout.Size);
         if (!fits) return ContainerErrorCode.QuotaExhausted;
         Microkernel.Words(NetworkControl.SetSession, index);
-        if (Microkernel.Ipc(IpcOperation.Call, BootSlot.NetworkControl) < 0) return ContainerErrorCode.HostFailure;
+        if ((again ? NetworkSessions.Call() : Microkernel.Ipc(IpcOperation.Call, BootSlot.NetworkControl)) < 0) return ContainerErrorCode.HostFailure;
         return Microkernel.Word(0) < 0 ? ContainerErrorCode.InvalidRequest : ContainerErrorCode.None;
     }
 

@@ -20,7 +20,8 @@ public static unsafe class Events
     {
         Microkernel.Words(NetworkControl.TakeDenials);
         Microkernel.PayloadLength = 0;
-        if (Microkernel.Ipc(IpcOperation.Call, BootSlot.NetworkControl) < 0) return;
+        if (NetworkSessions.Call() < 0) return;
+        if (Microkernel.Word(1) != 0) { NetworkSessions.TellAll(); return; } // it has taken another's place, and nothing to report yet
         var text = Microkernel.PayloadBytes;
         while (text.Length > 0)
         {

@@ -256,7 +256,7 @@ public static unsafe class Lifecycle
         Executions.Forget(index);
         Microkernel.Words(NetworkControl.RemoveSession, index);
         Microkernel.PayloadLength = 0;
-        Microkernel.Ipc(IpcOperation.Call, BootSlot.NetworkControl);
+        NetworkSessions.Call();
         for (int slot = Container.EntrySlot; slot < Container.EntrySlot + container.Entries; slot++)
             Microkernel.Unmap(-1, Containers.Slot(index, slot), UnmapMode.Self);
         // Of a task that has not ended, removing its last capability ends it.

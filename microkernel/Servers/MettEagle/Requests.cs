@@ -130,7 +130,8 @@ public static unsafe class Requests
         if (scanner.Broken || flags.Length != 2 || text.Overflowed) return ContainerErrorCode.InvalidRequest;
         Microkernel.PayloadLength = text.Length;
         Microkernel.Words(NetworkControl.SetServices, flags[0], flags[1]);
-        if (Microkernel.Ipc(IpcOperation.Call, BootSlot.NetworkControl) < 0) return ContainerErrorCode.HostFailure;
+        if (!NetworkSessions.Keep(flags[0] != 0)) return ContainerErrorCode.QuotaExhausted;
+        if (NetworkSessions.Call() < 0) return ContainerErrorCode.HostFailure;
         return Microkernel.Word(0) < 0 ? ContainerErrorCode.QuotaExhausted : ContainerErrorCode.None;
     }
 

@@ -14,6 +14,7 @@ public static unsafe class Program
     private static int Main(nint* stack)
     {
         if (!Microkernel.Attach() || !State.Initialize()) return 1;
+        Microkernel.Notification(NetworkControl.DenialSlot, NotificationOperation.Signal); // to whoever has the sessions, where this one takes another's place
         long caller = 0;
         while (true)
         {
@@ -28,6 +29,9 @@ public static unsafe class Program
         }
     }
 
+    /// <summary>It was told all sessions and services.</summary>
+    private static bool s_known;
+
     private static bool Control()
     {
         var payload = Microkernel.PayloadBytes;
@@ -40,10 +44,11 @@ public static unsafe class Program
             case NetworkControl.RemoveSession: done = State.RemoveSession(label); break;
             case NetworkControl.SetServices: done = State.SetServices(label != 0, Microkernel.Word(2) != 0, payload); break;
             case NetworkControl.TakeDenials: length = Denials.Take(Microkernel.PayloadSpace); break;
+            case NetworkControl.Known: s_known = true; break;
             default: done = false; break;
         }
         Microkernel.PayloadLength = length;
-        Microkernel.Words(done ? 0 : AbiError.InvalidArgument);
+        Microkernel.Words(done ? 0 : AbiError.InvalidArgument, s_known ? 0 : 1);
         return true;
     }
 

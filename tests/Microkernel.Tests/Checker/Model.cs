@@ -167,15 +167,21 @@ public sealed class Model
         Collect();
     }
 
-    private void End(ModelObject task)
+    /// <summary>It waits for nobody any more, and nobody for it.</summary>
+    public void BeginAnew(ModelObject task)
     {
-        if (!task.Alive) return;
-        task.Alive = false;
         Withdraw(task);
         task.Waiting = Waiting.No;
         foreach (var caller in task.Owed.Concat(task.Queue).ToList()) Finish(caller, AbiError.Cancelled);
         task.Owed.Clear();
         task.Queue.Clear();
+    }
+
+    private void End(ModelObject task)
+    {
+        if (!task.Alive) return;
+        task.Alive = false;
+        BeginAnew(task);
         while (Capabilities.FirstOrDefault(c => c.Holder == task) is { } held)
         {
             var gone = Derived(held);

@@ -227,6 +227,14 @@ public sealed unsafe class World : IDisposable
         var tasks = _model.Objects.Where(o => o.Kind == ObjectKind.Task && o != _boot).ToList();
         if (tasks.Count == 0 || _random.Next(5) > 0) return;
         var task = tasks[_random.Next(tasks.Count)];
+        if (_random.Next(4) == 0)
+        {
+            // The process behind it is another now: who waits for the old one is told, and it holds what it held.
+            Note($"task {task.Index} begins anew");
+            _kernel.CancelIpc(task.Index);
+            _model.BeginAnew(task);
+            return;
+        }
         Note($"task {task.Index} is destroyed");
         _kernel.DestroyTask(task.Index);
         _model.Destroy(task);
