@@ -156,7 +156,29 @@ var moveStore = new Command("move-store", "Moves the objects of a cluster that i
 moveStore.SetAction(async (parsed, _) => await Guard(async () =>
     Console.WriteLine($"{await Backups.MoveAsync(new LocalCluster(State(parsed)), State(parsed), parsed.GetValue(address)!)} objects moved; start the cluster with: eyrie up")));
 
-foreach (var command in new[] { up, down, status, dashboard, apply, get, logs, delete, caps, permissions, image, backup, restore, moveStore }) root.Add(command);
+var deploymentName = new Argument<string>("deployment") { Description = "Name of a Deployment." };
+var once = new Option<bool>("--once") { Description = "Prints where it stands and ends." };
+var rolloutStatus = new Command("status", "Follows a rollout live: steps, pauses, limits, and what came of it.") { deploymentName, once };
+rolloutStatus.SetAction(async (parsed, _) => await Guard(async () =>
+{
+    using var cluster = Cluster.Open(State(parsed));
+    await GuardedRollout.FollowAsync(cluster, parsed.GetValue(namespaceOption)!, parsed.GetValue(deploymentName)!, !parsed.GetValue(once));
+}));
+var approve = new Command("approve", "Ends the pause of the step a rollout is in.") { deploymentName };
+approve.SetAction(async (parsed, _) => await Guard(async () =>
+{
+    using var cluster = Cluster.Open(State(parsed));
+    Say(await GuardedRollout.ApproveAsync(cluster, parsed.GetValue(namespaceOption)!, parsed.GetValue(deploymentName)!));
+}));
+var abort = new Command("abort", "Undoes a rollout that is under way.") { deploymentName };
+abort.SetAction(async (parsed, _) => await Guard(async () =>
+{
+    using var cluster = Cluster.Open(State(parsed));
+    Say(await GuardedRollout.AbortAsync(cluster, parsed.GetValue(namespaceOption)!, parsed.GetValue(deploymentName)!));
+}));
+var rollout = new Command("rollout", "A Deployment's rollout and its guard.") { rolloutStatus, approve, abort };
+
+foreach (var command in new[] { up, down, status, rollout, dashboard, apply, get, logs, delete, caps, permissions, image, backup, restore, moveStore }) root.Add(command);
 return await root.Parse(args).InvokeAsync();
 
 static void Say(string line) => Console.WriteLine(line);

@@ -3,6 +3,7 @@ using System.Text.Json.Nodes;
 using System.Text.RegularExpressions;
 using Eyrie.ControlPlane.Api.Certificates;
 using Eyrie.ControlPlane.Api.CustomResources;
+using Eyrie.ControlPlane.Controllers.Guards;
 using Eyrie.ControlPlane.Resources;
 using Eyrie.Manifests.Permissions;
 
@@ -18,6 +19,7 @@ public static partial class Validation
         var spec = document["spec"] as JsonObject;
         if (kind == Kinds.Pod) Pod(document, "", errors);
         if (kind == Kinds.Deployment || kind == Kinds.ReplicaSet) Workload(document, spec, stored, errors);
+        if (kind == Kinds.Deployment && spec?["guard"] is { } guard) Guard(guard, errors);
         if (kind == Kinds.Service) Service(spec, errors);
         if (kind == Kinds.CertificateSigningRequest) errors.AddRange(SigningRequest.Check(document, stored));
         if (kind == Kinds.CustomResourceDefinition) errors.AddRange(DefinitionCheck.Check(document, stored));
@@ -41,6 +43,13 @@ public static partial class Validation
         spec.Remove("tolerations");
         foreach (var container in Items(spec["containers"]).Concat(Items(spec["initContainers"]))) { container.Remove("image"); container.Remove("permissions"); }
         return spec;
+    }
+
+    private static void Guard(JsonNode guard, List<FieldError> errors)
+    {
+        var mistakes = new List<(string Field, string Message)>();
+        GuardSpec.Read(guard, mistakes);
+        errors.AddRange(mistakes.Select(mistake => new FieldError(mistake.Field.Length > 0 ? "spec.guard." + mistake.Field : "spec.guard", mistake.Message)));
     }
 
     private static void Name(ResourceKind kind, JsonObject document, List<FieldError> errors)

@@ -6,6 +6,7 @@ using Eyrie.ControlPlane.Controllers.Autoscaling;
 using Eyrie.ControlPlane.Controllers.Collection;
 using Eyrie.ControlPlane.Controllers.Deployments;
 using Eyrie.ControlPlane.Controllers.Disruptions;
+using Eyrie.ControlPlane.Controllers.Guards;
 using Eyrie.ControlPlane.Controllers.Nodes;
 using Eyrie.ControlPlane.Controllers.Recording;
 using Eyrie.ControlPlane.Controllers.Scheduling;
@@ -41,8 +42,8 @@ public static class ControllerComposition
         services.AddSingleton(options).AddSingleton<ObjectCache>().AddSingleton<PodStatistics>().AddSingleton<NodeGateway>().AddSingleton<INodeGateway>(provider => provider.GetRequiredService<NodeGateway>());
         services.AddSingleton<EventWriter>().AddHostedService(provider => provider.GetRequiredService<EventWriter>()).AddHostedService<EventExpiry>();
         services.AddSingleton<KnownKinds>().AddSingleton<StoredKinds>(provider => () => provider.GetRequiredService<KnownKinds>().Stored);
-        services.AddSingleton(new Autoscaling.Prometheus(options.Prometheus, new HttpClient())).AddSingleton<MetricSources>();
         services.AddSingleton<RecordWriter>().AddHostedService(provider => provider.GetRequiredService<RecordWriter>());
+        services.AddSingleton(new PrometheusQueries(options.Prometheus, new HttpClient())).AddSingleton<MetricSources>();
         services.AddGrpc();
         return services.AddAkka("eyrie", (akka, provider) => akka.WithActors((system, registry) => Start(system, registry, provider, options)));
     }
@@ -84,6 +85,7 @@ public static class ControllerComposition
             system.ActorOf(Props.Create(() => new GarbageActor(cache, objects, kinds)), "garbage"), system.ActorOf(Props.Create(() => new NamespaceActor(cache, objects, kinds, clock)), "namespaces"),
             system.ActorOf(Props.Create(() => new PodGarbageActor(cache, objects, clock)), "ended-pods"), system.ActorOf(Props.Create(() => new NodeLifecycleActor(cache, objects, events, clock)), "node-lifecycle"),
             system.ActorOf(Props.Create(() => new AutoscalerActor(cache, objects, events, clock, provider.GetRequiredService<MetricSources>(), kinds)), "autoscalers"),
+            system.ActorOf(Props.Create(() => new GuardActor(cache, objects, events, provider.GetRequiredService<PrometheusQueries>(), clock)), "guards"),
         ];
         var sessions = system.ActorOf(Props.Create(() => new NodeSessionsActor(cache, objects, events, clock, statistics, records, options)), "node-sessions");
         registry.Register<NodeSessionsActor>(sessions);

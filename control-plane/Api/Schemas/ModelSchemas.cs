@@ -45,6 +45,8 @@ public static partial class ModelSchemas
             .Select(property => (property.GetCustomAttribute<JsonPropertyNameAttribute>()?.Name, property.PropertyType)).Where(field => field.Name is not null)
             .ToDictionary(field => field.Name!, field => MergeRules.Apply($"{kind}.{field.Name}", OfField(field.PropertyType)));
         if (kind is "Container" or "EphemeralContainer") properties["permissions"] = PermissionSchema.Document;
+        if (kind == "DeploymentSpec") properties["guard"] = GuardSchema.Spec;
+        if (kind == "DeploymentStatus") properties["guard"] = GuardSchema.Status;
         return properties;
     }
 

@@ -9,7 +9,7 @@ namespace Eyrie.ControlPlane.Controllers.Autoscaling;
 /// Reads the metrics of an autoscaler: Resource and ContainerResource from what the nodes told (<see cref="PodStatistics"/>); Pods, Object and External by a query to Prometheus:
 /// the metric's name with its selector as label matchers, for Pods by the label <c>pod</c>, for Object with a label named as the kind.
 /// </summary>
-public sealed class MetricSources(PodStatistics statistics, Prometheus prometheus, TimeProvider clock)
+public sealed class MetricSources(PodStatistics statistics, PrometheusQueries prometheus, TimeProvider clock)
 {
     public async Task<MetricReading> ReadAsync(JsonObject metric, JsonObject autoscaler, int current, IReadOnlyList<JsonObject> pods, decimal tolerance)
     {

@@ -2,6 +2,7 @@ using System.Globalization;
 using System.Security.Cryptography;
 using System.Text;
 using System.Text.Json.Nodes;
+using Eyrie.ControlPlane.Controllers.Guards;
 using Eyrie.ControlPlane.Controllers.Workloads;
 using Eyrie.ControlPlane.Resources;
 using Eyrie.Manifests.Permissions;
@@ -55,14 +56,14 @@ public static class DeploymentPlan
         var (surge, unavailable) = recreate ? (0, wanted) : Bounds(spec, wanted);
         if (recreate && old.Sum(set => Size(set).Most) > 0) actions.AddRange(old.Where(set => Size(set).Wanted > 0).Select(set => Scale(set, 0, wanted, wanted)));
         else if (current is null)
-            actions.Add(new CreateObject(Kinds.ReplicaSet, NewSet(deployment, SetName(deployment, template, collisions), revision, Math.Min(wanted, RollingStep.Room(old.Select(Size), wanted + surge)), wanted, wanted + surge)));
+            actions.Add(new CreateObject(Kinds.ReplicaSet, NewSet(deployment, SetName(deployment, template, collisions), revision, Math.Min(old.Any(set => Size(set).Most > 0) ? GuardPlan.Most(deployment, wanted) ?? wanted : wanted, RollingStep.Room(old.Select(Size), wanted + surge)), wanted, wanted + surge)));
         else if (Revision(current) != revision || current["spec"]?["minReadySeconds"].Int() != spec["minReadySeconds"].Int()) actions.Add(new UpdateObject(Kinds.ReplicaSet, Refreshed(current, spec, revision)));
-        else Roll(own, old, current, wanted, surge, unavailable, actions);
+        else Roll(own, old, current, recreate ? null : GuardPlan.Most(deployment, wanted), wanted, surge, unavailable, actions);
         Prune(spec, old, actions);
         if (deployment.Metadata()["annotations"]?[RevisionAnnotation]?.ToString() != Text(revision)) actions.Add(new UpdateObject(Kinds.Deployment, Annotated(deployment, RevisionAnnotation, Text(revision))));
     }
 
-    private static void Roll(List<JsonObject> own, List<JsonObject> old, JsonObject current, int wanted, int surge, int unavailable, List<WorkloadAction> actions)
+    private static void Roll(List<JsonObject> own, List<JsonObject> old, JsonObject current, int? most, int wanted, int surge, int unavailable, List<WorkloadAction> actions)
     {
         var active = own.Where(set => Size(set).Wanted > 0).ToList();
         // More replicas since the sets were last sized, in the middle of a rollout: they are shared out first.
@@ -71,7 +72,7 @@ public static class DeploymentPlan
             Write(active, RollingStep.Grow(active.ConvertAll(Size), wanted + surge), wanted, wanted + surge, actions);
             return;
         }
-        var (next, up) = RollingStep.Next(old.ConvertAll(Size), Size(current), wanted, surge, unavailable);
+        var (next, up) = RollingStep.Next(old.ConvertAll(Size), Size(current), wanted, surge, unavailable, old.Any(set => Size(set).Most > 0) ? most : null);
         Write([.. old, current], [.. next, up], wanted, wanted + surge, actions);
     }
 
@@ -104,7 +105,8 @@ public static class DeploymentPlan
 
     private static string Text(long number) => number.ToString(CultureInfo.InvariantCulture);
 
-    private static long Revision(JsonObject set) => long.TryParse(set.Metadata()["annotations"]?[RevisionAnnotation]?.ToString(), CultureInfo.InvariantCulture, out long revision) ? revision : 0;
+    /// <summary>The number in its annotation; 0 without.</summary>
+    public static long Revision(JsonObject set) => long.TryParse(set.Metadata()["annotations"]?[RevisionAnnotation]?.ToString(), CultureInfo.InvariantCulture, out long revision) ? revision : 0;
 
     private static UpdateObject Scale(JsonObject set, int replicas, int wanted, int most)
     {
@@ -139,6 +141,13 @@ public static class DeploymentPlan
     private static string SetName(JsonObject deployment, string template, int collisions) => $"{deployment.Name()}-{Suffix(template, collisions)}";
 
     private static string Suffix(string template, int collisions) => collisions == 0 ? template : Letters(Encoding.UTF8.GetBytes($"{template} {collisions}"));
+
+    /// <summary>The set among a Deployment's own that has its template; null: it is not made yet.</summary>
+    public static JsonObject? CurrentOf(JsonObject deployment, IEnumerable<JsonObject> sets)
+    {
+        var own = sets.Where(set => set.OwnerUid() == deployment.Uid() && !set.IsDeleted()).OrderBy(Revision).ToList();
+        return Current(own, deployment["spec"]!["template"]!.AsObject(), Hash(deployment["spec"]!["template"]!));
+    }
 
     /// <summary>The set that has the template; one whose label says so is looked at first.</summary>
     private static JsonObject? Current(List<JsonObject> own, JsonObject template, string hash)

@@ -1,5 +1,6 @@
 using System.Globalization;
 using System.Text.Json.Nodes;
+using Eyrie.ControlPlane.Controllers.Guards;
 using Eyrie.ControlPlane.Resources;
 
 namespace Eyrie.ControlPlane.Controllers.Deployments;
@@ -19,6 +20,9 @@ public static class DeploymentStatus
         status["conditions"] = new JsonArray(
             Condition(deployment, "Available", enough ? "True" : "False", enough ? "MinimumReplicasAvailable" : "MinimumReplicasUnavailable", enough ? "Deployment has minimum availability." : "Deployment does not have minimum availability.", now, false),
             Progress(deployment, status, current?.Name() ?? deployment.Name(), complete, now));
+        // What the guard wrote is the guard's.
+        if (deployment.Condition(GuardPlan.Condition) is { } guarded) status["conditions"]!.AsArray().Add(guarded.DeepClone());
+        if (deployment["status"]?["guard"] is { } guard) status["guard"] = guard.DeepClone();
         return status;
     }
 
@@ -37,7 +41,8 @@ public static class DeploymentStatus
         bool resumed = before?.Text("reason") == "DeploymentPaused", changed = deployment["status"]?["observedGeneration"]?.ToString() != deployment.Metadata()["generation"]?.ToString();
         bool moved = resumed || changed || deployment["status"] is not JsonObject old || new[] { "updatedReplicas", "readyReplicas", "availableReplicas", "replicas" }.Any(name => old[name].Int() != status[name].Int());
         int deadline = deployment["spec"]!["progressDeadlineSeconds"].Int(600);
-        bool late = !moved && before is not null && (before.Text("reason") == "ProgressDeadlineExceeded"
+        var guarded = deployment["status"]?["guard"] as JsonObject; // a step that lasts is no rollout that is stuck
+        bool late = !moved && before is not null && guarded?.Text("phase") != "Paused" && !(Views.Time(guarded?.Text("since"))?.AddSeconds(deadline) >= now) && (before.Text("reason") == "ProgressDeadlineExceeded"
             || (DateTimeOffset.TryParse(before.Text("lastUpdateTime"), CultureInfo.InvariantCulture, DateTimeStyles.AssumeUniversal, out var since) && since.AddSeconds(deadline) < now));
         return late ? Condition(deployment, "Progressing", "False", "ProgressDeadlineExceeded", $"ReplicaSet \"{set}\" has timed out progressing.", now, false)
             : Condition(deployment, "Progressing", "True", "ReplicaSetUpdated", $"ReplicaSet \"{set}\" is progressing.", now, moved);

@@ -15,11 +15,24 @@ public readonly record struct SetSize(int Wanted, int Live, int Available, bool 
 public static class RollingStep
 {
     /// <param name="old">Older sets, the oldest first.</param>
+    /// <param name="most">Most pods that the current set may have, while a guard bounds it; the old sets keep the rest. null: no bound.</param>
     /// <returns>What each old set and the current one are to have.</returns>
-    public static (IReadOnlyList<int> Old, int Current) Next(IReadOnlyList<SetSize> old, SetSize current, int replicas, int surge, int unavailable)
+    public static (IReadOnlyList<int> Old, int Current) Next(IReadOnlyList<SetSize> old, SetSize current, int replicas, int surge, int unavailable, int? most = null)
     {
-        int up = current.Wanted > replicas ? replicas : Math.Max(current.Wanted, Math.Min(replicas, Room(old, replicas + surge)));
-        return (Shrink(old, current, replicas - unavailable), up);
+        int limit = Math.Min(replicas, most ?? replicas), up = current.Wanted > replicas ? replicas : Math.Max(current.Wanted, Math.Min(limit, Room(old, replicas + surge)));
+        return (Kept(old, Shrink(old, current, replicas - unavailable), replicas - Math.Max(limit, up)), up);
+    }
+
+    /// <summary>Of what the old sets would lose they get back, the newest first, what they are to keep together.</summary>
+    private static int[] Kept(IReadOnlyList<SetSize> old, int[] next, int keep)
+    {
+        for (int i = next.Length - 1, back = keep - next.Sum(); i >= 0 && back > 0; i--)
+        {
+            int more = Math.Min(back, old[i].Wanted - next[i]);
+            next[i] += more;
+            back -= more;
+        }
+        return next;
     }
 
     /// <summary>Pods that may be there beside those of other sets; none while one of them is not settled.</summary>

@@ -13,7 +13,7 @@ public sealed class AutoscalerTests
     public async Task A_deployment_grows_when_its_pods_use_more_memory_than_the_target()
     {
         await using var running = await RunningControllers.StartAsync();
-        await running.CreateAsync(Kinds.Deployment, """{"metadata":{"name":"web","namespace":"default"},"spec":{"replicas":2,"selector":{"matchLabels":{"app":"web"}},"template":{"metadata":{"labels":{"app":"web"}},"spec":{"containers":[{"name":"c","image":"i","resources":{"requests":{"memory":"100Mi"}}}]}}}}""");
+        await running.CreateAsync(Kinds.Deployment, """{"metadata":{"name":"web","namespace":"default"},"spec":{"replicas":2,"selector":{"matchLabels":{"app":"web"}},"template":{"metadata":{"labels":{"app":"web"}},"spec":{"nodeName":"node-0","containers":[{"name":"c","image":"i","resources":{"requests":{"memory":"100Mi"}}}]}}}}""");
         await RunningControllers.UntilAsync("two pods", () => running.ListAsync(Kinds.Pod), pods => pods.Count == 2);
         var report = new UsageReport { Node = new Usage() };
         foreach (var pod in await running.ListAsync(Kinds.Pod))

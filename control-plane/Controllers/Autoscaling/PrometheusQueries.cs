@@ -9,7 +9,7 @@ public sealed class QueryFailedException(string message) : Exception(message);
 
 /// <summary>Instant queries of a Prometheus server (HTTP API v1), for custom metrics and rollout guards.</summary>
 /// <param name="server">Its base address; null: the control plane was started without --prometheus.</param>
-public sealed class Prometheus(Uri? server, HttpClient http)
+public sealed class PrometheusQueries(Uri? server, HttpClient http)
 {
     private static readonly TimeSpan Deadline = TimeSpan.FromSeconds(5);
 
