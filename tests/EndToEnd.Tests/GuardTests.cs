@@ -41,7 +41,7 @@ public sealed class GuardTests(HelloCluster cluster) : IClassFixture<HelloCluste
         await ApplyAsync("shop", "", "{steps: [{weight: 25, pause: 60}]}");
         var (code, output) = await cluster.EyrieAsync("rollout", "status", "shop");
         Assert.True(code == 0, output);
-        await ApplyAsync("shop", "(while true; do wget -q -T 1 -O- http://10.9.9.9/; sleep 1; done) &", "{steps: [{weight: 25, pause: 60}]}");
+        await ApplyAsync("shop", "(while true; do wget -q -O- http://10.9.9.9/; sleep 1; done) &", "{steps: [{weight: 25, pause: 60}]}");
         await FieldAsync("shop", "{.status.guard.phase}", "Undone");
         (code, output) = await cluster.EyrieAsync("rollout", "status", "shop");
         Assert.True(code == 1, output);

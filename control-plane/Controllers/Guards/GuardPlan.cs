@@ -24,7 +24,7 @@ public sealed record GuardDecision(JsonObject? Write, bool IsUndo, Report? Repor
 
 /// <summary>
 /// The guard of a rollout. <c>status.guard</c> says where it stands: <c>template</c> (hash) it is about, <c>phase</c>, <c>step</c>, <c>weight</c> (percent of the replicas that may be new),
-/// <c>since</c> and <c>started</c>. Phases: Rolling (until the step's pods are available), Paused, Baking, Passed; Undoing, Undone. Every decision is one write, so that a crash between two is
+/// <c>since</c> and <c>started</c>, and which template <c>passed</c> last. Phases: Rolling (until the step's pods are available), Paused, Baking, Passed; Undoing, Undone. Every decision is one write, so that a crash between two is
 /// a decision made later. A template that the guard does not know yet starts at the first step. Pure.
 /// </summary>
 public static class GuardPlan
@@ -55,7 +55,7 @@ public static class GuardPlan
         var hash = Hash(deployment);
         if (state?.Text("phase") == "Undoing") return Undo(deployment, sets, state, hash, now);
         var current = DeploymentPlan.CurrentOf(deployment, sets);
-        if (state is null || state.Text("template") != hash) return Begin(deployment, guard, sets, current, hash, now);
+        if (state is null || state.Text("template") != hash) return Begin(deployment, guard, sets, current, hash, state?.Text("passed"), now);
         if (!IsWatching(deployment) || current is null || deployment["spec"]?["paused"]?.GetValue<bool>() == true) return GuardDecision.Nothing;
         if (deployment.Metadata()["annotations"]?[Annotation]?.ToString() == "abort-" + hash) return Refuse(deployment, sets, current, state, "Aborted", "the rollout was aborted", now);
         if (Crossed(guard, pods, facts, now) is { } crossed) return Refuse(deployment, sets, current, state, crossed.Reason, crossed.Message, now);
@@ -65,11 +65,12 @@ public static class GuardPlan
     }
 
     /// <summary>The first step, if there is an older version that the new one replaces; else all at once.</summary>
-    private static GuardDecision Begin(JsonObject deployment, GuardSpec guard, IReadOnlyList<JsonObject> sets, JsonObject? current, string hash, DateTimeOffset now)
+    private static GuardDecision Begin(JsonObject deployment, GuardSpec guard, IReadOnlyList<JsonObject> sets, JsonObject? current, string hash, string? passed, DateTimeOffset now)
     {
         if (current is null) return GuardDecision.Nothing; // its set is being made
         bool rolling = sets.Any(set => set.Uid() != current.Uid() && (set["spec"]?["replicas"].Int() > 0 || set["status"]?["replicas"].Int() > 0));
         var state = new JsonObject { ["template"] = hash, ["started"] = ObjectStamp.Time(now), ["since"] = ObjectStamp.Time(now), ["step"] = 0 };
+        if ((rolling ? passed : hash) is { } good) state["passed"] = good;
         (state["phase"], state["weight"]) = rolling ? ("Rolling", guard.Steps.Count > 0 ? guard.Steps[0].Weight : 100) : ("Passed", 100);
         return new GuardDecision(Told(deployment, state, "True", rolling ? "Watching" : "NothingToCompare", rolling ? Words(guard, state, deployment) : "there is no older version", now), false, rolling ? new Report("Normal", "RolloutGuarded", $"watching ReplicaSet {current.Name()}: {Words(guard, state, deployment)}") : null, null);
     }
@@ -95,7 +96,10 @@ public static class GuardPlan
                 }
                 else again = pause is { } left ? since + left : null;
                 break;
-            case "Baking" when since + guard.Bake <= now: Turn("Passed"); break;
+            case "Baking" when since + guard.Bake <= now:
+                Turn("Passed");
+                next["passed"] = hash;
+                break;
             case "Baking": again = since + guard.Bake; break;
         }
         bool passed = next.Text("phase") == "Passed", moved = next.Text("phase") != state.Text("phase");
@@ -131,7 +135,7 @@ public static class GuardPlan
     /// <summary>The decision to go back: from here on the template is refused.</summary>
     private static GuardDecision Refuse(JsonObject deployment, IReadOnlyList<JsonObject> sets, JsonObject current, JsonObject state, string reason, string message, DateTimeOffset now)
     {
-        if (Before(sets, current) is not { } before) return new GuardDecision(Told(deployment, Copy(state), "False", reason, message + "; there is no older version to go back to", now), false, null, null);
+        if (Before(sets, current, state.Text("passed")) is not { } before) return new GuardDecision(Told(deployment, Copy(state), "False", reason, message + "; there is no older version to go back to", now), false, null, null);
         var next = Copy(state);
         (next["phase"], next["since"], next["refused"], next["weight"]) = ("Undoing", ObjectStamp.Time(now), state.Text("template"), 100);
         next["template"] = DeploymentPlan.Hash(TemplateOf(before));
@@ -153,9 +157,9 @@ public static class GuardPlan
         return new GuardDecision(Told(deployment, next, "False", condition?.Text("reason") ?? "Undone", condition?.Text("message") ?? "", now), false, null, null);
     }
 
-    /// <summary>The newest older set that has pods, or else the newest.</summary>
-    private static JsonObject? Before(IReadOnlyList<JsonObject> sets, JsonObject current) => sets.Where(set => set.Uid() != current.Uid() && !set.IsDeleted())
-        .OrderByDescending(set => set["spec"]?["replicas"].Int() > 0).ThenByDescending(DeploymentPlan.Revision).FirstOrDefault();
+    /// <summary>The version that passed last; or else the one most pods are of, the newest among equals.</summary>
+    private static JsonObject? Before(IReadOnlyList<JsonObject> sets, JsonObject current, string? passed) => sets.Where(set => set.Uid() != current.Uid() && !set.IsDeleted())
+        .OrderByDescending(set => DeploymentPlan.Hash(TemplateOf(set)) == passed).ThenByDescending(set => set["spec"]?["replicas"].Int()).ThenByDescending(DeploymentPlan.Revision).FirstOrDefault();
 
     private static JsonObject TemplateOf(JsonObject set)
     {

@@ -138,6 +138,18 @@ public sealed class GuardTests
     }
 
     [Fact]
+    public void The_way_back_is_to_what_passed_last_and_not_to_another_canary()
+    {
+        var rollout = new Rollout();
+        rollout.Apply("web:2");
+        rollout.Run(10);
+        rollout.Apply("web:bad");
+        rollout.Run(10);
+        rollout.Facts = rollout.Facts with { Denied = 1 };
+        Undone(rollout, "CapabilityDenied: 1 use without a grant, 0 at most: ");
+    }
+
+    [Fact]
     public void A_version_that_restarts_is_undone()
     {
         var rollout = new Rollout();
