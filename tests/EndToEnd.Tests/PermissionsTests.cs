@@ -131,7 +131,7 @@ public sealed class PermissionsTests(HelloCluster cluster) : IClassFixture<Hello
     {
         var name = (await cluster.KubectlAsync("get", "pod", "-l", "app=visitor", "-o", "jsonpath={.items[0].metadata.name}")).Output;
         var id = (await cluster.KubectlAsync("get", "pod", name, "-o", "jsonpath={.status.containerStatuses[0].containerID}")).Output["metteagle://".Length..];
-        foreach (var socket in Directory.EnumerateFiles(cluster.State, "*.sock", SearchOption.AllDirectories))
+        foreach (var socket in KernelSockets())
         {
             await using var kernel = await ContainerService.ConnectAsync(socket, CancellationToken.None);
             if ((await kernel.ListAsync(CancellationToken.None)).All(container => container.Id != id)) continue;
@@ -146,6 +146,17 @@ public sealed class PermissionsTests(HelloCluster cluster) : IClassFixture<Hello
         await Shell.UntilAsync(() => cluster.KubectlAsync("get", "pod", name, "-o", "jsonpath={.status.containerStatuses[0].lastState.terminated.containerID} {.status.conditions[?(@.type=='eyrie.dev/CapabilitiesEqual')].status}"),
             text => text == $"metteagle://{id} True", "the container to be ended, and another to hold what was compiled");
         Assert.Equal(0, (await cluster.EyrieAsync("caps", "verify")).Code);
+    }
+
+    /// <summary>Of this cluster's kernels.</summary>
+    private IEnumerable<string> KernelSockets()
+    {
+        foreach (var process in System.Diagnostics.Process.GetProcessesByName("eyrie-kernel"))
+            using (process)
+            {
+                var arguments = File.ReadAllText($"/proc/{process.Id}/cmdline").Split('\0').ToList();
+                if (arguments.Any(argument => argument.StartsWith(cluster.State, StringComparison.Ordinal)) && arguments.IndexOf("--socket") is > 0 and var at) yield return arguments[at + 1];
+            }
     }
 
     [Fact]
