@@ -11,6 +11,7 @@ public sealed class ProgramAttackTests : IAsyncLifetime
 {
     private static readonly string Tool = Path.GetFullPath(Path.Combine(AppContext.BaseDirectory, "../../../../SystemCalls/bin/systemcalls"));
     private readonly TcpListener _host = new(IPAddress.Any, 0);
+    private readonly UdpClient _datagrams = new(0);
     private readonly string _marker = Path.Combine(Path.GetTempPath(), "eyrie-marker-" + Guid.NewGuid().ToString("N"));
     private RunningKernel _kernel = null!;
 
@@ -29,6 +30,7 @@ public sealed class ProgramAttackTests : IAsyncLifetime
     public async Task DisposeAsync()
     {
         _host.Dispose();
+        _datagrams.Dispose();
         File.Delete(_marker);
         await _kernel.DisposeAsync();
     }
@@ -46,7 +48,7 @@ public sealed class ProgramAttackTests : IAsyncLifetime
     }
 
     private string Filled(string script, bool inContainer) => string.Create(CultureInfo.InvariantCulture, $"MARKER={_marker}\nPORT={((IPEndPoint)_host.LocalEndpoint).Port}\nHOST={Environment.ProcessId}\n")
-        + (inContainer ? "" : $"PATH={Path.GetDirectoryName(Tool)}:$PATH\n") + script.Replace("{udp}", "7f000001", StringComparison.Ordinal);
+        + (inContainer ? "" : $"PATH={Path.GetDirectoryName(Tool)}:$PATH\n") + script.Replace("{udp}", "7f000001", StringComparison.Ordinal).Replace("{udp-port}", ((IPEndPoint)_datagrams.Client.LocalEndPoint!).Port.ToString("x4", CultureInfo.InvariantCulture), StringComparison.Ordinal);
 
     private async Task<bool> InContainerAsync(ProgramAttack attack)
     {

@@ -110,7 +110,7 @@ public static unsafe class Program
             return true;
         }
         Used(label, caller, session, decision, "connect"u8, address, port);
-        if (decision.Kind == DecisionKind.Refuse) { Answer(socket, -Sys.Econnrefused, 0); return true; }
+        if (decision.Kind == DecisionKind.Refuse || OfHost(session, decision, false)) { Answer(socket, -Sys.Econnrefused, 0); return true; }
         uint source = decision.Address == session.Loopback ? session.Loopback : session.Pod;
         nint result = Sockets.Connect(socket, source, decision.Address, decision.Port, out bool pending);
         // A server on every address of the pod stands at the pod's address, and its localhost is one of them. The pod may connect to itself without a grant.
@@ -128,6 +128,10 @@ public static unsafe class Program
         return true;
     }
 
+    /// <summary>A pod may connect to itself without a grant, but not to a process of the host that answers at every address.</summary>
+    private static bool OfHost(in Session session, in Decision decision, bool datagrams) =>
+        decision.Kind == DecisionKind.Allow && (decision.Address == session.Loopback || decision.Address == session.Pod) && Sockets.IsOfHost(decision.Port, datagrams);
+
     private static void ConnectDatagrams(long label, long caller, in Session session, int socket)
     {
         var name = Microkernel.PayloadBytes;
@@ -143,7 +147,7 @@ public static unsafe class Program
             return;
         }
         Used(label, caller, session, decision, "connect"u8, address, port, true);
-        Answer(socket, decision.Kind == DecisionKind.Refuse ? -Sys.Econnrefused : Datagrams.Connect(socket, session, decision.Address, decision.Port), decision.Grant);
+        Answer(socket, decision.Kind == DecisionKind.Refuse || OfHost(session, decision, true) ? -Sys.Econnrefused : Datagrams.Connect(socket, session, decision.Address, decision.Port), decision.Grant);
     }
 
     /// <summary>The kernel holds the datagram, and sends it to the address that the reply says.</summary>
@@ -157,6 +161,7 @@ public static unsafe class Program
         if (!answer) decision = Policy.Connect(session, State.Services, address, port, Datagrams.Choice(socket, session, address), true);
         if (!answer && decision.Kind == DecisionKind.Allow) Used(label, caller, session, decision, "connect"u8, address, port, true);
         if (decision.Kind == DecisionKind.Deny) Denials.Record(label, caller, Verdict.Denied, "connect"u8, address, port, decision.Service, true);
+        if (!answer && OfHost(session, decision, true)) { Answer(socket, -Sys.Econnrefused, 0); return; }
         if (decision.Kind != DecisionKind.Allow) { Answer(socket, decision.Kind == DecisionKind.Deny ? -Sys.Eacces : -Sys.Econnrefused, 0); return; }
         uint reached = answer ? decision.Address : Datagrams.Reached(session, decision.Address, decision.Port);
         Host.Call(Sys.Close, socket);

@@ -80,6 +80,21 @@ public static unsafe class Sockets
         return -error;
     }
 
+    /// <summary>
+    /// Whether a process of the host stands at a port on every address: it would answer at a pod's own addresses as well, where no grant is asked for. Nobody of a pod can stand there then, for Linux
+    /// lets two sockets share a port only on addresses that differ; so an address that is nobody's can be bound exactly when the port is not taken on all of them.
+    /// </summary>
+    public static bool IsOfHost(ushort port, bool datagrams)
+    {
+        const int Eaddrinuse = 98;
+        const uint Nobody = 127u << 24 | 96u << 16 | 1; // outside 127.64.0.0/11: no pod, no Service, no private localhost
+        nint probe = Host.Call(Sys.Socket, Sys.AfInet, (datagrams ? 2 : 1) | Sys.Cloexec, 0);
+        if (probe < 0) return true;
+        nint bound = Bind((int)probe, Nobody, port);
+        Host.Call(Sys.Close, probe);
+        return bound == -Eaddrinuse;
+    }
+
     public static nint Bind(int socket, uint address, ushort port)
     {
         byte* name = stackalloc byte[16];
