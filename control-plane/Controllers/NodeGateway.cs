@@ -18,7 +18,7 @@ public sealed class NodeGateway(IRequiredActor<NodeSessionsActor> sessions) : IN
     /// <summary>An answer came in. False: nobody waits for it.</summary>
     public bool Deliver(NodeMessage message)
     {
-        var request = message.MessageCase == NodeMessage.MessageOneofCase.LogChunk ? message.LogChunk.RequestId : message.Capabilities.RequestId;
+        var request = message.Capabilities.RequestId;
         return _waiting.TryGetValue(request, out var waiting) && waiting.Answers.Writer.TryWrite(message);
     }
 
@@ -32,26 +32,13 @@ public sealed class NodeGateway(IRequiredActor<NodeSessionsActor> sessions) : IN
     {
         var request = new LogRequest
         {
-            RequestId = Guid.NewGuid().ToString("N"), PodUid = podUid, Container = options.Container ?? "", Follow = options.Follow, Previous = options.Previous, TailLines = options.TailLines ?? -1,
-            Timestamps = options.Timestamps, SinceUnixMilliseconds = options.Since?.ToUnixTimeMilliseconds() ?? 0, LimitBytes = options.LimitBytes ?? 0,
+            Follow = options.Follow, Previous = options.Previous, TailLines = options.TailLines ?? -1, Timestamps = options.Timestamps, SinceUnixMilliseconds = options.Since?.ToUnixTimeMilliseconds() ?? 0, LimitBytes = options.LimitBytes ?? 0,
         };
-        var answers = Wait(request.RequestId, nodeName);
-        bool ended = false;
-        try
+        await using var stream = await OpenStreamAsync(nodeName, new StreamRequest { PodUid = podUid, Container = options.Container ?? "", Logs = request }, cancellationToken);
+        await foreach (var frame in stream.ReadAllAsync(cancellationToken))
         {
-            await SendAsync(nodeName, new ControlMessage { LogRequest = request });
-            await foreach (var message in answers.Reader.ReadAllAsync(cancellationToken))
-            {
-                var chunk = message.LogChunk;
-                if (chunk.Error.Length > 0) throw new NodeUnreachableException(chunk.Error);
-                if (chunk.Data.Length > 0) yield return chunk.Data.Memory;
-                if (chunk.End) { ended = true; yield break; }
-            }
-        }
-        finally
-        {
-            _waiting.TryRemove(request.RequestId, out _);
-            if (!ended) (await sessions.GetAsync(CancellationToken.None)).Tell(new SendToNode(nodeName, new ControlMessage { Cancel = new CancelRequest { RequestId = request.RequestId } }), ActorRefs.NoSender);
+            if (frame.Result is { Error.Length: > 0 } result) throw new NodeUnreachableException(result.Error);
+            if (frame.Data.Length > 0) yield return frame.Data.Memory;
         }
     }
 

@@ -31,7 +31,7 @@ public sealed class NodeSessionService(IRequiredActor<NodeSessionsActor> session
             {
                 silent.CancelAfter(Silence);
                 var message = requestStream.Current;
-                if (message.MessageCase is NodeMessage.MessageOneofCase.LogChunk or NodeMessage.MessageOneofCase.Capabilities) gateway.Deliver(message);
+                if (message.MessageCase is NodeMessage.MessageOneofCase.Capabilities) gateway.Deliver(message);
                 else if (message.MessageCase != NodeMessage.MessageOneofCase.Heartbeat) actor.Tell(new SessionReport(hello.NodeName, message), ActorRefs.NoSender);
             }
         }

@@ -173,6 +173,8 @@ public sealed class ContainerService : IContainerService
 
     public Task CloseInputAsync(string containerId, CancellationToken cancellationToken) => CallAsync(ContainerProtocol.CloseInput, For(containerId), cancellationToken);
 
+    public Task ReopenLogAsync(string containerId, CancellationToken cancellationToken) => CallAsync(ContainerProtocol.ReopenLog, For(containerId), cancellationToken);
+
     /// <summary>Completed by the event of its end, which may be here before the answer to the start has been looked at.</summary>
     private TaskCompletionSource<int> Ended(uint execution)
     {

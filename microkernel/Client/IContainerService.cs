@@ -41,6 +41,9 @@ public interface IContainerService : IAsyncDisposable
     /// <exception cref="ContainerServiceException"><see cref="ContainerError.WrongState"/>: it is closed already, or the container has a terminal.</exception>
     Task CloseInputAsync(string containerId, CancellationToken cancellationToken);
 
+    /// <summary>Goes on writing a container's log in the file of its name: a new one, when the old one was given another name. Until the answer the old one is written.</summary>
+    Task ReopenLogAsync(string containerId, CancellationToken cancellationToken);
+
     /// <summary>Replaces the table of services and their ready endpoints that the network server resolves with.</summary>
     /// <param name="services">Service ports.</param>
     /// <param name="cancellationToken">Ends the waiting, not what was begun.</param>

@@ -1,50 +1,69 @@
+using Eyrie.Microkernel.Client;
 using Eyrie.Node.Contract.V1;
 using Grpc.Core;
 
 namespace Eyrie.Node;
 
-/// <summary>One attach: what a running container writes from now on, until it ends. A container's own program has no input, so none is taken.</summary>
+/// <summary>
+/// One attach: what a running container writes from now on, until it ends, and its input and terminal where its manifest gives it one (<c>stdin</c>, <c>tty</c>). With
+/// <c>stdinOnce</c> the container's input ends with the first who was attached to it.
+/// </summary>
 public static class AttachStream
 {
-    private const uint Output = 1;
-    private static readonly TimeSpan Look = TimeSpan.FromMilliseconds(200);
+    private const uint Output = 1, Error = 2;
+    private static readonly TimeSpan Drain = TimeSpan.FromSeconds(1);
 
-    public static async Task ServeAsync(StreamRequest request, PodWorker pod, IAsyncStreamReader<StreamFrame> incoming, FrameWriter frames, CancellationToken cancellationToken)
+    public static async Task ServeAsync(IContainerService containers, StreamRequest request, PodWorker pod, IAsyncStreamReader<StreamFrame> incoming, FrameWriter frames, CancellationToken cancellationToken)
     {
-        if (pod.Target(request.Container) is not { } target || pod.LogFile(request.Container, false) is not { } log)
+        if (pod.Target(request.Container) is not { } target)
         {
             await frames.FailAsync($"container {request.Container} of pod {pod.Name} is not running");
             return;
         }
-        using var over = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
-        var sending = Task.CompletedTask;
-        void Send(NodeMessage chunk) => sending = AfterAsync(sending, new StreamFrame { Channel = Output, Data = chunk.LogChunk.Data });
-        async Task AfterAsync(Task before, StreamFrame frame)
+        IAttachment attached;
+        try
         {
-            await before;
-            await frames.WriteAsync(frame);
+            attached = await containers.AttachAsync(target.Id, cancellationToken);
         }
-        var following = LogReader.ReadAsync(log, new LogRequest { Follow = true }, Send, over.Token);
-        var gone = GoneAsync(incoming, cancellationToken);
-        while (!gone.IsCompleted && !following.IsCompleted && pod.Target(request.Container)?.Id == target.Id) await Task.WhenAny(gone, following, Task.Delay(Look, cancellationToken));
-        if (gone.IsCompleted) return;
-        await Task.Delay(Look, cancellationToken); // the last lines of a container that has just ended
-        await over.CancelAsync();
-        await sending;
-        await frames.WriteAsync(new StreamFrame { Result = new StreamResult() });
-        await frames.CompleteAsync();
-        await Task.WhenAny(gone, Task.Delay(Streams.Goodbye, cancellationToken));
+        catch (Exception exception) when (exception is ContainerServiceException or IOException)
+        {
+            await frames.FailAsync($"container {request.Container} of pod {pod.Name}: {exception.Message}");
+            return;
+        }
+        await using var attachment = attached;
+        using var over = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
+        bool terminal = ContainerSpecs.Flag(target.Spec, "tty"), once = request.Attach.Stdin && ContainerSpecs.Flag(target.Spec, "stdinOnce");
+        async Task EndInputAsync()
+        {
+            if (!once || terminal) return;
+            once = false;
+            if (attachment.Input is { } input) await input.DisposeAsync();
+            await CloseInputAsync(containers, target.Id);
+        }
+        var feeding = StreamInput.FeedAsync(incoming, attachment, request.Attach.Stdin, terminal && once, EndInputAsync, null, cancellationToken);
+        var output = new OutputCopy(frames, over.Token);
+        output.Begin(attachment.Output, Output);
+        if (attachment.Error is { } error) output.Begin(error, Error);
+        if (await Task.WhenAny(output.Ended, feeding) == feeding) await EndInputAsync(); // the client has gone
+        else
+        {
+            await output.DrainAsync(Drain, feeding);
+            await over.CancelAsync();
+            await frames.WriteAsync(new StreamFrame { Result = new StreamResult() });
+            await frames.CompleteAsync();
+            await Task.WhenAny(feeding, Task.Delay(Streams.Goodbye, cancellationToken));
+        }
     }
 
-    private static async Task GoneAsync(IAsyncStreamReader<StreamFrame> incoming, CancellationToken cancellationToken)
+    private static async Task CloseInputAsync(IContainerService containers, string id)
     {
         try
         {
-            while (await incoming.MoveNext(cancellationToken)) { } // input that nobody reads
+            await containers.CloseInputAsync(id, CancellationToken.None);
         }
-        catch (Exception exception) when (exception is RpcException or OperationCanceledException or IOException)
+        catch (Exception exception) when (exception is IOException or ContainerServiceException { Error: ContainerError.WrongState or ContainerError.UnknownContainer })
         {
-            // Gone without a goodbye.
+            // Another has closed it, or the container has ended.
         }
     }
 }

@@ -36,7 +36,7 @@ public static class ContainerSpecs
             Id = request.Id, Layers = image.Layers, Writable = "containers/" + request.Id, LogPath = request.LogPath, PodAddress = request.Address.Pod, PodLoopback = request.Address.Loopback,
             Arguments = [.. command, .. arguments], Environment = [.. environment.Select(pair => $"{pair.Key}={pair.Value}")],
             WorkingDirectory = container["workingDir"]?.ToString() is { Length: > 0 } directory ? directory : image.WorkingDirectory.Length > 0 ? image.WorkingDirectory : "/", Hostname = PodFiles.Hostname(pod),
-            UserId = identity.User, GroupId = identity.Group, Groups = identity.Groups, Capabilities = capabilities,
+            Terminal = Flag(container, "tty"), OpenInput = Flag(container, "stdin"), UserId = identity.User, GroupId = identity.Group, Groups = identity.Groups, Capabilities = capabilities,
             Mounts = [.. Own(desired.Uid, request), .. new PodVolumes(options, desired.Uid).Mounts(container, facts, objects, given)],
         };
     }
@@ -51,6 +51,8 @@ public static class ContainerSpecs
     }
 
     public static string MessagePath(JsonObject container) => container["terminationMessagePath"]?.ToString() is { Length: > 0 } path ? path : DefaultMessagePath;
+
+    public static bool Flag(JsonObject container, string name) => container[name] is JsonValue value && value.TryGetValue(out bool set) && set;
 
     private static IReadOnlyList<string> Strings(JsonNode? list) => [.. (list as JsonArray ?? []).Select(item => item!.ToString())];
 }

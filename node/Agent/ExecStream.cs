@@ -9,7 +9,6 @@ namespace Eyrie.Node;
 public static class ExecStream
 {
     private const uint Output = 1, Error = 2;
-    private const byte EndOfTransmission = 4;
 
     /// <summary>How long output is waited for after the program has ended: a child it left behind may hold it open for ever. A slow reader is waited for without end.</summary>
     private static readonly TimeSpan Drain = TimeSpan.FromSeconds(1);
@@ -22,7 +21,8 @@ public static class ExecStream
             return;
         }
         var exec = request.Exec;
-        var spec = new ExecSpec { Arguments = [.. exec.Command], Stdin = exec.Stdin, Terminal = exec.Tty, WorkingDirectory = target.WorkingDirectory };
+        var (size, reading) = exec.Tty ? await StreamInput.FirstSizeAsync(incoming, cancellationToken) : (null, null);
+        var spec = new ExecSpec { Arguments = [.. exec.Command], Stdin = exec.Stdin, Terminal = exec.Tty, WindowSize = size, WorkingDirectory = target.WorkingDirectory };
         IExecution started;
         try
         {
@@ -35,7 +35,7 @@ public static class ExecStream
         }
         await using var execution = started;
         using var over = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
-        var feeding = FeedAsync(incoming, execution, exec.Tty, cancellationToken);
+        var feeding = StreamInput.FeedAsync(incoming, execution, exec.Stdin, exec.Tty, () => exec.Tty ? Task.CompletedTask : execution.Input!.DisposeAsync().AsTask(), reading, cancellationToken);
         var output = new OutputCopy(frames, over.Token);
         output.Begin(execution.Output, Output);
         if (execution.Error is { } error) output.Begin(error, Error);
@@ -46,43 +46,6 @@ public static class ExecStream
         await frames.WriteAsync(new StreamFrame { Result = new StreamResult { ExitCode = code } });
         await frames.CompleteAsync();
         await Task.WhenAny(feeding, Task.Delay(Streams.Goodbye, cancellationToken));
-    }
-
-    /// <summary>Input and sizes of the terminal, until the asker has gone.</summary>
-    private static async Task FeedAsync(IAsyncStreamReader<StreamFrame> incoming, IExecution execution, bool terminal, CancellationToken cancellationToken)
-    {
-        try
-        {
-            bool open = true;
-            while (await incoming.MoveNext(cancellationToken))
-            {
-                var frame = incoming.Current;
-                if (frame.Size is { } size) execution.Resize((int)size.Columns, (int)size.Rows);
-                if (execution.Input is not { } input || !open) continue;
-                open = await WriteAsync(input, frame, terminal, cancellationToken);
-            }
-        }
-        catch (Exception exception) when (exception is RpcException or OperationCanceledException or IOException)
-        {
-            // Gone without a goodbye.
-        }
-    }
-
-    /// <returns>Whether more can be written: the program may have closed its input before it was all sent.</returns>
-    private static async Task<bool> WriteAsync(Stream input, StreamFrame frame, bool terminal, CancellationToken cancellationToken)
-    {
-        try
-        {
-            if (!frame.Data.IsEmpty) await input.WriteAsync(frame.Data.Memory, cancellationToken);
-            if (!frame.End) return true;
-            if (terminal) await input.WriteAsync(new[] { EndOfTransmission }, cancellationToken);
-            else await input.DisposeAsync();
-            return terminal;
-        }
-        catch (Exception exception) when (exception is IOException or ObjectDisposedException)
-        {
-            return false;
-        }
     }
 }
 

@@ -4,6 +4,7 @@ using System.Runtime.InteropServices;
 using System.Threading.Channels;
 using Eyrie.Microkernel.Client;
 using Eyrie.Node.Contract.V1;
+using Eyrie.Node.Logs;
 using Grpc.Core;
 using Grpc.Net.Client;
 
@@ -25,7 +26,6 @@ public sealed class NodeAgent(NodeOptions options, KernelProcess kernel, NodePro
     private readonly Streams _streams = new(options, kernel, client);
     private readonly AddressPool _addresses = new(options);
     private readonly ConcurrentDictionary<string, PodWorker> _pods = new();
-    private readonly ConcurrentDictionary<string, CancellationTokenSource> _logs = new();
     private readonly SemaphoreSlim _table = new(1, 1);
     private volatile ChannelWriter<NodeMessage>? _outbound;
     private volatile Services? _services;
@@ -41,6 +41,7 @@ public sealed class NodeAgent(NodeOptions options, KernelProcess kernel, NodePro
         using var windows = new Timer(_ => TellRepeated(), null, StormWindow, StormWindow);
         // Not ended with the session: stopping waits for the exits of what it kills. It ends when the kernel's connection does.
         _ = Task.Run(() => EventsAsync(CancellationToken.None), CancellationToken.None);
+        _ = new LogRotation(options, kernel, () => _pods.Values.SelectMany(worker => worker.RunningLogs())).RunAsync(cancellationToken);
         _ = new UsageReports(kernel, processes, Running, Report).RunAsync(cancellationToken);
         var wait = FirstBackOff;
         while (!cancellationToken.IsCancellationRequested)
@@ -179,10 +180,6 @@ public sealed class NodeAgent(NodeOptions options, KernelProcess kernel, NodePro
                 Synced.TrySetResult();
                 break;
             case ControlMessage.MessageOneofCase.Services: _ = ApplyAsync(message.Services); break;
-            case ControlMessage.MessageOneofCase.LogRequest: _ = LogAsync(message.LogRequest); break;
-            case ControlMessage.MessageOneofCase.Cancel:
-                if (_logs.TryGetValue(message.Cancel.RequestId, out var log)) log.Cancel();
-                break;
             case ControlMessage.MessageOneofCase.StreamRequest: _ = _streams.RunAsync(message.StreamRequest, _pods.GetValueOrDefault(message.StreamRequest.PodUid)); break;
             case ControlMessage.MessageOneofCase.CapabilitiesRequest: _ = CapabilitiesAsync(message.CapabilitiesRequest); break;
         }
@@ -226,25 +223,6 @@ public sealed class NodeAgent(NodeOptions options, KernelProcess kernel, NodePro
         {
             _table.Release();
         }
-    }
-
-    private async Task LogAsync(LogRequest request)
-    {
-        using var cancel = new CancellationTokenSource();
-        _logs[request.RequestId] = cancel;
-        var error = "";
-        try
-        {
-            var path = _pods.TryGetValue(request.PodUid, out var worker) ? worker.LogFile(request.Container, request.Previous) : null;
-            if (path is null || !File.Exists(path)) error = $"container {request.Container} has no {(request.Previous ? "previous " : "")}log yet";
-            else await LogReader.ReadAsync(path, request, Report, cancel.Token);
-        }
-        catch (Exception exception) when (exception is OperationCanceledException or IOException)
-        {
-            error = exception is OperationCanceledException ? "" : exception.Message;
-        }
-        _logs.TryRemove(request.RequestId, out _);
-        Report(new NodeMessage { LogChunk = new LogChunk { RequestId = request.RequestId, End = true, Error = error } });
     }
 
     private async Task CapabilitiesAsync(CapabilitiesRequest request)

@@ -27,6 +27,11 @@ public sealed record NodeOptions
     /// <summary>Registries (host and port) that are spoken to without TLS; those on 127.0.0.1 and localhost always are.</summary>
     public IReadOnlyCollection<string> InsecureRegistries { get; init; } = [];
 
+    /// <summary>Bytes at which the log of a container is put aside (the kubelet's containerLogMaxSize).</summary>
+    public long LogMaxBytes { get; init; } = 10 << 20;
+    /// <summary>Files that one run's log may have, the current one with them (the kubelet's containerLogMaxFiles).</summary>
+    public int LogMaxFiles { get; init; } = 5;
+
     public string PodRange => string.Create(CultureInfo.InvariantCulture, $"127.{ClusterOctet}.{16 + 4 * Index}.0/22");
 
     /// <summary>What a pod may be told about itself and this node.</summary>
@@ -34,7 +39,7 @@ public sealed record NodeOptions
 
     public static NodeOptions? Parse(string[] arguments, TextWriter errors)
     {
-        var known = new[] { "--state-dir", "--name", "--index", "--cluster-octet", "--server", "--ca", "--token-file", "--microkernel", "--label", "--cpu", "--memory", "--max-pods", "--insecure-registry" };
+        var known = new[] { "--state-dir", "--name", "--index", "--cluster-octet", "--server", "--ca", "--token-file", "--microkernel", "--label", "--cpu", "--memory", "--max-pods", "--insecure-registry", "--log-max-size", "--log-max-files" };
         var insecure = new List<string>();
         var values = new Dictionary<string, string>();
         var labels = new Dictionary<string, string>();
@@ -64,6 +69,9 @@ public sealed record NodeOptions
             problems.Add($"{name}: \"{text}\" is not a quantity such as 2000m or 8Gi");
             return absent;
         }
+        int logFiles = Number("--log-max-files", 5, 2, 100);
+        long logBytes = Amount("--log-max-size", 1, 10 << 20);
+        if (logBytes < 1024) problems.Add("--log-max-size must be at least 1024");
         int index = Number("--index", 0, 0, 59), octet = Number("--cluster-octet", 64, 64, 79), pods = Number("--max-pods", 110, 1, 1000);
         long cpu = Amount("--cpu", 1000, Environment.ProcessorCount * 1000L), memory = Amount("--memory", 1, GC.GetGCMemoryInfo().TotalAvailableMemoryBytes);
         if (!Uri.TryCreate(values.GetValueOrDefault("--server"), UriKind.Absolute, out var server)) problems.Add("--server must be a URL");
@@ -71,7 +79,7 @@ public sealed record NodeOptions
         return problems.Count > 0 ? null : new NodeOptions
         {
             StateDirectory = Path.GetFullPath(values["--state-dir"]), Name = values["--name"], Index = index, ClusterOctet = octet, Server = server!, AuthorityFile = values["--ca"], TokenFile = values["--token-file"],
-            Microkernel = Path.GetFullPath(values["--microkernel"]), Labels = labels, CpuMilli = cpu, MemoryBytes = memory, MaxPods = pods, InsecureRegistries = insecure,
+            Microkernel = Path.GetFullPath(values["--microkernel"]), Labels = labels, CpuMilli = cpu, MemoryBytes = memory, MaxPods = pods, InsecureRegistries = insecure, LogMaxBytes = logBytes, LogMaxFiles = logFiles,
         };
     }
 }

@@ -11,6 +11,9 @@ public sealed class OutputCopy(FrameWriter frames, CancellationToken cancellatio
     private long _pieces; // read so far
     private int _sending;
 
+    /// <summary>Every stream that was begun has ended.</summary>
+    public Task Ended => Task.WhenAll(_copies);
+
     /// <summary>Copies a stream to its end.</summary>
     public void Begin(Stream from, uint channel) => _copies.Add(CopyAsync(from, channel));
 

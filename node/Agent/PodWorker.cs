@@ -5,6 +5,7 @@ using Eyrie.Manifests;
 using Eyrie.Manifests.Permissions;
 using Eyrie.Microkernel.Client;
 using Eyrie.Node.Contract.V1;
+using Eyrie.Node.Logs;
 using Eyrie.Node.Probes;
 using Eyrie.Node.Volumes;
 
@@ -234,16 +235,21 @@ public sealed class PodWorker
 
 
     /// <summary>A running container and where its programs start; null: none of that name runs. Without a name, the first.</summary>
-    public (string Id, string WorkingDirectory)? Target(string container) =>
-        _records.FirstOrDefault(record => record.Running && (container.Length == 0 ? record.Role == ContainerRole.Main : record.Name == container)) is { } record ? (record.Id, record.WorkingDirectory) : null;
+    public (string Id, string WorkingDirectory, JsonObject Spec)? Target(string container) =>
+        _records.FirstOrDefault(record => record.Running && (container.Length == 0 ? record.Role == ContainerRole.Main : record.Name == container)) is { } record ? (record.Id, record.WorkingDirectory, Spec(record)) : null;
 
-    /// <summary>Log file of a container's newest (or, with previous, last but one) run.</summary>
-    public string? LogFile(string? container, bool previous)
+    /// <summary>Log file of a container's newest (or, with previous, last but one) run, and whether that run still goes on.</summary>
+    public (string Path, Func<bool> Running)? Log(string? container, bool previous)
     {
         var record = _records.FirstOrDefault(record => container is null or "" ? record.Role == ContainerRole.Main : record.Name == container);
-        int run = (record?.Runs ?? 0) - (previous ? 2 : 1);
-        return record is null || run < 0 ? null : Path.Combine(_options.StateDirectory, LogPath(record.Name, run));
+        int runs = record?.Runs ?? 0, run = runs - (previous ? 2 : 1);
+        return record is null || run < 0 ? null : (LogFile(record.Name, run), () => !previous && record.Running && record.Runs == runs);
     }
+
+    /// <summary>Ids of the containers that run, and the files that their logs are written to.</summary>
+    public IEnumerable<(string Id, string Path)> RunningLogs() => [.. _records.Where(record => record is { Running: true, Runs: > 0 }).Select(record => (record.Id, LogFile(record.Name, record.Runs - 1)))];
+
+    private string LogFile(string container, int run) => Path.Combine(_options.StateDirectory, LogPath(container, run));
 
     private string LogPath(string container, int run) => string.Create(CultureInfo.InvariantCulture, $"logs/{Uid}/{container}-{run}.log");
 
@@ -361,7 +367,7 @@ public sealed class PodWorker
         if (Hooks.Of(Spec(record), "postStart") is null) Begun(record);
         Recompiled(record); // it may have changed while the container was made
         if (record.Early is { } exited) Ended(record, exited.ExitCode, exited.OutOfMemory);
-        if (record.Runs > 2) File.Delete(Path.Combine(_options.StateDirectory, LogPath(record.Name, record.Runs - 3)));
+        if (record.Runs > 2) LogFiles.Delete(LogFile(record.Name, record.Runs - 3));
     }
 
     /// <summary>Nothing of its start is left to do: the next container may start, and its probes begin.</summary>
@@ -506,7 +512,7 @@ public sealed class PodWorker
     {
         Written(record);
         var reason = outOfMemory ? "OOMKilled" : exitCode == 0 ? "Completed" : "Error";
-        record.Ended(new ContainerEnd(exitCode, reason, record.StartedAt, finishedAt ?? DateTimeOffset.UtcNow, message ?? _files.TerminationMessage(record.Id, Spec(record), LogFile(record.Name, false), exitCode), record.Id));
+        record.Ended(new ContainerEnd(exitCode, reason, record.StartedAt, finishedAt ?? DateTimeOffset.UtcNow, message ?? _files.TerminationMessage(record.Id, Spec(record), record.Runs > 0 ? LogFile(record.Name, record.Runs - 1) : null, exitCode), record.Id));
         var wait = BackOff.AfterEnds(record.Ends);
         if (Terminating || wait == TimeSpan.Zero || !PodPlan.Restarts(RestartPolicy, record.Role, exitCode)) return;
         record.Waiting = ("CrashLoopBackOff", $"back-off {Wording.Duration(wait)} restarting failed container={record.Name} pod={Name}_{Namespace}({Uid})");

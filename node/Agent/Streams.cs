@@ -1,12 +1,13 @@
 using Eyrie.Microkernel.Client;
 using Eyrie.Node.Contract.V1;
 using Google.Protobuf;
+using Eyrie.Node.Logs;
 using Grpc.Core;
 using Grpc.Net.Client;
 
 namespace Eyrie.Node;
 
-/// <summary>exec, attach and port-forward: one call to the control plane each, opened when it asks.</summary>
+/// <summary>exec, attach, port-forward and logs: one call to the control plane each, opened when it asks.</summary>
 public sealed class Streams(NodeOptions options, KernelProcess kernel, HttpClient client)
 {
     /// <summary>How long the control plane may take to read the last frames of a stream.</summary>
@@ -51,7 +52,8 @@ public sealed class Streams(NodeOptions options, KernelProcess kernel, HttpClien
         {
             case StreamRequest.WhatOneofCase.Exec: await ExecStream.ServeAsync(kernel.Service, request, pod, incoming, frames, cancellationToken); break;
             case StreamRequest.WhatOneofCase.PortForward: await new PortForwardStream(pod, frames).ServeAsync(incoming, cancellationToken); break;
-            case StreamRequest.WhatOneofCase.Attach: await AttachStream.ServeAsync(request, pod, incoming, frames, cancellationToken); break;
+            case StreamRequest.WhatOneofCase.Logs: await LogStream.ServeAsync(request, pod, incoming, frames, cancellationToken); break;
+            case StreamRequest.WhatOneofCase.Attach: await AttachStream.ServeAsync(kernel.Service, request, pod, incoming, frames, cancellationToken); break;
             default: await frames.FailAsync($"node {options.Name} knows no such kind of stream; is it older than the control plane?"); break;
         }
     }

@@ -28,6 +28,48 @@ public sealed class StreamingTests
         }
     }
 
+    private static byte[] Opening(HeaderBlocks headers, uint stream, Dictionary<string, string> names)
+    {
+        var block = headers.Write(names);
+        var frame = new byte[18 + block.Length];
+        System.Buffers.Binary.BinaryPrimitives.WriteUInt32BigEndian(frame, 0x80030001);
+        System.Buffers.Binary.BinaryPrimitives.WriteInt32BigEndian(frame.AsSpan(4), 10 + block.Length);
+        System.Buffers.Binary.BinaryPrimitives.WriteUInt32BigEndian(frame.AsSpan(8), stream);
+        block.CopyTo(frame, 18);
+        return frame;
+    }
+
+    [Fact]
+    public async Task Half_of_a_forwarded_connection_is_dropped_when_the_other_half_does_not_come()
+    {
+        using var listener = new System.Net.Sockets.TcpListener(System.Net.IPAddress.Loopback, 0);
+        listener.Start();
+        using var client = new System.Net.Sockets.TcpClient();
+        await client.ConnectAsync((System.Net.IPEndPoint)listener.LocalEndpoint);
+        using var server = await listener.AcceptTcpClientAsync();
+        await using var forwarding = new SpdyForwarding(server.GetStream(), CancellationToken.None, TimeSpan.FromMilliseconds(100));
+        await using var accepted = forwarding.AcceptAsync(CancellationToken.None).GetAsyncEnumerator();
+        var next = accepted.MoveNextAsync().AsTask();
+        using var headers = new HeaderBlocks();
+        var stream = client.GetStream();
+        await stream.WriteAsync(Opening(headers, 1, new() { ["streamtype"] = "error", ["requestid"] = "0", ["port"] = "80" }));
+        using var deadline = new CancellationTokenSource(TimeSpan.FromSeconds(10));
+        var frame = new byte[8];
+        do // answers to the opening, until the end of stream 1: a data frame with the flag for it
+        {
+            await stream.ReadExactlyAsync(frame, deadline.Token);
+            await stream.ReadExactlyAsync(new byte[frame[5] << 16 | frame[6] << 8 | frame[7]], deadline.Token);
+        }
+        while (frame is not [0, 0, 0, 1, 1, ..]);
+        // What comes for it now is half of another.
+        await stream.WriteAsync(Opening(headers, 3, new() { ["streamtype"] = "data", ["requestid"] = "0", ["port"] = "80" }));
+        await stream.WriteAsync(Opening(headers, 5, new() { ["streamtype"] = "error", ["requestid"] = "1", ["port"] = "81" }));
+        await stream.WriteAsync(Opening(headers, 7, new() { ["streamtype"] = "data", ["requestid"] = "1", ["port"] = "81" }));
+        Assert.True(await next.WaitAsync(deadline.Token));
+        Assert.Equal(81, accepted.Current.Port);
+        client.Close();
+    }
+
     [Theory]
     [InlineData(new byte[] { })]
     [InlineData(new byte[] { 0x78, 0x9c, 0xff, 0xff, 0xff, 0xff })]

@@ -83,6 +83,65 @@ public sealed class StreamTests(HelloCluster cluster) : IClassFixture<HelloClust
         Assert.Contains("line 6", output, StringComparison.Ordinal);
     }
 
+    private Task<(int Code, string Output)> InTerminalAsync(string command, string typed) =>
+        Shell.RunAsync("sh", ["-c", $"printf '{typed}' | timeout 60 script -qec \"{command}\" /dev/null"], new Dictionary<string, string> { ["KUBECONFIG"] = Path.Combine(cluster.State, "kubeconfig") });
+
+    [Theory]
+    [MemberData(nameof(Programs))]
+    public async Task Run_with_a_terminal_gives_a_shell_that_ends_with_its_own_exit_code(string kubectl)
+    {
+        var name = "shell-" + Guid.NewGuid().ToString("N")[..6];
+        var (code, output) = await InTerminalAsync($"stty cols 93 rows 19; exec {kubectl} run -it --rm --restart=Never --image=hello:1 {name} -- sh", "echo answer $((6*7))\\nstty size\\nexit 3\\n");
+        Assert.Contains("answer 42", output, StringComparison.Ordinal);
+        Assert.Contains("19 93", output, StringComparison.Ordinal);
+        Assert.Equal(3, code);
+        Assert.Equal("", (await cluster.KubectlAsync("get", "pod", name, "--ignore-not-found", "-o", "name")).Output);
+    }
+
+    [Fact]
+    public async Task Attach_gives_a_container_its_input_and_with_stdinOnce_its_end()
+    {
+        var file = Path.Combine(cluster.State, "listener.yaml");
+        await File.WriteAllTextAsync(file, "apiVersion: v1\nkind: Pod\nmetadata: {name: listener}\nspec:\n  restartPolicy: Never\n  containers:\n"
+            + "  - {name: a, image: \"hello:1\", stdin: true, stdinOnce: true, command: [sh, -c, 'while read line; do echo heard $line; done; echo end >&2']}\n"
+            + "  - {name: b, image: \"hello:1\", stdin: true, command: [sh, -c, 'read one; echo first $one; read two; echo second $two']}\n");
+        Assert.Equal(0, (await cluster.KubectlAsync("apply", "-f", file)).Code);
+        await Shell.UntilAsync(() => cluster.KubectlAsync("get", "pod", "listener", "-o", "jsonpath={.status.phase}"), phase => phase == "Running", "the pod to run");
+        Assert.Equal((0, "heard one\nheard two\nend\n"), await RunAsync("kubectl", "attach -q -i listener -c a 2>&1", "printf 'one\\ntwo\\n'"));
+        // Without stdinOnce the input stays open for the next who is attached.
+        await RunAsync("kubectl", "attach -q -i listener -c b 2>/dev/null | head -1", "(echo 1; sleep 1)");
+        await Shell.UntilAsync(() => cluster.KubectlAsync("logs", "listener", "-c", "b"), log => log == "first 1\n", "the first word");
+        Assert.Contains("second 2", (await RunAsync("kubectl", "attach -q -i listener -c b 2>/dev/null", "echo 2")).Output, StringComparison.Ordinal);
+        await Shell.UntilAsync(() => cluster.KubectlAsync("get", "pod", "listener", "-o", "jsonpath={.status.phase}"), phase => phase == "Succeeded", "both to end");
+    }
+
+    [Theory]
+    [MemberData(nameof(Programs))]
+    public async Task An_exec_whose_client_has_gone_ends(string kubectl)
+    {
+        var mark = $"{Random.Shared.Next(100_000, 999_999)}";
+        bool Runs() => Directory.EnumerateDirectories("/proc").Any(process => char.IsAsciiDigit(process[6]) && CommandLine(process) == $"sleep\0{mark}\0");
+        foreach (var how in new[] { "", "-i " })
+        {
+            using var client = System.Diagnostics.Process.Start(new ProcessStartInfo(kubectl, $"exec {how}deploy/hello -- sleep {mark}") { RedirectStandardInput = true, RedirectStandardOutput = true, Environment = { ["KUBECONFIG"] = Path.Combine(cluster.State, "kubeconfig") } })!;
+            await Shell.UntilAsync(() => Task.FromResult((0, $"{Runs()}")), runs => runs == "True", "the program to run");
+            client.Kill();
+            await Shell.UntilAsync(() => Task.FromResult((0, $"{Runs()}")), runs => runs == "False", "the program to end with its client");
+        }
+    }
+
+    private static string CommandLine(string process)
+    {
+        try
+        {
+            return File.ReadAllText(process + "/cmdline");
+        }
+        catch (Exception exception) when (exception is IOException or UnauthorizedAccessException)
+        {
+            return "";
+        }
+    }
+
     [Fact]
     public async Task Files_are_copied_in_and_out()
     {

@@ -42,14 +42,24 @@ public static unsafe class Lifecycle
     private static int Prepare(int index)
     {
         ref var container = ref Containers.Table[index];
-        var log = FieldScanner.Find(Containers.Request(index), ContainerProtocol.LogPath);
-        long file = Microkernel.Open(BootSlot.NodeRoot, log, Sys.WriteOnly | Sys.Create | Sys.Append);
-        if (file < 0) return Microkernel.Word(0) == -18 ? ContainerErrorCode.PathEscapes : ContainerErrorCode.HostFailure;
-        container.LogFile = (int)file;
+        int error = ReopenLog(index);
+        if (error != ContainerErrorCode.None) return error;
         container.Terminal = Flag(index, StartTag.Terminal);
         if (container.Terminal) return ContainerErrorCode.None;
         if (Flag(index, ContainerProtocol.OpenInput) && !OpenInput(ref container)) return ContainerErrorCode.HostFailure;
         return LogPump.Pipe(ref container.Output) && LogPump.Pipe(ref container.Error) ? ContainerErrorCode.None : ContainerErrorCode.HostFailure;
+    }
+
+    /// <summary>Goes on in the file of the log's name, which may be a new one: the old one may have another name by now. When it cannot be opened nothing has changed.</summary>
+    public static int ReopenLog(int index)
+    {
+        ref var container = ref Containers.Table[index];
+        var log = FieldScanner.Find(Containers.Request(index), ContainerProtocol.LogPath);
+        long file = Microkernel.Open(BootSlot.NodeRoot, log, Sys.WriteOnly | Sys.Create | Sys.Append);
+        if (file < 0) return Microkernel.Word(0) == -18 ? ContainerErrorCode.PathEscapes : ContainerErrorCode.HostFailure;
+        if (container.LogFile >= 0) Host.Call(Sys.Close, container.LogFile);
+        container.LogFile = (int)file;
+        return ContainerErrorCode.None;
     }
 
     private static bool Flag(int index, int tag) => FieldScanner.Find(Containers.Request(index), tag) is { Length: 1 } value && value[0] != 0;

@@ -46,7 +46,7 @@ public static unsafe class Requests
 
     private static int Dispatch(int client, uint request, int type, ReadOnlySpan<byte> body, ref FieldWriter writer)
     {
-        if (type is < ContainerProtocol.Create or > ContainerProtocol.CloseInput || !WellFormed.Fields(body)) return ContainerErrorCode.InvalidRequest;
+        if (type is < ContainerProtocol.Create or > ContainerProtocol.ReopenLog || !WellFormed.Fields(body)) return ContainerErrorCode.InvalidRequest;
         switch (type)
         {
             case ContainerProtocol.Create: return Lifecycle.Create(body, client, request);
@@ -71,6 +71,7 @@ public static unsafe class Requests
             case ContainerProtocol.Execute: return Executions.Start(client, request, index, body);
             case ContainerProtocol.Attach: return Attachments.Attach(client, request, index);
             case ContainerProtocol.CloseInput: return Lifecycle.CloseInput(index);
+            case ContainerProtocol.ReopenLog: return Lifecycle.ReopenLog(index);
             case ContainerProtocol.Statistics: Statistics(Containers.Slot(index, Container.TaskSlot), 4, ref writer); return ContainerErrorCode.None;
             default: return ContainerErrorCode.InvalidRequest;
         }

@@ -3,6 +3,7 @@ using System.Security.Cryptography;
 using System.Text;
 using System.Text.Json.Nodes;
 using Eyrie.Node.Contract.V1;
+using Eyrie.Node.Logs;
 using Eyrie.Node.Volumes;
 
 namespace Eyrie.Node;
@@ -83,8 +84,8 @@ public sealed class PodFiles(NodeOptions options, string uid, PodAddress address
             var bytes = new byte[LongestMessage];
             return Encoding.UTF8.GetString(bytes, 0, reader.ReadAtLeast(bytes, bytes.Length, false));
         }
-        if (exitCode == 0 || container["terminationMessagePolicy"]?.ToString() != "FallbackToLogsOnError" || log is null || !File.Exists(log)) return "";
-        var lines = File.ReadLines(log).TakeLast(MostLinesFromLog).Select(line => line.Split(' ', 4) is [_, _, _, var text] ? text : "");
+        if (exitCode == 0 || container["terminationMessagePolicy"]?.ToString() != "FallbackToLogsOnError" || log is null || LogFiles.Of(log) is not [.., var last]) return "";
+        var lines = File.ReadLines(last).TakeLast(MostLinesFromLog).Select(line => line.Split(' ', 4) is [_, _, _, var text] ? text : "");
         var message = string.Join('\n', lines) + "\n";
         return message.Length <= LongestFromLog ? message : message[^LongestFromLog..];
     }
