@@ -65,9 +65,9 @@ public static unsafe class Boot
     {
         Node.Tasks = (PortTask*)Node.Allocate((long)Node.MaxObjects * sizeof(PortTask));
         byte* tables = Node.Allocate(Kernel<LinuxMachine>.MemoryFor(Node.MaxObjects, Node.MaxCapabilities));
-        Node.StartCopy = Node.Allocate(MessageLayout.Size);
+        Node.StartCopy = Node.Allocate(MessageLayout.Size, born: true);
         Node.Natives = (int*)Node.Allocate(Node.MaxNatives * sizeof(int));
-        byte* filters = Node.Allocate(3 * FilterCompiler.MaxInstructions * 8);
+        byte* filters = Node.Allocate(3 * FilterCompiler.MaxInstructions * 8, born: true);
         if (Node.Tasks == null || tables == null || filters == null || Node.StartCopy == null || !ContainerFilters.Initialize()) return false;
         Node.Kernel.Initialize(tables, Node.MaxObjects, Node.MaxCapabilities);
         var compiler = new FilterCompiler();

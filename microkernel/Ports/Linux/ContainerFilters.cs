@@ -12,7 +12,7 @@ public static unsafe class ContainerFilters
 
     public static bool Initialize()
     {
-        s_programs = (ulong*)Node.Allocate(Combinations * FilterCompiler.MaxInstructions * sizeof(ulong));
+        s_programs = (ulong*)Node.Allocate(Combinations * FilterCompiler.MaxInstructions * sizeof(ulong), born: true);
         s_lengths = (int*)Node.Allocate(Combinations * sizeof(int));
         return s_programs != null && s_lengths != null;
     }

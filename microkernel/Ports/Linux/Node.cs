@@ -37,9 +37,13 @@ public static unsafe class Node
     }
 
     /// <summary>Zeroed memory of the kernel's own; null when the host has none.</summary>
-    public static byte* Allocate(long bytes)
+    /// <param name="bytes">How much.</param>
+    /// <param name="born">Whether a child has it until it executes. What it does not need it shall not have, and a large table would have to be copied for it.</param>
+    public static byte* Allocate(long bytes, bool born = false)
     {
+        const int DontFork = 10;
         nint memory = Host.Call(Sys.Mmap, 0, (nint)bytes, 3, 0x4022, -1); // private, anonymous, no reserve
+        if (memory >= 0 && !born) Host.Call(Sys.Madvise, memory, (nint)bytes, DontFork);
         return memory < 0 ? null : (byte*)memory;
     }
 
