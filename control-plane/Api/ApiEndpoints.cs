@@ -4,6 +4,7 @@ using System.Text.Json.Nodes;
 using Eyrie.ControlPlane.Api.Access;
 using Eyrie.ControlPlane.Api.Certificates;
 using Eyrie.ControlPlane.Api.CustomResources;
+using Eyrie.ControlPlane.Api.Limits;
 using Eyrie.ControlPlane.Api.OpenApi;
 using Eyrie.ControlPlane.Api.Verbs;
 using Eyrie.ControlPlane.Controllers;
@@ -21,7 +22,7 @@ namespace Eyrie.ControlPlane.Api;
 public static class ApiEndpoints
 {
     public static IServiceCollection AddEyrieApi(this IServiceCollection services, ApiOptions options, ClusterKeys keys) =>
-        services.AddSingleton(options).AddSingleton<ServiceAddresses>().AddSingleton<Catalog>().AddSingleton<Writer>().AddSingleton<ResourceEndpoint>()
+        services.AddSingleton(options).AddSingleton(options.Limits).AddSingleton<RequestLimits>().AddSingleton<ServiceAddresses>().AddSingleton<Catalog>().AddSingleton<Writer>().AddSingleton<ResourceEndpoint>()
             .AddSingleton<Reads>().AddSingleton<Watches>().AddSingleton<Writes>().AddSingleton<Deletes>().AddSingleton<Evictions>().AddSingleton<Scales>().AddSingleton<PodLogs>().AddSingleton<PodStreams>().AddSingleton<Bindings>().AddSingleton<Reviews>().AddSingleton<Metrics>().AddSingleton<Authorizer>()
             .AddSingleton(keys).AddSingleton<AccountTokens>().AddSingleton<Authenticator>().AddSingleton<Grants>().AddSingleton<Tokens>()
             .AddHostedService<DefinitionController>().AddHostedService<StandardRoles>().AddHostedService<CertificateSigner>();
@@ -36,7 +37,7 @@ public static class ApiEndpoints
         routes.MapGet("/version", () => Json(new JsonObject { ["major"] = "1", ["minor"] = "33", ["gitVersion"] = "v1.33.0+eyrie", ["platform"] = "linux/amd64" }));
         routes.MapGet("/openapi/v2", (HttpRequest request, Catalog catalog) => OpenApi2(request, catalog));
         routes.MapGet("/openapi/v3", (Catalog catalog) => Json(new JsonObject { ["paths"] = new JsonObject(catalog.OpenApiPaths.Select(path => KeyValuePair.Create<string, JsonNode?>(path, new JsonObject { ["serverRelativeURL"] = "/openapi/v3/" + path }))) }));
-        routes.MapGet("/openapi/v3/{**path}", (string path, Catalog catalog) => catalog.OpenApi3(path) is { } document ? Json(document) : NotFound());
+        routes.MapGet("/openapi/v3/{**path}", (string path, Catalog catalog) => catalog.OpenApi3(path) is { } document ? Results.Bytes(document, "application/json") : NotFound());
         routes.MapGet("/apis/eyrie.dev/v1/namespaces/{ns}/pods/{name}/capabilities", CapabilitiesAsync);
         routes.MapGet("/.well-known/openid-configuration", () => Json(new JsonObject
         {
@@ -45,6 +46,7 @@ public static class ApiEndpoints
         routes.MapGet("/openid/v1/jwks", (AccountTokens tokens) => Json(tokens.KeySet()));
         foreach (var path in new[] { "/livez", "/readyz", "/healthz" }) routes.MapGet(path, () => "ok");
         routes.Map("/api/v1/{**rest}", (HttpContext context, ResourceEndpoint endpoint) => endpoint.HandleAsync(context));
+        foreach (var path in new[] { "/api/{**rest}", "/apis/{**rest}", "/openapi/{**rest}" }) routes.MapFallback(path, NotFound);
         routes.Map("/apis/{group}/{version}/{**rest}", (HttpContext context, ResourceEndpoint endpoint) => endpoint.HandleAsync(context));
     }
 
@@ -61,11 +63,8 @@ public static class ApiEndpoints
         return null;
     }
 
-    private static IResult OpenApi2(HttpRequest request, Catalog catalog)
-    {
-        if (!request.Headers.Accept.ToString().Contains(OpenApi2Message.Accepted, StringComparison.Ordinal)) return Json(catalog.OpenApi2);
-        return Results.Bytes(OpenApi2Message.Write(catalog.OpenApi2), OpenApi2Message.MediaType);
-    }
+    private static IResult OpenApi2(HttpRequest request, Catalog catalog) =>
+        request.Headers.Accept.ToString().Contains(OpenApi2Message.Accepted, StringComparison.Ordinal) ? Results.Bytes(catalog.OpenApi2Message, OpenApi2Message.MediaType) : Results.Bytes(catalog.OpenApi2, "application/json");
 
     private static IResult Json(JsonObject document) => Results.Text(document.ToJsonString(), "application/json");
 
@@ -104,4 +103,6 @@ public sealed record ApiOptions
 {
     /// <summary>Second octet of the cluster's addresses; services are given addresses from 127.C.0.0/20.</summary>
     public required int ClusterOctet { get; init; }
+    /// <summary>How much of the server one user may have.</summary>
+    public LimitOptions Limits { get; init; } = new();
 }

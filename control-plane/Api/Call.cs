@@ -1,6 +1,7 @@
 using System.Text;
 using System.Text.Json;
 using System.Text.Json.Nodes;
+using Eyrie.ControlPlane.Api.Limits;
 using Eyrie.ControlPlane.Api.Wire;
 using Eyrie.ControlPlane.Resources;
 using Eyrie.Manifests.Yaml;
@@ -9,7 +10,7 @@ using Microsoft.AspNetCore.Http;
 namespace Eyrie.ControlPlane.Api;
 
 /// <summary>One request to a resource: what it asks for, its body, and the way to answer it.</summary>
-public sealed class Call(HttpContext http, ApiRequest request, CancellationToken deadline)
+public sealed class Call(HttpContext http, ApiRequest request, RequestLimits.Admitted admitted, CancellationToken deadline)
 {
     public const int MaxBody = 3 << 20, MaxDepth = 64;
 
@@ -43,8 +44,17 @@ public sealed class Call(HttpContext http, ApiRequest request, CancellationToken
         };
     }
 
+    /// <summary>From now on the request waits for what happens: its turn is over, and others have theirs.</summary>
+    public void GoOn() => admitted.GoOn();
+
+    private byte[]? _body;
+
+    /// <summary>Takes the whole body in.</summary>
+    public async Task ReceiveAsync() => _body = await BytesAsync();
+
     public async Task<byte[]> BytesAsync()
     {
+        if (_body is not null) return _body;
         if (Http.Request.ContentLength > MaxBody) throw TooLarge();
         using var body = new MemoryStream();
         var buffer = new byte[16 << 10];
@@ -61,13 +71,33 @@ public sealed class Call(HttpContext http, ApiRequest request, CancellationToken
 
     public static JsonNode? Parse(ReadOnlySpan<byte> text)
     {
+        if (!System.Text.Unicode.Utf8.IsValid(text)) throw StatusException.BadRequest("the body is not valid UTF-8");
         try
         {
+            if (text.IndexOf("\\ud"u8) >= 0 || text.IndexOf("\\uD"u8) >= 0) CheckSurrogates(text);
             return JsonNode.Parse(text, documentOptions: new JsonDocumentOptions { MaxDepth = MaxDepth, AllowDuplicateProperties = false });
         }
         catch (JsonException exception)
         {
             throw StatusException.BadRequest("the body is not valid JSON: " + exception.Message);
+        }
+    }
+
+    /// <summary>Half of a character above U+FFFF is no text that can be stored.</summary>
+    private static void CheckSurrogates(ReadOnlySpan<byte> text)
+    {
+        var reader = new Utf8JsonReader(text, new JsonReaderOptions { MaxDepth = MaxDepth });
+        while (reader.Read())
+        {
+            if (reader.TokenType is not (JsonTokenType.String or JsonTokenType.PropertyName)) continue;
+            try
+            {
+                reader.GetString();
+            }
+            catch (InvalidOperationException exception)
+            {
+                throw StatusException.BadRequest($"the body is not valid JSON: at byte {reader.TokenStartIndex}: {exception.Message}");
+            }
         }
     }
 

@@ -1,4 +1,4 @@
-using System.Text.Json.Nodes;
+using System.Text.Json;
 using Eyrie.ControlPlane.Api.OpenApi;
 using Eyrie.ControlPlane.Api.Schemas;
 using Eyrie.ControlPlane.Resources;
@@ -13,8 +13,8 @@ public sealed class Catalog
         public IReadOnlyList<ResourceKind> Kinds { get; } = kinds;
         public IReadOnlyDictionary<ResourceKind, Schema?> Schemas { get; } = schemas;
         public Dictionary<(string Group, string Version, string Plural), ResourceKind> ByPath { get; } = kinds.ToDictionary(kind => (kind.Group, kind.Version, kind.Plural));
-        public Dictionary<string, Lazy<JsonObject>> Version3 { get; } = kinds.GroupBy(OpenApiDocuments.PathOf).ToDictionary(group => group.Key, group => new Lazy<JsonObject>(() => OpenApiDocuments.Version3(group.Key, group.Select(kind => (kind, schemas[kind])))));
-        public Lazy<JsonObject> Version2 { get; } = new(() => OpenApiDocuments.Version2(kinds.Select(kind => (kind, schemas[kind]))));
+        public Dictionary<string, Lazy<byte[]>> Version3 { get; } = kinds.GroupBy(OpenApiDocuments.PathOf).ToDictionary(group => group.Key, group => new Lazy<byte[]>(() => JsonSerializer.SerializeToUtf8Bytes(OpenApiDocuments.Version3(group.Key, group.Select(kind => (kind, schemas[kind]))))));
+        public Lazy<(byte[] Json, byte[] Message)> Version2 { get; } = new(() => OpenApiDocuments.Version2(kinds.Select(kind => (kind, schemas[kind]))) is var document ? (JsonSerializer.SerializeToUtf8Bytes(document), OpenApi.OpenApi2Message.Write(document)) : default);
     }
 
     private volatile State _state = Make([]);
@@ -41,7 +41,11 @@ public sealed class Catalog
     public IEnumerable<string> OpenApiPaths => _state.Version3.Keys;
 
     /// <summary>OpenAPI 3 of a group and version; null: there is none.</summary>
-    public JsonObject? OpenApi3(string path) => _state.Version3.GetValueOrDefault(path)?.Value;
+    public byte[]? OpenApi3(string path) => _state.Version3.GetValueOrDefault(path)?.Value;
 
-    public JsonObject OpenApi2 => _state.Version2.Value;
+    /// <summary>OpenAPI 2 of everything, as JSON.</summary>
+    public byte[] OpenApi2 => _state.Version2.Value.Json;
+
+    /// <summary>The same in protobuf.</summary>
+    public byte[] OpenApi2Message => _state.Version2.Value.Message;
 }

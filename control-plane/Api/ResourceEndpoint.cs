@@ -1,15 +1,19 @@
 using Eyrie.ControlPlane.Api.Access;
+using Eyrie.ControlPlane.Api.Limits;
 using Eyrie.ControlPlane.Api.Verbs;
 using Eyrie.ControlPlane.Controllers;
 using Eyrie.ControlPlane.Resources;
 using Eyrie.ControlPlane.Store;
 using Microsoft.AspNetCore.Http;
+using Microsoft.Extensions.Logging;
 
 namespace Eyrie.ControlPlane.Api;
 
 /// <summary>One request to a resource: path and method to a verb, and every failure to a Status.</summary>
-public sealed class ResourceEndpoint(Catalog catalog, Reads reads, Watches watches, Writes writes, Deletes deletes, Evictions evictions, Scales scales, PodLogs logs, PodStreams streams, Bindings bindings, Reviews reviews, Metrics metrics, Tokens tokens, Authorizer access)
+public sealed partial class ResourceEndpoint(Catalog catalog, Reads reads, Watches watches, Writes writes, Deletes deletes, Evictions evictions, Scales scales, PodLogs logs, PodStreams streams, Bindings bindings, Reviews reviews, Metrics metrics, Tokens tokens, Authorizer access, RequestLimits limits, ILogger<ResourceEndpoint> log)
 {
+    private static readonly string?[] Streams = ["exec", "attach", "portforward", "log"];
+
     /// <summary>How long a request may take that is neither a watch nor a stream.</summary>
     private static readonly TimeSpan Deadline = TimeSpan.FromSeconds(60);
 
@@ -19,8 +23,12 @@ public sealed class ResourceEndpoint(Catalog catalog, Reads reads, Watches watch
         deadline.CancelAfter(Deadline);
         try
         {
+            using var admitted = limits.Enter(Authorizer.Caller(context.Request));
             var request = ApiRequest.Parse(catalog, context.Request.Path) ?? throw StatusException.NotServed();
-            var call = new Call(context, request, deadline.Token);
+            var call = new Call(context, request, admitted, deadline.Token);
+            // The body first: a client that sends slowly waits for itself alone.
+            if (!Streams.Contains(request.Subresource)) await call.ReceiveAsync();
+            await admitted.SeatAsync(request is { Name: null, Subresource: null } && context.Request.Method == "GET", deadline.Token);
             await access.CheckAsync(call);
             await VerbAsync(call);
         }
@@ -28,9 +36,11 @@ public sealed class ResourceEndpoint(Catalog catalog, Reads reads, Watches watch
         {
             // The client has gone; there is nobody to answer.
         }
-        catch (Exception exception) when (Refusal(exception) is not null && !context.Response.HasStarted)
+        catch (Exception exception) when (!context.Response.HasStarted)
         {
-            await RefuseAsync(context, Refusal(exception)!);
+            var refusal = Refusal(exception);
+            if (refusal is null) Failed(exception, context.Request.Method, context.Request.Path);
+            await RefuseAsync(context, refusal ?? new StatusException(500, "InternalError", "Internal error occurred: the server's log has the reason"));
         }
     }
 
@@ -94,4 +104,7 @@ public sealed class ResourceEndpoint(Catalog catalog, Reads reads, Watches watch
             ("GET", null) => "list", ("GET", _) => "get", ("POST", _) => "create", ("PUT", _) => "update", ("PATCH", _) => "patch", ("DELETE", null) => "deletecollection", ("DELETE", _) => "delete", _ => "",
         });
     }
+
+    [LoggerMessage(Level = LogLevel.Error, Message = "{Method} {Path} failed")]
+    private partial void Failed(Exception cause, string method, string path);
 }

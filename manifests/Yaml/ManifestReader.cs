@@ -118,7 +118,7 @@ public static partial class ManifestReader
 
         private ManifestException Error(Mark at, string problem) => new(file, at.Line, at.Column, problem);
 
-        private static JsonNode? Value(Scalar scalar)
+        private JsonNode? Value(Scalar scalar)
         {
             var text = scalar.Value;
             if (scalar.Style is not ScalarStyle.Plain) return JsonValue.Create(text);
@@ -126,7 +126,7 @@ public static partial class ManifestReader
             if (text is "true" or "True" or "TRUE") return JsonValue.Create(true);
             if (text is "false" or "False" or "FALSE") return JsonValue.Create(false);
             if (Integer().IsMatch(text) && long.TryParse(text, NumberStyles.AllowLeadingSign, CultureInfo.InvariantCulture, out long number)) return number is >= int.MinValue and <= int.MaxValue ? JsonValue.Create((int)number) : JsonValue.Create(number);
-            if (Real().IsMatch(text) && double.TryParse(text, CultureInfo.InvariantCulture, out double real)) return JsonValue.Create(real);
+            if (Real().IsMatch(text) && double.TryParse(text, CultureInfo.InvariantCulture, out double real)) return double.IsFinite(real) ? JsonValue.Create(real) : throw Error(scalar.Start, $"the number {text} is too large");
             return JsonValue.Create(text);
         }
     }

@@ -21,6 +21,7 @@ public sealed class PodLogs(Reads reads, INodeGateway nodes)
         var node = PodContainers.NodeOf(pod);
         if (PodContainers.Waiting(pod, options.Container!) is { } reason) throw StatusException.BadRequest($"container \"{options.Container}\" in pod \"{call.Name.Name}\" is waiting to start: {reason}");
         if (options.Previous && !PodContainers.RanBefore(pod, options.Container!)) throw StatusException.BadRequest($"previous terminated container \"{options.Container}\" in pod \"{call.Name.Name}\" not found");
+        call.GoOn();
         call.Http.Response.ContentType = "text/plain";
         await foreach (var chunk in nodes.LogsAsync(node, pod.Metadata().Text("uid")!, options, call.Http.RequestAborted))
         {

@@ -33,6 +33,7 @@ public sealed class PodStreams(Reads reads, INodeGateway nodes)
         else request.Attach = new AttachRequest { Stdin = options.Stdin, Tty = options.Tty };
         var ends = call.Http.RequestAborted;
         var way = Way(call.Http, WebSocketCommand.Protocols, SpdyCommand.Protocol);
+        call.GoOn();
         await using var stream = await nodes.OpenStreamAsync(PodContainers.NodeOf(pod), request, ends);
         if (way.WebSocket)
         {
@@ -54,6 +55,7 @@ public sealed class PodStreams(Reads reads, INodeGateway nodes)
         var ports = call.Query["ports"].SelectMany(text => (text ?? "").Split(',')).Where(text => text.Length > 0).Select(Port).ToList();
         var ends = call.Http.RequestAborted;
         var way = Way(call.Http, ports.Count > 0 ? [SpdyForwarding.Tunnelled, WebSocketForwarding.Protocol] : [SpdyForwarding.Tunnelled], SpdyForwarding.Protocol);
+        call.GoOn();
         await using var stream = await nodes.OpenStreamAsync(PodContainers.NodeOf(pod), new StreamRequest { PodUid = pod.Metadata().Text("uid")!, PortForward = new PortForwardRequest() }, ends);
         if (way.WebSocket)
         {

@@ -55,6 +55,7 @@ public sealed class Watches(IObjects objects)
             if (after.CompareTo(start.At) > 0) throw Reads.TooNew(after, start.At);
             after = start.At;
         }
+        call.GoOn();
         call.Http.Response.ContentType = "application/json";
         try
         {
