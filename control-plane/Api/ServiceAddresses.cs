@@ -16,6 +16,7 @@ public sealed class ServiceAddresses(IObjects objects, ApiOptions options)
         {
             var taken = (await objects.ListAsync(Kinds.Service, null, cancellationToken)).Items.Select(item => item["spec"]?["clusterIP"]?.ToString()).ToHashSet();
             var spec = service["spec"]!.AsObject();
+            if (spec.Text("type") == "ExternalName") return await objects.CreateAsync(Kinds.Service, service, cancellationToken); // another name, and no address
             var wanted = spec.Text("clusterIP");
             if (wanted is { Length: > 0 } and not "None" && (taken.Contains(wanted) || !InRange(wanted)))
                 throw StatusException.Invalid("Service", service.Metadata().Text("name") ?? "", [new FieldError("spec.clusterIP", $"Invalid value: \"{wanted}\": not in 127.{options.ClusterOctet}.0.0/20, or another Service has it")]);

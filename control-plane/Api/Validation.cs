@@ -119,6 +119,12 @@ public static partial class Validation
 
     private static void Service(JsonObject? spec, List<FieldError> errors)
     {
+        bool external = spec?["type"]?.ToString() == "ExternalName";
+        var name = spec?["externalName"]?.ToString() ?? "";
+        if (external && (name.Length is 0 or > 253 || !DnsSubdomain().IsMatch(name)))
+            errors.Add(name.Length == 0 ? new FieldError("spec.externalName", "Required value", "FieldValueRequired") : new FieldError("spec.externalName", $"Invalid value: \"{name}\": must be a name of DNS in lower case"));
+        // What is only a name, or only the names of pods, needs no ports.
+        if (spec?["ports"] is null or JsonArray { Count: 0 } && (external || spec?["clusterIP"]?.ToString() == "None")) return;
         if (spec?["ports"] is not JsonArray { Count: > 0 } ports) { errors.Add(new FieldError("spec.ports", "Required value", "FieldValueRequired")); return; }
         for (int i = 0; i < ports.Count; i++)
             if (ports[i]?["port"] is not JsonValue value || !value.TryGetValue(out int port) || port is < 1 or > 65535)

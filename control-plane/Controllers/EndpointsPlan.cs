@@ -22,10 +22,13 @@ public static class EndpointsPlan
             var selector = service["spec"]?["selector"] as JsonObject;
             var ready = serving![service.Namespace()].Where(pod => Views.Selects(selector, pod)).OrderBy(pod => pod.Uid(), StringComparer.Ordinal).ToList();
             if (ready.Where(pod => !lost.Contains(pod.NodeName())).ToList() is { Count: > 0 } reachable) ready = reachable;
-            foreach (var port in (service["spec"]?["ports"] as JsonArray ?? []).OfType<JsonObject>())
+            var external = service["spec"]?["type"]?.ToString() == "ExternalName" ? service["spec"]?["externalName"]?.ToString() ?? "" : "";
+            var ports = (service["spec"]?["ports"] as JsonArray ?? []).OfType<JsonObject>().DefaultIfEmpty([]);
+            if (service["spec"]?["publishNotReadyAddresses"] is JsonValue published && published.TryGetValue(out bool early) && early) ready = [.. pods.Where(pod => pod.Namespace() == service.Namespace() && !pod.IsDeleted() && !pod.IsOver() && pod.PodAddress().Length > 0 && Views.Selects(selector, pod)).OrderBy(pod => pod.Uid(), StringComparer.Ordinal)];
+            foreach (var port in ports)
             {
-                var entry = new ServicePort { Namespace = service.Namespace(), Name = service.Name(), ClusterAddress = ClusterAddress(service), Port = port["port"].Int(), PortName = port.Text("name") ?? "", Protocol = port.Text("protocol") ?? "" };
-                entry.Endpoints.AddRange(ready.Select(pod => new Endpoint { Address = pod.PodAddress(), Port = Target(port, pod), PodUid = pod.Uid() }).Where(endpoint => endpoint.Port > 0));
+                var entry = new ServicePort { Namespace = service.Namespace(), Name = service.Name(), ClusterAddress = ClusterAddress(service), Port = port["port"].Int(), PortName = port.Text("name") ?? "", Protocol = port.Text("protocol") ?? "", ExternalName = external };
+                entry.Endpoints.AddRange(ready.Select(pod => new Endpoint { Address = pod.PodAddress(), Port = Target(port, pod), PodUid = pod.Uid(), Hostname = Hostname(pod, service) }).Where(endpoint => endpoint.Port > 0 || entry.Port == 0));
                 table.Add(entry);
             }
         }
@@ -38,6 +41,8 @@ public static class EndpointsPlan
         }
         return table;
     }
+
+    private static string Hostname(JsonObject pod, JsonObject service) => pod["spec"]?["subdomain"]?.ToString() == service.Name() ? pod["spec"]?["hostname"]?.ToString() ?? "" : "";
 
     /// <summary>Empty for a headless Service.</summary>
     private static string ClusterAddress(JsonObject service) => service["spec"]?["clusterIP"]?.ToString() is { } address and not "None" ? address : "";

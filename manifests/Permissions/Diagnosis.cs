@@ -37,7 +37,7 @@ public static class Diagnosis
 
     private static string? Useless(CapabilityEntry entry, CompileContext cluster)
     {
-        if (entry is not CapabilityEntry.ConnectService grant) return null;
+        if (entry is not CapabilityEntry.ConnectService grant || ClusterDns.Is(entry)) return null;
         var service = cluster.Services.FirstOrDefault(item => $"{item.NamespaceOf()}/{item.NameOf()}" == grant.Service);
         if (service is null) return $"there is no Service {grant.Service}";
         return service.At("spec", "ports").Objects().Any(port => port["port"].Whole() == grant.Port && (Protocols.Of(port["protocol"].Word()) ?? Protocol.Tcp) == grant.Protocol) ? null : $"the Service has no port {grant.Port}/{grant.Protocol.Entry()}";

@@ -138,12 +138,25 @@ internal sealed class ContainerScope(Surroundings around, JsonNode? spec, JsonOb
         foreach (var entry in declared.SelectMany(declaration => declaration.Entries)) _entries.Add(entry);
         _entries.AddRange(around.Beyond);
         foreach (var entry in _entries.Where(entry => entry.Name.Length > 0 && transitional.Contains(entry.Name))) around.Notes.Add(new PermissionError(entry.Source, $"transitional, to be removed: {entry.Entry}"));
-        return new ContainerCapabilitySet(container["name"].Word() ?? "", [.. Fitting(_entries.Where(entry => Allowed(entry, optional)))]);
+        return new ContainerCapabilitySet(container["name"].Word() ?? "", [.. Fitting(WithNames(_entries.Where(entry => Allowed(entry, optional))))]);
     }
 
     private void Add(CapabilityEntry entry, string field) => _entries.Add(new ExplainedEntry(entry.ToString(), new SourceLocation($"{path}.{field}")));
 
     private void Fail(string field, string message) => around.Errors.Add(new PermissionError(new SourceLocation($"{path}.{field}"), message));
+
+    /// <summary>What has a name can be asked for: the first grant of that kind brings the name service along.</summary>
+    private static IEnumerable<ExplainedEntry> WithNames(IEnumerable<ExplainedEntry> entries)
+    {
+        bool told = false;
+        foreach (var explained in entries)
+        {
+            yield return explained;
+            if (told || !CapabilityEntry.TryParse(explained.Entry, out var entry) || !ClusterDns.IsImpliedBy(entry)) continue;
+            told = true;
+            foreach (var implied in ClusterDns.Entries) yield return new ExplainedEntry(implied.ToString(), explained.Source);
+        }
+    }
 
     /// <summary>Within the ceiling, and taken by the other side.</summary>
     private bool Allowed(ExplainedEntry explained, HashSet<string> optional)

@@ -22,7 +22,7 @@ public static class PermissionGraph
 
     private static string By(Protocol protocol) => protocol == Protocol.Udp ? "/udp" : "";
 
-    private static (string, string)? Target(string line) => CapabilityEntry.TryParse(line, out var entry) ? entry switch
+    private static (string, string)? Target(string line) => CapabilityEntry.TryParse(line, out var entry) && !ClusterDns.Is(entry) ? entry switch
     {
         CapabilityEntry.ConnectService service => ($"service {service.Service}", $"{service.Port}{By(service.Protocol)}"),
         CapabilityEntry.ConnectPods pods => ($"pods {pods.Namespace}/{pods.Pods}", $"{pods.Port}{By(pods.Protocol)}"),

@@ -46,6 +46,7 @@ public static class ContainerSpecs
     {
         yield return new MountSpec($"pods/{uid}/hosts", "/etc/hosts", true);
         yield return new MountSpec($"pods/{uid}/hostname", "/etc/hostname", true);
+        yield return new MountSpec($"pods/{uid}/resolv.conf", "/etc/resolv.conf", true);
         if (request.Desired.Capabilities.Any(set => set.Container == request.Container["name"]!.ToString() && set.Entries.Contains($"dir {MessagePath(request.Container)} read,write")))
             yield return new MountSpec(PodFiles.MessageFile(uid, request.Id), MessagePath(request.Container), false);
     }

@@ -2,8 +2,10 @@ using System.Collections.Concurrent;
 using System.Globalization;
 using System.Runtime.InteropServices;
 using System.Threading.Channels;
+using Eyrie.Manifests.Permissions;
 using Eyrie.Microkernel.Client;
 using Eyrie.Node.Contract.V1;
+using Eyrie.Node.Dns;
 using Eyrie.Node.Logs;
 using Grpc.Core;
 using Grpc.Net.Client;
@@ -29,6 +31,8 @@ public sealed class NodeAgent(NodeOptions options, KernelProcess kernel, NodePro
     private readonly SemaphoreSlim _table = new(1, 1);
     private volatile ChannelWriter<NodeMessage>? _outbound;
     private volatile Services? _services;
+    private volatile ClusterNames _names = new([]);
+    private DnsServer? _dns;
 
     /// <summary>Completes when the first session has told all pods of this node.</summary>
     public TaskCompletionSource Synced { get; } = new(TaskCreationOptions.RunContinuationsAsynchronously);
@@ -43,6 +47,7 @@ public sealed class NodeAgent(NodeOptions options, KernelProcess kernel, NodePro
         _ = Task.Run(() => EventsAsync(CancellationToken.None), CancellationToken.None);
         _ = new LogRotation(options, kernel, () => _pods.Values.SelectMany(worker => worker.RunningLogs())).RunAsync(cancellationToken);
         _ = new UsageReports(kernel, processes, Running, Report).RunAsync(cancellationToken);
+        StartNames();
         var wait = FirstBackOff;
         while (!cancellationToken.IsCancellationRequested)
         {
@@ -116,6 +121,38 @@ public sealed class NodeAgent(NodeOptions options, KernelProcess kernel, NodePro
         foreach (var directory in new[] { "containers", "logs", "pods" })
             foreach (var left in Directory.EnumerateDirectories(Path.Combine(options.StateDirectory, directory)).Where(left => !_pods.Keys.Any(uid => Path.GetFileName(left).StartsWith(PodFiles.Prefix(uid), StringComparison.Ordinal))))
                 Directory.Delete(left, true);
+    }
+
+    private void StartNames()
+    {
+        var dns = new DnsServer(System.Net.IPAddress.Parse(options.DnsAddress), (from, question) => ValueTask.FromResult(Answer(from.ToString(), question)));
+        try
+        {
+            dns.Start();
+            _dns = dns;
+        }
+        catch (System.Net.Sockets.SocketException exception)
+        {
+            Console.Error.WriteLine($"eyrie-node: names are not answered: {options.DnsAddress}:{DnsServer.Port} cannot be had ({exception.Message}); another agent with this index may run");
+        }
+    }
+
+    /// <summary>null: no pod of this node has the address.</summary>
+    private DnsAnswer? Answer(string address, DnsQuestion question)
+    {
+        if (_pods.Values.FirstOrDefault(worker => worker.Address == address) is not { } worker) return null;
+        Metrics.NameQuestions.Inc();
+        var (names, reach) = (_names, worker.Reach);
+        if (names.Withheld(reach, question.Name) is { } withheld) worker.NameWithheld(question.Name, withheld);
+        return names.Answer(reach, question) ?? DnsAnswer.NoSuchName;
+    }
+
+    /// <summary>The name service in the table of Services, for those who are granted names.</summary>
+    private IEnumerable<Eyrie.Microkernel.Client.ServiceEntry> Names()
+    {
+        var name = ClusterDns.Service.Split('/');
+        foreach (bool udp in new[] { true, false })
+            yield return new Eyrie.Microkernel.Client.ServiceEntry(name[0], name[1], options.DnsAddress, ClusterDns.Port, "dns", [new ServiceEndpoint(options.DnsAddress, ClusterDns.Port)]) { Udp = udp };
     }
 
     private void Report(NodeMessage message) => _outbound?.TryWrite(message);
@@ -210,8 +247,9 @@ public sealed class NodeAgent(NodeOptions options, KernelProcess kernel, NodePro
         await _table.WaitAsync();
         try
         {
-            await kernel.Service.SetServicesAsync([.. services.Ports.Select(port => new Eyrie.Microkernel.Client.ServiceEntry(port.Namespace, port.Name, port.ClusterAddress, port.Port, port.PortName,
+            await kernel.Service.SetServicesAsync([.. Names(), .. services.Ports.Where(port => port.Port > 0).Select(port => new Eyrie.Microkernel.Client.ServiceEntry(port.Namespace, port.Name, port.ClusterAddress, port.Port, port.PortName,
                 [.. port.Endpoints.Select(endpoint => new ServiceEndpoint(endpoint.Address, endpoint.Port))]) { Udp = port.Protocol == "UDP" })], CancellationToken.None, services.Closed);
+            _names = new ClusterNames(services.Ports);
             _entry.Apply(services.Ports);
             Report(new NodeMessage { ServicesApplied = new ServicesApplied { Revision = services.Revision } });
         }
@@ -264,6 +302,7 @@ public sealed class NodeAgent(NodeOptions options, KernelProcess kernel, NodePro
         foreach (var worker in _pods.Values) worker.Remove();
         await Task.WhenAll(_pods.Values.Select(worker => worker.Completion));
         await _entry.DisposeAsync();
+        if (_dns is { } dns) await dns.DisposeAsync();
     }
 }
 
@@ -311,5 +350,6 @@ public static class Metrics
     public static readonly Prometheus.Gauge Pods = Prometheus.Metrics.CreateGauge("eyrie_node_pods", "Pods on this node.");
     public static readonly Prometheus.Counter KernelStarts = Prometheus.Metrics.CreateCounter("eyrie_node_kernel_restarts_total", "Times the microkernel ended by itself and was started anew.");
     public static readonly Prometheus.Counter Uses = Prometheus.Metrics.CreateCounter("eyrie_node_audited_uses_total", "Uses of containers that are audited, by a grant or let through by the audit alone.", "operation", "verdict");
+    public static readonly Prometheus.Counter NameQuestions = Prometheus.Metrics.CreateCounter("eyrie_node_dns_questions_total", "Questions about names that pods asked.");
     public static readonly Prometheus.Counter Denials = Prometheus.Metrics.CreateCounter("eyrie_node_denials_total", "Uses refused for want of a grant.", "operation");
 }

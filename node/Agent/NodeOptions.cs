@@ -34,6 +34,9 @@ public sealed record NodeOptions
 
     public string PodRange => string.Create(CultureInfo.InvariantCulture, $"127.{ClusterOctet}.{16 + 4 * Index}.0/22");
 
+    /// <summary>Where the node answers its pods' questions about names: the last address of its range, which no pod is given.</summary>
+    public string DnsAddress => string.Create(CultureInfo.InvariantCulture, $"127.{ClusterOctet}.{16 + 4 * Index + 3}.255");
+
     /// <summary>What a pod may be told about itself and this node.</summary>
     public PodFacts Facts(System.Text.Json.Nodes.JsonObject pod, string uid, PodAddress address) => new(pod, uid, address.Pod, "127.0.0.1", Name, CpuMilli, MemoryBytes);
 

@@ -1,3 +1,4 @@
+using Eyrie.Node.Dns;
 using System.Globalization;
 using System.Text.Json.Nodes;
 using System.Threading.Channels;
@@ -30,6 +31,9 @@ public sealed class PodWorker
     private readonly PodJournal _journal;
     private readonly DateTimeOffset _started = DateTimeOffset.UtcNow;
     private DesiredPod _desired;
+    private sealed record KnownReach(DesiredPod Of, PodReach Reach);
+    private volatile KnownReach? _reach;
+    private readonly Dictionary<string, (DateTimeOffset Since, int Count)> _withheld = [];
     private JsonObject _pod;
     private JsonObject? _status;
     private DateTimeOffset? _terminatingSince;
@@ -180,6 +184,29 @@ public sealed class PodWorker
         if (_records.FirstOrDefault(record => record.Id == use.ContainerId) is not { } record) return;
         if (use.Verdict != UseVerdict.Granted) Ungranted(record, use);
         if (record.Held?.Audited == true) ReportUses(record, [use]);
+    });
+
+    /// <summary>What this pod's containers may reach by name.</summary>
+    public PodReach Reach
+    {
+        get
+        {
+            var (desired, known) = (_desired, _reach);
+            if (known is null || !ReferenceEquals(known.Of, desired)) _reach = known = new KnownReach(desired, new PodReach(desired.Capabilities.SelectMany(set => set.Entries)));
+            return known.Reach;
+        }
+    }
+
+    /// <summary>A container asked for the name of a Service that no grant of the pod leads to. Told at most every ten seconds for each Service, with how often.</summary>
+    public void NameWithheld(string name, ServicePort service) => Signal(() =>
+    {
+        var entry = new CapabilityEntry.ConnectService($"{service.Namespace}/{service.Name}", Math.Max(1, service.Port), Protocols.Of(service.Protocol) ?? Protocol.Tcp).ToString();
+        var (since, count) = _withheld.GetValueOrDefault(entry);
+        var now = DateTimeOffset.UtcNow;
+        bool tell = now - since >= TimeSpan.FromSeconds(10);
+        _withheld[entry] = tell ? (now, 0) : (since, count + 1);
+        bool Asks(ContainerRecord record) => record.Running && Compiled(record).Contains(ClusterDns.Entries[0].ToString());
+        if (tell && (_records.FirstOrDefault(Asks) ?? _records.FirstOrDefault(record => record.Running)) is { } record) Ungranted(record, new CapabilityDenied(record.Id, "resolve", name, entry, count + 1));
     });
 
     public IReadOnlyList<(string Container, string Id, DateTimeOffset StartedAt)> Running() => [.. _records.Where(record => record.Running).Select(record => (record.Name, record.Id, record.StartedAt ?? DateTimeOffset.UtcNow))];

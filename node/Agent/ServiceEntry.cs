@@ -18,7 +18,7 @@ public sealed class ServiceEntry : IAsyncDisposable
 
     public void Apply(IEnumerable<ServicePort> ports)
     {
-        _endpoints = ports.Where(port => port.ClusterAddress.Length > 0 && port.Protocol != "UDP").ToDictionary(port => (port.ClusterAddress, port.Port),
+        _endpoints = ports.Where(port => port.ClusterAddress.Length > 0 && port.Protocol != "UDP" && port.Port > 0).ToDictionary(port => (port.ClusterAddress, port.Port),
             port => (IReadOnlyList<IPEndPoint>)[.. port.Endpoints.Select(endpoint => new IPEndPoint(IPAddress.Parse(endpoint.Address), endpoint.Port))]);
         foreach (var gone in _listening.Keys.Except(_endpoints.Keys).ToList())
             if (_listening.TryRemove(gone, out var listening)) listening.Socket.Dispose();

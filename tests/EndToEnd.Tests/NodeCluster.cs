@@ -16,6 +16,8 @@ public sealed class NodeCluster : IAsyncLifetime
 
     public Task<(int Code, string Output)> KubectlAsync(params string[] arguments) => _cluster.KubectlAsync(arguments);
 
+    public Task<(int Code, string Output)> EyrieAsync(params string[] arguments) => _cluster.EyrieAsync(arguments);
+
     public async Task<TestNamespace> NamespaceAsync()
     {
         var name = $"t{Interlocked.Increment(ref _last)}";

@@ -99,6 +99,7 @@ public sealed class CompilerPropertyTests
         var bound = new DeclarationReader(pod.NamespaceOf(), "", []).Read(JsonNode.Parse(ceiling), "spec");
         return Entries(result).All(entry => CapabilityEntry.TryParse(entry.Entry, out var parsed) && parsed switch
         {
+            CapabilityEntry.ConnectService service when ClusterDns.Is(service) => bound.Entries.Any(wide => CapabilityEntry.TryParse(wide.Entry, out var w) && ClusterDns.IsImpliedBy(w)),
             CapabilityEntry.ConnectService service => bound.Entries.Any(wide => wide.Entry == service.ToString()),
             CapabilityEntry.ConnectPods pods => bound.Entries.Any(wide => wide.Entry == pods.ToString()),
             CapabilityEntry.ConnectRange range => bound.Entries.Any(wide => CapabilityEntry.TryParse(wide.Entry, out var w) && w is CapabilityEntry.ConnectRange most && most.Protocol == range.Protocol && most.Network.Contains(range.Network.BaseAddress) && most.Network.PrefixLength <= range.Network.PrefixLength && range.Ports.Ports.All(most.Ports.Contains)),
@@ -119,7 +120,7 @@ public sealed class CompilerPropertyTests
             : bounded with { Namespaces = [.. bounded.Namespaces.Select(home => { var labelled = home.DeepClone().AsObject(); labelled["metadata"]!["labels"] = new JsonObject { [Levels.Label] = level }; return labelled; })] };
         var after = PermissionCompiler.Compile(pod, widened).Sets.Single().Lines;
         var bound = new DeclarationReader(pod.NamespaceOf(), "", []).Read(JsonNode.Parse(ceiling), "spec").Entries.Select(entry => entry.Entry).ToHashSet();
-        return !before.Except(after).Any() && after.Except(before).All(line => level == "off" ? bound.Contains(line) : line.StartsWith("audit ", StringComparison.Ordinal) && bound.Contains(line["audit ".Length..]));
+        return !before.Except(after).Any() && after.Except(before).All(line => ClusterDns.Is(line) ? after.Any(other => CapabilityEntry.TryParse(other, out var named) && ClusterDns.IsImpliedBy(named)) : level == "off" ? bound.Contains(line) : line.StartsWith("audit ", StringComparison.Ordinal) && bound.Contains(line["audit ".Length..]));
     }, iter: Iterations / 5);
 
     /// <summary>The field that a path such as <c>spec.containers[0].ports[1]</c> names.</summary>

@@ -18,6 +18,7 @@ public static class Suggestion
     /// <param name="keepUnused">Grants that were not used stay.</param>
     public static Proposal For(JsonObject workload, IReadOnlyList<SeenUse> uses, CompileContext cluster, bool keepUnused = false)
     {
+        uses = [.. uses.Where(use => !ClusterDns.Is(use.Entry))]; // comes along with what has a name
         var pod = DescribedPod.Of(workload)?.Pod ?? throw new ArgumentException("the workload describes no pod", nameof(workload));
         var enforced = cluster with { PermissionRecords = [], Namespaces = [.. cluster.Namespaces.Select(Enforced)] };
         var compiled = PermissionCompiler.Compile(pod, enforced);

@@ -46,6 +46,7 @@ public sealed class PodFiles(NodeOptions options, string uid, PodAddress address
         new PodVolumes(options, uid).Write(options.Facts(pod, uid, address), new PodObjects(desired.Objects));
         InPlace(Path.Combine(Home, "hosts"), hosts.ToString());
         InPlace(Path.Combine(Home, "hostname"), hostname + "\n");
+        InPlace(Path.Combine(Home, "resolv.conf"), Resolver(pod));
     }
 
     /// <summary>The file is mounted into the containers: a new one under its name would not be seen, and at no moment may a program find it empty.</summary>
@@ -55,6 +56,17 @@ public sealed class PodFiles(NodeOptions options, string uid, PodAddress address
         using var file = new FileStream(path, FileMode.OpenOrCreate, FileAccess.Write, FileShare.ReadWrite, 0);
         file.Write(Encoding.UTF8.GetBytes(text));
         file.SetLength(file.Position);
+    }
+
+    /// <summary>resolv.conf(5), with what the pod's dnsConfig adds.</summary>
+    private string Resolver(JsonObject pod)
+    {
+        var home = pod["metadata"]!["namespace"]!.ToString();
+        var config = pod["spec"]?["dnsConfig"];
+        var searches = new[] { $"{home}.svc.cluster.local", "svc.cluster.local", "cluster.local" }.Concat((config?["searches"] as JsonArray ?? []).Select(item => item!.ToString())).Distinct();
+        var given = (config?["options"] as JsonArray ?? []).OfType<JsonObject>().Select(option => option["value"]?.ToString() is { Length: > 0 } value ? $"{option["name"]}:{value}" : $"{option["name"]}").ToList();
+        if (!given.Exists(option => option.StartsWith("ndots:", StringComparison.Ordinal))) given.Insert(0, "ndots:5");
+        return $"nameserver {options.DnsAddress}\nsearch {string.Join(' ', searches)}\noptions {string.Join(' ', given)}\n";
     }
 
     public static string Hostname(JsonObject pod)
