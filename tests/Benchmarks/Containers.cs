@@ -6,7 +6,7 @@ namespace Eyrie.Benchmarks;
 /// <summary>Containers with limits on the same root file system, in turns: MettEagle, crun, runc (Debian's).</summary>
 public sealed class Containers : IBenchmark
 {
-    private const int AtOnce = 64, Workers = 2;
+    private const int AtOnce = 64, Workers = 2, InARow = 5, Pooled = 4;
     private const string Inside = "EYRIE_BENCH_MOUNTS";
     private static readonly TimeSpan Span = TimeSpan.FromSeconds(3);
 
@@ -22,7 +22,9 @@ public sealed class Containers : IBenchmark
         {
             var root = SharedRoot.Make(folder);
             await using var eyrie = await EyrieRuntime.StartAsync(folder, AtOnce);
+            await using var plain = new PlainProcess(root);
             await MeasureAsync([eyrie, new OciRuntime("crun", root, folder), new OciRuntime("runc", root, folder)], rounds);
+            await WarmAsync(eyrie, plain, rounds);
             await MemoryAsync(eyrie);
         }
         finally
@@ -55,15 +57,20 @@ public sealed class Containers : IBenchmark
             if (rows.Find(row => row.Name == name) is not { } found) rows.Add(found = new Samples(name));
             return found;
         }
+        async Task OnceAsync(IContainerRuntime runtime, string how)
+        {
+            long begin = Stopwatch.GetTimestamp();
+            var said = await runtime.RunAsync(0, "/bin/firstinstruction");
+            Of($"whole life of a static program, {how}", runtime).Add(Stopwatch.GetElapsedTime(begin));
+            Of($"first instruction, {how}", runtime).Add(Stopwatch.GetElapsedTime(begin, long.Parse(said, CultureInfo.InvariantCulture))); // both read the monotonic clock in nanoseconds
+        }
         foreach (var runtime in runtimes) await runtime.RunAsync(0, "/bin/firstinstruction");
         for (int round = 0; round < rounds; round++)
             foreach (var runtime in runtimes)
             {
-                long begin = Stopwatch.GetTimestamp();
-                var said = await runtime.RunAsync(0, "/bin/firstinstruction");
-                Of("whole life of a static program", runtime).Add(Stopwatch.GetElapsedTime(begin));
-                Of("first instruction", runtime).Add(Stopwatch.GetElapsedTime(begin, long.Parse(said, CultureInfo.InvariantCulture))); // both read the monotonic clock in nanoseconds
-                await Of("whole life of busybox true", runtime).TakeAsync(() => runtime.RunAsync(0, "/bin/busybox", "true"));
+                await OnceAsync(runtime, "cold");
+                for (int i = 0; i < InARow; i++) await OnceAsync(runtime, "back to back");
+                await Of("whole life of busybox true, back to back", runtime).TakeAsync(() => runtime.RunAsync(0, "/bin/busybox", "true"));
             }
         for (int round = 0; round < Math.Max(3, rounds / 10); round++)
             foreach (var runtime in runtimes)
@@ -71,6 +78,29 @@ public sealed class Containers : IBenchmark
         Console.WriteLine(Samples.Header);
         foreach (var row in tables.Values.SelectMany(rows => rows)) Console.WriteLine(row.Row());
         await ThroughputAsync(runtimes);
+    }
+
+    /// <summary>From a pool of finished sandboxes, beside a plain process of the same client.</summary>
+    private static async Task WarmAsync(EyrieRuntime eyrie, PlainProcess plain, int rounds)
+    {
+        var rows = new[] { "first instruction, warm pool, eyrie", "first instruction, plain process without sandbox", "whole life of a static program, warm pool, eyrie", "whole life of a static program, plain process without sandbox" }.Select(name => new Samples(name)).ToList();
+        await eyrie.FillPoolAsync(Pooled);
+        for (int round = 0; round < rounds * InARow; round++)
+        {
+            await TakeAsync(rows[0], rows[2], eyrie.RunPooledAsync);
+            await TakeAsync(rows[1], rows[3], arguments => plain.RunAsync(0, arguments));
+        }
+        await eyrie.EmptyPoolAsync();
+        Console.WriteLine("\n" + Samples.Header);
+        foreach (var row in rows) Console.WriteLine(row.Row());
+    }
+
+    private static async Task TakeAsync(Samples first, Samples whole, Func<string[], Task<string>> runAsync)
+    {
+        long begin = Stopwatch.GetTimestamp();
+        var said = await runAsync(["/bin/firstinstruction"]);
+        whole.Add(Stopwatch.GetElapsedTime(begin));
+        first.Add(Stopwatch.GetElapsedTime(begin, long.Parse(said, CultureInfo.InvariantCulture)));
     }
 
     private static async Task ThroughputAsync(IReadOnlyList<IContainerRuntime> runtimes)
