@@ -10,6 +10,7 @@ using Eyrie.ControlPlane.Controllers.Guards;
 using Eyrie.ControlPlane.Controllers.Nodes;
 using Eyrie.ControlPlane.Controllers.Recording;
 using Eyrie.ControlPlane.Controllers.Scheduling;
+using Eyrie.ControlPlane.Controllers.Volumes;
 using Eyrie.ControlPlane.Controllers.Workloads;
 using Eyrie.ControlPlane.Resources;
 using Eyrie.ControlPlane.Scheduler;
@@ -73,6 +74,8 @@ public static class ControllerComposition
             Workload(Kinds.Job, Kinds.Pod, "jobs", (item, known, now) => JobPlan.Decide(item, known.OwnedBy(Kinds.Pod, item.Uid()), now)),
             Workload(Kinds.CronJob, Kinds.Job, "cronjobs", (item, known, now) => CronJobPlan.Decide(item, known.OwnedBy(Kinds.Job, item.Uid()), now)),
             Workload(Kinds.Service, Kinds.EndpointSlice, "services", (item, known, _) => EndpointObjectsPlan.Decide(item, known.All(Kinds.Pod), known.OwnedBy(Kinds.EndpointSlice, item.Uid()), known.Get(Kinds.Endpoints, ObjectStamp.NameOf(item))), SelectedBy),
+            Workload(Kinds.PersistentVolumeClaim, null, "claims", (item, known, _) => ClaimPlan.Decide(item, ClaimPlan.Around(item, known)), ClaimPlan.Concerned),
+            Workload(Kinds.PersistentVolume, null, "volumes", (item, known, _) => VolumePlan.Decide(item, known), VolumePlan.Concerned),
             Workload(Kinds.PodDisruptionBudget, null, "disruptionbudgets", (item, known, now) => DisruptionBudgetPlan.Decide(item, known.All(Kinds.Pod), known.Get, now), DisruptionBudgetPlan.Concerned),
             Workload(Kinds.ResourceQuota, null, "quotas", QuotaPlan.Decide, QuotaPlan.Concerned),
             Workload(Kinds.Namespace, null, "service-accounts", (item, known, _) => ServiceAccountPlan.Decide(item, known.Get(Kinds.ServiceAccount, new ObjectName(item.Name(), "default"))), (change, _) => ServiceAccountPlan.Concerned(change)),

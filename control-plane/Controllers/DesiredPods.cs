@@ -43,6 +43,7 @@ public static class DesiredPods
     private static JsonObject Content(JsonObject document)
     {
         var content = new JsonObject();
+        if (document["spec"]?["volumeName"] is { } volume) content["volumeName"] = volume.DeepClone(); // of a claim
         foreach (var name in new[] { "data", "binaryData", "type" })
             if (document[name] is { } field) content[name] = field.DeepClone();
         return content;

@@ -3,6 +3,7 @@ using System.Threading.Channels;
 using Akka.Actor;
 using Akka.Event;
 using Eyrie.ControlPlane.Controllers.Recording;
+using Eyrie.ControlPlane.Controllers.Volumes;
 using Eyrie.ControlPlane.Resources;
 using Eyrie.ControlPlane.Store;
 using Eyrie.Manifests.Permissions;
@@ -93,7 +94,8 @@ public sealed class NodeSessionsActor : ReceiveActor, IWithTimers
             foreach (var change in batch.Changes.Where(change => change.Type == ChangeType.Deleted))
                 if (_sessions.TryGetValue(change.Name.Name, out var connected)) Run("registering " + change.Name.Name, RegisterAsync(connected.Hello)); // it is there all the same
         if (batch.Changes.Count == 0) return;
-        if (batch.Kind == Kinds.ConfigMap || batch.Kind == Kinds.Secret) Referenced(batch);
+        if (batch.Kind == Kinds.PersistentVolume) foreach (var change in batch.Changes.Where(change => change.Type != ChangeType.Deleted)) Unwanted(change.Document);
+        if (batch.Kind == Kinds.ConfigMap || batch.Kind == Kinds.Secret || batch.Kind == Kinds.PersistentVolumeClaim) Referenced(batch);
         if (!Known.Contains(batch.Kind) || batch.Kind == Kinds.PermissionRecord && !batch.Changes.Any(BeginsOrEnds)) return;
         if (batch.Kind != Kinds.Pod || batch.Changes.Any(EndpointsPlan.Concerns)) Retable();
         if (batch.Kind != Kinds.Pod || DecidesForOthers(batch)) foreach (var session in _sessions.Values) PushAll(session);
@@ -158,8 +160,9 @@ public sealed class NodeSessionsActor : ReceiveActor, IWithTimers
             if (!_leaving.TryGetValue(name, out var leaving) || leaving.Uid != pod.Uid()) _leaving[name] = leaving = (pod.Uid(), _revision);
             terminating = pod.Metadata()["deletionGracePeriodSeconds"]?.GetValue<long>() == 0 || _sessions.Values.All(other => other.Acknowledged >= leaving.LeftAt);
         }
-        var desired = DesiredPods.For(pod, around, Object, terminating);
         bool known = session.Told.TryGetValue(pod.Uid(), out var told);
+        if (!known && !pod.IsDeleted() && pod["status"]?["startTime"] is null && !ClaimsAreBound(pod)) return; // it is told when they are
+        var desired = DesiredPods.For(pod, around, Object, terminating);
         if (known && told.Pod.Equals(desired)) return;
         var grants = EndpointsPlan.PodGrants(desired).ToList();
         session.Told[pod.Uid()] = (desired, grants);
@@ -183,7 +186,21 @@ public sealed class NodeSessionsActor : ReceiveActor, IWithTimers
         return more;
     }
 
-    private JsonObject? Object(PodReference reference, string @namespace) => _cache.Get(reference.Kind == "Secret" ? Kinds.Secret : Kinds.ConfigMap, new ObjectName(@namespace, reference.Name));
+    private JsonObject? Object(PodReference reference, string @namespace) =>
+        _cache.Get(reference.Kind switch { "Secret" => Kinds.Secret, "PersistentVolumeClaim" => Kinds.PersistentVolumeClaim, _ => Kinds.ConfigMap }, new ObjectName(@namespace, reference.Name));
+
+    private bool ClaimsAreBound(JsonObject pod) => LocalVolume.ClaimsOf(pod).All(name => _cache.Get(Kinds.PersistentVolumeClaim, new ObjectName(pod.Namespace(), name)) is { } claim && claim.Phase() == "Bound");
+
+    /// <summary>A volume that no claim has any more: its node is to remove the directory, now or when it is back.</summary>
+    private void Unwanted(JsonObject volume)
+    {
+        if (LocalVolume.IsToBeRemoved(volume) && LocalVolume.NodeOf(volume) is { } node && _sessions.TryGetValue(node, out var session)) session.Outbound.TryWrite(new ControlMessage { RemoveVolume = new RemoveVolume { Name = volume.Name() } });
+    }
+
+    private async Task VolumeGoneAsync(string name)
+    {
+        if (_cache.Get(Kinds.PersistentVolume, new ObjectName("", name)) is { } volume && LocalVolume.IsToBeRemoved(volume)) await _objects.UpdateAsync(Kinds.PersistentVolume, LocalVolume.Removed(volume), CancellationToken.None);
+    }
 
     private int PushAll(Session session)
     {
@@ -207,6 +224,7 @@ public sealed class NodeSessionsActor : ReceiveActor, IWithTimers
         var synced = new Synced { Pods = pods };
         synced.Over.AddRange(_cache.OnNode(name).Where(pod => pod.IsOver()).Select(pod => pod.Uid()));
         opened.Outbound.TryWrite(new ControlMessage { Synced = synced });
+        foreach (var volume in _cache.All(Kinds.PersistentVolume)) if (LocalVolume.NodeOf(volume) == name) Unwanted(volume);
         Run("registering " + name, RegisterAsync(opened.Hello));
     }
 
@@ -246,6 +264,7 @@ public sealed class NodeSessionsActor : ReceiveActor, IWithTimers
             case NodeMessage.MessageOneofCase.PermissionUses: _records.Write(report.Message.PermissionUses); break;
             case NodeMessage.MessageOneofCase.PodStatus: Enqueue(report.Message.PodStatus.Uid, report.Message); break;
             case NodeMessage.MessageOneofCase.PodGone: Enqueue(report.Message.PodGone.Uid, report.Message); break;
+            case NodeMessage.MessageOneofCase.VolumeGone: Run("removing volume " + report.Message.VolumeGone.Name, VolumeGoneAsync(report.Message.VolumeGone.Name)); break;
             case NodeMessage.MessageOneofCase.Usage: _statistics.Take(report.Node, report.Message.Usage); break;
             case NodeMessage.MessageOneofCase.PodEvent:
                 var told = report.Message.PodEvent;

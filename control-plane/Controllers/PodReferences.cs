@@ -2,11 +2,11 @@ using System.Text.Json.Nodes;
 
 namespace Eyrie.ControlPlane.Controllers;
 
-/// <param name="Kind">ConfigMap or Secret.</param>
+/// <param name="Kind">ConfigMap, Secret or PersistentVolumeClaim.</param>
 /// <param name="Name">In the pod's namespace.</param>
 public readonly record struct PodReference(string Kind, string Name);
 
-/// <summary>Every ConfigMap and Secret that a pod names: in the environment of its containers, in its volumes, and for its images. Pure.</summary>
+/// <summary>Every ConfigMap, Secret and claim that a pod names: in the environment of its containers, in its volumes, and for its images. Pure.</summary>
 public static class PodReferences
 {
     /// <summary>Each once, in a fixed order.</summary>
@@ -32,6 +32,7 @@ public static class PodReferences
         {
             Add("ConfigMap", volume["configMap"]?["name"]);
             Add("Secret", volume["secret"]?["secretName"]);
+            Add("PersistentVolumeClaim", volume["persistentVolumeClaim"]?["claimName"]);
             foreach (var source in Items(volume["projected"]?["sources"]))
             {
                 Add("ConfigMap", source["configMap"]?["name"]);

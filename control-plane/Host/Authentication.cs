@@ -66,7 +66,7 @@ public static class Authentication
     }
 }
 
-/// <summary>The namespaces that every cluster has.</summary>
+/// <summary>The namespaces that every cluster has, and its StorageClass.</summary>
 public static class Namespaces
 {
     public static async Task EnsureAsync(Resources.IObjects objects, CancellationToken cancellationToken)
@@ -78,5 +78,7 @@ public static class Namespaces
             Defaults.Apply(Resources.Kinds.Namespace, document);
             await objects.CreateAsync(Resources.Kinds.Namespace, document, cancellationToken);
         }
+        var local = Controllers.Volumes.LocalVolume.StorageClass();
+        if (await objects.GetAsync(Resources.Kinds.StorageClass, Resources.ObjectStamp.NameOf(local), cancellationToken) is null) await objects.CreateAsync(Resources.Kinds.StorageClass, local, cancellationToken);
     }
 }

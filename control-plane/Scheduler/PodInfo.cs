@@ -35,8 +35,8 @@ public sealed class PodInfo
     /// <summary>Required node affinity, one of which must match; null: none.</summary>
     public IReadOnlyList<NodeTerm>? NodeTerms { get; init; }
     public IReadOnlyList<PreferredNodeTerm> PreferredNodes { get; init; } = [];
-    /// <summary>For each bound volume, the node terms one of which must match.</summary>
-    public IReadOnlyList<IReadOnlyList<NodeTerm>> VolumeTerms { get; init; } = [];
+    /// <summary>For each volume, the node terms one of which must match.</summary>
+    public IReadOnlyList<IReadOnlyList<NodeTerm>> VolumeTerms { get => _volumeTerms; init => _volumeTerms = value; }
     public IReadOnlyList<Toleration> Tolerations { get; init; } = [];
     public IReadOnlyList<PodTerm> Affinity { get; init; } = [];
     public IReadOnlyList<PodTerm> AntiAffinity { get; init; } = [];
@@ -47,12 +47,21 @@ public sealed class PodInfo
     private static readonly IReadOnlyDictionary<string, long> EmptyAmounts = new Dictionary<string, long>();
 
     private string _node = "", _nominated = "";
+    private IReadOnlyList<IReadOnlyList<NodeTerm>> _volumeTerms = [];
 
     /// <summary>The same pod, placed.</summary>
     public PodInfo At(string node)
     {
         var copy = (PodInfo)MemberwiseClone();
         (copy._node, copy._nominated) = (node, "");
+        return copy;
+    }
+
+    /// <summary>The same pod, with what is known of its volumes by now.</summary>
+    public PodInfo With(IReadOnlyList<IReadOnlyList<NodeTerm>> volumeTerms)
+    {
+        var copy = (PodInfo)MemberwiseClone();
+        copy._volumeTerms = volumeTerms;
         return copy;
     }
 

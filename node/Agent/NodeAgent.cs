@@ -217,8 +217,22 @@ public sealed class NodeAgent(NodeOptions options, KernelProcess kernel, NodePro
                 Synced.TrySetResult();
                 break;
             case ControlMessage.MessageOneofCase.Services: _ = ApplyAsync(message.Services); break;
+            case ControlMessage.MessageOneofCase.RemoveVolume: _ = Task.Run(() => RemoveVolume(message.RemoveVolume.Name)); break;
             case ControlMessage.MessageOneofCase.StreamRequest: _ = _streams.RunAsync(message.StreamRequest, _pods.GetValueOrDefault(message.StreamRequest.PodUid)); break;
             case ControlMessage.MessageOneofCase.CapabilitiesRequest: _ = CapabilitiesAsync(message.CapabilitiesRequest); break;
+        }
+    }
+
+    private void RemoveVolume(string name)
+    {
+        try
+        {
+            Volumes.LocalVolumes.Remove(options.StateDirectory, name);
+            Report(new NodeMessage { VolumeGone = new VolumeGone { Name = name } });
+        }
+        catch (Exception exception) when (exception is IOException or UnauthorizedAccessException)
+        {
+            Console.Error.WriteLine($"eyrie-node: volume {name} is not removed yet: {exception.Message}"); // asked for again with the next session
         }
     }
 

@@ -42,13 +42,13 @@ public static class CoreColumns
         [Kinds.ServiceAccount] = [Name, new("Secrets", "integer", item => Items(item, "secrets").Count()), Age],
         [Kinds.PersistentVolume] =
         [
-            Name, Text("Capacity", "spec.capacity.storage", ""), new("Access Modes", item => AccessModes(Fields.At(item, "spec.accessModes"))), Text("Reclaim Policy", "spec.persistentVolumeReclaimPolicy", ""), Text("Status", "status.phase", ""),
+            Name, Text("Capacity", "spec.capacity.storage", ""), new("Access Modes", item => AccessModes(Fields.At(item, "spec.accessModes"))), Text("Reclaim Policy", "spec.persistentVolumeReclaimPolicy", ""), new("Status", item => Leaving(item) ?? Fields.At(item, "status.phase")?.ToString() ?? ""),
             new("Claim", item => Fields.At(item, "spec.claimRef") is JsonObject claim ? $"{claim["namespace"]}/{claim["name"]}" : ""), Text("StorageClass", "spec.storageClassName", ""),
             Text("VolumeAttributesClass", "spec.volumeAttributesClassName", Unset), Text("Reason", "status.reason", ""), Age, Text("VolumeMode", "spec.volumeMode", Unset).Wide,
         ],
         [Kinds.PersistentVolumeClaim] =
         [
-            Name, Text("Status", "status.phase", "Pending"), Text("Volume", "spec.volumeName", ""), Text("Capacity", "status.capacity.storage", ""), new("Access Modes", item => AccessModes(Fields.At(item, "status.accessModes"))),
+            Name, new("Status", item => Leaving(item) ?? Fields.At(item, "status.phase")?.ToString() ?? "Pending"), Text("Volume", "spec.volumeName", ""), Text("Capacity", "status.capacity.storage", ""), new("Access Modes", item => AccessModes(Fields.At(item, "status.accessModes"))),
             Text("StorageClass", "spec.storageClassName", ""), Text("VolumeAttributesClass", "spec.volumeAttributesClassName", Unset), Age, Text("VolumeMode", "spec.volumeMode", Unset).Wide,
         ],
         [Kinds.ReplicationController] = [Name, Count("Desired", "spec.replicas"), Count("Current", "status.replicas"), Count("Ready", "status.readyReplicas"), Age, .. Template(), Selector],
@@ -56,6 +56,9 @@ public static class CoreColumns
         [Kinds.ResourceQuota] = [Name, new("Request", item => Quota(item, false)), new("Limit", item => Quota(item, true)), Age],
         [Kinds.PodTemplate] = [Name, .. Template("template.spec.containers").Select(column => column with { Priority = 0 }), new("Pod Labels", item => Pairs(Fields.At(item, "template.metadata.labels")))],
     };
+
+    /// <summary>Deleted, and something holds it yet.</summary>
+    private static string? Leaving(JsonObject item) => item.Metadata()["deletionTimestamp"] is null ? null : "Terminating";
 
     private static string Data(JsonObject map) => (((map["data"] as JsonObject)?.Count ?? 0) + ((map["binaryData"] as JsonObject)?.Count ?? 0)).ToString(CultureInfo.InvariantCulture);
 

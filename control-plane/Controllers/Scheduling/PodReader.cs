@@ -10,8 +10,7 @@ public static class PodReader
 {
     /// <param name="pod">The Pod.</param>
     /// <param name="priority">Its priority, for pods whose spec has only a class name.</param>
-    /// <param name="volumes">For each bound volume the node terms one of which must match.</param>
-    public static PodInfo Read(JsonObject pod, int priority = 0, IReadOnlyList<IReadOnlyList<NodeTerm>>? volumes = null)
+    public static PodInfo Read(JsonObject pod, int priority = 0)
     {
         var spec = pod["spec"] as JsonObject ?? [];
         var labels = Labels(pod.Metadata()["labels"]);
@@ -26,7 +25,7 @@ public static class PodReader
             NodeSelector = (spec["nodeSelector"] as JsonObject ?? []).Select(pair => Requirement.Equal(pair.Key, pair.Value?.ToString() ?? "")).ToList(),
             NodeTerms = affinity?["nodeAffinity"]?["requiredDuringSchedulingIgnoredDuringExecution"]?["nodeSelectorTerms"] is JsonArray terms ? Terms(terms) : null,
             PreferredNodes = Objects(affinity?["nodeAffinity"]?["preferredDuringSchedulingIgnoredDuringExecution"]).Select(term => new PreferredNodeTerm(term["weight"].Int(1), Term(term["preference"] as JsonObject ?? []))).ToList(),
-            VolumeTerms = volumes ?? [], Tolerations = Objects(spec["tolerations"]).Select(Toleration).ToList(),
+            Tolerations = Objects(spec["tolerations"]).Select(Toleration).ToList(),
             Affinity = Required(affinity?["podAffinity"], home, labels), AntiAffinity = Required(affinity?["podAntiAffinity"], home, labels),
             PreferredPods = [.. Preferred(affinity?["podAffinity"], home, labels, 1), .. Preferred(affinity?["podAntiAffinity"], home, labels, -1)],
             Spread = Objects(spec["topologySpreadConstraints"]).Select(constraint => Spread(constraint, labels)).ToList(),

@@ -33,6 +33,7 @@ public sealed class SchedulerActor : ReceiveActor, IWithTimers
     private readonly Cluster _cluster = new();
     private readonly SchedulingQueue _queue = new();
     private readonly Dictionary<string, string> _told = []; // refusals that were reported, by pod
+    private readonly AssumedClaims _claims = new();
     private readonly HashSet<string> _assumed = []; // placed here, not yet seen in the cache
     private int _inFlight, _start;
     private bool _continuing, _loaded;
@@ -82,7 +83,7 @@ public sealed class SchedulerActor : ReceiveActor, IWithTimers
         var now = _cache.Get(change.Kind, change.Name);
         if (change.Kind == Kinds.Node) return TakeNode(change.Name.Name, now);
         if (change.Kind == Kinds.Namespace) return TakeNamespace(change.Name.Name, now);
-        if (change.Kind == Kinds.PersistentVolume || change.Kind == Kinds.PersistentVolumeClaim) return WakeUp.Volume;
+        if (change.Kind == Kinds.PersistentVolume || change.Kind == Kinds.PersistentVolumeClaim || change.Kind == Kinds.StorageClass) return WakeUp.Volume;
         if (change.Kind != Kinds.Pod) return WakeUp.None;
         var happened = now is null || now.Uid() != change.Document.Uid() ? Forget(change.Document.Uid()) : WakeUp.None;
         return now is null ? happened : happened | TakePod(now, !change.OnlyStatus);
@@ -114,6 +115,7 @@ public sealed class SchedulerActor : ReceiveActor, IWithTimers
         _queue.Remove(uid);
         _told.Remove(uid);
         _assumed.Remove(uid);
+        _claims.Forget(uid);
         return _cluster.RemovePod(uid) ? WakeUp.PodGone : WakeUp.None;
     }
 
@@ -130,6 +132,7 @@ public sealed class SchedulerActor : ReceiveActor, IWithTimers
     private WakeUp TakePlaced(JsonObject pod, string uid)
     {
         _assumed.Remove(uid);
+        _claims.Forget(uid);
         _queue.Remove(uid);
         _told.Remove(uid);
         var known = _cluster.Pod(uid);
@@ -140,13 +143,14 @@ public sealed class SchedulerActor : ReceiveActor, IWithTimers
 
     private static bool Same(Dictionary<string, string> labels, JsonObject now) => labels.Count == now.Count && now.All(pair => labels.GetValueOrDefault(pair.Key) == pair.Value?.ToString());
 
-    private PodInfo Read(JsonObject pod) => PodReader.Read(pod, Priorities.Of(pod, pod["spec"]?["priority"] is null ? _cache.All(Kinds.PriorityClass) : []), VolumeTerms.Of(pod, _cache));
+    private PodInfo Read(JsonObject pod) => PodReader.Read(pod, Priorities.Of(pod, pod["spec"]?["priority"] is null ? _cache.All(Kinds.PriorityClass) : []));
 
     /// <summary>A binding that was not written: the pod as it is now is placed anew, if it still is to be.</summary>
     private void Return(PodInfo pod)
     {
         if (!_assumed.Remove(pod.Uid)) return;
         _cluster.RemovePod(pod.Uid);
+        _claims.Forget(pod.Uid);
         if (_cache.Get(Kinds.Pod, new ObjectName(pod.Namespace, pod.Name)) is { } now && now.Uid() == pod.Uid && now.NodeName().Length == 0 && !now.IsDeleted()) _queue.Set(Read(now));
     }
 
@@ -165,11 +169,20 @@ public sealed class SchedulerActor : ReceiveActor, IWithTimers
             }
             if (_queue.Take(now) is not { } pod) break;
             if (_cache.Get(Kinds.Pod, new ObjectName(pod.Namespace, pod.Name)) is not { } document || document.Uid() != pod.Uid || document.NodeName().Length > 0) _queue.Remove(pod.Uid); // its change is on the way
-            else if (Placement.Decide(pod, _cluster, _options, _start) is var decision && decision is Bind bind) { Assume(pod, document, bind); placed = true; }
+            else if (Decide(ref pod, document) is var decision && decision is Bind bind) { Assume(pod, document, bind); placed = true; }
             else Refuse(pod, document, (Unschedulable)decision, now);
         }
         if (placed) _queue.Wake(WakeUp.PodPlaced);
         if (_queue.NextDue is { } due) Timers.StartSingleTimer("due", new Continue(), due > now ? due - now : TimeSpan.FromMilliseconds(1));
+    }
+
+    /// <summary>Claims are looked at only now: the pod before this one may have settled where their volumes will be.</summary>
+    private Decision Decide(ref PodInfo pod, JsonObject document)
+    {
+        var volumes = VolumeTerms.Of(document, _cache, _claims);
+        if (volumes.Problem is { } problem) return new Unschedulable($"0/{_cluster.Nodes.Count} nodes are available: {problem}.", WakeUp.Volume | WakeUp.NodeAdded, []);
+        if (volumes.Nodes.Count > 0) pod = pod.With(volumes.Nodes);
+        return Placement.Decide(pod, _cluster, _options, _start);
     }
 
     private void Assume(PodInfo pod, JsonObject document, Bind bind)
@@ -180,6 +193,7 @@ public sealed class SchedulerActor : ReceiveActor, IWithTimers
         if (pod.Nominated.Length > 0) _cluster.Nominate(pod, "");
         _queue.Remove(pod.Uid);
         _assumed.Add(pod.Uid);
+        _claims.Assume(document, bind.Node);
         _cluster.SetPod(pod.At(bind.Node));
         _inFlight++;
         BindAsync(pod, placed, bind.Node).PipeTo(Self);

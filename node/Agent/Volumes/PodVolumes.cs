@@ -54,8 +54,8 @@ public sealed class PodVolumes(NodeOptions options, string uid)
             var path = mount["subPathExpr"]?.ToString() is { Length: > 0 } expression ? Expansion.Expand(expression, environment.GetValueOrDefault) : mount["subPath"]?.ToString() ?? "";
             if (path.StartsWith('/') || path.Split('/').Contains("..")) throw new ContainerConfigException($"volume \"{name}\": subPath \"{path}\" must be relative and without \"..\"");
             bool readOnly = mount["readOnly"] is JsonValue value && value.TryGetValue(out bool only) && only;
-            var source = volume["emptyDir"] is JsonObject empty ? FromEmpty(name, empty, path) : FromObjects(name, volume, path, facts, objects);
-            yield return source with { Target = mount["mountPath"]!.ToString().TrimEnd('/') is { Length: > 0 } target ? target : "/", ReadOnly = readOnly || volume["emptyDir"] is null };
+            var source = volume["emptyDir"] is JsonObject empty ? FromEmpty(name, empty, path) : volume["persistentVolumeClaim"] is JsonObject claim ? FromClaim(name, claim, path, Group(facts.Pod), objects) : FromObjects(name, volume, path, facts, objects);
+            yield return source with { Target = mount["mountPath"]!.ToString().TrimEnd('/') is { Length: > 0 } target ? target : "/", ReadOnly = readOnly || source.ReadOnly };
         }
     }
 
@@ -66,23 +66,34 @@ public sealed class PodVolumes(NodeOptions options, string uid)
             if (path.Length > 0) throw new ContainerConfigException($"volume \"{name}\": subPath of a volume in memory is not supported");
             return new MountSpec("", "", false, Limit(empty) ?? 0);
         }
-        if (path.Length > 0)
-        {
-            try
-            {
-                HostFiles.MakeBeneath(Directory(name), path, 0b111_111_111);
-            }
-            catch (IOException exception)
-            {
-                throw new ContainerConfigException($"volume \"{name}\": subPath {exception.Message}");
-            }
-        }
+        Beneath(name, Directory(name), path);
         return new MountSpec(Relative(name, path), "", false);
+    }
+
+    private static void Beneath(string name, string directory, string path)
+    {
+        if (path.Length == 0) return;
+        try
+        {
+            HostFiles.MakeBeneath(directory, path, 0b111_111_111);
+        }
+        catch (IOException exception)
+        {
+            throw new ContainerConfigException($"volume \"{name}\": subPath {exception.Message}");
+        }
+    }
+
+    private MountSpec FromClaim(string name, JsonObject claim, string path, int? group, PodObjects objects)
+    {
+        var claimName = claim["claimName"]?.ToString() ?? "";
+        if (objects.VolumeOf(claimName) is not { } volume) throw new VolumeUnavailableException($"persistentvolumeclaim \"{claimName}\" not found, or not bound");
+        Beneath(name, LocalVolumes.Make(options.StateDirectory, volume, group), path);
+        return new MountSpec(LocalVolumes.Relative(volume) + (path.Length > 0 ? "/" + path.TrimEnd('/') : ""), "", claim["readOnly"] is JsonValue value && value.TryGetValue(out bool only) && only);
     }
 
     private MountSpec FromObjects(string name, JsonObject volume, string path, PodFacts facts, PodObjects objects)
     {
-        var files = VolumeContent.Of(volume, facts, objects) ?? throw new ContainerConfigException($"volume \"{name}\": type {volume.Select(field => field.Key).FirstOrDefault(field => field != "name")} is not supported; known are emptyDir, configMap, secret, downwardAPI and projected");
+        var files = VolumeContent.Of(volume, facts, objects) ?? throw new ContainerConfigException($"volume \"{name}\": type {volume.Select(field => field.Key).FirstOrDefault(field => field != "name")} is not supported; known are emptyDir, persistentVolumeClaim, configMap, secret, downwardAPI and projected");
         AtomicDirectory.Write(Directory(name), files, Group(facts.Pod));
         if (path.Length == 0) return new MountSpec(Relative(name, ""), "", true);
         // The very file of this version: a mount of one file does not follow later versions.

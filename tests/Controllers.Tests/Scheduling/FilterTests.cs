@@ -148,7 +148,7 @@ public sealed class FilterTests
     public void A_bound_volume_is_reached_from_its_nodes_only()
     {
         var terms = PodReader.Terms(Documents.Json("""{"t":[{"matchExpressions":[{"key":"zone","operator":"In","values":["b"]}]}]}""")["t"]!.AsArray());
-        var pod = PodReader.Read(Document("p", "{}"), 0, [terms]);
+        var pod = PodReader.Read(Document("p", "{}")).With([terms]);
         Assert.Equal("b1", Of(("a1", A), ("b1", B)).Decide(pod));
         Assert.Equal("0/1 nodes are available: 1 node(s) didn't match PersistentVolume's node affinity.", Of(("a1", A)).Decide(pod));
     }
