@@ -539,7 +539,7 @@ public sealed class PodWorker
     {
         Written(record);
         var reason = outOfMemory ? "OOMKilled" : exitCode == 0 ? "Completed" : "Error";
-        record.Ended(new ContainerEnd(exitCode, reason, record.StartedAt, finishedAt ?? DateTimeOffset.UtcNow, message ?? _files.TerminationMessage(record.Id, Spec(record), record.Runs > 0 ? LogFile(record.Name, record.Runs - 1) : null, exitCode), record.Id));
+        record.Ended(new ContainerEnd(exitCode, reason, record.StartedAt, finishedAt ?? DateTimeOffset.UtcNow, message ?? _files.TerminationMessage(record.Id, Spec(record), record.Runs > 0 ? LogFile(record.Name, record.Runs - 1) : null, exitCode), record.Id), message != LostMessage);
         var wait = BackOff.AfterEnds(record.Ends);
         if (Terminating || wait == TimeSpan.Zero || !PodPlan.Restarts(RestartPolicy, record.Role, exitCode)) return;
         record.Waiting = ("CrashLoopBackOff", $"back-off {Wording.Duration(wait)} restarting failed container={record.Name} pod={Name}_{Namespace}({Uid})");

@@ -69,10 +69,12 @@ public sealed class ContainerRecord(string name, string image, ContainerRole rol
     }
 
     /// <summary>The run is over.</summary>
-    public void Ended(ContainerEnd end)
+    /// <param name="end">How.</param>
+    /// <param name="own">Whether the end was the container's own: what its node took down is started again at once.</param>
+    public void Ended(ContainerEnd end, bool own)
     {
         (Running, Started, Ready, Starting, Stop, End) = (false, false, false, false, null, end);
-        Ends = end.StartedAt is { } started && end.FinishedAt - started >= BackOff.Forgiven ? 1 : Ends + 1;
+        if (own) Ends = end.StartedAt is { } started && end.FinishedAt - started >= BackOff.Forgiven ? 1 : Ends + 1;
         Beside.Cancel();
     }
 }

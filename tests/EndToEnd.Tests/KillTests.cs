@@ -1,0 +1,193 @@
+using System.Globalization;
+using System.Text.RegularExpressions;
+using Xunit;
+using Xunit.Abstractions;
+
+namespace Eyrie.EndToEnd.Tests;
+
+/// <summary>
+/// Any process of a node is killed at a random moment, over and over, while clients count their requests and a store acknowledges writes. 20 times, or 200 in the long form; EYRIE_KILLS says how often, EYRIE_SEED how
+/// to do again what was done.
+/// </summary>
+public sealed class KillTests(ITestOutputHelper output) : IAsyncLifetime
+{
+    private static readonly TimeSpan Recovery = TimeSpan.FromMinutes(7); // the longest back-off, and what it takes to start
+
+    private readonly HelloCluster _cluster = new();
+
+    public Task InitializeAsync() => _cluster.InitializeAsync();
+    public Task DisposeAsync() => _cluster.DisposeAsync();
+
+    /// <summary>A write is acknowledged when it is on disk, and counted by its client when the acknowledgement is.</summary>
+    private const string Workload = """
+        apiVersion: v1
+        kind: Service
+        metadata: {name: store}
+        spec: {selector: {app: store}, ports: [{port: 80, targetPort: 8080}]}
+        ---
+        apiVersion: v1
+        kind: Pod
+        metadata: {name: store, labels: {app: store}}
+        spec:
+          nodeSelector: {kubernetes.io/hostname: node-0}
+          terminationGracePeriodSeconds: 1
+          volumes: [{name: v, emptyDir: {}}]
+          containers:
+          - name: web
+            image: hello:1
+            command: [sh, -c, 'mkdir -p /www/cgi-bin; printf "#!/bin/sh\necho \$QUERY_STRING >>/v/written && sync /v/written && printf \"Content-Type: text/plain\\r\\n\\r\\nok\"\n" >/www/cgi-bin/add; chmod 755 /www/cgi-bin/add; exec httpd -f -p 8080 -h /www']
+            ports: [{containerPort: 8080}]
+            readinessProbe: {tcpSocket: {port: 8080}, periodSeconds: 1}
+            volumeMounts: [{name: v, mountPath: /v}]
+            permissions: {files: [{path: /www, access: write}], processes: {max: 64}}
+        ---
+        apiVersion: v1
+        kind: Pod
+        metadata: {name: writer-0}
+        spec: {nodeSelector: {kubernetes.io/hostname: node-0}, terminationGracePeriodSeconds: 0, volumes: [{name: v, emptyDir: {}}], containers: [CLIENT]}
+        ---
+        apiVersion: v1
+        kind: Pod
+        metadata: {name: writer-1}
+        spec: {nodeSelector: {kubernetes.io/hostname: node-1}, terminationGracePeriodSeconds: 0, volumes: [{name: v, emptyDir: {}}], containers: [CLIENT]}
+        """;
+
+    private const string Client = """{name: a, image: hello:1, volumeMounts: [{name: v, mountPath: /v}], command: [sh, -c, 'run=$(cat /v/run 2>/dev/null || echo 0); run=$((run+1)); echo $run >/v/run; n=0; while true; do n=$((n+1)); if [ "$(wget -q -O- "http://store/cgi-bin/add?$HOSTNAME-$run-$n" 2>/dev/null)" = ok ]; then echo $HOSTNAME-$run-$n >>/v/acknowledged; else echo failed >>/v/failed; sleep 0.1; fi; done'], permissions: {connect: [{service: store, port: 80}], processes: {max: 64}}}""";
+
+    private string Node(int node) => Path.Combine(_cluster.State, "nodes", $"node-{node}");
+
+    private async Task<string> VolumeAsync(string pod) => Path.Combine(_cluster.State, "nodes", (await _cluster.KubectlAsync("get", "pod", pod, "-o", "jsonpath={.spec.nodeName}/pods/{.metadata.uid}/volumes/v")).Output);
+
+    private static string[] Lines(string file) => File.Exists(file) ? [.. File.ReadAllText(file).Split('\n')[..^1]] : []; // what has no newline was not acknowledged
+
+    [Fact]
+    public async Task Whatever_process_of_a_node_is_killed_and_whenever_every_pod_comes_back_and_no_acknowledged_write_is_lost()
+    {
+        int kills = int.Parse(Environment.GetEnvironmentVariable("EYRIE_KILLS") ?? (Environment.GetEnvironmentVariable("EYRIE_LONG") == "1" ? "200" : "20"), CultureInfo.InvariantCulture);
+        int seed = int.Parse(Environment.GetEnvironmentVariable("EYRIE_SEED") ?? $"{Environment.TickCount & 0xFFFF}", CultureInfo.InvariantCulture);
+        output.WriteLine($"EYRIE_SEED={seed} EYRIE_KILLS={kills}");
+        Console.WriteLine($"kill test: EYRIE_SEED={seed} EYRIE_KILLS={kills}");
+        var manifest = Path.Combine(_cluster.State, "store.yaml");
+        await File.WriteAllTextAsync(manifest, Workload.Replace("CLIENT", Client, StringComparison.Ordinal));
+        var (code, applied) = await _cluster.KubectlAsync("apply", "-f", manifest);
+        Assert.True(code == 0, applied);
+        await SettledAsync();
+        var volumes = new[] { await VolumeAsync("writer-0"), await VolumeAsync("writer-1") };
+        var written = Path.Combine(await VolumeAsync("store"), "written");
+        string[] Acknowledged() => [.. volumes.SelectMany(volume => Lines(Path.Combine(volume, "acknowledged")))];
+        await Shell.UntilAsync(() => Task.FromResult((0, $"{Acknowledged().Length}")), count => int.Parse(count, CultureInfo.InvariantCulture) > 20, "the first acknowledged writes");
+        var random = new Random(seed);
+        var killed = new Dictionary<string, int>();
+        for (int kill = 0; kill < kills; kill++)
+        {
+            await Task.Delay(random.Next(1200));
+            var kinds = Victims();
+            var kind = kinds.Keys.Order(StringComparer.Ordinal).ElementAt(random.Next(kinds.Count));
+            var victims = kinds[kind];
+            await Shell.RunAsync("kill", ["-9", victims[random.Next(victims.Count)].ToString(CultureInfo.InvariantCulture)]);
+            killed[kind] = killed.GetValueOrDefault(kind) + 1;
+        }
+        await SettledAsync();
+        int before = Acknowledged().Length;
+        await Shell.UntilAsync(() => Task.FromResult((0, $"{Acknowledged().Length}")), count => int.Parse(count, CultureInfo.InvariantCulture) > before + 20, "writes to be acknowledged after the last kill");
+        var acknowledged = Acknowledged();
+        var lost = acknowledged.Except(Lines(written)).ToList();
+        output.WriteLine($"killed: {string.Join(", ", killed.Select(pair => $"{pair.Key} {pair.Value}"))}; {acknowledged.Length} writes acknowledged, {volumes.Sum(volume => Lines(Path.Combine(volume, "failed")).Length)} failed, {lost.Count} lost");
+        Console.WriteLine($"kill test: {string.Join(", ", killed.Select(pair => $"{pair.Key} {pair.Value}"))}; {acknowledged.Length} writes acknowledged, {volumes.Sum(volume => Lines(Path.Combine(volume, "failed")).Length)} failed, {lost.Count} lost");
+        Assert.Empty(lost);
+        var (verified, sets) = await _cluster.EyrieAsync("caps", "verify");
+        Assert.True(verified == 0, sets);
+        await NothingLeftAsync();
+        var groups = new[] { 0, 1 }.Select(Group).ToList();
+        (code, applied) = await _cluster.EyrieAsync("down");
+        Assert.True(code == 0, applied);
+        foreach (var group in groups) Assert.False(Directory.Exists($"/sys/fs/cgroup/pids/{group}") || File.Exists($"/run/{group}.sock"), $"{group} is left");
+        Assert.DoesNotContain(Processes(), process => Text($"/proc/{process}/cmdline").Contains(_cluster.State, StringComparison.Ordinal) && !Text($"/proc/{process}/stat").Contains(") Z", StringComparison.Ordinal));
+    }
+
+    /// <summary>Every process of both nodes, by what it is.</summary>
+    private Dictionary<string, List<int>> Victims()
+    {
+        var found = new Dictionary<string, List<int>>();
+        void Add(string kind, int process)
+        {
+            if (!found.TryGetValue(kind, out var list)) found[kind] = list = [];
+            list.Add(process);
+        }
+        for (int node = 0; node < 2; node++)
+        {
+            if (Text(Path.Combine(Node(node), "agent.pid")).Split(' ')[0] is { Length: > 0 } agent && Directory.Exists("/proc/" + agent)) Add("agent", int.Parse(agent, CultureInfo.InvariantCulture));
+            foreach (var kernel in Kernels(node))
+            {
+                Add("kernel", kernel);
+                foreach (var child in Children(kernel))
+                {
+                    var name = Path.GetFileName(new FileInfo($"/proc/{child}/exe").LinkTarget ?? "");
+                    if (name is "network" or "metteagle") Add(name, child);
+                    else foreach (var process in Children(child).Prepend(child)) Add("container", process);
+                }
+            }
+        }
+        return found;
+    }
+
+    private IEnumerable<int> Kernels(int node) => Processes().Where(process => Text($"/proc/{process}/cmdline").Contains($"eyrie-kernel\0--root\0{Node(node)}\0", StringComparison.Ordinal));
+
+    private static IEnumerable<int> Processes() => Directory.EnumerateDirectories("/proc").Where(directory => char.IsAsciiDigit(directory[6])).Select(directory => int.Parse(directory[6..], CultureInfo.InvariantCulture));
+
+    private static IEnumerable<int> Children(int process) => Text($"/proc/{process}/task/{process}/children").Split(' ', StringSplitOptions.RemoveEmptyEntries).Select(child => int.Parse(child, CultureInfo.InvariantCulture));
+
+    private static string Text(string file)
+    {
+        try
+        {
+            return File.ReadAllText(file);
+        }
+        catch (Exception exception) when (exception is IOException or UnauthorizedAccessException)
+        {
+            return ""; // it has ended, or was not written yet
+        }
+    }
+
+    private static string GroupOf(string line) => Regex.Match(line, "eyrie-[0-9a-f]{12}").Value;
+
+    private string Group(int node) => GroupOf(Text($"/proc/{Kernels(node).Single()}/cmdline"));
+
+    private async Task SettledAsync()
+    {
+        const string State = "jsonpath={range .items[*]}{.metadata.name} {.status.phase} {.status.conditions[?(@.type==\"Ready\")].status}{\"\\n\"}{end}";
+        var end = DateTimeOffset.UtcNow + Recovery;
+        for (string nodes = "", pods = ""; ; await Task.Delay(100))
+        {
+            nodes = (await _cluster.KubectlAsync("get", "nodes", "--no-headers")).Output;
+            pods = (await _cluster.KubectlAsync("get", "pods", "-o", State)).Output;
+            var lines = pods.Split('\n', StringSplitOptions.RemoveEmptyEntries);
+            // Three of hello, visitor, uninvited, store and its two writers.
+            if (nodes.Split('\n', StringSplitOptions.RemoveEmptyEntries).Count(line => line.Contains(" Ready ", StringComparison.Ordinal)) == 2 && lines.Length == 8 && lines.All(line => line.EndsWith(" Running True", StringComparison.Ordinal))) return;
+            if (DateTimeOffset.UtcNow > end) throw new TimeoutException($"after {Recovery} not every pod is as desired:\n{nodes}\n{pods}\n{(await _cluster.KubectlAsync("get", "pods")).Output}");
+        }
+    }
+
+    /// <summary>What is there belongs to a container that runs: processes, control groups, writable layers, mounts, sockets that listen.</summary>
+    private async Task NothingLeftAsync()
+    {
+        var ids = (await _cluster.KubectlAsync("get", "pods", "-o", "jsonpath={.items[*].status.containerStatuses[*].containerID}")).Output.Split(' ').Select(id => id["metteagle://".Length..]).ToHashSet();
+        var addresses = (await _cluster.KubectlAsync("get", "pods", "-o", "jsonpath={.items[*].status.podIP}")).Output.Split(' ');
+        Assert.Equal(addresses.Length, addresses.Distinct().Count());
+        var groups = new List<string>();
+        for (int node = 0; node < 2; node++)
+        {
+            var group = Group(node); // and so one kernel alone
+            foreach (var controller in new[] { "memory", "cpu", "cpuacct", "pids" }) groups.AddRange(Directory.EnumerateDirectories($"/sys/fs/cgroup/{controller}/{group}").Select(Path.GetFileName)!);
+            Assert.All(Directory.EnumerateDirectories(Path.Combine(Node(node), "containers")), directory => Assert.Contains(Path.GetFileName(directory), ids));
+            foreach (var process in Processes().Where(process => Text($"/proc/{process}/cgroup").Contains(group + "/", StringComparison.Ordinal)))
+                Assert.Contains(ids, id => Text($"/proc/{process}/cgroup") is var text && (text.Length == 0 || text.Contains($"{group}/{id}\n", StringComparison.Ordinal)));
+        }
+        Assert.Equal(ids.Order(StringComparer.Ordinal), groups.Distinct().Order(StringComparer.Ordinal));
+        Assert.DoesNotContain(_cluster.State, Text("/proc/self/mountinfo"), StringComparison.Ordinal);
+        var octet = Text(Path.Combine(_cluster.State, "cluster-octet")).Trim();
+        var listening = (await Shell.RunAsync("ss", ["-Htln"])).Output.Split('\n').Select(line => line.Split(' ', StringSplitOptions.RemoveEmptyEntries)).Where(fields => fields.Length > 3).Select(fields => fields[3].Split(':')[0]);
+        // Services are below 127.C.16.
+        Assert.All(listening.Where(address => address.StartsWith($"127.{octet}.", StringComparison.Ordinal) && int.Parse(address.Split('.')[2], CultureInfo.InvariantCulture) >= 16), address => Assert.Contains(address, addresses));
+    }
+}
