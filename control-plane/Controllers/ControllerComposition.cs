@@ -65,7 +65,7 @@ public static class ControllerComposition
         }
         IReadOnlyList<IActorRef> workloads =
         [
-            Workload(Kinds.Deployment, Kinds.ReplicaSet, "deployments", (item, known, now) => DeploymentPlan.Decide(item, known.All(Kinds.ReplicaSet), now)),
+            Workload(Kinds.Deployment, Kinds.ReplicaSet, "deployments", (item, known, now) => DeploymentPlan.Decide(item, [.. known.OwnedBy(Kinds.ReplicaSet, item.Uid()), .. Namesake(item, known)], now)),
             Workload(Kinds.ReplicaSet, Kinds.Pod, "replicasets", (item, known, now) => ReplicaSetPlan.Decide(item, known.OwnedBy(Kinds.Pod, item.Uid()), now)),
             Workload(Kinds.ReplicationController, Kinds.Pod, "replicationcontrollers", (item, known, now) => ReplicaSetPlan.Decide(item, known.OwnedBy(Kinds.Pod, item.Uid()), now, Kinds.ReplicationController)),
             Workload(Kinds.StatefulSet, Kinds.Pod, "statefulsets", (item, known, now) => StatefulSetPlan.Decide(item, known.OwnedBy(Kinds.Pod, item.Uid()), known.OwnedBy(Kinds.ControllerRevision, item.Uid()), name => known.Get(Kinds.PersistentVolumeClaim, name) is not null, now)),
@@ -95,6 +95,10 @@ public static class ControllerComposition
         IReadOnlyList<IActorRef> listeners = [.. workloads, scheduler, .. caretakers, sessions];
         system.ActorOf(Props.Create(() => new FeedActor(objects, cache, listeners)), "feed");
     }
+
+    /// <summary>A ReplicaSet of another owner that has the name the next one of a Deployment would have.</summary>
+    private static IEnumerable<JsonObject> Namesake(JsonObject deployment, ObjectCache cache) =>
+        cache.Get(Kinds.ReplicaSet, DeploymentPlan.NextSet(deployment)) is { } there && there.OwnerUid() != deployment.Uid() ? [there] : [];
 
     /// <summary>The Services whose selectors a pod matches, or matched.</summary>
     private static IEnumerable<ObjectName> SelectedBy(ObjectChange change, ObjectCache cache) => change.Kind != Kinds.Pod ? [] : cache.All(Kinds.Service)

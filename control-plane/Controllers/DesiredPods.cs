@@ -10,9 +10,17 @@ namespace Eyrie.ControlPlane.Controllers;
 public static class DesiredPods
 {
     /// <summary>What the compiler looks at beside the pod, as the controllers know it.</summary>
+    /// <summary>Listed when somebody looks, which few pods need.</summary>
+    private sealed class AllPods(ObjectCache cache) : IReadOnlyCollection<JsonObject>
+    {
+        public int Count => cache.All(Kinds.Pod).Count;
+        public IEnumerator<JsonObject> GetEnumerator() => cache.All(Kinds.Pod).GetEnumerator();
+        System.Collections.IEnumerator System.Collections.IEnumerable.GetEnumerator() => GetEnumerator();
+    }
+
     public static CompileContext Around(ObjectCache cache) => new()
     {
-        Namespaces = cache.All(Kinds.Namespace), NetworkPolicies = cache.All(Kinds.NetworkPolicy), Services = cache.All(Kinds.Service), Pods = cache.All(Kinds.Pod), PermissionSets = cache.All(Kinds.PermissionSet),
+        Namespaces = cache.All(Kinds.Namespace), NetworkPolicies = cache.All(Kinds.NetworkPolicy), Services = cache.All(Kinds.Service), Pods = new AllPods(cache), PermissionSets = cache.All(Kinds.PermissionSet),
         PermissionRecords = cache.All(Kinds.PermissionRecord),
     };
 

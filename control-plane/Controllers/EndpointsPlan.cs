@@ -50,7 +50,7 @@ public static class EndpointsPlan
     private static bool Serves(JsonObject pod) => (pod.IsReady() || LostPods.IsLost(pod)) && !pod.IsDeleted() && pod.PodAddress().Length > 0;
 
     /// <summary>Whether a change of a pod may be one of the table; most are not.</summary>
-    public static bool Concerns(ObjectChange change) => !change.OnlyStatus || change.Previous is not { } before || before.IsReady() != change.Document.IsReady() || LostPods.IsLost(before) != LostPods.IsLost(change.Document) || before.IsOver() != change.Document.IsOver() || before.PodAddress() != change.Document.PodAddress();
+    public static bool Concerns(ObjectChange change) => (change.Document.PodAddress().Length > 0 || change.Previous?.PodAddress().Length > 0) && (!change.OnlyStatus || change.Previous is not { } before || before.IsReady() != change.Document.IsReady() || LostPods.IsLost(before) != LostPods.IsLost(change.Document) || before.IsOver() != change.Document.IsOver() || before.PodAddress() != change.Document.PodAddress());
 
     public static IEnumerable<CapabilityEntry.ConnectPods> PodGrants(DesiredPod pod) => pod.Capabilities.SelectMany(set => set.Entries).Where(line => line.StartsWith("connect ", StringComparison.Ordinal))
         .Select(line => CapabilityEntry.TryParse(line, out var entry) ? entry : null).OfType<CapabilityEntry.ConnectPods>();

@@ -61,6 +61,7 @@ public sealed class NodeSessionsActor : ReceiveActor, IWithTimers
     private readonly Dictionary<string, Queue<NodeMessage>> _reports = []; // one write at a time for each pod, in order
     private IReadOnlyList<ServicePort> _table = [];
     private IReadOnlyList<string> _closed = [];
+    private readonly Dictionary<ObjectName, string> _closedPods = []; // addresses of pods that accept only whom they name
     private long _revision = 1;
 
     public ITimerScheduler Timers { get; set; } = null!;
@@ -97,6 +98,7 @@ public sealed class NodeSessionsActor : ReceiveActor, IWithTimers
         if (batch.Kind == Kinds.PersistentVolume) foreach (var change in batch.Changes.Where(change => change.Type != ChangeType.Deleted)) Unwanted(change.Document);
         if (batch.Kind == Kinds.ConfigMap || batch.Kind == Kinds.Secret || batch.Kind == Kinds.PersistentVolumeClaim) Referenced(batch);
         if (!Known.Contains(batch.Kind) || batch.Kind == Kinds.PermissionRecord && !batch.Changes.Any(BeginsOrEnds)) return;
+        Close(batch);
         if (batch.Kind != Kinds.Pod || batch.Changes.Any(EndpointsPlan.Concerns)) Retable();
         if (batch.Kind != Kinds.Pod || DecidesForOthers(batch)) foreach (var session in _sessions.Values) PushAll(session);
         var around = DesiredPods.Around(_cache);
@@ -120,10 +122,26 @@ public sealed class NodeSessionsActor : ReceiveActor, IWithTimers
             if (_sessions.TryGetValue(pod.NodeName(), out var session) && PodReferences.Of(pod).Any(reference => changed.Contains((pod.Namespace(), reference)))) Push(session, pod, around);
     }
 
+    /// <summary>Which pods are closed is kept pod by pod; a policy may change it of any.</summary>
+    private void Close(FeedBatch batch)
+    {
+        if (batch.Kind != Kinds.Pod && batch.Kind != Kinds.NetworkPolicy) return;
+        var policies = ClosedPods.Policies(_cache.All(Kinds.NetworkPolicy));
+        if (batch.Kind == Kinds.Pod) foreach (var change in batch.Changes) Close(change.Name, change.Type == ChangeType.Deleted ? null : change.Document, policies);
+        else foreach (var pod in _cache.All(Kinds.Pod)) Close(ObjectStamp.NameOf(pod), pod, policies);
+    }
+
+    private void Close(ObjectName name, JsonObject? pod, NetworkPolicies policies)
+    {
+        if (pod is not null && ClosedPods.IsClosed(pod, policies)) _closedPods[name] = pod.PodAddress();
+        else _closedPods.Remove(name);
+    }
+
     private void Retable()
     {
-        var table = EndpointsPlan.Decide(_cache.All(Kinds.Service), _cache.All(Kinds.Pod), _lost, _granted.Keys);
-        var closed = ClosedPods.Of(_cache.All(Kinds.Pod), _cache.All(Kinds.NetworkPolicy));
+        var services = _cache.All(Kinds.Service);
+        var table = EndpointsPlan.Decide(services, services.Count + _granted.Count == 0 ? [] : _cache.All(Kinds.Pod), _lost, _granted.Keys);
+        IReadOnlyList<string> closed = [.. _closedPods.Values.Order(StringComparer.Ordinal)];
         if (table.SequenceEqual(_table) && closed.SequenceEqual(_closed)) return;
         (_table, _closed) = (table, closed);
         _revision++;

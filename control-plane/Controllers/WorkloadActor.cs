@@ -19,7 +19,7 @@ public sealed class WorkloadActor : ReceiveActor, IWithTimers
     private sealed record Look;
     private sealed record Acted(IReadOnlyDictionary<ResourceKind, Revision> Written, Exception? Failure);
 
-    private static readonly TimeSpan Retry = TimeSpan.FromSeconds(1), LongestRetry = TimeSpan.FromSeconds(30), LongestTimer = TimeSpan.FromHours(1);
+    private static readonly TimeSpan Retry = TimeSpan.FromSeconds(1), LongestRetry = TimeSpan.FromSeconds(30), LongestTimer = TimeSpan.FromHours(1), Pause = TimeSpan.FromMilliseconds(20);
     private readonly ILoggingAdapter _log = Context.GetLogger();
     private readonly ResourceKind _kind;
     private readonly ObjectName _name;
@@ -31,6 +31,7 @@ public sealed class WorkloadActor : ReceiveActor, IWithTimers
     private IReadOnlyDictionary<ResourceKind, Revision> _awaited = new Dictionary<ResourceKind, Revision>();
     private bool _acting, _wanted, _looking;
     private int _refusals; // in a row
+    private long _decided; // when it decided last
 
     public ITimerScheduler Timers { get; set; } = null!;
 
@@ -61,7 +62,9 @@ public sealed class WorkloadActor : ReceiveActor, IWithTimers
         if (_looking || _acting) return;
         _looking = true;
         var behind = _awaited.Where(pair => _cache.At(pair.Key).CompareTo(pair.Value) < 0).Select(pair => _cache.ReachedAsync(pair.Key, pair.Value)).ToList();
-        if (behind.Count == 0) Self.Tell(new Look());
+        var pause = _decided == 0 ? TimeSpan.Zero : Pause - _clock.GetElapsedTime(_decided); // many changes, one decision
+        if (behind.Count == 0 && pause <= TimeSpan.Zero) Self.Tell(new Look());
+        else if (behind.Count == 0) Timers.StartSingleTimer("look", new Look(), pause);
         else Task.WhenAll(behind).PipeTo(Self, success: () => new Look());
     }
 
@@ -69,6 +72,7 @@ public sealed class WorkloadActor : ReceiveActor, IWithTimers
     {
         if (!_wanted || _acting) return;
         _wanted = false;
+        _decided = _clock.GetTimestamp();
         var now = _clock.GetUtcNow();
         var decided = _decide(_name, _cache, now);
         if (decided.OfType<LookAgain>().MinBy(again => again.At) is { } next) Timers.StartSingleTimer("again", new Reconcile(), Wait(next.At - now));
@@ -85,34 +89,43 @@ public sealed class WorkloadActor : ReceiveActor, IWithTimers
     {
         var written = new Dictionary<ResourceKind, Revision>();
         Exception? failure = null;
-        foreach (var action in actions)
+        for (int i = 0, together = 1; i < actions.Count;)
         {
-            if (action is Report report)
-            {
-                if (_cache.Get(_kind, _name) is { } about) _events.Write(about, report.Type, report.Reason, report.Message, 1);
-                continue;
-            }
-            if (action is CreateObject && failure is ObjectForbiddenException) continue; // the next would be refused as well
-            try
-            {
-                var (kind, document) = await ApplyAsync(action);
-                if (long.TryParse(document.Metadata().Text("resourceVersion"), CultureInfo.InvariantCulture, out long revision)) written[kind] = new Revision(revision);
-            }
-            catch (Exception exception) when (exception is ObjectConflictException or ObjectNotFoundException or ObjectExistsException)
-            {
-                failure ??= action is CreateObject ? exception : null; // what changed meanwhile arrives through the feed
-            }
-            catch (ObjectForbiddenException exception)
-            {
-                failure = exception;
-                if (_cache.Get(_kind, _name) is { } about) _events.Write(about, "Warning", "FailedCreate", "Error creating: " + exception.Message, 1);
-            }
-            catch (StoreUnavailableException exception)
-            {
-                failure = exception;
-            }
+            // What is made or deleted is so together, twice as much at a time as before, so that what is refused is refused once.
+            int count = actions[i] is CreateObject or DeleteObject ? actions.Skip(i).Take(together).TakeWhile(action => action.GetType() == actions[i].GetType()).Count() : 1;
+            together = count == together ? together * 2 : 1;
+            if (actions[i] is not CreateObject || failure is not ObjectForbiddenException)
+                foreach (var (kind, revision, wrong) in await Task.WhenAll(actions.Skip(i).Take(count).Select(TryAsync)))
+                {
+                    if (kind is not null && revision.CompareTo(written.GetValueOrDefault(kind)) > 0) written[kind] = revision;
+                    if (wrong is not null && (failure is null || wrong is ObjectForbiddenException)) failure = wrong;
+                }
+            i += count;
         }
+        if (failure is ObjectForbiddenException && _cache.Get(_kind, _name) is { } about) _events.Write(about, "Warning", "FailedCreate", "Error creating: " + failure.Message, 1);
         return new Acted(written, failure);
+    }
+
+    private async Task<(ResourceKind? Kind, Revision At, Exception? Failure)> TryAsync(WorkloadAction action)
+    {
+        if (action is Report report)
+        {
+            if (_cache.Get(_kind, _name) is { } about) _events.Write(about, report.Type, report.Reason, report.Message, 1);
+            return (null, Revision.Zero, null);
+        }
+        try
+        {
+            var (kind, document) = await ApplyAsync(action);
+            return (kind, new Revision(long.TryParse(document.Metadata().Text("resourceVersion"), CultureInfo.InvariantCulture, out long revision) ? revision : 0), null);
+        }
+        catch (Exception exception) when (exception is ObjectConflictException or ObjectNotFoundException or ObjectExistsException)
+        {
+            return (null, Revision.Zero, action is CreateObject ? exception : null); // what changed meanwhile arrives through the feed
+        }
+        catch (Exception exception) when (exception is ObjectForbiddenException or StoreUnavailableException)
+        {
+            return (null, Revision.Zero, exception);
+        }
     }
 
     private async Task<(ResourceKind Kind, System.Text.Json.Nodes.JsonObject Document)> ApplyAsync(WorkloadAction action) => action switch

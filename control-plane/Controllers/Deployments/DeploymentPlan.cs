@@ -19,7 +19,7 @@ public static class DeploymentPlan
         DesiredAnnotation = "deployment.kubernetes.io/desired-replicas", MostAnnotation = "deployment.kubernetes.io/max-replicas";
 
     /// <param name="deployment">The Deployment.</param>
-    /// <param name="sets">All ReplicaSets of its namespace.</param>
+    /// <param name="sets">ReplicaSets of its namespace: its own, and any that has the name of <see cref="NextSet"/>.</param>
     /// <param name="now">Time, for the progress deadline.</param>
     public static IReadOnlyList<WorkloadAction> Decide(JsonObject deployment, IEnumerable<JsonObject> sets, DateTimeOffset now)
     {
@@ -137,6 +137,9 @@ public static class DeploymentPlan
         else copy["spec"]!.AsObject().Remove("minReadySeconds");
         return copy;
     }
+
+    /// <summary>The ReplicaSet that its template is to have, if it is not there yet.</summary>
+    public static ObjectName NextSet(JsonObject deployment) => new(deployment.Namespace(), SetName(deployment, Hash(deployment["spec"]!["template"]!), deployment["status"]?["collisionCount"].Int() ?? 0));
 
     private static string SetName(JsonObject deployment, string template, int collisions) => $"{deployment.Name()}-{Suffix(template, collisions)}";
 

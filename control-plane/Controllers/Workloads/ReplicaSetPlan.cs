@@ -7,7 +7,7 @@ namespace Eyrie.ControlPlane.Controllers.Workloads;
 public static class ReplicaSetPlan
 {
     /// <summary>Most pods made or deleted in one step, so that one set does not flood the rest.</summary>
-    private const int Burst = 50;
+    private const int Burst = 500;
 
     /// <param name="set">The ReplicaSet.</param>
     /// <param name="pods">Pods, its own among them.</param>
