@@ -112,7 +112,12 @@ public sealed class PodWorker
     {
         var wanted = Compiled(record).ToList();
         if (record.Stop is not null || record.Held is not { } held || held.Is(wanted)) return;
-        if (!held.CanBecome(wanted)) { record.Ends = 0; Stop(record, Grace(null), $"Permissions of container {record.Name} changed in what only a start can give, will be restarted"); return; }
+        if (!held.CanBecome(wanted)) 
+        {
+            record.Ends = 0; // its restart is nobody's failure
+            Stop(record, held.LosesFiles(wanted) ? TimeSpan.Zero : Grace(null), $"Permissions of container {record.Name} changed in what only a start can give, will be restarted");
+            return;
+        }
         Event("Normal", "PermissionsChanged", $"container {record.Name}: {string.Join("; ", wanted.Except(held.Compiled).Select(line => "+ " + line).Concat(held.Compiled.Except(wanted).Select(line => "- " + line)))}", 1, record.Name);
         _ = Task.Run(async () =>
         {

@@ -8,6 +8,16 @@ public sealed class HeldCapabilitiesTests
     private static readonly string[] Base = ["log write", "quota memory=4096 processes=8"];
 
     [Theory]
+    [InlineData("dir /data read,write", null, true)]
+    [InlineData("dir /data read,write", "dir /data read", true)]
+    [InlineData("dir /data/deep read,write", "dir /data read,write", false)] // it may still be written
+    [InlineData("dir /data read", "dir /data read,write", false)]
+    [InlineData("audit dir / read,write", null, false)] // no grant was taken away
+    [InlineData("connect tcp service a/b 80", null, false)]
+    public void What_takes_a_directory_away_is_told_from_what_only_needs_another_start(string had, string? wanted, bool loses) =>
+        Assert.Equal(loses, new HeldCapabilities(null!, "a", [.. Base, had]).LosesFiles(wanted is null ? Base : [.. Base, wanted]));
+
+    [Theory]
     [InlineData("listen tcp 80", "connect tcp service a/b 80", true)] // of a class that it has
     [InlineData("listen tcp 80", null, true)]
     [InlineData(null, "clock read", true)]

@@ -1,0 +1,96 @@
+using System.Text.RegularExpressions;
+using Eyrie.Programs;
+using Xunit;
+
+namespace Eyrie.EndToEnd.Tests;
+
+/// <summary>
+/// Real programs without a declaration are recorded under their real clients; what is suggested and approved passes the same load without a denial, and is at most two grants more than what their samples declare by hand.
+/// </summary>
+public sealed partial class LearningProgramsTests(ProgramsCluster cluster) : IClassFixture<ProgramsCluster>
+{
+    private const int MostBeyondByHand = 2;
+
+    private async Task LoadAsync(string program, string address)
+    {
+        switch (program)
+        {
+            case "redis":
+                Assert.DoesNotContain("rror", await cluster.ClientAsync("/usr/bin/redis-benchmark", "-h", address, "-t", "set,get,lpush", "-n", "5000", "-c", "16", "-q"), StringComparison.Ordinal);
+                Assert.Contains("OK", await cluster.ClientAsync("/usr/bin/redis-cli", "-h", address, "save"), StringComparison.Ordinal);
+                break;
+            case "postgres":
+                await cluster.ClientAsync("/usr/bin/pgbench", "-h", address, "-i", "-q", "-s", "1", "postgres");
+                Assert.Contains("number of failed transactions: 0", await cluster.ClientAsync("/usr/bin/pgbench", "-h", address, "-c", "4", "-T", "2", "postgres"), StringComparison.Ordinal);
+                break;
+            default:
+                Assert.DoesNotMatch("Non-2xx|Socket errors", await cluster.ClientAsync("/usr/bin/wrk", "-t1", "-c8", "-d2s", $"http://{address}:8080/"));
+                break;
+        }
+    }
+
+    /// <summary>The sample without its ports, its limits of processes and nginx' volume for what it writes.</summary>
+    private static string Undeclared(string sample)
+    {
+        var text = Ports().Replace(sample, "");
+        text = Volume().Replace(text, "");
+        return Permissions().Replace(text, found => found.Value.Contains("sharedMemory", StringComparison.Ordinal) ? "        permissions: {processes: {sharedMemory: true}}\n" : "");
+    }
+
+    private async Task<string> ReadyAsync(string program, string containing, bool audited)
+    {
+        var pod = await Shell.UntilAsync(() => cluster.KubectlAsync("get", "pod", "-l", "app=" + program, "-o", "jsonpath={range .items[*]}{.metadata.name} {.status.podIP} {.status.conditions[?(@.type==\"Ready\")].status}{\"\\n\"}{end}"),
+            pods => pods.Trim().Split('\n') is [var only] && only.EndsWith(" True", StringComparison.Ordinal) && only.Contains(containing, StringComparison.Ordinal), $"one pod of {program}, ready");
+        await Shell.UntilAsync(() => cluster.EyrieAsync("caps", pod.Split(' ')[0]), caps => caps.Contains("audit", StringComparison.Ordinal) == audited && caps.Contains("equal to the compiled set", StringComparison.Ordinal), audited ? "the audit" : "enforcement");
+        return pod.Trim();
+    }
+
+    [Theory]
+    [InlineData("nginx")]
+    [InlineData("redis")]
+    [InlineData("postgres")]
+    [InlineData("dotnet")]
+    public async Task What_is_suggested_passes_the_same_load_without_a_denial(string program)
+    {
+        var (code, output) = await cluster.EyrieAsync("image", "import", $"{program}:1", await PackedPrograms.FolderAsync(Shell.Root, program));
+        Assert.True(code == 0, output);
+        var sample = await File.ReadAllTextAsync(ProgramsCluster.Sample(program));
+        var file = Path.Combine(cluster.State, program + "-undeclared.yaml");
+        await File.WriteAllTextAsync(file, Undeclared(sample));
+        (code, output) = await cluster.KubectlAsync("apply", "-f", file);
+        Assert.True(code == 0, output);
+        (code, output) = await cluster.EyrieAsync("permissions", "record", "deployment/" + program, "--for", "10m");
+        Assert.True(code == 0, output);
+        var recorded = await ReadyAsync(program, "", audited: true);
+        await LoadAsync(program, recorded.Split(' ')[1]);
+        await Shell.UntilAsync(() => cluster.KubectlAsync("get", "permissionrecord", "deployment-" + program, "-o", "jsonpath={.status.uses[*].entry}"), uses => uses.Contains("listen tcp", StringComparison.Ordinal), "its port to be seen");
+        await cluster.EyrieAsync("permissions", "record", "deployment/" + program, "--stop");
+        await Shell.UntilAsync(() => cluster.KubectlAsync("get", "permissionrecord", "deployment-" + program, "-o", "jsonpath={.status.phase}"), phase => phase == "Ended", "the record to end");
+
+        output = (await cluster.EyrieAsync("permissions", "suggest", "deployment/" + program)).Output;
+        int byHand = Regex.Count(sample, "containerPort:|mountPath:"), suggested = Regex.Count(output, @"^  \+ ", RegexOptions.Multiline);
+        Assert.True(suggested >= 1 && suggested <= byHand + MostBeyondByHand, $"{suggested} grants are suggested, {byHand} declared by hand:\n{output}");
+        (code, output) = await cluster.EyrieAsync("permissions", "approve", "deployment/" + program, "--digest", Digest().Match(output).Groups[1].Value);
+        Assert.True(code == 0, output);
+        await cluster.KubectlAsync("rollout", "status", "deployment/" + program, "--timeout=90s");
+        var approved = await ReadyAsync(program, "", audited: false);
+        Assert.NotEqual(recorded.Split(' ')[0], approved.Split(' ')[0]);
+        await LoadAsync(program, approved.Split(' ')[1]);
+        var refused = (await cluster.KubectlAsync("get", "events", "-o", $"jsonpath={{range .items[?(@.involvedObject.name==\"{approved.Split(' ')[0]}\")]}}{{.reason}}: {{.message}}{{\"\\n\"}}{{end}}")).Output;
+        Assert.DoesNotContain("PermissionDenied", refused, StringComparison.Ordinal);
+        Assert.Equal("0", (await cluster.KubectlAsync("get", "pod", approved.Split(' ')[0], "-o", "jsonpath={.status.containerStatuses[0].restartCount}")).Output);
+        await cluster.KubectlAsync("delete", "-f", file);
+    }
+
+    [GeneratedRegex(@"        ports:\n        - containerPort: \d+\n")]
+    private static partial Regex Ports();
+
+    [GeneratedRegex(@"        permissions:\n          processes: .*\n")]
+    private static partial Regex Permissions();
+
+    [GeneratedRegex(@"        volumeMounts:\n        - \{name: tmp, mountPath: /tmp\}\n|      volumes:\n      - \{name: tmp, emptyDir: \{\}\}\n?")]
+    private static partial Regex Volume();
+
+    [GeneratedRegex(@"--digest (\S+)")]
+    private static partial Regex Digest();
+}
