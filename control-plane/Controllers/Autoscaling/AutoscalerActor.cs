@@ -12,9 +12,11 @@ namespace Eyrie.ControlPlane.Controllers.Autoscaling;
 public sealed class AutoscalerActor : ReceiveActor, IWithTimers
 {
     private sealed record Round;
+    private sealed record Again(ObjectName Name);
     private sealed record Over(ObjectName Name, ScalingMemory? Memory, Exception? Failure);
 
     public static readonly TimeSpan Interval = TimeSpan.FromSeconds(15);
+    private static readonly TimeSpan Retry = TimeSpan.FromSeconds(1);
 
     private readonly ILoggingAdapter _log = Context.GetLogger();
     private readonly ObjectCache _cache;
@@ -45,8 +47,11 @@ public sealed class AutoscalerActor : ReceiveActor, IWithTimers
         {
             _busy.Remove(over.Name);
             if (over.Memory is { } memory) _memories[over.Name] = memory;
-            if (over.Failure is { } failure) _log.Warning("autoscaler {0}: {1}", over.Name, failure.Message);
+            if (over.Failure is not { } failure) return;
+            _log.Warning("autoscaler {0}: {1}", over.Name, failure.Message);
+            Timers.StartSingleTimer(over.Name, new Again(over.Name), Retry);
         });
+        Receive<Again>(again => { if (cache.Get(Kinds.HorizontalPodAutoscaler, again.Name) is { } autoscaler) Look(autoscaler); });
     }
 
     protected override void PreStart() => Timers.StartPeriodicTimer("round", new Round(), Interval);
@@ -82,7 +87,7 @@ public sealed class AutoscalerActor : ReceiveActor, IWithTimers
         if (decision.Replicas is { } replicas)
         {
             Set(target, paths.Replicas, replicas);
-            await _objects.UpdateAsync(kind, target, CancellationToken.None); // somebody wrote between: a conflict, and the next round decides on what is there then
+            await _objects.UpdateAsync(kind, target, CancellationToken.None); // somebody wrote between: a conflict, and it is decided anew on what is there then
         }
         foreach (var report in decision.Reports) _events.Write(autoscaler, report.Type, report.Reason, report.Message, 1);
         await WriteStatusAsync(autoscaler, decision.Status);
