@@ -54,6 +54,26 @@ public sealed class LeakTests(ITestOutputHelper output)
         await listening;
     }
 
+    /// <summary>Containers that go on take the places of such that have just ended, whose descriptors children being born still hold copies of.</summary>
+    [Fact]
+    public async Task The_end_of_one_container_is_not_taken_for_that_of_its_successor()
+    {
+        const int Short = 6, Long = 2, Times = 60;
+        await using var kernel = await RunningKernel.StartAsync();
+        var brief = Enumerable.Range(0, Short).Select(_ => kernel.Script("true")).ToArray();
+        var work = Enumerable.Range(0, Long).Select(_ => kernel.Script("sleep 1000")).Select(spec => Task.Run(async () =>
+        {
+            for (int i = 0; i < Times; i++)
+            {
+                await kernel.Service.CreateAsync(spec, CancellationToken.None);
+                await kernel.Service.StartAsync(spec.Id, CancellationToken.None);
+                for (int look = 0; look < 10; look++) Assert.Equal(ContainerState.Running, (await kernel.Service.ListAsync(CancellationToken.None)).Single(status => status.Id == spec.Id).State);
+                await kernel.Service.DeleteAsync(spec.Id, CancellationToken.None);
+            }
+        })).Append(RunAsync(kernel, brief, Short * Times * 2));
+        await Task.WhenAll(work).WaitAsync(TimeSpan.FromSeconds(120));
+    }
+
     [Fact]
     public async Task After_thousands_of_containers_everything_is_where_it_was()
     {

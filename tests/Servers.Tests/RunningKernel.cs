@@ -137,6 +137,7 @@ public sealed class RunningKernel : IAsyncDisposable
         if (!_process.HasExited) using (var kill = Process.Start("kill", ["-TERM", _process.Id.ToString(CultureInfo.InvariantCulture)])!) await kill.WaitForExitAsync();
         await _process.WaitForExitAsync().WaitAsync(Deadline);
         _process.Dispose();
-        Directory.Delete(Root, recursive: true);
+        using var remove = Process.Start("rm", ["-rf", Root])!; // names in there need not be text
+        await remove.WaitForExitAsync();
     }
 }

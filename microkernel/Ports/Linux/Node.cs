@@ -50,6 +50,13 @@ public static unsafe class Node
     /// <summary>What an event on the loop is about.</summary>
     public const ulong Listener = 1, Process = 2, Signal = 3, Launching = 4, Sending = 5, Datagrams = 6;
 
+    /// <summary>Watches a descriptor no more and closes it. A child that is being born holds copies, so that closing alone would leave its events.</summary>
+    public static void Unwatch(int descriptor)
+    {
+        Host.Call(Sys.EpollCtl, Epoll, Sys.EpollDelete, descriptor, 0);
+        Host.Call(Sys.Close, descriptor);
+    }
+
     public static nint Watch(int descriptor, ulong kind, int task, int what = Sys.EpollIn)
     {
         byte* interest = stackalloc byte[12]; // struct epoll_event is packed

@@ -180,12 +180,16 @@ public static unsafe class TaskLife
     }
 
     /// <summary>The first process ended, and with it its whole namespace.</summary>
-    public static void Ended(int task)
+    /// <param name="task">Its task.</param>
+    /// <param name="patient">It was killed, and its end is waited for.</param>
+    public static void Ended(int task, bool patient = false)
     {
+        const int NoHang = 1;
         ref var port = ref Node.Tasks[task];
         if (port.State != TaskState.Running) return;
         int status = 0;
-        if (Host.Call(Sys.Wait4, port.ProcessId, (nint)(&status), 0, 0) < 0) return;
+        // What the event tells may be of a predecessor at this place, whose descriptors a child still holds copies of: then this one has not ended, and nothing waits for it.
+        if (Host.Call(Sys.Wait4, port.ProcessId, (nint)(&status), patient ? 0 : NoHang, 0) <= 0) return;
         bool killed = (status & 0x7f) != 0;
         port.Code = killed ? status & 0x7f : status >> 8 & 0xff;
         port.State = killed ? TaskState.Killed : TaskState.Exited;
@@ -200,8 +204,8 @@ public static unsafe class TaskLife
             }
             port.GroupLength = 0;
         }
-        Host.Call(Sys.Close, port.Listener);
-        Host.Call(Sys.Close, port.PidDescriptor);
+        Node.Unwatch(port.Listener);
+        Node.Unwatch(port.PidDescriptor);
         if (port.Kind != PortKind.Container) { Boot.ServerEnded(task); return; }
         Changes.Tell(task);
         LetGo(task);
@@ -214,7 +218,7 @@ public static unsafe class TaskLife
         if (port.State == TaskState.Running && port.Kind == PortKind.Container)
         {
             Host.Call(Sys.Kill, port.ProcessId, 9);
-            Ended(task);
+            Ended(task, patient: true);
         }
         if (port.State is TaskState.Starting or TaskState.Prepared)
         {
