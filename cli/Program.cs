@@ -135,7 +135,16 @@ imageList.SetAction(async (parsed, _) => await Guard(async () =>
     foreach (var repository in (await cluster.GetAsync("/v2/_catalog"))!["repositories"]!.AsArray())
         foreach (var tag in (await cluster.GetAsync($"/v2/{repository}/tags/list"))!["tags"]!.AsArray()) Console.WriteLine($"{repository}:{tag}");
 }));
-var image = new Command("image", "Images of the cluster's registry.") { import, imageList };
+var archive = new Argument<string>("file") { Description = "The archive, a tar file." };
+var exportName = new Argument<string>("name") { Description = "NAME:TAG" };
+var export = new Command("export", "Writes an image of the cluster's registry as an archive: an OCI layout that docker load takes as well.") { exportName, archive };
+export.SetAction(async (parsed, _) => await Guard(async () =>
+{
+    using var cluster = Cluster.Open(State(parsed));
+    await ImageExport.RunAsync(cluster, parsed.GetValue(exportName)!, parsed.GetValue(archive)!);
+    Console.WriteLine($"image {parsed.GetValue(exportName)} exported to {parsed.GetValue(archive)}");
+}));
+var image = new Command("image", "Images of the cluster's registry.") { import, imageList, export };
 
 var backupFile = new Argument<string>("file") { Description = "File of the backup." };
 var backup = new Command("backup", "Writes the cluster's objects, as of one moment, to a new file.") { backupFile };

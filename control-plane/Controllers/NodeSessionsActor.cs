@@ -283,6 +283,12 @@ public sealed class NodeSessionsActor : ReceiveActor, IWithTimers
             case NodeMessage.MessageOneofCase.PodStatus: Enqueue(report.Message.PodStatus.Uid, report.Message); break;
             case NodeMessage.MessageOneofCase.PodGone: Enqueue(report.Message.PodGone.Uid, report.Message); break;
             case NodeMessage.MessageOneofCase.VolumeGone: Run("removing volume " + report.Message.VolumeGone.Name, VolumeGoneAsync(report.Message.VolumeGone.Name)); break;
+            case NodeMessage.MessageOneofCase.NodeStatus:
+                if (!_sessions.TryGetValue(report.Node, out var node)) break;
+                node.Hello.Conditions.Clear();
+                node.Hello.Conditions.Add(report.Message.NodeStatus.Conditions);
+                Run("telling the conditions of " + report.Node, RegisterAsync(node.Hello));
+                break;
             case NodeMessage.MessageOneofCase.Usage: _statistics.Take(report.Node, report.Message.Usage); break;
             case NodeMessage.MessageOneofCase.PodEvent:
                 var told = report.Message.PodEvent;

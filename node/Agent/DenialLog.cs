@@ -21,7 +21,20 @@ public sealed class DenialLog(string stateDirectory, long limit = 16 << 20)
 
     public string File { get; } = Path.Combine(stateDirectory, "audit", "denials.jsonl");
 
+    /// <summary>Writes one line. What a full disk does not take is told on standard error, and is lost.</summary>
     public void Write(DenialRecord denial)
+    {
+        try
+        {
+            Append(denial);
+        }
+        catch (IOException exception)
+        {
+            Console.Error.WriteLine($"eyrie-node: a denial of pod {denial.Namespace}/{denial.Pod} could not be recorded: {exception.Message}");
+        }
+    }
+
+    private void Append(DenialRecord denial)
     {
         lock (_lock)
         {

@@ -28,6 +28,7 @@ public sealed class NodeAgent(NodeOptions options, KernelProcess kernel, NodePro
     private readonly Streams _streams = new(options, kernel, client);
     private readonly AddressPool _addresses = new(options);
     private readonly ConcurrentDictionary<string, PodWorker> _pods = new();
+    private readonly Dictionary<string, string> _conditions = [];
     private readonly SemaphoreSlim _table = new(1, 1);
     private volatile ChannelWriter<NodeMessage>? _outbound;
     private volatile Services? _services;
@@ -45,6 +46,7 @@ public sealed class NodeAgent(NodeOptions options, KernelProcess kernel, NodePro
         using var windows = new Timer(_ => TellRepeated(), null, StormWindow, StormWindow);
         // Not ended with the session: stopping waits for the exits of what it kills. It ends when the kernel's connection does.
         _ = Task.Run(() => EventsAsync(CancellationToken.None), CancellationToken.None);
+        _ = new DiskWatch(options, _images, () => _pods.Values.SelectMany(worker => worker.Images()), message => Condition(DiskWatch.Condition, message)).RunAsync(cancellationToken);
         _ = new LogRotation(options, kernel, () => _pods.Values.SelectMany(worker => worker.RunningLogs())).RunAsync(cancellationToken);
         _ = new UsageReports(kernel, processes, Running, Report).RunAsync(cancellationToken);
         StartNames();
@@ -153,6 +155,19 @@ public sealed class NodeAgent(NodeOptions options, KernelProcess kernel, NodePro
         var name = ClusterDns.Service.Split('/');
         foreach (bool udp in new[] { true, false })
             yield return new Eyrie.Microkernel.Client.ServiceEntry(name[0], name[1], options.DnsAddress, ClusterDns.Port, "dns", [new ServiceEndpoint(options.DnsAddress, ClusterDns.Port)]) { Udp = udp };
+    }
+
+    /// <summary>A condition of the node begins, with its message, or ends (null).</summary>
+    private void Condition(string type, string? message)
+    {
+        var status = new NodeStatusReport();
+        lock (_conditions)
+        {
+            if (message is null) _conditions.Remove(type);
+            else _conditions[type] = message;
+            foreach (var (name, text) in _conditions) status.Conditions[name] = text;
+        }
+        Report(new NodeMessage { NodeStatus = status });
     }
 
     private void Report(NodeMessage message) => _outbound?.TryWrite(message);
@@ -307,6 +322,8 @@ public sealed class NodeAgent(NodeOptions options, KernelProcess kernel, NodePro
             AgentVersion = typeof(NodeAgent).Assembly.GetName().Version!.ToString(3), InternalAddress = "127.0.0.1", BootId = _bootId,
         };
         foreach (var (name, value) in options.Labels) hello.Labels[name] = value;
+        lock (_conditions)
+            foreach (var (name, text) in _conditions) hello.Conditions[name] = text;
         return hello;
     }
 

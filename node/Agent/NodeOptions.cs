@@ -32,6 +32,10 @@ public sealed record NodeOptions
     /// <summary>Files that one run's log may have, the current one with them (the kubelet's containerLogMaxFiles).</summary>
     public int LogMaxFiles { get; init; } = 5;
 
+    /// <summary>Per cent of the disk from which on images that nobody wants are removed, and until which (the kubelet's imageGCHighThresholdPercent and imageGCLowThresholdPercent).</summary>
+    public int ImageHighPercent { get; init; } = 85;
+    public int ImageLowPercent { get; init; } = 80;
+
     public string PodRange => string.Create(CultureInfo.InvariantCulture, $"127.{ClusterOctet}.{16 + 4 * Index}.0/22");
 
     /// <summary>Where the node answers its pods' questions about names: the last address of its range, which no pod is given.</summary>
@@ -42,7 +46,7 @@ public sealed record NodeOptions
 
     public static NodeOptions? Parse(string[] arguments, TextWriter errors)
     {
-        var known = new[] { "--state-dir", "--name", "--index", "--cluster-octet", "--server", "--ca", "--token-file", "--microkernel", "--label", "--cpu", "--memory", "--max-pods", "--insecure-registry", "--log-max-size", "--log-max-files" };
+        var known = new[] { "--state-dir", "--name", "--index", "--cluster-octet", "--server", "--ca", "--token-file", "--microkernel", "--label", "--cpu", "--memory", "--max-pods", "--insecure-registry", "--log-max-size", "--log-max-files", "--image-gc-high", "--image-gc-low" };
         var insecure = new List<string>();
         var values = new Dictionary<string, string>();
         var labels = new Dictionary<string, string>();
@@ -75,6 +79,8 @@ public sealed record NodeOptions
         int logFiles = Number("--log-max-files", 5, 2, 100);
         long logBytes = Amount("--log-max-size", 1, 10 << 20);
         if (logBytes < 1024) problems.Add("--log-max-size must be at least 1024");
+        int high = Number("--image-gc-high", 85, 1, 100), low = Number("--image-gc-low", 80, 0, 99);
+        if (low >= high) problems.Add($"--image-gc-low ({low}) must be less than --image-gc-high ({high})");
         int index = Number("--index", 0, 0, 59), octet = Number("--cluster-octet", 64, 64, 79), pods = Number("--max-pods", 110, 1, 1000);
         long cpu = Amount("--cpu", 1000, Environment.ProcessorCount * 1000L), memory = Amount("--memory", 1, GC.GetGCMemoryInfo().TotalAvailableMemoryBytes);
         if (!Uri.TryCreate(values.GetValueOrDefault("--server"), UriKind.Absolute, out var server)) problems.Add("--server must be a URL");
@@ -82,7 +88,7 @@ public sealed record NodeOptions
         return problems.Count > 0 ? null : new NodeOptions
         {
             StateDirectory = Path.GetFullPath(values["--state-dir"]), Name = values["--name"], Index = index, ClusterOctet = octet, Server = server!, AuthorityFile = values["--ca"], TokenFile = values["--token-file"],
-            Microkernel = Path.GetFullPath(values["--microkernel"]), Labels = labels, CpuMilli = cpu, MemoryBytes = memory, MaxPods = pods, InsecureRegistries = insecure, LogMaxBytes = logBytes, LogMaxFiles = logFiles,
+            Microkernel = Path.GetFullPath(values["--microkernel"]), Labels = labels, CpuMilli = cpu, MemoryBytes = memory, MaxPods = pods, InsecureRegistries = insecure, LogMaxBytes = logBytes, LogMaxFiles = logFiles, ImageHighPercent = high, ImageLowPercent = low,
         };
     }
 }

@@ -17,7 +17,7 @@ public sealed class PodWorker
 {
     private const int Lost = 128 + 9;
     private const string LostMessage = "the node's microkernel ended and took the container with it";
-    private static readonly TimeSpan LongestDrain = TimeSpan.FromSeconds(5), WriteCheck = TimeSpan.FromSeconds(2), DrainCheck = TimeSpan.FromMilliseconds(50);
+    private static readonly TimeSpan LongestDrain = TimeSpan.FromSeconds(5), WriteCheck = TimeSpan.FromSeconds(2), DrainCheck = TimeSpan.FromMilliseconds(50), SaveAgain = TimeSpan.FromSeconds(5);
 
     private readonly NodeOptions _options;
     private readonly Func<IContainerService> _containers;
@@ -38,7 +38,8 @@ public sealed class PodWorker
     private JsonObject? _status;
     private DateTimeOffset? _terminatingSince;
     private (string Reason, string Message)? _failure;
-    private bool _drained, _draining, _removed;
+    private bool _drained, _draining, _removed, _unwritten = true;
+    private string? _unsaved;
     private readonly CancellationTokenSource _ended = new();
 
     public string Uid => _desired.Uid;
@@ -88,7 +89,8 @@ public sealed class PodWorker
         _desired = desired;
         _pod = JsonNode.Parse(desired.PodJson)!.AsObject();
         _journal.Want(desired);
-        _files.Write(desired, _pod);
+        _unwritten = true;
+        Save();
         foreach (var record in _records) Changed(record);
         foreach (var record in _records.Where(record => record.Running)) Recompiled(record);
         if (desired.Terminating) Drain();
@@ -278,6 +280,9 @@ public sealed class PodWorker
         return record is null || run < 0 ? null : (LogFile(record.Name, run), () => !previous && record.Running && record.Runs == runs);
     }
 
+    /// <summary>Of every container, whether it runs or not.</summary>
+    public IEnumerable<string> Images() => [.. _records.Select(record => record.Image)];
+
     /// <summary>Ids of the containers that run, and the files that their logs are written to.</summary>
     public IEnumerable<(string Id, string Path)> RunningLogs() => [.. _records.Where(record => record is { Running: true, Runs: > 0 }).Select(record => (record.Id, LogFile(record.Name, record.Runs - 1)))];
 
@@ -299,13 +304,33 @@ public sealed class PodWorker
 
     private void Unchecked(ContainerRecord record, Exception exception) => Stop(record, TimeSpan.Zero, $"Container {record.Name} could not be checked and is ended: {exception.Message}");
 
-    private void Save() => _journal.Save(new SavedPod(_address, _started, _terminatingSince, SavedReason.Of(_failure), [.. _records.Select(record => record.Save())], _status));
+    /// <summary>Files and journal as they are to be. When the disk is full they stay as they were, it is tried again, and no container starts meanwhile.</summary>
+    private bool Save()
+    {
+        try
+        {
+            if (_unwritten) _files.Create(_desired, _pod);
+            _unwritten = false;
+            _journal.Save(new SavedPod(_address, _started, _terminatingSince, SavedReason.Of(_failure), [.. _records.Select(record => record.Save())], _status));
+            _unsaved = null;
+            return true;
+        }
+        catch (IOException exception)
+        {
+            if (_unsaved is null) Event("Warning", "FailedToSave", $"what the node knows of the pod could not be written: {exception.Message}", 1, "");
+            _unsaved = exception.Message;
+            return false;
+        }
+    }
+
+    /// <summary>What could not be written is tried again then.</summary>
+    private DateTimeOffset? Again(DateTimeOffset? until, DateTimeOffset now) => _unsaved is null || until < now + SaveAgain ? until : now + SaveAgain;
 
     private async Task RunAsync(FoundPod? found)
     {
-        _files.Create(_desired, _pod);
         if (found is null) _journal.Want(_desired);
-        else Adopt(found.Containers);
+        Save();
+        if (found is not null) Adopt(found.Containers);
         if (_desired.Terminating) Drain();
         _ = PodBounds.WatchAsync(_pod, new PodVolumes(_options, Uid), (reason, message) => Signal(() => Fail(reason, message)), _ended.Token);
         while (true)
@@ -325,9 +350,9 @@ public sealed class PodWorker
                 case RunStopHook hook: StopHook(Named(hook.Name)); break;
                 case SendTerm term: await SignalAsync(Named(term.Name), 15, StopPhase.TermSent, now); break;
                 case SendKill kill: await SignalAsync(Named(kill.Name), 9, StopPhase.KillSent, now); break;
-                case WaitUntil wait: await SignalledAsync(wait.Time); break;
+                case WaitUntil wait: await SignalledAsync(Again(wait.Time, now)); break;
                 case Finished when Terminating: await CleanAsync(); return;
-                case Finished: await SignalledAsync(null); break;
+                case Finished: await SignalledAsync(Again(null, now)); break;
             }
         }
     }
@@ -370,7 +395,11 @@ public sealed class PodWorker
         record.Beside = new CancellationTokenSource();
         (record.Starting, record.RetryAt, record.Id) = (true, null, PodFiles.ContainerId(Uid, record.Name, record.Runs));
         if (begun is null) (record.Early, record.Held) = (null, new HeldCapabilities(_containers, record.Id, Compiled(record)));
-        Save();
+        if (!Save())
+        {
+            NotStarted(record, previous, new IOException(_unsaved));
+            return;
+        }
         var (held, request) = (record.Held!, new StartRequest(_pod, Spec(record), _desired, _address, record.Id, LogPath(record.Name, record.Runs), previous));
         var start = new ContainerStart(_options, _containers(), _images, (reason, message) => Event("Normal", reason, message, 1, record.Name));
         _ = Task.Run(async () =>

@@ -57,6 +57,36 @@ public sealed class ImageImportTests(HelloCluster cluster) : IClassFixture<Hello
     }
 
     [Fact]
+    public async Task An_exported_image_is_what_skopeo_reads_and_what_comes_in_again()
+    {
+        var folder = Directory.CreateTempSubdirectory("eyrie-export-test-").FullName;
+        try
+        {
+            var (code, output) = await cluster.EyrieAsync("image", "export", "hello:1", $"{folder}/out.tar");
+            Assert.True(code == 0, output);
+            foreach (var transport in new[] { $"oci-archive:{folder}/out.tar", $"docker-archive:{folder}/out.tar" })
+            {
+                (code, output) = await Shell.RunAsync("skopeo", ["--insecure-policy", "copy", transport, $"dir:{Directory.CreateDirectory(Path.Combine(folder, transport[..3])).FullName}"]);
+                Assert.True(code == 0, output);
+            }
+            (code, output) = await cluster.EyrieAsync("image", "import", "again:1", $"{folder}/out.tar");
+            Assert.True(code == 0, output);
+            (code, output) = await cluster.EyrieAsync("image", "export", "again:1", $"{folder}/again.tar");
+            Assert.True(code == 0, output);
+            foreach (var tar in new[] { "out", "again" }) await Shell.RunAsync("tar", ["-C", Directory.CreateDirectory(Path.Combine(folder, tar)).FullName, "-xf", $"{folder}/{tar}.tar"]);
+            Assert.Equal(Directory.EnumerateFiles(Path.Combine(folder, "out/blobs/sha256")).Select(Path.GetFileName).Order(), Directory.EnumerateFiles(Path.Combine(folder, "again/blobs/sha256")).Select(Path.GetFileName).Order());
+            (code, output) = await cluster.EyrieAsync("image", "export", "nosuch:1", $"{folder}/none.tar");
+            Assert.Equal(1, code);
+            Assert.Contains("nosuch:1 is not in the cluster's registry", output, StringComparison.Ordinal);
+            Assert.False(File.Exists($"{folder}/none.tar"));
+        }
+        finally
+        {
+            Directory.Delete(folder, true);
+        }
+    }
+
+    [Fact]
     public async Task A_damaged_archive_is_refused_by_name()
     {
         var file = Path.Combine(cluster.State, "damaged.tar");

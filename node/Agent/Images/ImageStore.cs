@@ -58,6 +58,8 @@ public sealed class ImageStore(NodeOptions options, HttpClient cluster)
             await LayerAsync(registry, reference, digest, cancellationToken);
             layers.Add(Relative(digest));
         }
+        // One that was there may have been collected meanwhile, with the last image that had it.
+        foreach (var layer in manifest["layers"]!.AsArray()) await LayerAsync(registry, reference, Digest(layer), cancellationToken);
         IReadOnlyList<string> Strings(string field) => [.. (config?[field] as JsonArray ?? []).Select(item => item!.ToString())];
         var image = new Image(configDigest, layers, Strings("Entrypoint"), Strings("Cmd"), Strings("Env"), config?["WorkingDir"]?.ToString() ?? "", config?["User"]?.ToString() ?? "");
         Keep(name, image);
@@ -75,13 +77,49 @@ public sealed class ImageStore(NodeOptions options, HttpClient cluster)
         try
         {
             var image = JsonSerializer.Deserialize<Image>(File.ReadAllBytes(record));
-            return image is not null && image.Layers.All(layer => Directory.Exists(Path.Combine(options.StateDirectory, layer))) ? image : null;
+            if (image is null || !image.Layers.All(layer => Directory.Exists(Path.Combine(options.StateDirectory, layer)))) return null;
+            File.SetLastWriteTimeUtc(record, DateTime.UtcNow); // its last use
+            return image;
         }
-        catch (JsonException)
+        catch (Exception exception) when (exception is JsonException or IOException)
         {
-            return null; // damaged: it is pulled again
+            return null; // damaged, or just removed: it is pulled again
         }
     }
+
+    /// <summary>Removes images that no pod wants, the longest unused first, until so many bytes are free or none is left.</summary>
+    /// <returns>How many.</returns>
+    public int Collect(IEnumerable<string> wanted, long bytes, DateTimeOffset now)
+    {
+        var records = Path.Combine(options.StateDirectory, "images/names");
+        var images = !Directory.Exists(records) ? [] : Directory.EnumerateFiles(records, "*.json").Select(Found).OfType<KeptImage>().ToList();
+        var layers = new DirectoryInfo(Path.Combine(options.StateDirectory, "images/layers")).EnumerateDirectories("sha256-*").Where(layer => !layer.Name.Contains('.', StringComparison.Ordinal))
+            .Select(layer => new KeptLayer("images/layers/" + layer.Name, Bytes(layer), layer.LastWriteTimeUtc)).ToList();
+        var (gone, with) = ImageGarbagePlan.Decide(images, layers, wanted.Select(Record).ToHashSet(), bytes, now);
+        foreach (var record in gone) File.Delete(record);
+        foreach (var layer in with)
+        {
+            // Out of the way at one moment: a layer is there whole or not at all.
+            var leaving = Path.Combine(options.StateDirectory, layer + ".gone");
+            HostFiles.Rename(Path.Combine(options.StateDirectory, layer), leaving);
+            Directory.Delete(leaving, true);
+        }
+        return gone.Count;
+    }
+
+    private static KeptImage? Found(string record)
+    {
+        try
+        {
+            return JsonSerializer.Deserialize<Image>(File.ReadAllBytes(record)) is { } image ? new KeptImage(record, image.Layers, File.GetLastWriteTimeUtc(record)) : null;
+        }
+        catch (Exception exception) when (exception is JsonException or IOException)
+        {
+            return null; // it has no layers that anybody could find by it
+        }
+    }
+
+    private static long Bytes(DirectoryInfo layer) => layer.EnumerateFiles("*", new EnumerationOptions { RecurseSubdirectories = true, IgnoreInaccessible = true, AttributesToSkip = FileAttributes.ReparsePoint }).Sum(file => file.Length);
 
     private void Keep(string name, Image image)
     {
@@ -161,7 +199,11 @@ public sealed class ImageStore(NodeOptions options, HttpClient cluster)
     private async Task UnpackAsync(RegistryClient registry, ImageReference reference, string digest, CancellationToken cancellationToken)
     {
         var target = Path.Combine(options.StateDirectory, Relative(digest));
-        if (Directory.Exists(target)) return;
+        if (Directory.Exists(target))
+        {
+            Directory.SetLastWriteTimeUtc(target, DateTime.UtcNow); // another image wants it
+            return;
+        }
         Directory.CreateDirectory(Path.GetDirectoryName(target)!);
         var making = target + ".new";
         if (Directory.Exists(making)) Directory.Delete(making, true);

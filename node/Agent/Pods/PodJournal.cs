@@ -12,11 +12,19 @@ public sealed class PodJournal(NodeOptions options, string uid)
 {
     private readonly string _home = Path.Combine(options.StateDirectory, "pods", uid);
     private byte[] _last = [];
+    private DesiredPod? _wanted;
 
-    public void Want(DesiredPod desired) => Replace("desired", desired.ToByteArray());
+    /// <summary>Is written with the next <see cref="Save"/>.</summary>
+    public void Want(DesiredPod desired) => _wanted = desired;
 
+    /// <exception cref="IOException">The disk is full, or broken: what stands there is what stood there before. It may be tried again.</exception>
     public void Save(SavedPod pod)
     {
+        if (_wanted is { } wanted)
+        {
+            Replace("desired", wanted.ToByteArray());
+            _wanted = null;
+        }
         var bytes = JsonSerializer.SerializeToUtf8Bytes(pod, SavedPodJson.Default.SavedPod);
         if (bytes.AsSpan().SequenceEqual(_last)) return;
         Replace("known.json", bytes);
