@@ -61,7 +61,8 @@ public static class ControllerComposition
         IActorRef Workload(ResourceKind kind, ResourceKind? owned, string name, Func<JsonObject, ObjectCache, DateTimeOffset, IReadOnlyList<WorkloadAction>> plan, Func<ObjectChange, ObjectCache, IEnumerable<ObjectName>>? concerns = null)
         {
             Decide decide = (item, known, now) => known.Get(kind, item) is { } document ? plan(document, known, now) : [];
-            return system.ActorOf(Props.Create(() => new WorkloadController(kind, owned, decide, cache, objects, events, clock, concerns)), name);
+            var ledgers = new Dictionary<ObjectName, WorkloadActor.Ledger>();
+            return system.ActorOf(Props.Create(() => new WorkloadController(kind, owned, decide, cache, objects, events, clock, concerns, ledgers)), name);
         }
         IReadOnlyList<IActorRef> workloads =
         [
@@ -81,7 +82,8 @@ public static class ControllerComposition
             Workload(Kinds.Namespace, null, "service-accounts", (item, known, _) => ServiceAccountPlan.Decide(item, known.Get(Kinds.ServiceAccount, new ObjectName(item.Name(), "default"))), (change, _) => ServiceAccountPlan.Concerned(change)),
             Workload(Kinds.PermissionRecord, null, "permissionrecords", (item, known, now) => RecordPlan.Decide(item, known.All(Kinds.Pod), now), RecordPlan.Concerned),
         ];
-        var scheduler = system.ActorOf(Props.Create(() => new SchedulerActor(cache, objects, events, clock, new PlacementOptions(0, 0))), "scheduler");
+        var assumed = new Dictionary<string, PodInfo>();
+        var scheduler = system.ActorOf(Props.Create(() => new SchedulerActor(cache, objects, events, clock, new PlacementOptions(0, 0), assumed)), "scheduler");
         StoredKinds kinds = provider.GetRequiredService<StoredKinds>();
         IReadOnlyList<IActorRef> caretakers =
         [

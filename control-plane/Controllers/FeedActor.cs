@@ -16,6 +16,12 @@ public sealed class FeedActor : ReceiveActor
     /// <summary>The kinds of the cache: every built-in one but Events and Leases, which nobody decides by.</summary>
     public static readonly IReadOnlyList<ResourceKind> Watched = [.. Kinds.Served.Where(kind => kind != Kinds.Event && kind != Kinds.Lease)];
 
+    // What the watches of an instance tell is for that instance alone: one that was started anew has lists of its own.
+    private sealed record Told(FeedActor To, FeedBatch Batch);
+    private sealed record Broken(FeedActor Of, Exception Cause);
+
+    private static readonly TimeSpan Pause = TimeSpan.FromMilliseconds(200);
+
     private readonly IObjects _objects;
     private readonly ObjectCache _cache;
     private readonly CancellationTokenSource _stopped = new();
@@ -26,8 +32,9 @@ public sealed class FeedActor : ReceiveActor
         // Nobody decides on half of the picture: a ReplicaSet whose pods have not been listed yet would look as if it had none.
         var first = new List<FeedBatch>();
         var listed = new HashSet<ResourceKind>();
-        Receive<FeedBatch>(batch =>
+        Receive<Told>(told => told.To == this, told =>
         {
+            var batch = told.Batch;
             batch = batch with { Changes = [.. batch.Changes.Select(change => change.Type == ChangeType.Modified && cache.Get(batch.Kind, change.Name) is { } before ? change.After(before) : change)] };
             cache.Apply(batch.Kind, batch.Changes, batch.At);
             listed.Add(batch.Kind);
@@ -37,24 +44,31 @@ public sealed class FeedActor : ReceiveActor
                 foreach (var listener in listeners) listener.Tell(known);
             first.Clear();
         });
-        Receive<Status.Failure>(failure => throw new InvalidOperationException("a watch of the store ended", failure.Cause));
+        Receive<Broken>(broken => broken.Of == this, broken => throw new InvalidOperationException("a watch of the store ended", broken.Cause));
+        ReceiveAny(_ => { }); // of an instance before
     }
 
-    protected override void PreStart()
+    protected override void PreStart() => Follow(TimeSpan.Zero);
+
+    /// <summary>A store that is away is not asked without a pause.</summary>
+    protected override void PostRestart(Exception reason) => Follow(Pause);
+
+    private void Follow(TimeSpan wait)
     {
-        foreach (var kind in Watched) FollowAsync(kind, Self, _stopped.Token).PipeTo(Self, failure: exception => new Status.Failure(exception));
+        foreach (var kind in Watched) FollowAsync(kind, wait, Self, _stopped.Token).PipeTo(Self, success: batch => new Told(this, batch), failure: exception => new Broken(this, exception));
     }
 
     protected override void PostStop() => _stopped.Cancel();
 
-    private async Task<FeedBatch> FollowAsync(ResourceKind kind, IActorRef self, CancellationToken cancellationToken)
+    private async Task<FeedBatch> FollowAsync(ResourceKind kind, TimeSpan wait, IActorRef self, CancellationToken cancellationToken)
     {
+        await Task.Delay(wait, cancellationToken);
         var list = await _objects.ListAsync(kind, null, cancellationToken);
         var names = list.Items.Select(ObjectStamp.NameOf).ToHashSet();
         var changes = list.Items.Select(item => new ObjectChange(ChangeType.Added, kind, ObjectStamp.NameOf(item), item, _cache.Get(kind, ObjectStamp.NameOf(item))))
             .Concat(_cache.All(kind).Where(item => !names.Contains(ObjectStamp.NameOf(item))).Select(item => new ObjectChange(ChangeType.Deleted, kind, ObjectStamp.NameOf(item), item, item)));
-        self.Tell(new FeedBatch(kind, [.. changes], list.At));
-        await foreach (var batch in _objects.WatchAsync(kind, list.At, cancellationToken)) self.Tell(new FeedBatch(kind, batch.Changes, batch.At));
+        self.Tell(new Told(this, new FeedBatch(kind, [.. changes], list.At)));
+        await foreach (var batch in _objects.WatchAsync(kind, list.At, cancellationToken)) self.Tell(new Told(this, new FeedBatch(kind, batch.Changes, batch.At)));
         throw new InvalidOperationException($"the watch of {kind} ended");
     }
 }

@@ -72,6 +72,7 @@ public sealed class NodeSessionService(IRequiredActor<NodeSessionsActor> session
                 stream.WriteOptions = outbound.TryPeek(out _) ? MoreComes : null; // what has queued up goes out together
                 await stream.WriteAsync(message, ends.Token);
             }
+            await ends.CancelAsync(); // nothing more will be told here: the node connects anew
         }
         catch (Exception exception) when (exception is OperationCanceledException or IOException or InvalidOperationException)
         {

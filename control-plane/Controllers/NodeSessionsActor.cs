@@ -87,6 +87,13 @@ public sealed class NodeSessionsActor : ReceiveActor, IWithTimers
 
     protected override void PreStart() => Timers.StartPeriodicTimer("leases", new RenewLeases(), Renewal);
 
+    /// <summary>What every node was told is forgotten: they connect anew and are told everything.</summary>
+    protected override void PreRestart(Exception reason, object message)
+    {
+        foreach (var session in _sessions.Values) session.Outbound.TryComplete();
+        base.PreRestart(reason, message);
+    }
+
     private void Run(string what, Task task) => task.PipeTo(Self, success: () => new Wrote(""), failure: exception => new Failed(what, exception));
 
     private void OnFeed(FeedBatch batch)

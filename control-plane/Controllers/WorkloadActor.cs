@@ -17,6 +17,14 @@ public sealed class WorkloadActor : ReceiveActor, IWithTimers
 {
     public sealed record Reconcile;
     private sealed record Look;
+
+    /// <summary>What an actor that crashed must not forget: that it is acting, and what it wrote. Otherwise it would act twice on one observation.</summary>
+    public sealed class Ledger
+    {
+        public bool Acting { get; set; }
+        public IReadOnlyDictionary<ResourceKind, Revision> Awaited { get; set; } = new Dictionary<ResourceKind, Revision>();
+    }
+
     private sealed record Acted(IReadOnlyDictionary<ResourceKind, Revision> Written, Exception? Failure);
 
     private static readonly TimeSpan Retry = TimeSpan.FromSeconds(1), LongestRetry = TimeSpan.FromSeconds(30), LongestTimer = TimeSpan.FromHours(1), Pause = TimeSpan.FromMilliseconds(20);
@@ -28,22 +36,21 @@ public sealed class WorkloadActor : ReceiveActor, IWithTimers
     private readonly ObjectCache _cache;
     private readonly IObjects _objects;
     private readonly TimeProvider _clock;
-    private IReadOnlyDictionary<ResourceKind, Revision> _awaited = new Dictionary<ResourceKind, Revision>();
-    private bool _acting, _wanted, _looking;
+    private readonly Ledger _ledger;
+    private bool _wanted, _looking;
     private int _refusals; // in a row
     private long _decided; // when it decided last
 
     public ITimerScheduler Timers { get; set; } = null!;
 
-    public WorkloadActor(ResourceKind kind, ObjectName name, Decide decide, ObjectCache cache, IObjects objects, EventWriter events, TimeProvider clock)
+    public WorkloadActor(ResourceKind kind, ObjectName name, Decide decide, ObjectCache cache, IObjects objects, EventWriter events, TimeProvider clock, Ledger ledger)
     {
-        (_kind, _name, _decide, _cache, _objects, _events, _clock) = (kind, name, decide, cache, objects, events, clock);
+        (_kind, _name, _decide, _cache, _objects, _events, _clock, _ledger) = (kind, name, decide, cache, objects, events, clock, ledger);
         Receive<Reconcile>(_ => { _wanted = true; LookSoon(); });
         Receive<Look>(_ => { _looking = false; Step(); });
         Receive<Acted>(acted =>
         {
-            _acting = false;
-            _awaited = acted.Written;
+            (_ledger.Acting, _ledger.Awaited) = (false, acted.Written);
             if (acted.Failure is { } failure)
             {
                 _log.Warning("{0}: {1}", _name, failure.Message);
@@ -56,12 +63,19 @@ public sealed class WorkloadActor : ReceiveActor, IWithTimers
         });
     }
 
+    /// <summary>A crash is followed by a decision, a second later: what crashed it may be there still.</summary>
+    protected override void PostRestart(Exception reason)
+    {
+        base.PostRestart(reason);
+        Timers.StartSingleTimer("retry", new Reconcile(), Retry);
+    }
+
     /// <summary>One decision for everything that has come until then: it waits its turn behind the messages that are there, and for the cache to know what was written.</summary>
     private void LookSoon()
     {
-        if (_looking || _acting) return;
+        if (_looking || _ledger.Acting) return;
         _looking = true;
-        var behind = _awaited.Where(pair => _cache.At(pair.Key).CompareTo(pair.Value) < 0).Select(pair => _cache.ReachedAsync(pair.Key, pair.Value)).ToList();
+        var behind = _ledger.Awaited.Where(pair => _cache.At(pair.Key).CompareTo(pair.Value) < 0).Select(pair => _cache.ReachedAsync(pair.Key, pair.Value)).ToList();
         var pause = _decided == 0 ? TimeSpan.Zero : Pause - _clock.GetElapsedTime(_decided); // many changes, one decision
         if (behind.Count == 0 && pause <= TimeSpan.Zero) Self.Tell(new Look());
         else if (behind.Count == 0) Timers.StartSingleTimer("look", new Look(), pause);
@@ -70,7 +84,7 @@ public sealed class WorkloadActor : ReceiveActor, IWithTimers
 
     private void Step()
     {
-        if (!_wanted || _acting) return;
+        if (!_wanted || _ledger.Acting) return;
         _wanted = false;
         _decided = _clock.GetTimestamp();
         var now = _clock.GetUtcNow();
@@ -78,7 +92,7 @@ public sealed class WorkloadActor : ReceiveActor, IWithTimers
         if (decided.OfType<LookAgain>().MinBy(again => again.At) is { } next) Timers.StartSingleTimer("again", new Reconcile(), Wait(next.At - now));
         var actions = decided.Where(action => action is not LookAgain).ToList();
         if (actions.Count == 0) return;
-        _acting = true;
+        _ledger.Acting = true;
         ActAsync(actions).PipeTo(Self);
     }
 
@@ -138,19 +152,29 @@ public sealed class WorkloadActor : ReceiveActor, IWithTimers
     };
 }
 
-/// <summary>Routes changes to one child actor an object: an object's own changes, and those of what it owns.</summary>
+/// <summary>Routes changes to one child actor an object: an object's own changes, and those of what it owns. After a crash every object is looked at.</summary>
 public sealed class WorkloadController : ReceiveActor
 {
+    private sealed record LookAtAll;
+
+    private readonly Dictionary<ObjectName, WorkloadActor.Ledger> _ledgers;
+
     /// <param name="concerns">Which further objects a change concerns, e.g. the Services that select a pod.</param>
-    public WorkloadController(ResourceKind kind, ResourceKind? owned, Decide decide, ObjectCache cache, IObjects objects, EventWriter events, TimeProvider clock, Func<ObjectChange, ObjectCache, IEnumerable<ObjectName>>? concerns = null)
+    public WorkloadController(ResourceKind kind, ResourceKind? owned, Decide decide, ObjectCache cache, IObjects objects, EventWriter events, TimeProvider clock, Func<ObjectChange, ObjectCache, IEnumerable<ObjectName>>? concerns = null, Dictionary<ObjectName, WorkloadActor.Ledger>? ledgers = null)
     {
+        _ledgers = ledgers ?? [];
+        Receive<LookAtAll>(_ => { foreach (var item in cache.All(kind)) Child(ObjectStamp.NameOf(item)).Tell(new WorkloadActor.Reconcile()); });
         Receive<FeedBatch>(batch =>
         {
             foreach (var change in batch.Changes)
             {
                 if (batch.Kind == kind)
                 {
-                    if (change.Type == ChangeType.Deleted) Context.Stop(Context.Child(ActorName(change.Name)));
+                    if (change.Type == ChangeType.Deleted)
+                    {
+                        Context.Stop(Context.Child(ActorName(change.Name)));
+                        _ledgers.Remove(change.Name);
+                    }
                     else Child(change.Name).Tell(new WorkloadActor.Reconcile());
                 }
                 else if (batch.Kind == owned && OwnerName(change) is { } owner && cache.Get(kind, owner) is not null) Child(owner).Tell(new WorkloadActor.Reconcile());
@@ -159,7 +183,18 @@ public sealed class WorkloadController : ReceiveActor
         });
 
         IActorRef Child(ObjectName name) => Context.Child(ActorName(name)) is { } child && !child.Equals(ActorRefs.Nobody) ? child
-            : Context.ActorOf(Props.Create(() => new WorkloadActor(kind, name, decide, cache, objects, events, clock)), ActorName(name));
+            : Context.ActorOf(Props.Create(() => new WorkloadActor(kind, name, decide, cache, objects, events, clock, LedgerOf(name))), ActorName(name));
+    }
+
+    private WorkloadActor.Ledger LedgerOf(ObjectName name) => _ledgers.TryGetValue(name, out var ledger) ? ledger : _ledgers[name] = new WorkloadActor.Ledger();
+
+    /// <summary>The children stay: they have done nothing wrong.</summary>
+    protected override void PreRestart(Exception reason, object message) => PostStop();
+
+    protected override void PostRestart(Exception reason)
+    {
+        base.PostRestart(reason);
+        Self.Tell(new LookAtAll());
     }
 
     private static ObjectName? OwnerName(ObjectChange change) =>

@@ -17,7 +17,10 @@ public sealed class GarbageActor : ReceiveActor, IWithTimers
 {
     private sealed record Begin;
     private sealed record LookForKinds;
-    private sealed record Listed(ResourceKind Kind, FeedBatch Batch);
+    // What the watches of an instance tell is for that instance alone.
+    private sealed record Listed(GarbageActor To, FeedBatch Batch);
+    private sealed record Changed(GarbageActor To, FeedBatch Batch);
+    private sealed record Broken(GarbageActor Of, Exception Cause);
     private sealed record Done(string Uid, Exception? Failure);
     private sealed record TryAgain(string Uid);
 
@@ -40,7 +43,8 @@ public sealed class GarbageActor : ReceiveActor, IWithTimers
     {
         (_cache, _objects, _kinds) = (cache, objects, kinds);
         Receive<FeedBatch>(batch => { Load(); Take(batch); Step(); });
-        Receive<Listed>(listed => { _unlisted.Remove(listed.Kind); Take(listed.Batch); Step(); });
+        Receive<Listed>(listed => listed.To == this, listed => { _unlisted.Remove(listed.Batch.Kind); Take(listed.Batch); Step(); });
+        Receive<Changed>(changed => changed.To == this, changed => { Load(); Take(changed.Batch); Step(); });
         Receive<Begin>(_ => { Load(); Step(); });
         Receive<LookForKinds>(_ => Follow());
         Receive<Done>(done =>
@@ -54,7 +58,8 @@ public sealed class GarbageActor : ReceiveActor, IWithTimers
             Step();
         });
         Receive<TryAgain>(again => { _dirty.Add(again.Uid); Step(); });
-        Receive<Status.Failure>(failure => throw new InvalidOperationException("a watch of the store ended", failure.Cause));
+        Receive<Broken>(broken => broken.Of == this, broken => throw new InvalidOperationException("a watch of the store ended", broken.Cause));
+        ReceiveAny(_ => { }); // of an instance before
     }
 
     protected override void PreStart()
@@ -77,16 +82,16 @@ public sealed class GarbageActor : ReceiveActor, IWithTimers
         foreach (var kind in _kinds().Where(kind => kind != Kinds.Event && _followed.Add(kind)))
         {
             _unlisted.Add(kind);
-            FollowAsync(kind, Self, _stopped.Token).PipeTo(Self, failure: exception => new Status.Failure(exception));
+            FollowAsync(kind, Self, _stopped.Token).PipeTo(Self, success: batch => new Changed(this, batch), failure: exception => new Broken(this, exception));
         }
     }
 
     private async Task<FeedBatch> FollowAsync(ResourceKind kind, IActorRef self, CancellationToken cancellationToken)
     {
         var list = await _objects.ListAsync(kind, null, cancellationToken);
-        self.Tell(new Listed(kind, new FeedBatch(kind, [.. list.Items.Select(item => new ObjectChange(ChangeType.Added, kind, ObjectStamp.NameOf(item), item, (JsonObject?)null))], list.At)));
+        self.Tell(new Listed(this, new FeedBatch(kind, [.. list.Items.Select(item => new ObjectChange(ChangeType.Added, kind, ObjectStamp.NameOf(item), item, (JsonObject?)null))], list.At)));
         await foreach (var batch in _objects.WatchAsync(kind, list.At, cancellationToken))
-            if (batch.Changes.Count > 0) self.Tell(new FeedBatch(kind, batch.Changes, batch.At));
+            if (batch.Changes.Count > 0) self.Tell(new Changed(this, new FeedBatch(kind, batch.Changes, batch.At)));
         throw new InvalidOperationException($"the watch of {kind} ended");
     }
 

@@ -48,6 +48,12 @@ public sealed class GuardActor : ReceiveActor, IWithTimers
 
     protected override void PreStart() => Timers.StartPeriodicTimer("round", new Round(), Interval);
 
+    protected override void PostRestart(Exception reason)
+    {
+        base.PostRestart(reason);
+        Self.Tell(new FeedBatch(Kinds.Namespace, [], Revision.Zero)); // the cache is filled already
+    }
+
     private void Take(ObjectName name)
     {
         if (_cache.Get(Kinds.Deployment, name) is { } deployment && deployment["spec"]?["guard"] is not null) _guarded.Add(name);

@@ -55,6 +55,12 @@ public sealed class NodeLifecycleActor : ReceiveActor, IWithTimers
         });
     }
 
+    protected override void PostRestart(Exception reason)
+    {
+        base.PostRestart(reason);
+        Self.Tell(new FeedBatch(Kinds.Namespace, [], Revision.Zero)); // the cache is filled already
+    }
+
     private void Soon(TimeSpan wait)
     {
         if (!_acting && !Timers.IsTimerActive("soon")) Timers.StartSingleTimer("soon", new Look(), wait);

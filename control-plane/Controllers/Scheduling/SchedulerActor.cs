@@ -34,14 +34,15 @@ public sealed class SchedulerActor : ReceiveActor, IWithTimers
     private readonly SchedulingQueue _queue = new();
     private readonly Dictionary<string, string> _told = []; // refusals that were reported, by pod
     private readonly AssumedClaims _claims = new();
-    private readonly HashSet<string> _assumed = []; // placed here, not yet seen in the cache
+    private readonly Dictionary<string, PodInfo> _assumed; // placed here, not yet seen in the cache; a scheduler that crashed must not forget them
     private int _inFlight, _start;
     private bool _continuing, _loaded;
 
     public ITimerScheduler Timers { get; set; } = null!;
 
-    public SchedulerActor(ObjectCache cache, IObjects objects, EventWriter events, TimeProvider clock, PlacementOptions options)
+    public SchedulerActor(ObjectCache cache, IObjects objects, EventWriter events, TimeProvider clock, PlacementOptions options, Dictionary<string, PodInfo>? assumed = null)
     {
+        _assumed = assumed ?? [];
         (_cache, _objects, _events, _clock, _options) = (cache, objects, events, clock, options);
         Receive<FeedBatch>(batch =>
         {
@@ -52,7 +53,7 @@ public sealed class SchedulerActor : ReceiveActor, IWithTimers
         });
         Receive<Bound>(bound =>
         {
-            _inFlight--;
+            _inFlight = Math.Max(0, _inFlight - 1);
             if (bound.Failure is not null) Return(bound.Pod);
             Place();
         });
@@ -67,6 +68,12 @@ public sealed class SchedulerActor : ReceiveActor, IWithTimers
         Receive<Continue>(_ => { _continuing = false; Place(); });
     }
 
+    protected override void PostRestart(Exception reason)
+    {
+        base.PostRestart(reason);
+        Self.Tell(new FeedBatch(Kinds.Pod, [], Revision.Zero)); // the cache is filled already
+    }
+
     /// <summary>Everything there is: at the first change, and after a crash.</summary>
     private WakeUp Load()
     {
@@ -74,6 +81,7 @@ public sealed class SchedulerActor : ReceiveActor, IWithTimers
         foreach (var home in _cache.All(Kinds.Namespace)) TakeNamespace(home.Name(), home);
         foreach (var node in _cache.All(Kinds.Node)) TakeNode(node.Name(), node);
         foreach (var pod in _cache.All(Kinds.Pod)) TakePod(pod, true);
+        foreach (var pod in _assumed.Values) _cluster.SetPod(pod);
         return WakeUp.All;
     }
 
@@ -125,7 +133,7 @@ public sealed class SchedulerActor : ReceiveActor, IWithTimers
         if (pod.IsOver()) return Forget(uid);
         if (pod.NodeName().Length > 0) return TakePlaced(pod, uid);
         if (pod.IsDeleted() || pod["spec"]?["schedulerName"]?.ToString() is { Length: > 0 } and not "default-scheduler") return Forget(uid);
-        if (!_assumed.Contains(uid)) _queue.Set(Read(pod), changed);
+        if (!_assumed.ContainsKey(uid)) _queue.Set(Read(pod), changed);
         return WakeUp.None;
     }
 
@@ -192,9 +200,8 @@ public sealed class SchedulerActor : ReceiveActor, IWithTimers
         placed["spec"]!["nodeName"] = bind.Node;
         if (pod.Nominated.Length > 0) _cluster.Nominate(pod, "");
         _queue.Remove(pod.Uid);
-        _assumed.Add(pod.Uid);
         _claims.Assume(document, bind.Node);
-        _cluster.SetPod(pod.At(bind.Node));
+        _cluster.SetPod(_assumed[pod.Uid] = pod.At(bind.Node));
         _inFlight++;
         BindAsync(pod, placed, bind.Node).PipeTo(Self);
     }

@@ -18,6 +18,7 @@ public sealed class RunningControllers : IAsyncDisposable
     private RunningControllers(IHost host) => _host = host;
 
     public IObjects Objects => _host.Services.GetRequiredService<IObjects>();
+    public BreakableStore Store => (BreakableStore)_host.Services.GetRequiredService<IStore>();
     public IServiceProvider Services => _host.Services;
     public ActorSystem Actors => _host.Services.GetRequiredService<ActorSystem>();
 
@@ -27,7 +28,7 @@ public sealed class RunningControllers : IAsyncDisposable
     {
         var builder = Host.CreateApplicationBuilder();
         builder.Logging.ClearProviders();
-        builder.Services.AddSingleton<IStore>(new ModelStore()).AddSingleton(TimeProvider.System).AddEyrieObjects();
+        builder.Services.AddSingleton<IStore>(new BreakableStore()).AddSingleton(TimeProvider.System).AddEyrieObjects();
         builder.Services.AddEyrieControllers(new ControllerOptions { ClusterOctet = 64, NodeToken = "token" });
         var host = builder.Build();
         var objects = host.Services.GetRequiredService<IObjects>();

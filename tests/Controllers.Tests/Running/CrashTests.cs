@@ -1,0 +1,133 @@
+using System.Text.Json.Nodes;
+using System.Threading.Channels;
+using Akka.Actor;
+using Eyrie.ControlPlane.Controllers;
+using Eyrie.ControlPlane.Resources;
+using Eyrie.ControlPlane.Store;
+using Eyrie.Node.Contract.V1;
+using Xunit;
+
+namespace Eyrie.Controllers.Tests.Running;
+
+/// <summary>The real actors over the real store seam, two nodes without containers; actors are crashed at random while Deployments are applied, rolled over and deleted.</summary>
+public sealed class CrashTests
+{
+    private static readonly string[] Actors = ["feed", "scheduler", "node-sessions", "garbage", "namespaces", "node-lifecycle", "guards", "deployments", "replicasets", "services", "service-accounts"];
+
+    /// <summary>A node that says of every pod that it runs, ends those that are to end, and connects again when its session is ended.</summary>
+    private sealed class FakeNode(RunningControllers running, string name)
+    {
+        public int Sessions { get; private set; }
+
+        public async Task RunAsync(CancellationToken end)
+        {
+            while (!end.IsCancellationRequested)
+            {
+                Sessions++;
+                var (session, outbound) = (Guid.NewGuid(), Channel.CreateUnbounded<ControlMessage>());
+                running.Sessions.Tell(new SessionOpened(session, new NodeHello { NodeName = name, CpuMilli = 4000, MemoryBytes = 1L << 33, MaxPods = 200, Architecture = "amd64", PodRange = "127.64.16.0/22" }, outbound.Writer));
+                try
+                {
+                    await foreach (var message in outbound.Reader.ReadAllAsync(end)) Answer(message);
+                }
+                catch (OperationCanceledException)
+                {
+                    return;
+                }
+                running.Sessions.Tell(new SessionClosed(session, name));
+            }
+        }
+
+        private void Answer(ControlMessage message)
+        {
+            if (message.MessageCase == ControlMessage.MessageOneofCase.Services) running.Sessions.Tell(new SessionReport(name, new NodeMessage { ServicesApplied = new ServicesApplied { Revision = message.Services.Revision } }));
+            if (message.MessageCase != ControlMessage.MessageOneofCase.Desired) return;
+            var pod = JsonNode.Parse(message.Desired.PodJson)!.AsObject();
+            var status = $$"""{"phase":"Running","podIP":"127.64.16.9","conditions":[{"type":"Ready","status":"True","lastTransitionTime":"2026-01-01T00:00:00Z"}]}""";
+            running.Sessions.Tell(new SessionReport(name, message.Desired.Terminating
+                ? new NodeMessage { PodGone = new PodGone { Uid = message.Desired.Uid, Namespace = pod.Namespace(), Name = pod.Name(), StatusJson = status } }
+                : new NodeMessage { PodStatus = new PodStatusReport { Uid = message.Desired.Uid, Namespace = pod.Namespace(), Name = pod.Name(), StatusJson = status } }));
+        }
+    }
+
+    private static string Web(string name, int replicas, int version) => """{"metadata":{"name":"NAME","namespace":"default"},"spec":{"replicas":REPLICAS,"selector":{"matchLabels":{"app":"NAME"}},"strategy":{"type":"RollingUpdate","rollingUpdate":{"maxSurge":1,"maxUnavailable":1}},"template":{"metadata":{"labels":{"app":"NAME"}},"spec":{"containers":[{"name":"c","image":"i:VERSION"}]}}}}"""
+        .Replace("NAME", name, StringComparison.Ordinal).Replace("REPLICAS", $"{replicas}", StringComparison.Ordinal).Replace("VERSION", $"{version}", StringComparison.Ordinal);
+
+    [Fact]
+    public async Task Whichever_actor_crashes_no_set_has_more_pods_than_it_may_and_everything_comes_to_rest()
+    {
+        int seed = Environment.TickCount;
+        var chance = new Random(seed);
+        await using var running = await RunningControllers.StartAsync();
+        using var end = new CancellationTokenSource();
+        FakeNode[] nodes = [new(running, "node-0"), new(running, "node-1")];
+        var living = nodes.Select(node => node.RunAsync(end.Token)).ToList();
+        await RunningControllers.UntilAsync("two nodes", () => running.ListAsync(Kinds.Node, null), found => found.Count(node => node.IsReady()) == 2);
+        string[] names = ["a", "b", "c"];
+        foreach (var name in names) await running.CreateAsync(Kinds.Deployment, Web(name, 6, 0));
+        for (int round = 0; round < 40; round++)
+        {
+            // A batch without changes at all is one that no actor can take: it crashes there and then, and its supervisor starts it anew.
+            var actor = Actors[chance.Next(Actors.Length)];
+            if (actor == "feed") running.Store.CutWatches();
+            else running.Actors.ActorSelection("/user/" + actor).Tell(new FeedBatch(Kinds.Pod, null!, Revision.Zero));
+            if (round % 4 == 0) await ChangeAsync(running, names[chance.Next(names.Length)], chance.Next(1, 8), round);
+            foreach (var set in await running.ListAsync(Kinds.ReplicaSet))
+            {
+                var own = (await running.ListAsync(Kinds.Pod)).Count(pod => pod.OwnerUid() == set.Uid() && !pod.IsDeleted());
+                Assert.True(own <= 8, $"seed {seed}: {own} pods of {set.Name()}");
+            }
+        }
+        foreach (var name in names) await ChangeAsync(running, name, 5, 1000);
+        await RunningControllers.UntilAsync($"seed {seed}: three Deployments at rest", async () => (Pods: await running.ListAsync(Kinds.Pod), Deployments: await running.ListAsync(Kinds.Deployment)),
+            found => found.Pods.Count == 15 && found.Pods.All(pod => pod.IsReady() && pod["spec"]!["containers"]![0]!["image"]!.ToString() == "i:1000") && found.Deployments.All(web => web["status"]?["availableReplicas"].Int() == 5 && web["status"]?["updatedReplicas"].Int() == 5),
+            found => $"{found.Pods.Count} pods, {found.Pods.Count(pod => pod.IsReady())} ready; {string.Join(' ', found.Deployments.Select(web => web["status"]?.ToJsonString()))}");
+        foreach (var name in names) await running.DeleteAsync(Kinds.Deployment, name, "Foreground");
+        await RunningControllers.UntilAsync($"seed {seed}: nothing left", () => running.ListAsync(Kinds.Pod), pods => pods.Count == 0, pods => $"{pods.Count} pods");
+        await end.CancelAsync();
+        await Task.WhenAll(living);
+    }
+
+    private static async Task ChangeAsync(RunningControllers running, string name, int replicas, int version)
+    {
+        while (true)
+        {
+            var stored = (await running.GetAsync(Kinds.Deployment, name))!;
+            stored["spec"] = Documents.Json(Web(name, replicas, version))["spec"]!.DeepClone();
+            try
+            {
+                await running.Objects.UpdateAsync(Kinds.Deployment, stored, CancellationToken.None);
+                return;
+            }
+            catch (ObjectConflictException)
+            {
+                continue; // a controller wrote between
+            }
+        }
+    }
+
+    [Fact]
+    public async Task An_object_whose_decisions_crash_is_decided_about_again_and_never_twice_on_one_observation()
+    {
+        var (chance, crashes) = (new Random(7), 0);
+        await using var running = await RunningControllers.StartAsync();
+        await running.CreateAsync(Kinds.ReplicaSet, Web("web", 20, 0));
+        await RunningControllers.UntilAsync("twenty pods", () => running.ListAsync(Kinds.Pod), pods => pods.Count >= 20, pods => $"{pods.Count}");
+        var cache = new ObjectCache();
+        var objects = running.Objects;
+        Decide decide = (name, known, now) =>
+        {
+            if (chance.Next(3) > 0 && crashes++ < 3) throw new InvalidOperationException("a decision that crashes");
+            return [new CreateObject(Kinds.ConfigMap, new JsonObject { ["metadata"] = new JsonObject { ["name"] = $"made-{known.At(Kinds.ConfigMap).Value}", ["namespace"] = "default" } })];
+        };
+        var item = await running.CreateAsync(Kinds.Secret, """{"metadata":{"name":"item","namespace":"default"}}""");
+        cache.Apply(Kinds.Secret, [new ObjectChange(ChangeType.Added, Kinds.Secret, ObjectStamp.NameOf(item), item, (JsonObject?)null)], new Revision(1));
+        var events = new EventWriter(objects, TimeProvider.System, Microsoft.Extensions.Logging.Abstractions.NullLogger<EventWriter>.Instance);
+        var controller = running.Actors.ActorOf(Props.Create(() => new WorkloadController(Kinds.Secret, null, decide, cache, objects, events, TimeProvider.System, null, null)), "crashing");
+        controller.Tell(new FeedBatch(Kinds.Secret, [new ObjectChange(ChangeType.Modified, Kinds.Secret, ObjectStamp.NameOf(item), item, item)], new Revision(1)));
+        await RunningControllers.UntilAsync("a decision that went through", () => running.ListAsync(Kinds.ConfigMap), made => made.Count == 1, made => $"{made.Count} made, {crashes} crashes");
+        for (int i = 0; i < 20; i++) controller.Tell(new FeedBatch(Kinds.Secret, [new ObjectChange(ChangeType.Modified, Kinds.Secret, ObjectStamp.NameOf(item), item, item)], new Revision(1)));
+        await Task.WhenAll(Enumerable.Range(0, 20).Select(_ => running.GetAsync(Kinds.Secret, "item")));
+        Assert.Single(await running.ListAsync(Kinds.ConfigMap)); // the cache has not seen the first one: no second decision
+    }
+}
