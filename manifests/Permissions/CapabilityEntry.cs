@@ -64,6 +64,12 @@ public abstract partial record CapabilityEntry
         public override string ToString() => $"connect {Protocol.Entry()} cidr {Network} {Ports}";
     }
 
+    /// <summary>A name outside the cluster: the addresses that it has at the time, as the node resolved them for this grant.</summary>
+    public sealed record ConnectHost(string Host, PortSet Ports, Protocol Protocol = Protocol.Tcp) : CapabilityEntry
+    {
+        public override string ToString() => $"connect {Protocol.Entry()} host {Host} {Ports}";
+    }
+
     /// <summary>Who of the cluster may connect here. The mere presence of one keeps everybody else out.</summary>
     public sealed record Accept(string Namespace, LabelSelector Pods, PortSet Ports, Protocol Protocol = Protocol.Tcp) : CapabilityEntry
     {
@@ -127,6 +133,7 @@ public abstract partial record CapabilityEntry
         ["connect", var by, "service", var service, var port] when Protocols.OfEntry(by) is { } protocol && IsService(service) && OnePort(port) is { } number => new ConnectService(service, number, protocol),
         ["connect", var by, "pods", var pods, var port] when Protocols.OfEntry(by) is { } protocol && Peer(pods) is { } peer && OnePort(port) is { } number => new ConnectPods(peer.Namespace, peer.Selector, number, protocol),
         ["connect", var by, "cidr", var range, var ports] when Protocols.OfEntry(by) is { } protocol && Range(range) is { } network && PortSet.TryParse(ports, out var set) => new ConnectRange(network, set, protocol),
+        ["connect", var by, "host", var host, var ports] when Protocols.OfEntry(by) is { } protocol && IsHost(host) && PortSet.TryParse(ports, out var set) => new ConnectHost(host, set, protocol),
         ["accept", var by, "pods", var pods, var ports] when Protocols.OfEntry(by) is { } protocol && Peer(pods) is { } peer && PortSet.TryParse(ports, out var set) => new Accept(peer.Namespace, peer.Selector, set, protocol),
         ["connect", "any"] => new ConnectAny(),
         ["listen", "any"] => new ListenAny(),
@@ -150,6 +157,9 @@ public abstract partial record CapabilityEntry
 
     /// <summary>An IPv4 network with no bits set behind the prefix.</summary>
     public static IPNetwork? Range(string text) => IPNetwork.TryParse(text, out var network) && network.BaseAddress.AddressFamily == AddressFamily.InterNetwork && network.ToString() == text ? network : null;
+
+    /// <summary>A full name of DNS in lower case, without its last dot; none of the cluster's.</summary>
+    public static bool IsHost(string text) => text.Length <= 150 && text.Contains('.', StringComparison.Ordinal) && text.Split('.').All(IsLabel) && !text.Split('.')[^1].All(char.IsAsciiDigit) && !text.EndsWith(".cluster.local", StringComparison.Ordinal);
 
     public static bool IsService(string text) => text.Split('/') is [var home, var name] && IsLabel(home) && IsLabel(name);
 

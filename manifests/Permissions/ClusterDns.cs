@@ -15,5 +15,5 @@ public static class ClusterDns
     public static bool Is(string line) => CapabilityEntry.TryParse(line, out var entry) && Is(entry);
 
     /// <summary>Whether what is granted, or let through by an audit, has a name.</summary>
-    public static bool IsImpliedBy(CapabilityEntry entry) => entry is CapabilityEntry.ConnectService or CapabilityEntry.ConnectAny || entry is CapabilityEntry.Audit audit && IsImpliedBy(audit.Bound);
+    public static bool IsImpliedBy(CapabilityEntry entry) => entry is CapabilityEntry.ConnectService or CapabilityEntry.ConnectHost or CapabilityEntry.ConnectAny || entry is CapabilityEntry.Audit audit && IsImpliedBy(audit.Bound);
 }

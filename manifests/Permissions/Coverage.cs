@@ -6,6 +6,7 @@ public static class Coverage
     public static bool Covers(CapabilityEntry wide, CapabilityEntry narrow) => (wide, narrow) switch
     {
         (CapabilityEntry.ConnectRange w, CapabilityEntry.ConnectRange n) => w.Protocol == n.Protocol && w.Network.PrefixLength <= n.Network.PrefixLength && w.Network.Contains(n.Network.BaseAddress) && w.Ports.Covers(n.Ports),
+        (CapabilityEntry.ConnectHost w, CapabilityEntry.ConnectHost n) => w.Protocol == n.Protocol && w.Host == n.Host && w.Ports.Covers(n.Ports),
         (CapabilityEntry.ConnectPods w, CapabilityEntry.ConnectPods n) => w.Protocol == n.Protocol && w.Namespace == n.Namespace && w.Port == n.Port && (w.Pods.SelectsEverything || w.Pods == n.Pods),
         (CapabilityEntry.Files w, CapabilityEntry.Files n) => Below(w.Path, n.Path) && (w.Writable || !n.Writable),
         (CapabilityEntry.Accept w, CapabilityEntry.Accept n) => w.Protocol == n.Protocol && w.Namespace == n.Namespace && (w.Pods.SelectsEverything || w.Pods == n.Pods) && w.Ports.Covers(n.Ports),

@@ -77,8 +77,8 @@ public sealed class DeclarationReader(string @namespace, string objectName, List
     {
         if (Ports(grant, at) is not { } ports) return;
         var peers = new[] { "service", "pods", "cidr", "host" }.Where(kind => grant[kind] is not null).ToList();
-        if (peers.Count != 1) Fail(at, "must name exactly one of service, pods or cidr");
-        else if (peers[0] == "host") Fail(at + ".host", "a host name cannot be granted yet: the network server resolves no names; grant its address with cidr");
+        if (peers.Count != 1) Fail(at, "must name exactly one of service, pods, cidr or host");
+        else if (peers[0] == "host") Host(grant["host"].Word() ?? "", ports, By(grant), at, name);
         else if (peers[0] == "cidr") Range(grant["cidr"].Word() ?? "", ports, By(grant), at, name);
         else if ((grant["ports"] as JsonArray ?? [grant["port"]?.DeepClone()]).Any(port => port.Word()?.Contains('-', StringComparison.Ordinal) == true)) Fail(at + ".ports", "a peer in the cluster is granted port by port, not by range");
         else if (peers[0] == "service") Service(grant["service"].Word() ?? "", ports, By(grant), at, name);
@@ -93,6 +93,12 @@ public sealed class DeclarationReader(string @namespace, string objectName, List
         var full = service.Contains('/', StringComparison.Ordinal) ? service : $"{@namespace}/{service}";
         if (!CapabilityEntry.IsService(full)) { Fail(at + ".service", $"\"{service}\" is not NAME or NAMESPACE/NAME"); return; }
         foreach (int port in ports.Ports) Add(new CapabilityEntry.ConnectService(full, port, protocol), at, name);
+    }
+
+    private void Host(string host, PortSet ports, Protocol protocol, string at, string name)
+    {
+        if (CapabilityEntry.IsHost(host)) Add(new CapabilityEntry.ConnectHost(host, ports, protocol), at, name);
+        else Fail(at + ".host", $"\"{host}\" is not a full name such as api.example.com, in lower case and outside the cluster; a Service is granted with service, an address with cidr");
     }
 
     private void Range(string cidr, PortSet ports, Protocol protocol, string at, string name)

@@ -26,6 +26,7 @@ public static class PermissionGraph
     {
         CapabilityEntry.ConnectService service => ($"service {service.Service}", $"{service.Port}{By(service.Protocol)}"),
         CapabilityEntry.ConnectPods pods => ($"pods {pods.Namespace}/{pods.Pods}", $"{pods.Port}{By(pods.Protocol)}"),
+        CapabilityEntry.ConnectHost host => ($"host {host.Host}", $"{host.Ports}{By(host.Protocol)}"),
         CapabilityEntry.ConnectRange range => ($"cidr {range.Network}", $"{range.Ports}{By(range.Protocol)}"),
         _ => null,
     } : null;

@@ -28,6 +28,7 @@ public static class Remedy
     {
         CapabilityEntry.ConnectService service => ("connect", $"service: {(service.Service.StartsWith(podNamespace + "/", StringComparison.Ordinal) ? service.Service[(podNamespace.Length + 1)..] : service.Service)}\nport: {service.Port}{By(service.Protocol)}"),
         CapabilityEntry.ConnectPods pods => ("connect", $"pods: {pods.Pods.ToManifest().ToJsonString()}\nnamespace: {pods.Namespace}\nport: {pods.Port}{By(pods.Protocol)}"),
+        CapabilityEntry.ConnectHost host => ("connect", $"host: {host.Host}\nports: [{host.Ports}]{By(host.Protocol)}"),
         CapabilityEntry.ConnectRange range => ("connect", $"cidr: {range.Network}\nports: [{range.Ports}]{By(range.Protocol)}"),
         CapabilityEntry.Accept accept => ("accept", $"pods: {accept.Pods.ToManifest().ToJsonString()}\nnamespace: {accept.Namespace}\nports: [{accept.Ports}]{By(accept.Protocol)}"),
         CapabilityEntry.Files files => ("files", $"path: {files.Path}\naccess: {(files.Writable ? "write" : "read")}"),

@@ -184,14 +184,15 @@ public sealed class ContainerService : IContainerService
         return ended;
     }
 
-    public async Task SetServicesAsync(IReadOnlyList<ServiceEntry> services, CancellationToken cancellationToken, IReadOnlyList<string>? closed = null)
+    private static string Line(ServiceEntry service) => $"{service.Namespace}/{service.Name} {service.Port}{(service.Udp ? "/udp" : "")} {service.ClusterAddress} " + string.Join(' ', service.Endpoints.Select(endpoint => $"{endpoint.Address}:{endpoint.Port}"));
+
+    public async Task SetServicesAsync(IReadOnlyList<ServiceEntry> services, CancellationToken cancellationToken, IReadOnlyList<string>? closed = null, IReadOnlyList<string>? hosts = null)
     {
         const int PartBytes = 30_000, ClosedEach = 200;
         var parts = new List<List<string>> { new() };
         int size = 0;
-        foreach (var service in services)
+        foreach (var line in services.Select(Line).Concat(hosts ?? []))
         {
-            var line = $"{service.Namespace}/{service.Name} {service.Port}{(service.Udp ? "/udp" : "")} {service.ClusterAddress} " + string.Join(' ', service.Endpoints.Select(endpoint => $"{endpoint.Address}:{endpoint.Port}"));
             if (size + line.Length > PartBytes) { parts.Add([]); size = 0; }
             parts[^1].Add(line.TrimEnd());
             size += line.Length + 8;

@@ -48,7 +48,8 @@ public interface IContainerService : IAsyncDisposable
     /// <param name="services">Service ports.</param>
     /// <param name="cancellationToken">Ends the waiting, not what was begun.</param>
     /// <param name="closed">Addresses of pods that accept only whom they name: the entry <c>connect any</c> does not reach them. At most about 2,000.</param>
-    Task SetServicesAsync(IReadOnlyList<ServiceEntry> services, CancellationToken cancellationToken, IReadOnlyList<string>? closed = null);
+    /// <param name="hosts">Addresses that names outside have at the time, each <c>host NAME ADDRESS ...</c>: what <c>connect tcp host NAME PORTS</c> leads to.</param>
+    Task SetServicesAsync(IReadOnlyList<ServiceEntry> services, CancellationToken cancellationToken, IReadOnlyList<string>? closed = null, IReadOnlyList<string>? hosts = null);
 
     /// <summary>CPU time, memory and process count of one container.</summary>
     Task<ContainerStatistics> StatisticsAsync(string containerId, CancellationToken cancellationToken);

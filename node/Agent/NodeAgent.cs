@@ -34,6 +34,7 @@ public sealed class NodeAgent(NodeOptions options, KernelProcess kernel, NodePro
     private volatile Services? _services;
     private volatile ClusterNames _names = new([]);
     private DnsServer? _dns;
+    private HostNames? _hosts;
 
     /// <summary>Completes when the first session has told all pods of this node.</summary>
     public TaskCompletionSource Synced { get; } = new(TaskCreationOptions.RunContinuationsAsynchronously);
@@ -127,7 +128,8 @@ public sealed class NodeAgent(NodeOptions options, KernelProcess kernel, NodePro
 
     private void StartNames()
     {
-        var dns = new DnsServer(System.Net.IPAddress.Parse(options.DnsAddress), (from, question) => ValueTask.FromResult(Answer(from.ToString(), question)));
+        var dns = new DnsServer(System.Net.IPAddress.Parse(options.DnsAddress), (from, question) => AnswerAsync(from.ToString(), question));
+        if (options.Resolver is { } resolver) _hosts = new HostNames(new UpstreamResolver(resolver).AskAsync, () => _services is { } services ? ApplyAsync(services) : Task.CompletedTask, TimeProvider.System);
         try
         {
             dns.Start();
@@ -140,13 +142,32 @@ public sealed class NodeAgent(NodeOptions options, KernelProcess kernel, NodePro
     }
 
     /// <summary>null: no pod of this node has the address.</summary>
-    private DnsAnswer? Answer(string address, DnsQuestion question)
+    private async ValueTask<DnsAnswer?> AnswerAsync(string address, DnsQuestion question)
     {
         if (_pods.Values.FirstOrDefault(worker => worker.Address == address) is not { } worker) return null;
         Metrics.NameQuestions.Inc();
         var (names, reach) = (_names, worker.Reach);
         if (names.Withheld(reach, question.Name) is { } withheld) worker.NameWithheld(question.Name, withheld);
-        return names.Answer(reach, question) ?? DnsAnswer.NoSuchName;
+        return await WithTargetAsync(await OneAsync(question));
+
+        async ValueTask<DnsAnswer> OneAsync(DnsQuestion asked) => names.Answer(reach, asked) ?? (reach.ReachesHost(asked.Name) ? await OutsideAsync(asked) : DnsAnswer.NoSuchName);
+
+        // Programs do not follow another name by themselves: what it leads to comes along, as far as the pod may reach it.
+        async ValueTask<DnsAnswer> WithTargetAsync(DnsAnswer answer)
+        {
+            int at = 0;
+            if (question.Type is not (RecordType.A or RecordType.Aaaa) || answer.Records is not [{ Type: RecordType.Cname } alias] || DnsMessage.Name(alias.Data, ref at) is not { } target) return answer;
+            var further = await OneAsync(question with { Name = target });
+            return answer with { Records = [alias, .. further.Records] };
+        }
+    }
+
+    private async ValueTask<DnsAnswer> OutsideAsync(DnsQuestion question)
+    {
+        if (_hosts is not { } hosts) return DnsAnswer.Of(ResponseCode.ServerFailure);
+        if (await hosts.ResolveAsync(question.Name.ToLowerInvariant(), CancellationToken.None) is not var (addresses, seconds)) return DnsAnswer.Of(ResponseCode.ServerFailure);
+        if (addresses.Count == 0) return DnsAnswer.NoSuchName;
+        return question.Type is RecordType.A or RecordType.Any ? new DnsAnswer(ResponseCode.NoError, [.. addresses.Select(address => new DnsRecord(question.Name, RecordType.A, address.GetAddressBytes(), seconds))], []) : DnsAnswer.Nothing;
     }
 
     /// <summary>The name service in the table of Services, for those who are granted names.</summary>
@@ -277,7 +298,7 @@ public sealed class NodeAgent(NodeOptions options, KernelProcess kernel, NodePro
         try
         {
             await kernel.Service.SetServicesAsync([.. Names(), .. services.Ports.Where(port => port.Port > 0).Select(port => new Eyrie.Microkernel.Client.ServiceEntry(port.Namespace, port.Name, port.ClusterAddress, port.Port, port.PortName,
-                [.. port.Endpoints.Select(endpoint => new ServiceEndpoint(endpoint.Address, endpoint.Port))]) { Udp = port.Protocol == "UDP" })], CancellationToken.None, services.Closed);
+                [.. port.Endpoints.Select(endpoint => new ServiceEndpoint(endpoint.Address, endpoint.Port))]) { Udp = port.Protocol == "UDP" })], CancellationToken.None, services.Closed, _hosts?.Pins);
             _names = new ClusterNames(services.Ports);
             _entry.Apply(services.Ports);
             Report(new NodeMessage { ServicesApplied = new ServicesApplied { Revision = services.Revision } });
@@ -334,6 +355,7 @@ public sealed class NodeAgent(NodeOptions options, KernelProcess kernel, NodePro
         await Task.WhenAll(_pods.Values.Select(worker => worker.Completion));
         await _entry.DisposeAsync();
         if (_dns is { } dns) await dns.DisposeAsync();
+        _hosts?.Dispose();
     }
 }
 

@@ -36,6 +36,9 @@ public sealed record NodeOptions
     public int ImageHighPercent { get; init; } = 85;
     public int ImageLowPercent { get; init; } = 80;
 
+    /// <summary>Resolver of names outside the cluster, for those who are granted them; null: the host has none, and such names are not answered.</summary>
+    public System.Net.IPEndPoint? Resolver { get; init; }
+
     public string PodRange => string.Create(CultureInfo.InvariantCulture, $"127.{ClusterOctet}.{16 + 4 * Index}.0/22");
 
     /// <summary>Where the node answers its pods' questions about names: the last address of its range, which no pod is given.</summary>
@@ -46,7 +49,7 @@ public sealed record NodeOptions
 
     public static NodeOptions? Parse(string[] arguments, TextWriter errors)
     {
-        var known = new[] { "--state-dir", "--name", "--index", "--cluster-octet", "--server", "--ca", "--token-file", "--microkernel", "--label", "--cpu", "--memory", "--max-pods", "--insecure-registry", "--log-max-size", "--log-max-files", "--image-gc-high", "--image-gc-low" };
+        var known = new[] { "--state-dir", "--name", "--index", "--cluster-octet", "--server", "--ca", "--token-file", "--microkernel", "--label", "--cpu", "--memory", "--max-pods", "--insecure-registry", "--resolver", "--log-max-size", "--log-max-files", "--image-gc-high", "--image-gc-low" };
         var insecure = new List<string>();
         var values = new Dictionary<string, string>();
         var labels = new Dictionary<string, string>();
@@ -84,11 +87,13 @@ public sealed record NodeOptions
         int index = Number("--index", 0, 0, 59), octet = Number("--cluster-octet", 64, 64, 79), pods = Number("--max-pods", 110, 1, 1000);
         long cpu = Amount("--cpu", 1000, Environment.ProcessorCount * 1000L), memory = Amount("--memory", 1, GC.GetGCMemoryInfo().TotalAvailableMemoryBytes);
         if (!Uri.TryCreate(values.GetValueOrDefault("--server"), UriKind.Absolute, out var server)) problems.Add("--server must be a URL");
+        var resolver = values.TryGetValue("--resolver", out var named) ? Dns.UpstreamResolver.Parse(named) : File.Exists("/etc/resolv.conf") ? Dns.UpstreamResolver.OfHost(File.ReadLines("/etc/resolv.conf")) : null;
+        if (named is not null && resolver is null) problems.Add($"--resolver: \"{named}\" is not an IPv4 address, or ADDRESS:PORT");
         foreach (var problem in problems) errors.WriteLine("eyrie-node: " + problem);
         return problems.Count > 0 ? null : new NodeOptions
         {
             StateDirectory = Path.GetFullPath(values["--state-dir"]), Name = values["--name"], Index = index, ClusterOctet = octet, Server = server!, AuthorityFile = values["--ca"], TokenFile = values["--token-file"],
-            Microkernel = Path.GetFullPath(values["--microkernel"]), Labels = labels, CpuMilli = cpu, MemoryBytes = memory, MaxPods = pods, InsecureRegistries = insecure, LogMaxBytes = logBytes, LogMaxFiles = logFiles, ImageHighPercent = high, ImageLowPercent = low,
+            Microkernel = Path.GetFullPath(values["--microkernel"]), Labels = labels, CpuMilli = cpu, MemoryBytes = memory, MaxPods = pods, InsecureRegistries = insecure, Resolver = resolver, LogMaxBytes = logBytes, LogMaxFiles = logFiles, ImageHighPercent = high, ImageLowPercent = low,
         };
     }
 }

@@ -23,7 +23,7 @@ public sealed class CompilerPropertyTests
         Gen.Select(App, Port, (app, port) => $$"""{"service":"{{app}}","port":{{port}}}"""),
         Gen.Select(Home, App, Port, By, (home, app, port, by) => $$"""{"pods":{"app":"{{app}}"},"namespace":"{{home}}","port":{{port}},"protocol":{{by}}}"""),
         Gen.Select(Cidr, Ports, By, (cidr, ports, by) => $$"""{"cidr":"{{cidr}}","ports":{{ports}},"protocol":{{by}}}"""),
-        Gen.Const("""{"host":"example.com","port":443}"""), Gen.Const("7"));
+        Gen.Select(Among("example.com", "api.example.com", "localhost", "*.example.com"), Ports, By, (host, ports, by) => $$"""{"host":"{{host}}","ports":{{ports}},"protocol":{{by}}}"""), Gen.Const("7"));
 
     private static readonly Gen<string> File = Gen.Select(Folder, Among("read", "write", "create"), (path, access) => $$"""{"path":"{{path}}","access":"{{access}}"}""");
     private static readonly Gen<string> Accept = Gen.Select(Home, App, Port, By, (home, app, port, by) => $$"""{"pods":{"app":"{{app}}"},"namespace":"{{home}}","port":{{port}},"protocol":{{by}}}""");
@@ -103,6 +103,7 @@ public sealed class CompilerPropertyTests
             CapabilityEntry.ConnectService service => bound.Entries.Any(wide => wide.Entry == service.ToString()),
             CapabilityEntry.ConnectPods pods => bound.Entries.Any(wide => wide.Entry == pods.ToString()),
             CapabilityEntry.ConnectRange range => bound.Entries.Any(wide => CapabilityEntry.TryParse(wide.Entry, out var w) && w is CapabilityEntry.ConnectRange most && most.Protocol == range.Protocol && most.Network.Contains(range.Network.BaseAddress) && most.Network.PrefixLength <= range.Network.PrefixLength && range.Ports.Ports.All(most.Ports.Contains)),
+            CapabilityEntry.ConnectHost host => bound.Entries.Any(wide => CapabilityEntry.TryParse(wide.Entry, out var w) && w is CapabilityEntry.ConnectHost most && (most.Host, most.Protocol) == (host.Host, host.Protocol) && host.Ports.Ports.All(most.Ports.Contains)),
             CapabilityEntry.Listen listen => bound.Entries.Any(wide => wide.Entry == listen.ToString()),
             CapabilityEntry.SharedMemory => bound.Entries.Any(wide => wide.Entry == entry.Entry),
             CapabilityEntry.Quota quota => bound.Processes is not { } most || quota.Processes <= most.Count,

@@ -11,7 +11,10 @@ public sealed class VocabularyTests
         PermissionCompiler.Compile(JsonNode.Parse($$$"""{"metadata":{"namespace":"shop"},"spec":{"containers":[{"name":"a","permissions":{{{permissions}}}}]}}""")!.AsObject());
 
     [Theory]
-    [InlineData("""{"connect":[{"host":"api.example.com","port":443}]}""", "connect[0].host", "host name cannot be granted yet")]
+    [InlineData("""{"connect":[{"host":"localhost","port":443}]}""", "connect[0].host", "is not a full name")]
+    [InlineData("""{"connect":[{"host":"Api.example.com","port":443}]}""", "connect[0].host", "is not a full name")]
+    [InlineData("""{"connect":[{"host":"10.0.0.1","port":443}]}""", "connect[0].host", "is not a full name")]
+    [InlineData("""{"connect":[{"host":"db.shop.svc.cluster.local","port":443}]}""", "connect[0].host", "is not a full name")]
     [InlineData("""{"connect":[{"service":"dns","port":53,"protocol":"SCTP"}]}""", "connect[0].protocol", "must be TCP or UDP")]
     [InlineData("""{"connect":[{"service":"db","cidr":"10.0.0.0/8","port":1}]}""", "connect[0]", "exactly one")]
     [InlineData("""{"connect":[{"service":"db","ports":["1-9"]}]}""", "connect[0].ports", "port by port")]

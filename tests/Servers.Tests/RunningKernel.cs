@@ -59,8 +59,9 @@ public sealed class RunningKernel : IAsyncDisposable
     /// <param name="servers">Folder of the servers' programs; null: those that were built.</param>
     /// <param name="group">Name of the control group; null: one of its own.</param>
     /// <param name="owner">Process that the kernel is to end with; null: none.</param>
+    /// <param name="network">Name of the network namespace it is to run in (ip-netns(8)); null: the test's own.</param>
     /// <param name="tasks">Further native tasks, PROGRAM:ARGUMENT.</param>
-    public static async Task<RunningKernel> StartAsync(string? servers = null, string? group = null, int? owner = null, params string[] tasks)
+    public static async Task<RunningKernel> StartAsync(string? servers = null, string? group = null, int? owner = null, string? network = null, params string[] tasks)
     {
         var root = Directory.CreateTempSubdirectory("eyrie-").FullName;
         var image = Path.Combine(root, "images/busybox");
@@ -70,7 +71,9 @@ public sealed class RunningKernel : IAsyncDisposable
         foreach (var name in new[] { "sh", "cat", "ls", "wget", "nc", "httpd", "id", "mount", "unshare", "sleep", "echo", "ps", "true", "mknod", "chroot", "ip", "ping", "kill", "dd", "touch", "hostname", "yes", "head", "tail", "nproc", "dmesg", "swapoff", "insmod", "nsenter", "arping", "readlink", "cut", "grep", "stty", "tr", "sort", "wc", "seq" })
             File.CreateSymbolicLink(Path.Combine(image, "bin", name), "busybox");
         group ??= "eyrie-test-" + Path.GetFileName(root).ToLowerInvariant().Replace("eyrie-", "", StringComparison.Ordinal);
-        var start = new ProcessStartInfo(Path.Combine(Binaries, "eyrie-kernel")) { RedirectStandardOutput = true, RedirectStandardError = true };
+        var program = Path.Combine(Binaries, "eyrie-kernel");
+        var start = new ProcessStartInfo(network is null ? program : "nsenter") { RedirectStandardOutput = true, RedirectStandardError = true };
+        foreach (var argument in network is null ? Array.Empty<string>() : ["--net=/run/netns/" + network, program]) start.ArgumentList.Add(argument);
         foreach (var argument in new[] { "--root", root, "--socket", Path.Combine(root, "m.sock"), "--servers", servers ?? Binaries, "--cgroup", group }.Concat(owner is { } number ? ["--owner", number.ToString(CultureInfo.InvariantCulture)] : Array.Empty<string>()).Concat(tasks.SelectMany(task => new[] { "--task", task }))) start.ArgumentList.Add(argument);
         var process = Process.Start(start)!;
         var kernel = new RunningKernel(root, process, group);

@@ -84,6 +84,7 @@ public static class Policy
             return new Decision { Kind = DecisionKind.Deny, Address = address, Port = port, Service = decision.Through };
         }
         decision.Grant = IsCluster(address) ? 0 : CidrGrant(grants, address, port, udp);
+        if (decision.Grant == 0 && !IsCluster(address)) decision.Grant = HostGrant(grants, services, address, port, udp);
         if (decision.Grant == 0 && (!IsCluster(address) || IsOpen(services, address))) decision.Grant = AnyGrant(grants, "connect"u8);
         if (decision.Grant == 0) decision.Kind = DecisionKind.Deny;
         return decision;
@@ -239,6 +240,31 @@ public static class Policy
             if ((address & mask) == ((uint)network & mask) && HasPort(fields.Next(), port)) return slot + 1;
         }
         return 0;
+    }
+
+    /// <summary>A name whose addresses of the time stand in the table, in lines <c>host name address ...</c>.</summary>
+    private static int HostGrant(ReadOnlySpan<byte> grants, ReadOnlySpan<byte> services, uint address, ushort port, bool udp)
+    {
+        while (grants.Length > 0)
+        {
+            var fields = new FieldReader(Lines.Next(ref grants));
+            int slot = (int)FieldReader.Number(fields.Next());
+            if (fields.Next().SequenceEqual("connect"u8) && fields.Next().SequenceEqual(Protocol(udp)) && fields.Next().SequenceEqual("host"u8)
+                && fields.Next() is var name && HasPort(fields.Next(), port) && IsAt(services, name, address)) return slot + 1;
+        }
+        return 0;
+    }
+
+    private static bool IsAt(ReadOnlySpan<byte> services, ReadOnlySpan<byte> host, uint address)
+    {
+        while (services.Length > 0)
+        {
+            var fields = new FieldReader(Lines.Next(ref services));
+            if (!fields.Next().SequenceEqual("host"u8) || !fields.Next().SequenceEqual(host)) continue;
+            for (var field = fields.Next(); field.Length > 0; field = fields.Next())
+                if (FieldReader.Address(field) == address) return true;
+        }
+        return false;
     }
 
     private static int ListenGrant(ReadOnlySpan<byte> grants, ushort port, bool udp)

@@ -9,6 +9,7 @@ public sealed class PodReach
     private readonly HashSet<string> _services = [];
     private readonly HashSet<(string Service, int Port, string Protocol)> _ports = [];
     private readonly HashSet<(string Namespace, string Pods)> _pods = [];
+    private readonly HashSet<string> _hosts = [];
     private readonly bool _all;
 
     /// <param name="lines">Entries of the pod's sets.</param>
@@ -24,6 +25,7 @@ public sealed class PodReach
                     _services.Add(service.Service);
                     _ports.Add((service.Service, service.Port, service.Protocol.Manifest()));
                     break;
+                case CapabilityEntry.ConnectHost host: _hosts.Add(host.Host); break;
                 case CapabilityEntry.ConnectPods pods: _pods.Add((pods.Namespace, pods.Pods.ToString())); break;
             }
         }
@@ -33,6 +35,9 @@ public sealed class PodReach
     public bool Reaches(string service) => _all || _services.Contains(service);
 
     public bool Reaches(string service, ServicePort port) => _all || _ports.Contains((service, port.Port, port.Protocol == "UDP" ? "UDP" : "TCP"));
+
+    /// <summary>A name outside the cluster, in whatever letters.</summary>
+    public bool ReachesHost(string name) => _hosts.Contains(name.ToLowerInvariant());
 
     /// <summary>Whether an entry of the table is of pods that are granted by their labels.</summary>
     public bool ReachesPods(ServicePort entry) => _pods.Contains((entry.Namespace, entry.Name));
