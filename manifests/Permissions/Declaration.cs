@@ -152,7 +152,9 @@ public sealed class DeclarationReader(string @namespace, string objectName, List
             else if (name == "sharedMemory" && value.Truth() is { } shared) { if (shared) Add(new CapabilityEntry.SharedMemory(), at + ".sharedMemory", ""); }
             else if (name == "sharedMemory") Fail(at + ".sharedMemory", "must be true or false");
             else if (name == "fork" && value.Truth() == true) continue; // what processes.max allows
-            else if (name == "fork" && value.Truth() == false) Fail(at + ".fork", "fork alone cannot be forbidden yet; max: 1 forbids every further process and thread");
+            else if (name == "fork" && value.Truth() == false && processes["max"] is { } most && most.Whole() != 1) Fail(at + ".fork", "forbids every further process and thread, so max must be 1 or absent");
+            else if (name == "fork" && value.Truth() == false) _made.Processes = (1, Place(at + ".fork"));
+            else if (name == "fork") Fail(at + ".fork", "must be true or false");
             else Fail($"{at}.{name}", name is "exec" or "threads" ? $"{name} cannot be limited yet; use max" : "unknown field; known are max, sharedMemory, fork");
         }
     }

@@ -18,7 +18,7 @@ public static class Diagnosis
     {
         var findings = new List<Finding>();
         var compiled = PermissionCompiler.Compile(pod, cluster);
-        foreach (var denied in events.Where(item => item["reason"].Word() == "PermissionDenied"))
+        foreach (var denied in events.Where(item => item["reason"].Word() is "PermissionDenied" or "PermissionAudited"))
         {
             var message = denied["message"].Word() ?? "";
             int at = message.IndexOf(Missing, StringComparison.Ordinal), end = at < 0 ? -1 : message.IndexOf(". To allow", at, StringComparison.Ordinal);

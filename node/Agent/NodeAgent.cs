@@ -148,6 +148,7 @@ public sealed class NodeAgent(NodeOptions options, KernelProcess kernel, NodePro
         Metrics.NameQuestions.Inc();
         var (names, reach) = (_names, worker.Reach);
         if (names.Withheld(reach, question.Name) is { } withheld) worker.NameWithheld(question.Name, withheld);
+        if (names.Missing(reach, question.Name) is { } missing) worker.ServiceMissing(missing);
         return await WithTargetAsync(await OneAsync(question));
 
         async ValueTask<DnsAnswer> OneAsync(DnsQuestion asked) => names.Answer(reach, asked) ?? (reach.ReachesHost(asked.Name) ? await OutsideAsync(asked) : DnsAnswer.NoSuchName);

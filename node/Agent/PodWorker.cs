@@ -204,6 +204,16 @@ public sealed class PodWorker
         }
     }
 
+    /// <summary>A container asked for the name of a Service that is granted and is not there. Told at most every ten seconds for each.</summary>
+    public void ServiceMissing(string service) => Signal(() =>
+    {
+        var now = DateTimeOffset.UtcNow;
+        var (since, count) = _withheld.GetValueOrDefault(service);
+        bool tell = now - since >= TimeSpan.FromSeconds(10);
+        _withheld[service] = tell ? (now, 0) : (since, count + 1);
+        if (tell) Event("Warning", "ServiceNotFound", $"a container asked for Service {service}, which is granted and does not exist; create it, or correct its name under `permissions`", count + 1, "");
+    });
+
     /// <summary>A container asked for the name of a Service that no grant of the pod leads to. Told at most every ten seconds for each Service, with how often.</summary>
     public void NameWithheld(string name, ServicePort service) => Signal(() =>
     {

@@ -148,6 +148,35 @@ public sealed class PermissionsTests(HelloCluster cluster) : IClassFixture<Hello
         Assert.Equal(0, (await cluster.EyrieAsync("caps", "verify")).Code);
     }
 
+    [Fact]
+    public async Task A_namespaces_level_lets_through_and_records_and_enforces_again_and_a_granted_Service_that_is_not_there_is_told_of()
+    {
+        var (code, output) = await ApplyAsync("level.yaml", "apiVersion: v1\nkind: Namespace\nmetadata: {name: levelled, labels: {eyrie.dev/permissions: audit}}\n");
+        Assert.True(code == 0, output);
+        (code, output) = await ApplyAsync("level-pod.yaml", """
+            apiVersion: v1
+            kind: Pod
+            metadata: {name: p, namespace: levelled}
+            spec:
+              terminationGracePeriodSeconds: 0
+              containers:
+              - name: a
+                image: hello:1
+                command: [sh, -c, "while true; do wget -q -O- http://hello.default/; wget -q -O- http://ghost/; (echo x > /etc/x) && echo wrote; sleep 1; done"]
+                permissions: {connect: [{service: ghost, port: 80}]}
+            """);
+        Assert.True(code == 0, output);
+        Task<(int, string)> Get(params string[] what) => cluster.KubectlAsync(["-n", "levelled", .. what]);
+        await Shell.UntilAsync(() => Get("logs", "p"), log => log.Contains("hello from", StringComparison.Ordinal) && log.Contains("wrote", StringComparison.Ordinal), "what no grant allows to be let through");
+        await Shell.UntilAsync(() => Get("get", "events", "-o", "jsonpath={range .items[*]}{.reason} {.message}{'\\n'}{end}"), events => events.Contains("PermissionAudited container a (wget /bin/busybox) was let connect", StringComparison.Ordinal)
+            && events.Contains("missing grant: dir /etc read,write", StringComparison.Ordinal) && events.Contains("ServiceNotFound a container asked for Service levelled/ghost", StringComparison.Ordinal), "the record of it");
+        Assert.Contains("no grant \"connect tcp service default/hello 80\"", (await cluster.EyrieAsync("permissions", "doctor", "p", "-n", "levelled")).Output, StringComparison.Ordinal);
+        (code, output) = await cluster.KubectlAsync("label", "namespace", "levelled", "eyrie.dev/permissions=relaxed", "--overwrite");
+        Assert.True(code != 0 && output.Contains("must be enforce, audit or off", StringComparison.Ordinal), output);
+        Assert.Equal(0, (await cluster.KubectlAsync("label", "namespace", "levelled", "eyrie.dev/permissions=enforce", "--overwrite")).Code);
+        await Shell.UntilAsync(() => Get("logs", "p"), log => log.Contains("Read-only file system", StringComparison.Ordinal) && !log.Contains("hello from", StringComparison.Ordinal), "enforcement");
+    }
+
     /// <summary>Of this cluster's kernels.</summary>
     private IEnumerable<string> KernelSockets()
     {

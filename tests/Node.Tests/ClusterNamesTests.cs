@@ -90,6 +90,15 @@ public sealed class ClusterNamesTests
     }
 
     [Fact]
+    public void A_Service_that_is_granted_and_not_there_is_told_of()
+    {
+        Assert.Equal("shop/nothing", Names.Missing(new PodReach(["connect tcp service shop/nothing 80"]), "nothing.shop.svc.cluster.local"));
+        Assert.Null(Names.Missing(new PodReach(["connect any"]), "nothing.shop.svc.cluster.local"));
+        Assert.Null(Names.Missing(Reach, "web.shop.svc.cluster.local"));
+        Assert.Null(Names.Missing(Reach, "nothing.shop.svc.cluster.local"));
+    }
+
+    [Fact]
     public void A_Service_that_is_there_and_not_granted_is_told_of()
     {
         Assert.Equal("log", Names.Withheld(Reach, "log.ops.svc.cluster.local")?.Name);

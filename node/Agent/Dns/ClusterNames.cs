@@ -26,6 +26,10 @@ public sealed class ClusterNames
         return _services[$"{home}/{service}"].FirstOrDefault();
     }
 
+    /// <summary>A Service that is granted by its name and is not there, <c>namespace/name</c>; null: there is one, or it is not granted.</summary>
+    public string? Missing(PodReach reach, string name) =>
+        Labels(name) is [.., var service, var home, "svc"] && reach.Grants($"{home}/{service}") && !_services.Contains($"{home}/{service}") ? $"{home}/{service}" : null;
+
     /// <summary>null: the name is not one of the cluster's.</summary>
     public DnsAnswer? Answer(PodReach reach, DnsQuestion question)
     {

@@ -34,6 +34,9 @@ public sealed class PodReach
     /// <param name="service"><c>namespace/name</c>.</param>
     public bool Reaches(string service) => _all || _services.Contains(service);
 
+    /// <summary>Whether a Service is granted by its name, and not because everything is.</summary>
+    public bool Grants(string service) => _services.Contains(service);
+
     public bool Reaches(string service, ServicePort port) => _all || _ports.Contains((service, port.Port, port.Protocol == "UDP" ? "UDP" : "TCP"));
 
     /// <summary>A name outside the cluster, in whatever letters.</summary>
