@@ -11,7 +11,7 @@ public static class Coverage
         (CapabilityEntry.Files w, CapabilityEntry.Files n) => Below(w.Path, n.Path) && (w.Writable || !n.Writable),
         (CapabilityEntry.Accept w, CapabilityEntry.Accept n) => w.Protocol == n.Protocol && w.Namespace == n.Namespace && (w.Pods.SelectsEverything || w.Pods == n.Pods) && w.Ports.Covers(n.Ports),
         (CapabilityEntry.Quota w, CapabilityEntry.Quota n) => w.MemoryBytes >= n.MemoryBytes && w.Processes >= n.Processes,
-        (CapabilityEntry.ConnectAny, CapabilityEntry.ConnectService or CapabilityEntry.ConnectPods or CapabilityEntry.ConnectRange) => true,
+        (CapabilityEntry.ConnectAny, CapabilityEntry.ConnectService or CapabilityEntry.ConnectPods or CapabilityEntry.ConnectRange or CapabilityEntry.ConnectHost) => true,
         (CapabilityEntry.ListenAny, CapabilityEntry.Listen) => true,
         (CapabilityEntry.Audit w, CapabilityEntry.Audit n) => Covers(w.Bound, n.Bound),
         _ => wide == narrow,

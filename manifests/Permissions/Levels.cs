@@ -29,5 +29,5 @@ public static class Levels
     /// <summary>Everything, or what the ceiling allows of it.</summary>
     private static IEnumerable<CapabilityEntry> Within(Declaration? bound) => bound is null ? Everything
         : bound.Entries.Select(entry => CapabilityEntry.TryParse(entry.Entry, out var parsed) ? parsed : null).OfType<CapabilityEntry>()
-            .Where(entry => entry is CapabilityEntry.ConnectService or CapabilityEntry.ConnectPods or CapabilityEntry.ConnectRange or CapabilityEntry.Listen or CapabilityEntry.Files { Writable: true }).Distinct();
+            .Where(entry => entry is CapabilityEntry.ConnectService or CapabilityEntry.ConnectPods or CapabilityEntry.ConnectRange or CapabilityEntry.ConnectHost or CapabilityEntry.Listen or CapabilityEntry.Files { Writable: true }).Distinct();
 }

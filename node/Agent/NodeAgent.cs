@@ -151,7 +151,7 @@ public sealed class NodeAgent(NodeOptions options, KernelProcess kernel, NodePro
         if (names.Missing(reach, question.Name) is { } missing) worker.ServiceMissing(missing);
         return await WithTargetAsync(await OneAsync(question));
 
-        async ValueTask<DnsAnswer> OneAsync(DnsQuestion asked) => names.Answer(reach, asked) ?? (reach.ReachesHost(asked.Name) ? await OutsideAsync(asked) : DnsAnswer.NoSuchName);
+        async ValueTask<DnsAnswer> OneAsync(DnsQuestion asked) => names.Answer(reach, asked) ?? (reach.ReachesHost(asked.Name) ? await OutsideAsync(worker, asked) : DnsAnswer.NoSuchName);
 
         // Programs do not follow another name by themselves: what it leads to comes along, as far as the pod may reach it.
         async ValueTask<DnsAnswer> WithTargetAsync(DnsAnswer answer)
@@ -163,11 +163,12 @@ public sealed class NodeAgent(NodeOptions options, KernelProcess kernel, NodePro
         }
     }
 
-    private async ValueTask<DnsAnswer> OutsideAsync(DnsQuestion question)
+    private async ValueTask<DnsAnswer> OutsideAsync(PodWorker worker, DnsQuestion question)
     {
         if (_hosts is not { } hosts) return DnsAnswer.Of(ResponseCode.ServerFailure);
         if (await hosts.ResolveAsync(question.Name.ToLowerInvariant(), CancellationToken.None) is not var (addresses, seconds)) return DnsAnswer.Of(ResponseCode.ServerFailure);
         if (addresses.Count == 0) return DnsAnswer.NoSuchName;
+        worker.Resolved.Learn(question.Name, addresses);
         return question.Type is RecordType.A or RecordType.Any ? new DnsAnswer(ResponseCode.NoError, [.. addresses.Select(address => new DnsRecord(question.Name, RecordType.A, address.GetAddressBytes(), seconds))], []) : DnsAnswer.Nothing;
     }
 

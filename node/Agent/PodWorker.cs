@@ -186,12 +186,16 @@ public sealed class PodWorker
     public bool Owns(string containerId) => _records.Any(record => record.Id == containerId);
 
     /// <summary>A container was refused something; or one that is audited used something.</summary>
-    public void Used(CapabilityDenied use) => Signal(() =>
+    public void Used(CapabilityDenied told) => Signal(() =>
     {
+        var use = told with { MissingEntry = Resolved.Named(told.MissingEntry) };
         if (_records.FirstOrDefault(record => record.Id == use.ContainerId) is not { } record) return;
         if (use.Verdict != UseVerdict.Granted) Ungranted(record, use);
         if (record.Held?.Audited == true) ReportUses(record, [use]);
     });
+
+    /// <summary>Addresses outside that it was told for names.</summary>
+    public ResolvedHosts Resolved { get; } = new();
 
     /// <summary>What this pod's containers may reach by name.</summary>
     public PodReach Reach

@@ -40,7 +40,7 @@ public sealed class PodReach
     public bool Reaches(string service, ServicePort port) => _all || _ports.Contains((service, port.Port, port.Protocol == "UDP" ? "UDP" : "TCP"));
 
     /// <summary>A name outside the cluster, in whatever letters.</summary>
-    public bool ReachesHost(string name) => _hosts.Contains(name.ToLowerInvariant());
+    public bool ReachesHost(string name) => _all || _hosts.Contains(name.ToLowerInvariant());
 
     /// <summary>Whether an entry of the table is of pods that are granted by their labels.</summary>
     public bool ReachesPods(ServicePort entry) => _pods.Contains((entry.Namespace, entry.Name));
