@@ -126,6 +126,7 @@ public sealed class LocalCluster(string stateDirectory)
         var start = new ProcessStartInfo("setsid") { WorkingDirectory = "/" };
         foreach (var argument in new[] { "sh", "-c", "out=$1; err=$2; shift 2; exec \"$@\" >\"$out\" 2>>\"$err\" </dev/null", "sh", output, errors }.Concat(supervisor is null ? [] : [supervisor]).Concat([DotNet, assembly]).Concat(arguments)) start.ArgumentList.Add(argument);
         start.Environment["DOTNET_TieredPGO"] = "0";
+        if (supervisor is not null) start.Environment["DOTNET_GCgen0size"] = "400000"; // hexadecimal, 4 MiB: an agent that has little to do stays small
         var process = Process.Start(start)!;
         var end = DateTimeOffset.UtcNow + Deadline;
         while (!(await File.ReadAllTextAsync(output)).Contains("ready", StringComparison.Ordinal))

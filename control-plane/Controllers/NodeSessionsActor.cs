@@ -58,7 +58,7 @@ public sealed class NodeSessionsActor : ReceiveActor, IWithTimers
     private readonly HashSet<string> _lost = []; // nodes whose session ended and is not there again
     private readonly Dictionary<CapabilityEntry.ConnectPods, int> _granted = []; // how many pods were told that they may connect there
     private readonly Dictionary<ObjectName, (string Uid, long LeftAt)> _leaving = []; // pods being deleted: first table revision without them
-    private readonly Dictionary<string, Queue<NodeMessage>> _reports = []; // one write at a time for each pod, in order
+    private readonly Dictionary<string, List<NodeMessage>> _reports = []; // one write at a time for each pod, in order
     private IReadOnlyList<ServicePort> _table = [];
     private IReadOnlyList<string> _closed = [];
     private readonly Dictionary<ObjectName, string> _closedPods = []; // addresses of pods that accept only whom they name
@@ -315,15 +315,23 @@ public sealed class NodeSessionsActor : ReceiveActor, IWithTimers
 
     private void Enqueue(string uid, NodeMessage message)
     {
-        if (_reports.TryGetValue(uid, out var queue)) { queue.Enqueue(message); return; }
-        _reports[uid] = new Queue<NodeMessage>();
-        Write(uid, message);
+        if (!_reports.TryGetValue(uid, out var waiting))
+        {
+            _reports[uid] = [];
+            Write(uid, message);
+        }
+        else if (message.MessageCase == NodeMessage.MessageOneofCase.PodStatus && waiting is [.., { MessageCase: NodeMessage.MessageOneofCase.PodStatus }]) waiting[^1] = message; // complete, and newer
+        else waiting.Add(message);
     }
 
     private void NextReport(string uid)
     {
-        if (!_reports.TryGetValue(uid, out var queue)) return;
-        if (queue.TryDequeue(out var next)) Write(uid, next);
+        if (!_reports.TryGetValue(uid, out var waiting)) return;
+        if (waiting is [var next, ..])
+        {
+            waiting.RemoveAt(0);
+            Write(uid, next);
+        }
         else _reports.Remove(uid);
     }
 

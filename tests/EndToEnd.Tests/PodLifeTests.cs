@@ -40,6 +40,14 @@ public sealed class PodLifeTests(NodeCluster cluster)
     }
 
     [Fact]
+    public async Task A_program_begins_with_the_usual_umask_and_limits()
+    {
+        var space = await cluster.NamespaceAsync();
+        await space.PodAsync("limits", "umask; ulimit -c; [ $(ulimit -n) -ge 1024 ] && echo files; [ $(ulimit -s) = unlimited ] || [ $(ulimit -s) -ge 8192 ] && echo stack; touch /v/f; busybox stat -c %a /v/f", "volumeMounts: [{name: v, mountPath: /v}]", "restartPolicy: Never\nvolumes: [{name: v, emptyDir: {}}]");
+        Assert.Equal("0022 0 files stack 644", string.Join(' ', (await space.EndedAsync("limits")).Split('\n', StringSplitOptions.RemoveEmptyEntries)));
+    }
+
+    [Fact]
     public async Task Hooks_run_after_the_start_and_before_the_end()
     {
         var space = await cluster.NamespaceAsync();
