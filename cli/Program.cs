@@ -18,10 +18,11 @@ var nodes = new Option<int>("--nodes") { Description = "Nodes on this machine.",
 var store = new Option<string?>("--store") { Description = "Where objects are kept: embedded (default) or etcd://HOST:PORT[,HOST:PORT...][/PREFIX]; chosen at the first up." };
 var port = new Option<int?>("--port") { Description = "Port of the API; chosen once when absent." };
 var prometheus = new Option<string?>("--prometheus") { Description = "Address of a Prometheus that autoscalers and rollout guards may ask, e.g. http://127.0.0.1:9090." };
-var up = new Command("up", "Starts a cluster on this machine, applies a manifest and follows its rollout.") { upFile, nodes, store, port, prometheus };
+var hostPaths = new Option<string[]>("--host-path") { Description = "File or directory of this machine that pods may be granted, PATH or PATH:ro. May be given again." };
+var up = new Command("up", "Starts a cluster on this machine, applies a manifest and follows its rollout.") { upFile, nodes, store, port, prometheus, hostPaths };
 up.SetAction(async (parsed, _) => await Guard(async () =>
 {
-    await new LocalCluster(State(parsed)).StartAsync(parsed.GetValue(nodes), parsed.GetValue(store), parsed.GetValue(port), parsed.GetValue(prometheus), Say);
+    await new LocalCluster(State(parsed)).StartAsync(parsed.GetValue(nodes), parsed.GetValue(store), parsed.GetValue(port), parsed.GetValue(prometheus), parsed.GetValue(hostPaths) ?? [], Say);
     using var cluster = Cluster.Open(State(parsed));
     if (parsed.GetValue(upFile) is { } file)
     {

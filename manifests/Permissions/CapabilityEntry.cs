@@ -35,6 +35,12 @@ public abstract partial record CapabilityEntry
         public override string ToString() => $"dir {Path} {(Writable ? "read,write" : "read")}";
     }
 
+    /// <summary>A file or directory of the host, with everything below, that may be mounted.</summary>
+    public sealed record HostPath(string Path, bool Writable) : CapabilityEntry
+    {
+        public override string ToString() => $"host dir {Path} {(Writable ? "read,write" : "read")}";
+    }
+
     /// <param name="UserId">Numbers inside the container.</param>
     public sealed record Identity(long UserId, long GroupId) : CapabilityEntry
     {
@@ -128,6 +134,8 @@ public abstract partial record CapabilityEntry
         ["log", "write"] => new Log(),
         ["dir", var path, "read"] when IsPath(path) => new Files(path, false),
         ["dir", var path, "read,write"] when IsPath(path) => new Files(path, true),
+        ["host", "dir", var path, "read"] when IsPath(path) => new HostPath(path, false),
+        ["host", "dir", var path, "read,write"] when IsPath(path) => new HostPath(path, true),
         ["identity", var user, var group] when Value(user, "uid=") is { } uid && Value(group, "gid=") is { } gid => new Identity(uid, gid),
         ["listen", var by, var port] when Protocols.OfEntry(by) is { } protocol && OnePort(port) is { } number => new Listen(number, protocol),
         ["connect", var by, "service", var service, var port] when Protocols.OfEntry(by) is { } protocol && IsService(service) && OnePort(port) is { } number => new ConnectService(service, number, protocol),

@@ -17,7 +17,7 @@ public sealed class Declaration
 /// <summary>Reads the vocabulary (PERMISSIONS.md). Total: what cannot be read or cannot be enforced is an error with its place, and gives no entry.</summary>
 public sealed class DeclarationReader(string @namespace, string objectName, List<PermissionError> errors)
 {
-    private static readonly string[] Known = ["accept", "api", "clock", "connect", "devices", "files", "gates", "hostFacts", "listen", "optional", "processes", "random", "sets", "signals", "transitional"];
+    private static readonly string[] Known = ["accept", "api", "clock", "connect", "devices", "files", "gates", "host", "hostFacts", "listen", "optional", "processes", "random", "sets", "signals", "transitional"];
 
     private static readonly Dictionary<string, string> NotYet = new()
     {
@@ -42,6 +42,12 @@ public sealed class DeclarationReader(string @namespace, string objectName, List
         Each(permissions, at, "listen", Listen, "port", "ports", "protocol", "name");
         Each(permissions, at, "accept", Accept, "pods", "namespace", "port", "ports", "protocol", "name");
         Each(permissions, at, "files", Files, "path", "access", "name");
+        if (permissions["host"] is JsonObject host)
+        {
+            foreach (var (name, _) in host.Where(field => field.Key != "paths")) Fail($"{at}.host.{name}", "unknown field; known is paths");
+            Each(host, at + ".host", "paths", HostPaths, "path", "access", "name");
+        }
+        else if (permissions["host"] is not null) Fail(at + ".host", "must be an object with paths");
         Processes(permissions["processes"], at + ".processes");
         OnlyRead(permissions["clock"], at + ".clock", new CapabilityEntry.ReadClock(), "the clock can be read by every process of the hosted port");
         OnlyRead(permissions["random"], at + ".random", new CapabilityEntry.ReadRandom(), "random numbers can be read by every process of the hosted port");
@@ -139,6 +145,14 @@ public sealed class DeclarationReader(string @namespace, string objectName, List
         if (!CapabilityEntry.IsPath(path)) Fail(at + ".path", "must be an absolute path without spaces or \"..\"");
         else if ((grant["access"] is null ? "read" : grant["access"].Word()) is not (("read" or "write") and var access)) Fail(at + ".access", "must be read or write; finer rights (create, execute) are not enforced yet");
         else Add(new CapabilityEntry.Files(path!, access == "write"), at, name);
+    }
+
+    private void HostPaths(JsonObject grant, string at, string name)
+    {
+        var path = grant["path"].Word();
+        if (!CapabilityEntry.IsPath(path)) Fail(at + ".path", "must be an absolute path without spaces or \"..\"");
+        else if ((grant["access"] is null ? "read" : grant["access"].Word()) is not (("read" or "write") and var access)) Fail(at + ".access", "must be read or write");
+        else Add(new CapabilityEntry.HostPath(path!.Length > 1 ? path.TrimEnd('/') : path, access == "write"), at, name);
     }
 
     private void Processes(JsonNode? node, string at)

@@ -130,7 +130,7 @@ internal sealed class ContainerScope(Surroundings around, JsonNode? spec, JsonOb
         Resources(declared);
         Add(new CapabilityEntry.Log(), "name");
         Ports();
-        Files();
+        Files(declared);
         Identity();
         _entries.AddRange(around.Given);
         var optional = declared.SelectMany(declaration => declaration.Optional).ToHashSet();
@@ -162,7 +162,7 @@ internal sealed class ContainerScope(Surroundings around, JsonNode? spec, JsonOb
     private bool Allowed(ExplainedEntry explained, HashSet<string> optional)
     {
         if (!CapabilityEntry.TryParse(explained.Entry, out var entry)) return false;
-        bool bounded = entry is CapabilityEntry.ConnectService or CapabilityEntry.ConnectPods or CapabilityEntry.ConnectRange or CapabilityEntry.ConnectHost or CapabilityEntry.Listen or CapabilityEntry.SharedMemory
+        bool bounded = entry is CapabilityEntry.ConnectService or CapabilityEntry.ConnectPods or CapabilityEntry.ConnectRange or CapabilityEntry.ConnectHost or CapabilityEntry.Listen or CapabilityEntry.SharedMemory or CapabilityEntry.HostPath
             || entry is CapabilityEntry.Files { Writable: true } && !explained.Source.FieldPath.Contains(".volumeMounts[", StringComparison.Ordinal) && !explained.Source.FieldPath.EndsWith(".terminationMessagePath", StringComparison.Ordinal);
         if (bounded && around.Bound is { } bound && !bound.Entries.Any(wide => Coverage.Covers(wide.Entry, explained.Entry)))
         {
@@ -228,7 +228,7 @@ internal sealed class ContainerScope(Surroundings around, JsonNode? spec, JsonOb
         }
     }
 
-    private void Files()
+    private void Files(List<Declaration> declared)
     {
         bool writable = container.At("securityContext", "readOnlyRootFilesystem").Truth() == false;
         Add(new CapabilityEntry.Files("/", writable), writable ? "securityContext.readOnlyRootFilesystem" : "image");
@@ -238,8 +238,18 @@ internal sealed class ContainerScope(Surroundings around, JsonNode? spec, JsonOb
         {
             var target = mounts[i].At("mountPath").Word();
             if (!CapabilityEntry.IsPath(target)) Fail($"volumeMounts[{i}].mountPath", "must be an absolute path without spaces or \"..\"");
+            else if (OfHost(mounts[i], declared) is { } missing) Fail($"volumeMounts[{i}]", $"the host's {missing.Path} needs a grant; add to the container: {Remedy.For(missing.ToString(), around.Namespace).Replace("\n", " ", StringComparison.Ordinal)}");
             else Add(new CapabilityEntry.Files(target!, mounts[i].At("readOnly").Truth() != true), $"volumeMounts[{i}]");
         }
+    }
+
+    /// <summary>The entry that a mount of the host's files lacks; null: it lacks none, or is no such mount.</summary>
+    private CapabilityEntry.HostPath? OfHost(JsonNode? mount, List<Declaration> declared)
+    {
+        if (mount.At("name").Word() is not { } name || spec.At("volumes").Objects().FirstOrDefault(volume => volume["name"].Word() == name).At("hostPath", "path") is not { } node) return null;
+        var path = node.Word() ?? "";
+        var needed = new CapabilityEntry.HostPath(path.Length > 1 ? path.TrimEnd('/') : path, mount.At("readOnly").Truth() != true);
+        return CapabilityEntry.IsPath(path) && declared.SelectMany(declaration => declaration.Entries).Any(entry => Coverage.Covers(entry.Entry, needed.ToString())) ? null : needed;
     }
 
     private void Identity()

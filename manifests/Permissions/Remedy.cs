@@ -12,6 +12,7 @@ public static class Remedy
             CapabilityEntry.Listen listen => $"ports:\n- containerPort: {listen.Port}{(listen.Protocol == Protocol.Udp ? "\n  protocol: UDP" : "")}",
             CapabilityEntry.Quota quota => $"permissions:\n  processes: {{max: {quota.Processes}}}",
             _ when Grant(parsed, podNamespace) is var (list, lines) => $"permissions:\n  {list}:\n  - {lines.Replace("\n", "\n    ", StringComparison.Ordinal)}",
+            CapabilityEntry.HostPath host => $"permissions:\n  host:\n    paths:\n    - path: {host.Path}\n      access: {(host.Writable ? "write" : "read")}",
             CapabilityEntry.ReadClock => "permissions:\n  clock: read",
             CapabilityEntry.ReadRandom => "permissions:\n  random: read",
             CapabilityEntry.SharedMemory => "permissions:\n  processes: {sharedMemory: true}",

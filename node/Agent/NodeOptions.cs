@@ -27,6 +27,9 @@ public sealed record NodeOptions
     /// <summary>Registries (host and port) that are spoken to without TLS; those on 127.0.0.1 and localhost always are.</summary>
     public IReadOnlyCollection<string> InsecureRegistries { get; init; } = [];
 
+    /// <summary>Files and directories of the host that pods may be granted: paths, with <c>:ro</c> behind those that may be read only.</summary>
+    public IReadOnlyList<string> HostPaths { get; init; } = [];
+
     /// <summary>Bytes at which the log of a container is put aside (the kubelet's containerLogMaxSize).</summary>
     public long LogMaxBytes { get; init; } = 10 << 20;
     /// <summary>Files that one run's log may have, the current one with them (the kubelet's containerLogMaxFiles).</summary>
@@ -49,8 +52,9 @@ public sealed record NodeOptions
 
     public static NodeOptions? Parse(string[] arguments, TextWriter errors)
     {
-        var known = new[] { "--state-dir", "--name", "--index", "--cluster-octet", "--server", "--ca", "--token-file", "--microkernel", "--label", "--cpu", "--memory", "--max-pods", "--insecure-registry", "--resolver", "--log-max-size", "--log-max-files", "--image-gc-high", "--image-gc-low" };
+        var known = new[] { "--state-dir", "--name", "--index", "--cluster-octet", "--server", "--ca", "--token-file", "--microkernel", "--label", "--cpu", "--memory", "--max-pods", "--insecure-registry", "--resolver", "--host-path", "--log-max-size", "--log-max-files", "--image-gc-high", "--image-gc-low" };
         var insecure = new List<string>();
+        var hostPaths = new List<string>();
         var values = new Dictionary<string, string>();
         var labels = new Dictionary<string, string>();
         var problems = new List<string>();
@@ -59,6 +63,8 @@ public sealed record NodeOptions
             if (!known.Contains(arguments[i])) problems.Add($"unknown option {arguments[i]}");
             else if (i + 1 == arguments.Length) problems.Add($"{arguments[i]} needs a value");
             else if (arguments[i] == "--insecure-registry") insecure.Add(arguments[i + 1]);
+            else if (arguments[i] == "--host-path" && CapabilityEntry.IsPath(arguments[i + 1])) hostPaths.Add(arguments[i + 1]);
+            else if (arguments[i] == "--host-path") problems.Add($"--host-path: \"{arguments[i + 1]}\" is not an absolute path, or one with :ro behind it");
             else if (arguments[i] == "--label" && arguments[i + 1].Split('=') is [var label, var value]) labels[label] = value;
             else if (arguments[i] == "--label") problems.Add($"--label: \"{arguments[i + 1]}\" is not NAME=VALUE");
             else values[arguments[i]] = arguments[i + 1];
@@ -93,7 +99,7 @@ public sealed record NodeOptions
         return problems.Count > 0 ? null : new NodeOptions
         {
             StateDirectory = Path.GetFullPath(values["--state-dir"]), Name = values["--name"], Index = index, ClusterOctet = octet, Server = server!, AuthorityFile = values["--ca"], TokenFile = values["--token-file"],
-            Microkernel = Path.GetFullPath(values["--microkernel"]), Labels = labels, CpuMilli = cpu, MemoryBytes = memory, MaxPods = pods, InsecureRegistries = insecure, Resolver = resolver, LogMaxBytes = logBytes, LogMaxFiles = logFiles, ImageHighPercent = high, ImageLowPercent = low,
+            Microkernel = Path.GetFullPath(values["--microkernel"]), Labels = labels, CpuMilli = cpu, MemoryBytes = memory, MaxPods = pods, InsecureRegistries = insecure, Resolver = resolver, HostPaths = hostPaths, LogMaxBytes = logBytes, LogMaxFiles = logFiles, ImageHighPercent = high, ImageLowPercent = low,
         };
     }
 }

@@ -5,12 +5,13 @@ using System.Net.Sockets;
 
 namespace Eyrie.Benchmarks;
 
-/// <summary>A packed program on the host: in its root by chroot, as the same user, with directories of its own at /data and /tmp; no namespace but the mounts', no filter, no limit.</summary>
+/// <summary>A packed program on the host: in its root by chroot, as the same user, with directories of its own at /data and /tmp; no namespace but the mounts', no filter, no limit. Like a container it shares the cores as one group.</summary>
 public sealed class HostProgram : IAsyncDisposable
 {
     private const string Enter = """
         set -e
-        root=$1 data=$2 user=$3; shift 3
+        root=$1 data=$2 user=$3 group=$4; shift 4
+        if [ -d /sys/fs/cgroup/cpu ]; then mkdir -p "$group" && echo 0 >"$group/cgroup.procs"; fi
         mount --bind "$root" "$root"
         mount -t proc proc "$root/proc"
         mount --rbind /dev "$root/dev"
@@ -18,6 +19,9 @@ public sealed class HostProgram : IAsyncDisposable
         [ ! -d "$root/data" ] || mount --bind "$data/data" "$root/data"
         exec chroot --userspec="$user" --groups="$user" "$root" "$@"
         """;
+
+    /// <summary>Two deep with the default weight, as a container's: where others want the cores too, a group's share is one, however many threads are in it.</summary>
+    private static readonly string Group = string.Create(CultureInfo.InvariantCulture, $"/sys/fs/cgroup/cpu/eyrie-bench-{Environment.ProcessId}/host");
 
     private readonly Process _process;
     private readonly string _data;
@@ -45,7 +49,7 @@ public sealed class HostProgram : IAsyncDisposable
         foreach (var (name, text) in files) await File.WriteAllTextAsync(Path.Combine(folder, "tmp", name), text);
         await Commands.RunAsync("chown", ["-R", string.Create(CultureInfo.InvariantCulture, $"{user}:{user}"), folder]);
         var start = new ProcessStartInfo("unshare") { RedirectStandardOutput = true, RedirectStandardError = true };
-        foreach (var argument in (string[])["--mount", "--pid", "--fork", "sh", "-c", Enter, "sh", root, folder, user.ToString(CultureInfo.InvariantCulture), .. command]) start.ArgumentList.Add(argument);
+        foreach (var argument in (string[])["--mount", "--pid", "--fork", "sh", "-c", Enter, "sh", root, folder, user.ToString(CultureInfo.InvariantCulture), Group, .. command]) start.ArgumentList.Add(argument);
         foreach (var (name, value) in environment) start.Environment[name] = value;
         var process = Process.Start(start)!;
         process.OutputDataReceived += (_, _) => { };
@@ -81,5 +85,8 @@ public sealed class HostProgram : IAsyncDisposable
         await _process.WaitForExitAsync();
         _process.Dispose();
         Directory.Delete(_data, true);
+        if (!Directory.Exists(Group)) return;
+        Directory.Delete(Group);
+        Directory.Delete(Path.GetDirectoryName(Group)!);
     }
 }

@@ -31,7 +31,7 @@ public sealed class CompilerPropertyTests
 
     private static Gen<string> List(Gen<string> item, int most = 4) => item.List[0, most].Select(items => $"[{string.Join(',', items)}]");
 
-    private static readonly Gen<string> Permissions = Gen.Select(List(Connect), List(File, 2), List(Listen, 2), List(Accept, 1), Among("""{"max":8}""", """{"max":1000,"sharedMemory":true}""", """{"sharedMemory":false}""", "{}", """{"max":0}"""), Among("\"read\"", "\"none\"", "null"),
+    private static readonly Gen<string> Permissions = Gen.Select(List(Connect), List(File, 2), List(Listen, 2), List(Accept, 1), Among("""{"max":8}""", """{"max":1000,"sharedMemory":true}""", """{"sharedMemory":false}""", "{}", """{"max":0}"""), Among("\"read\"", "\"none\"", """null,"host":{"paths":[{"path":"/srv/data","access":"write"}]}""", """null,"host":{"paths":[{"path":"/srv"}]}"""),
         (connect, files, listen, accept, processes, clock) => $$"""{"connect":{{connect}},"files":{{files}},"listen":{{listen}},"accept":{{accept}},"processes":{{processes}},"clock":{{clock}}}""");
 
     private static readonly Gen<string> Container = Gen.Select(Permissions, List(Gen.Select(Port, By, (port, by) => $$"""{"containerPort":{{port}},"protocol":{{by}}}"""), 2), List(Folder.Select(path => $$"""{"name":"v","mountPath":"{{path}}"}"""), 1),
@@ -105,6 +105,7 @@ public sealed class CompilerPropertyTests
             CapabilityEntry.ConnectRange range => bound.Entries.Any(wide => CapabilityEntry.TryParse(wide.Entry, out var w) && w is CapabilityEntry.ConnectRange most && most.Protocol == range.Protocol && most.Network.Contains(range.Network.BaseAddress) && most.Network.PrefixLength <= range.Network.PrefixLength && range.Ports.Ports.All(most.Ports.Contains)),
             CapabilityEntry.ConnectHost host => bound.Entries.Any(wide => CapabilityEntry.TryParse(wide.Entry, out var w) && w is CapabilityEntry.ConnectHost most && (most.Host, most.Protocol) == (host.Host, host.Protocol) && host.Ports.Ports.All(most.Ports.Contains)),
             CapabilityEntry.Listen listen => bound.Entries.Any(wide => wide.Entry == listen.ToString()),
+            CapabilityEntry.HostPath host => bound.Entries.Any(wide => Coverage.Covers(wide.Entry, host.ToString())),
             CapabilityEntry.SharedMemory => bound.Entries.Any(wide => wide.Entry == entry.Entry),
             CapabilityEntry.Quota quota => bound.Processes is not { } most || quota.Processes <= most.Count,
             _ => true,

@@ -63,6 +63,7 @@ public sealed class PeopleTests
     [InlineData("dir /var/cache read,write")]
     [InlineData("clock read")]
     [InlineData("processes shared-memory")]
+    [InlineData("host dir /srv/data read,write")]
     [InlineData("identity uid=7 gid=8")]
     public void The_lines_that_a_remedy_gives_grant_what_was_missing(string entry)
     {

@@ -47,6 +47,7 @@ public static class PermissionSchema
             ["listen"] = Schema.List(Schema.Object(Grant(ports))) with { Description = "Ports the container may listen on, beside its `ports`." },
             ["accept"] = Schema.List(Schema.Object(Grant([.. pods, .. ports]))) with { Description = "Who of the cluster may connect to the pod; nobody else then may." },
             ["files"] = Schema.List(file) with { Description = "Directories of the container's own root." },
+            ["host"] = Schema.Object(new Dictionary<string, Schema> { ["paths"] = Schema.List(file) with { Description = "Files and directories of the host that hostPath volumes may mount." } }),
             ["processes"] = processes, ["clock"] = Schema.Text("read."), ["random"] = Schema.Text("read."),
             ["sets"] = names with { Description = "PermissionSets of the namespace that are granted as well." },
             ["optional"] = names with { Description = "Names of grants that are left out where the namespace's ceiling forbids them." },

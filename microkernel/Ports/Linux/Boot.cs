@@ -13,7 +13,7 @@ public static unsafe class Boot
     /// <summary>Memory of the root factory: what all containers of a node may be given together.</summary>
     private const long RootQuota = 1L << 50, RootProcesses = 1L << 20;
 
-    private static ReadOnlySpan<byte> Usage => "usage: eyrie-kernel --root DIR --socket PATH --servers DIR --cgroup NAME [--owner PROCESS] [--task PROGRAM:ARGUMENT]...\n"u8;
+    private static ReadOnlySpan<byte> Usage => "usage: eyrie-kernel --root DIR --socket PATH --servers DIR --cgroup NAME [--owner PROCESS] [--host PATH[:ro]]... [--task PROGRAM:ARGUMENT]...\n"u8;
     private static ReadOnlySpan<short> MettEagleCalls => [0, 1, 3, 7, 9, 11, 15, 17, 20, 39, 44, 46, 47, 60, 72, 202, 228, 231, 232, 233, 291, 288, 293, 322];
     private static ReadOnlySpan<short> NetworkCalls => [0, 1, 3, 7, 9, 11, 15, 39, 41, 42, 48, 49, 50, 51, 52, 54, 55, 56, 60, 72, 202, 228, 231, 322];
 
@@ -30,8 +30,10 @@ public static unsafe class Boot
             else if (name.SequenceEqual("--servers"u8)) servers = arguments[i + 1];
             else if (name.SequenceEqual("--cgroup"u8)) Node.GroupPrefix = arguments[i + 1];
             else if (name.SequenceEqual("--owner"u8)) owner = arguments[i + 1];
+            else if (name.SequenceEqual("--host"u8)) continue;
             else if (!name.SequenceEqual("--task"u8) || !FurtherTasks.Name(arguments[i + 1])) return Fail(Usage);
         }
+        HostPaths.Named(arguments, (int)stack[0]);
         if (root == null || socket == null || servers == null || Node.GroupPrefix == null)
             return Fail(Usage);
         nint directory = Host.Call(Sys.Openat, -100, (nint)root, Sys.Directory | Sys.Cloexec);

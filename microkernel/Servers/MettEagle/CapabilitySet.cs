@@ -159,17 +159,23 @@ public static unsafe class CapabilitySet
         return false;
     }
 
-    /// <summary>A mount is writable only with an entry that says so for its target.</summary>
+    private static bool Below(ReadOnlySpan<byte> directory, ReadOnlySpan<byte> path) =>
+        directory.Length > 0 && path.StartsWith(directory) && (path.Length == directory.Length || directory[directory.Length - 1] == '/' || path[directory.Length] == '/');
+
+    /// <summary>A mount is writable only with an entry that says so for its target; one of the host's files is there only with an entry for them.</summary>
     private static void Mount(ReadOnlySpan<byte> request, ReadOnlySpan<byte> mount, ref FieldWriter writer)
     {
         if (mount.Length is < 11 or > 1024) return;
-        bool writable = false;
+        bool writable = false, host = mount[9] == '/', hostGranted = false, hostWritable = false;
+        var source = mount.Slice(9, mount.Slice(9).IndexOf((byte)0));
         var scanner = new FieldScanner(request);
         while (scanner.Next(out int tag, out var value))
             if (tag == ContainerProtocol.Capability && EntryLine.Parse(value, out var entry) && entry is { Writable: true, Audited: false } && entry.Path.SequenceEqual(Target(mount))) writable = true;
+            else if (host && tag == ContainerProtocol.Capability && EntryLine.Parse(value, out var path) && Below(path.HostPath, source)) { hostGranted = true; hostWritable |= path.HostWritable; }
+        if (host && !hostGranted) return;
         Span<byte> copy = stackalloc byte[1024];
         mount.CopyTo(copy);
-        if (!writable) copy[0] = 1;
+        if (!writable || (host && !hostWritable)) copy[0] = 1;
         writer.Add(StartTag.Mount, copy.Slice(0, mount.Length));
     }
 }

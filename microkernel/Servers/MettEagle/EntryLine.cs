@@ -15,6 +15,9 @@ public ref struct EntryLine
     /// <summary>dir: the path and whether it may be written.</summary>
     public ReadOnlySpan<byte> Path;
     public bool Writable;
+    /// <summary>host dir: a path of the host, and whether it may be written there.</summary>
+    public ReadOnlySpan<byte> HostPath;
+    public bool HostWritable;
     /// <summary>Let through for want of a grant, and recorded.</summary>
     public bool Audited;
 
@@ -59,6 +62,14 @@ public ref struct EntryLine
             var access = fields.Next();
             entry.Writable = access.SequenceEqual("read,write"u8);
             return entry.Path.Length > 0 && entry.Path[0] == '/' && (entry.Writable || access.SequenceEqual("read"u8));
+        }
+        if (verb.SequenceEqual("host"u8))
+        {
+            if (!fields.Next().SequenceEqual("dir"u8)) return false;
+            entry.HostPath = fields.Next();
+            var access = fields.Next();
+            entry.HostWritable = access.SequenceEqual("read,write"u8);
+            return entry.HostPath.Length > 0 && entry.HostPath[0] == '/' && (entry.HostWritable || access.SequenceEqual("read"u8));
         }
         return verb.SequenceEqual("identity"u8) || verb.SequenceEqual("clock"u8) || verb.SequenceEqual("processes"u8) || verb.SequenceEqual("random"u8) || verb.SequenceEqual("accept"u8);
     }

@@ -73,7 +73,7 @@ public sealed class KernelProcess : IAsyncDisposable
         await LeftGroups.RemoveAsync(_name, cancellationToken);
         // setsid becomes the kernel (exec): the process id is the kernel's own, and no signal to the agent's session reaches it.
         var start = new ProcessStartInfo("setsid") { RedirectStandardOutput = true };
-        foreach (var argument in new[] { Path.Combine(_options.Microkernel, Program), "--root", _options.StateDirectory, "--socket", _socket, "--servers", _options.Microkernel, "--cgroup", _name }) start.ArgumentList.Add(argument);
+        foreach (var argument in (string[])[Path.Combine(_options.Microkernel, Program), "--root", _options.StateDirectory, "--socket", _socket, "--servers", _options.Microkernel, "--cgroup", _name, .. _options.HostPaths.SelectMany(path => new[] { "--host", path })]) start.ArgumentList.Add(argument);
         using var process = Process.Start(start)!;
         using var deadline = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
         deadline.CancelAfter(StartDeadline);

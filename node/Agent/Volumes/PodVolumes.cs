@@ -54,7 +54,7 @@ public sealed class PodVolumes(NodeOptions options, string uid)
             var path = mount["subPathExpr"]?.ToString() is { Length: > 0 } expression ? Expansion.Expand(expression, environment.GetValueOrDefault) : mount["subPath"]?.ToString() ?? "";
             if (path.StartsWith('/') || path.Split('/').Contains("..")) throw new ContainerConfigException($"volume \"{name}\": subPath \"{path}\" must be relative and without \"..\"");
             bool readOnly = mount["readOnly"] is JsonValue value && value.TryGetValue(out bool only) && only;
-            var source = volume["emptyDir"] is JsonObject empty ? FromEmpty(name, empty, path) : volume["persistentVolumeClaim"] is JsonObject claim ? FromClaim(name, claim, path, Group(facts.Pod), objects) : FromObjects(name, volume, path, facts, objects);
+            var source = volume["emptyDir"] is JsonObject empty ? FromEmpty(name, empty, path) : volume["hostPath"] is JsonObject host ? HostVolume.Mount(name, host, path, options.HostPaths) : volume["persistentVolumeClaim"] is JsonObject claim ? FromClaim(name, claim, path, Group(facts.Pod), objects) : FromObjects(name, volume, path, facts, objects);
             yield return source with { Target = mount["mountPath"]!.ToString().TrimEnd('/') is { Length: > 0 } target ? target : "/", ReadOnly = readOnly || source.ReadOnly };
         }
     }
@@ -93,7 +93,7 @@ public sealed class PodVolumes(NodeOptions options, string uid)
 
     private MountSpec FromObjects(string name, JsonObject volume, string path, PodFacts facts, PodObjects objects)
     {
-        var files = VolumeContent.Of(volume, facts, objects) ?? throw new ContainerConfigException($"volume \"{name}\": type {volume.Select(field => field.Key).FirstOrDefault(field => field != "name")} is not supported; known are emptyDir, persistentVolumeClaim, configMap, secret, downwardAPI and projected");
+        var files = VolumeContent.Of(volume, facts, objects) ?? throw new ContainerConfigException($"volume \"{name}\": type {volume.Select(field => field.Key).FirstOrDefault(field => field != "name")} is not supported; known are emptyDir, hostPath, persistentVolumeClaim, configMap, secret, downwardAPI and projected");
         AtomicDirectory.Write(Directory(name), files, Group(facts.Pod));
         if (path.Length == 0) return new MountSpec(Relative(name, ""), "", true);
         // The very file of this version: a mount of one file does not follow later versions.

@@ -8,8 +8,9 @@ namespace Eyrie.Microkernel.Ports.Linux.Sandbox;
 public static unsafe class World
 {
     private const nint Private = 0x44000, NoSuid = 2, NoDev = 4, NoExec = 8, ReadOnly = 1;
-    private const ulong Beneath = 0x08 | 0x02; // RESOLVE_BENEATH | RESOLVE_NO_MAGICLINKS
-    private const ulong InRoot = 0x10, NoLinks = 0x04; // RESOLVE_IN_ROOT, RESOLVE_NO_SYMLINKS
+    public const ulong Beneath = 0x08 | 0x02; // RESOLVE_BENEATH | RESOLVE_NO_MAGICLINKS
+    private const ulong InRoot = 0x10; // RESOLVE_IN_ROOT
+    public const ulong NoLinks = 0x04; // RESOLVE_NO_SYMLINKS
 
     public static nint Build(ref Launcher.Child child, ref int stage)
     {
@@ -251,13 +252,14 @@ public static unsafe class World
     private static nint Bind(nint nodeRoot, nint root, ReadOnlySpan<byte> source, ReadOnlySpan<byte> target, bool readOnly)
     {
         // A volume's content is a container's: a link in it must not choose what is mounted.
-        nint from = OpenBeneath(nodeRoot, source, Sys.OPath, Beneath | NoLinks);
+        bool onlyRead = false;
+        nint from = source[0] == '/' ? HostPaths.Open(source, out onlyRead) : OpenBeneath(nodeRoot, source, Sys.OPath, Beneath | NoLinks);
         if (from < 0) return from;
-        nint directory = OpenBeneath(nodeRoot, source, Sys.OPath | Sys.Directory, Beneath | NoLinks);
+        nint directory = OpenBeneath(from, "."u8, Sys.OPath | Sys.Directory, Beneath | NoLinks);
         nint point = Point(root, target, directory >= 0);
         if (directory >= 0) Host.Call(Sys.Close, directory);
         if (point < 0) return point;
-        return Attach(from, point, readOnly ? ReadOnly : 0);
+        return Attach(from, point, readOnly || onlyRead ? ReadOnly : 0);
     }
 
     /// <summary>A detached copy of one mount, with attributes, moved onto a point: at no moment is it attached without them.</summary>
