@@ -1,3 +1,4 @@
+using System.Text.Json;
 using System.Text.Json.Nodes;
 using Eyrie.ControlPlane.Store;
 
@@ -20,6 +21,13 @@ public interface IObjects
     /// <exception cref="RevisionCompactedException">That revision is no longer held.</exception>
     Task<ObjectPage> PageAsync(ResourceKind kind, string? @namespace, PageQuery page, CancellationToken cancellationToken);
 
+    /// <summary>The same part of a list as text; only of standard kinds, whose text needs nothing done.</summary>
+    /// <exception cref="RevisionCompactedException">That revision is no longer held.</exception>
+    Task<EncodedPage> EncodedPageAsync(ResourceKind kind, string? @namespace, PageQuery page, CancellationToken cancellationToken);
+
+    /// <summary>An object of a standard kind as text; null: there is none.</summary>
+    Task<EncodedObject?> EncodedAsync(ResourceKind kind, ObjectName name, CancellationToken cancellationToken);
+
     /// <summary>Stores a new object; metadata.generateName is completed. Sets uid, creationTimestamp, generation 1.</summary>
     /// <exception cref="ObjectExistsException"/>
     Task<JsonObject> CreateAsync(ResourceKind kind, JsonObject document, CancellationToken cancellationToken);
@@ -41,7 +49,7 @@ public interface IObjects
     /// </summary>
     Task<JsonObject> DeleteAsync(ResourceKind kind, ObjectName name, DeleteOptions options, CancellationToken cancellationToken);
 
-    /// <summary>Changes of a kind after a revision (of a list), each once and in order. Empty <see cref="ObjectBatch.Changes"/>: progress.</summary>
+    /// <summary>Changes of a kind after a revision (of a list), each once and in order; every watcher gets the same change, so nobody alters its documents. Empty <see cref="ObjectBatch.Changes"/>: progress.</summary>
     /// <exception cref="RevisionCompactedException"/>
     IAsyncEnumerable<ObjectBatch> WatchAsync(ResourceKind kind, Revision after, CancellationToken cancellationToken);
 }
@@ -79,10 +87,12 @@ public sealed class ObjectChange
 {
     private readonly Lazy<JsonObject?> _previous;
     private readonly Lazy<bool> _onlyStatus;
+    private readonly Lazy<byte[]> _encoded;
 
     private ObjectChange(ChangeType type, ResourceKind kind, ObjectName name, JsonObject document, Lazy<JsonObject?> previous)
     {
         (Type, Kind, Name, Document, _previous) = (type, kind, name, document, previous);
+        _encoded = new(() => JsonSerializer.SerializeToUtf8Bytes(document));
         _onlyStatus = new(() => Previous is { } before && JsonNode.DeepEquals(before["spec"], document["spec"]) && SameMetadata(before.Metadata(), document.Metadata()));
     }
 
@@ -96,6 +106,8 @@ public sealed class ObjectChange
     public ObjectName Name { get; }
     /// <summary>The object with the new resourceVersion; for Deleted its last state.</summary>
     public JsonObject Document { get; }
+    /// <summary>The document as text, made once for all watchers.</summary>
+    public ReadOnlySpan<byte> Encoded => _encoded.Value;
     /// <summary>The state before, or null.</summary>
     public JsonObject? Previous => _previous.Value;
 

@@ -12,6 +12,9 @@ public sealed class Objects(IStore store, TimeProvider clock) : IObjects
 {
     private const string SuffixAlphabet = "bcdfghjklmnpqrstvwxz2456789"; // as Kubernetes: no vowels, so that no word appears
 
+    /// <summary>What watchers are told of a change, for as long as the store holds it.</summary>
+    private readonly ConditionalWeakTable<StoreChange, ObjectChange> _changes = [];
+
     public async Task<JsonObject?> GetAsync(ResourceKind kind, ObjectName name, CancellationToken cancellationToken) => (await FindAsync(kind, name, cancellationToken))?.Document;
 
     public async Task<ObjectList> ListAsync(ResourceKind kind, string? @namespace, CancellationToken cancellationToken)
@@ -27,6 +30,20 @@ public sealed class Objects(IStore store, TimeProvider clock) : IObjects
         var start = page.After is null ? prefix : page.After + "\0";
         var found = await store.RangeAsync(new RangeQuery(start, After(prefix), page.Limit, page.At), cancellationToken);
         return new ObjectPage([.. found.Entries.Select(entry => Parse(kind, entry.Value, entry.Modified))], found.At, found.More ? found.Entries[^1].Key : null);
+    }
+
+    public async Task<EncodedPage> EncodedPageAsync(ResourceKind kind, string? @namespace, PageQuery page, CancellationToken cancellationToken)
+    {
+        var prefix = @namespace is null || !kind.Namespaced ? kind.KeyPrefix : kind.KeyPrefix + @namespace + "/";
+        var found = await store.RangeAsync(new RangeQuery(page.After is null ? prefix : page.After + "\0", After(prefix), page.Limit, page.At), cancellationToken);
+        return new EncodedPage([.. found.Entries.Select(entry => new EncodedObject(entry.Value, entry.Modified))], found.At, found.More ? found.Entries[^1].Key : null);
+    }
+
+    public async Task<EncodedObject?> EncodedAsync(ResourceKind kind, ObjectName name, CancellationToken cancellationToken)
+    {
+        var key = kind.Key(name);
+        var found = await store.RangeAsync(new RangeQuery(key, key + "\0"), cancellationToken);
+        return found.Entries.Count == 0 ? null : new EncodedObject(found.Entries[0].Value, found.Entries[0].Modified);
     }
 
     public async Task<JsonObject> CreateAsync(ResourceKind kind, JsonObject document, CancellationToken cancellationToken)
@@ -113,7 +130,7 @@ public sealed class Objects(IStore store, TimeProvider clock) : IObjects
     public async IAsyncEnumerable<ObjectBatch> WatchAsync(ResourceKind kind, Revision after, [EnumeratorCancellation] CancellationToken cancellationToken)
     {
         await foreach (var batch in store.WatchAsync(kind.KeyPrefix, after, cancellationToken))
-            yield return new ObjectBatch([.. batch.Changes.Select(change => Change(kind, change))], batch.At);
+            yield return new ObjectBatch([.. batch.Changes.Select(change => kind.Custom is null ? _changes.GetValue(change, one => Change(kind, one)) : Change(kind, change))], batch.At);
     }
 
     private static ObjectChange Change(ResourceKind kind, StoreChange change)

@@ -27,6 +27,7 @@ public sealed class ApiServer : IAsyncLifetime
     private IStore? _store;
     private WebApplication? _app;
 
+    public ErrorLog Log { get; } = new();
     public HttpClient Client { get; private set; } = new();
     public string Address => Client.BaseAddress!.ToString();
     public IServiceProvider Services => _app!.Services;
@@ -40,7 +41,7 @@ public sealed class ApiServer : IAsyncLifetime
     {
         _store = EmbeddedStore.Open(Path.Combine(_directory.FullName, "store.db"));
         var builder = WebApplication.CreateSlimBuilder();
-        builder.Logging.ClearProviders().AddConsole(console => console.LogToStandardErrorThreshold = LogLevel.Error).SetMinimumLevel(LogLevel.Error);
+        builder.Logging.ClearProviders().AddProvider(Log).SetMinimumLevel(LogLevel.Error);
         builder.WebHost.ConfigureKestrel(kestrel => kestrel.Listen(IPAddress.Loopback, 0, endpoint => endpoint.UseHttps(_certificate)));
         builder.Services.AddSingleton(_store).AddSingleton(TimeProvider.System).AddEyrieObjects();
         builder.Services.AddEyrieControllers(new ControllerOptions { ClusterOctet = 64, NodeToken = "none" });

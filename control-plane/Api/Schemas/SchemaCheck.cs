@@ -1,6 +1,7 @@
 using System.Globalization;
 using System.Text.Json;
 using System.Text.Json.Nodes;
+using System.Text.RegularExpressions;
 
 namespace Eyrie.ControlPlane.Api.Schemas;
 
@@ -8,7 +9,7 @@ namespace Eyrie.ControlPlane.Api.Schemas;
 /// A document against its schema: fields that nobody knows, and values of another type. Cleans as decoding does in Kubernetes: nulls are absent, numbers where a quantity is
 /// wanted become text, and unknown fields go.
 /// </summary>
-public sealed class SchemaCheck
+public sealed partial class SchemaCheck
 {
     /// <summary>Field paths, e.g. <c>spec.containers[0].colour</c>.</summary>
     public IReadOnlyList<string> Unknown => _unknown;
@@ -78,6 +79,7 @@ public sealed class SchemaCheck
     private static bool FitsFormat(string format, string text) => format switch
     {
         "byte" => Convert.TryFromBase64String(text, new byte[text.Length], out _),
+        "quantity" => Quantity().IsMatch(text),
         "date-time" => DateTimeOffset.TryParse(text, CultureInfo.InvariantCulture, DateTimeStyles.AssumeUniversal, out _),
         _ => true,
     };
@@ -88,7 +90,7 @@ public sealed class SchemaCheck
 
     private static string Wanted(Schema schema) => schema switch
     {
-        { IsIntOrString: true } => "a number or a string", { Format: "byte" } => "a base64 string", { Format: "date-time" } => "an RFC 3339 time", { Format: "quantity" } => "a number or a string", { Values: not null } => "a map",
+        { IsIntOrString: true } => "a number or a string", { Format: "byte" } => "a base64 string", { Format: "date-time" } => "an RFC 3339 time", { Format: "quantity" } => "a quantity such as 100m, 2 or 64Mi", { Values: not null } => "a map",
         { Type: "object" } => "an object", { Type: "array" } => "a list", { Type: "integer" } => "a whole number", { Type: "boolean" } => "true or false", _ => "a " + schema.Type,
     };
 
@@ -96,4 +98,7 @@ public sealed class SchemaCheck
     {
         JsonValueKind.Object => "an object", JsonValueKind.Array => "a list", JsonValueKind.String => $"the string \"{value}\"", JsonValueKind.Number => $"the number {value}", _ => value.ToString(),
     };
+
+    [GeneratedRegex("^[+-]?([0-9]+(\\.[0-9]*)?|\\.[0-9]+)([KMGTPE]i|[numkMGTPE]|[eE][+-]?[0-9]+)?\\z")]
+    private static partial Regex Quantity();
 }

@@ -1,4 +1,6 @@
+using System.Buffers;
 using System.Globalization;
+using System.Text.Json;
 using System.Text.Json.Nodes;
 using Eyrie.ControlPlane.Resources;
 using Eyrie.ControlPlane.Store;
@@ -11,14 +13,58 @@ public sealed class Reads(IObjects objects)
     /// <summary>Objects read from the store at once, when a selector passes over some of them.</summary>
     private const int Chunk = 500;
 
-    public async Task GetAsync(Call call) => await call.AnswerAsync(await FoundAsync(call));
+    /// <summary>Bytes of a list that are written before the client must have taken some of them.</summary>
+    private const int Burst = 256 << 10;
+
+    public async Task GetAsync(Call call)
+    {
+        if (!IsStoredText(call)) { await call.AnswerAsync(await FoundAsync(call)); return; }
+        var found = await objects.EncodedAsync(call.Kind, call.Name, call.Ends) ?? throw new ObjectNotFoundException(call.Kind, call.Name);
+        call.Http.Response.ContentType = "application/json";
+        found.WriteTo(call.Http.Response.BodyWriter);
+        await call.Http.Response.BodyWriter.FlushAsync(call.Ends);
+    }
+
+    /// <summary>Whether the answer is what is stored, word for word.</summary>
+    private static bool IsStoredText(Call call) => call.Shape is { Kind: ShapeKind.Full, Yaml: false } && call.Kind.Custom is null;
 
     public async Task<JsonObject> FoundAsync(Call call) => await objects.GetAsync(call.Kind, call.Name, call.Ends) ?? throw new ObjectNotFoundException(call.Kind, call.Name);
 
     public async Task ListAsync(Call call)
     {
+        if (IsStoredText(call) && IsEverything(call)) { await StoredListAsync(call); return; }
         var (items, metadata) = await SelectAsync(call);
         await call.SendAsync(call.Shape.ShowList(call.Kind, items, metadata));
+    }
+
+    private static bool IsEverything(Call call) => call.Query["labelSelector"].ToString().Length == 0 && call.Query["fieldSelector"].ToString().Length == 0;
+
+    private async Task StoredListAsync(Call call)
+    {
+        var query = ListQuery.Of(call);
+        var page = await HeldAsync(query.After, () => objects.EncodedPageAsync(call.Kind, call.Request.Namespace, new PageQuery(query.After, query.Limit, query.At), call.Ends));
+        if (query.NotOlderThan.CompareTo(page.At) > 0) throw TooNew(query.NotOlderThan, page.At);
+        var head = call.Shape.ShowList(call.Kind, [], ListMetadata(page.At, page.Last));
+        head.Remove("items");
+        call.Http.Response.ContentType = "application/json";
+        var target = call.Http.Response.BodyWriter;
+        target.Write(JsonSerializer.SerializeToUtf8Bytes(head).AsSpan()[..^1]);
+        target.Write(",\"items\":["u8);
+        for (int i = 0; i < page.Items.Count; i++)
+        {
+            if (i > 0) target.Write(","u8);
+            page.Items[i].WriteTo(target);
+            if (target.UnflushedBytes > Burst) await target.FlushAsync(call.Ends);
+        }
+        target.Write("]}"u8);
+        await target.FlushAsync(call.Ends);
+    }
+
+    private static JsonObject ListMetadata(Revision at, string? last)
+    {
+        var metadata = new JsonObject { ["resourceVersion"] = at.ToString() };
+        if (last is not null) metadata["continue"] = new ContinueToken(at, last).ToString();
+        return metadata;
     }
 
     /// <summary>What the selectors choose, a page of it if a limit is given, and the metadata of that list.</summary>
@@ -29,7 +75,7 @@ public sealed class Reads(IObjects objects)
         var (after, at) = (query.After, query.At);
         var items = new List<JsonObject>();
         ObjectPage page;
-        bool everything = call.Query["labelSelector"].Count == 0 && call.Query["fieldSelector"].Count == 0;
+        bool everything = IsEverything(call);
         do
         {
             int limit = query.Limit == 0 ? 0 : everything ? query.Limit - items.Count : Chunk;
@@ -44,20 +90,21 @@ public sealed class Reads(IObjects objects)
             }
         } while (after is not null && items.Count < query.Limit);
     full:
-        var metadata = new JsonObject { ["resourceVersion"] = at.ToString() };
-        if (after is not null) metadata["continue"] = new ContinueToken(at, after).ToString();
-        return (items, metadata);
+        return (items, ListMetadata(at, after));
     }
 
-    private async Task<ObjectPage> PageAsync(Call call, PageQuery query)
+    private Task<ObjectPage> PageAsync(Call call, PageQuery query) => HeldAsync(query.After, () => objects.PageAsync(call.Kind, call.Request.Namespace, query, call.Ends));
+
+    /// <summary>A page of a list that began at a revision which may have been forgotten meanwhile.</summary>
+    private static async Task<T> HeldAsync<T>(string? after, Func<Task<T>> read)
     {
         try
         {
-            return await objects.PageAsync(call.Kind, call.Request.Namespace, query, call.Ends);
+            return await read();
         }
-        catch (RevisionCompactedException) when (query.After is not null)
+        catch (RevisionCompactedException) when (after is not null)
         {
-            var rest = new ContinueToken(Revision.Zero, query.After).ToString();
+            var rest = new ContinueToken(Revision.Zero, after).ToString();
             throw new StatusException(410, "Expired", "The provided continue parameter is too old to display a consistent list result. You can start a new list without the continue parameter, or use the continue token in this response to retrieve the remainder of the results. Continuing with the provided token results in an inconsistent list - objects that were created, modified, or deleted between the time the first chunk was returned and now may show up in the list.") { ListMetadata = new JsonObject { ["continue"] = rest } };
         }
     }

@@ -1,4 +1,6 @@
+using System.Buffers;
 using System.Globalization;
+using System.Text;
 using System.Text.Json.Nodes;
 using Eyrie.ControlPlane.Resources;
 using Eyrie.ControlPlane.Store;
@@ -22,7 +24,18 @@ public sealed class Watches(IObjects objects)
             return RawAsync(type, shown);
         }
 
-        public Task RawAsync(string type, JsonObject shown) => call.Http.Response.WriteAsync(new JsonObject { ["type"] = type, ["object"] = shown }.ToJsonString() + "\n", ends);
+        /// <summary>A change in the shape that this watcher asked for; the whole object as JSON is the same text for all of them.</summary>
+        public Task ChangeAsync(string type, ObjectChange change)
+        {
+            if (call.Shape is not { Kind: ShapeKind.Full, Yaml: false }) return ObjectAsync(type, change.Document);
+            var target = call.Http.Response.BodyWriter;
+            target.Write(Encoding.ASCII.GetBytes($"{{\"type\":\"{type}\",\"object\":"));
+            target.Write(change.Encoded);
+            target.Write("}\n"u8);
+            return Task.CompletedTask;
+        }
+
+        public Task RawAsync(string type, JsonObject shown) => call.Http.Response.WriteAsync(new JsonObject { ["type"] = type, ["object"] = shown.Parent is null ? shown : shown.DeepClone() }.ToJsonString() + "\n", ends);
 
         public Task BookmarkAsync(Revision at, bool initialEnd)
         {
@@ -105,8 +118,8 @@ public sealed class Watches(IObjects objects)
     private static async Task TellAsync(Sink sink, ObjectChange change, Func<JsonObject, bool> matches)
     {
         bool now = change.Type != ChangeType.Deleted && matches(change.Document), before = change.Previous is not null && matches(change.Previous);
-        if (now) await sink.ObjectAsync(before ? "MODIFIED" : "ADDED", change.Document);
-        else if (before) await sink.ObjectAsync("DELETED", change.Document);
+        if (now) await sink.ChangeAsync(before ? "MODIFIED" : "ADDED", change);
+        else if (before) await sink.ChangeAsync("DELETED", change);
     }
 
     private static bool IsTrue(string? value) => value is "true" or "1";

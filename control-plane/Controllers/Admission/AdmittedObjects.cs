@@ -124,5 +124,9 @@ public sealed class AdmittedObjects(IObjects inner, ObjectCache cache) : IObject
 
     public Task<JsonObject> DeleteAsync(ResourceKind kind, ObjectName name, DeleteOptions options, CancellationToken cancellationToken) => inner.DeleteAsync(kind, name, options, cancellationToken);
 
+    public Task<EncodedPage> EncodedPageAsync(ResourceKind kind, string? @namespace, PageQuery page, CancellationToken cancellationToken) => inner.EncodedPageAsync(kind, @namespace, page, cancellationToken);
+
+    public Task<EncodedObject?> EncodedAsync(ResourceKind kind, ObjectName name, CancellationToken cancellationToken) => inner.EncodedAsync(kind, name, cancellationToken);
+
     public IAsyncEnumerable<ObjectBatch> WatchAsync(ResourceKind kind, Revision after, CancellationToken cancellationToken) => inner.WatchAsync(kind, after, cancellationToken);
 }

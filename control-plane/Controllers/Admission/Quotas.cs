@@ -31,7 +31,7 @@ public static class Quotas
         var wanted = Usage(quota, kind, document);
         if (kind == Kinds.Pod && InScope(quota, kind, document) && Unsaid(quota, document) is { Length: > 0 } unsaid) return $"failed quota: {quota.Name()}: must specify {unsaid}";
         var hard = Quantities.Of(quota["spec"]?["hard"]);
-        var over = wanted.Where(pair => pair.Value > 0 && used.GetValueOrDefault(pair.Key) + pair.Value > hard[pair.Key]).ToList();
+        var over = wanted.Where(pair => pair.Value > 0 && hard.TryGetValue(pair.Key, out var most) && used.GetValueOrDefault(pair.Key) + pair.Value > most).ToList();
         return over.Count == 0 ? null : $"exceeded quota: {quota.Name()}, requested: {Quantities.Text(over)}, used: {Quantities.Text(over.Select(pair => KeyValuePair.Create(pair.Key, used.GetValueOrDefault(pair.Key))))}, limited: {Quantities.Text(over.Select(pair => KeyValuePair.Create(pair.Key, hard[pair.Key])))}";
     }
 
