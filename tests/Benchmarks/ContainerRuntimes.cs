@@ -100,11 +100,15 @@ public sealed class EyrieRuntime : IContainerRuntime
         return await SaidAsync(place);
     }
 
-    public async Task<string> RunAsync(int place, params string[] program)
+    public Task<string> RunAsync(int place, params string[] program) => RunAsync(Spec(place, program));
+
+    /// <summary>Runs a container to its end; its identifier says which place it has.</summary>
+    public async Task<string> RunAsync(ContainerSpec spec)
     {
+        int place = int.Parse(spec.Id[1..], CultureInfo.InvariantCulture);
         var ended = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
         Volatile.Write(ref _ended[place], ended);
-        await _service.CreateAsync(Spec(place, program), CancellationToken.None);
+        await _service.CreateAsync(spec, CancellationToken.None);
         await _service.StartAsync($"c{place}", CancellationToken.None);
         await ended.Task;
         await _service.DeleteAsync($"c{place}", CancellationToken.None);

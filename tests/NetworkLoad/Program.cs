@@ -1,0 +1,126 @@
+using System;
+using System.Runtime;
+using Eyrie.Freestanding;
+
+/// <summary>
+/// Load on TCP, static and without libc, the same program on every path. <c>serve PORT</c>: takes what is sent at PORT and answers its end with a byte; at PORT + 1 sends a byte and closes. <c>bulk ADDRESS PORT MEGABYTES</c>
+/// prints the nanoseconds until everything was taken; <c>connections ADDRESS PORT COUNT</c> a line with those of each new connection until its byte has come (PORT is the second one).
+/// </summary>
+internal static unsafe class Program
+{
+    private const int Piece = 1 << 16;
+
+    [RuntimeExport("eyrie_main")]
+    private static int Main(nint* stack)
+    {
+        byte** arguments = (byte**)(stack + 1);
+        if (stack[0] < 3) return 2;
+        byte* memory = (byte*)Host.Call(Sys.Mmap, 0, Piece, 3, 0x22, -1);
+        if (arguments[1][0] == 's') return Serve((int)FieldReader.Number(Text(arguments[2])), memory);
+        if (stack[0] < 5) return 2;
+        byte* name = stackalloc byte[16];
+        Name(name, FieldReader.Address(Text(arguments[2])), FieldReader.Number(Text(arguments[3])));
+        long count = FieldReader.Number(Text(arguments[4]));
+        return arguments[1][0] == 'b' ? Bulk(name, count << 20, memory) : Connections(name, count);
+    }
+
+    private static ReadOnlySpan<byte> Text(byte* text)
+    {
+        int length = 0;
+        while (text[length] != 0) length++;
+        return new ReadOnlySpan<byte>(text, length);
+    }
+
+    private static void Name(byte* name, long address, long port)
+    {
+        *(ulong*)name = *(ulong*)(name + 8) = 0;
+        name[0] = 2;
+        name[2] = (byte)(port >> 8);
+        name[3] = (byte)port;
+        for (int i = 0; i < 4; i++) name[4 + i] = (byte)(address >> (24 - 8 * i));
+    }
+
+    private static long Now()
+    {
+        long* time = stackalloc long[2];
+        Host.Call(Sys.ClockGettime, 1, (nint)time);
+        return time[0] * 1_000_000_000 + time[1];
+    }
+
+    private static void Print(long number)
+    {
+        Span<byte> line = stackalloc byte[24];
+        var text = new TextWriter(line);
+        text.Add(number);
+        text.Add((byte)'\n');
+        fixed (byte* bytes = line) Host.Call(Sys.Write, 1, (nint)bytes, text.Length);
+    }
+
+    private static nint Listen(int port)
+    {
+        byte* name = stackalloc byte[16];
+        Name(name, 0, port);
+        int one = 1;
+        nint socket = Host.Call(Sys.Socket, 2, 1, 0);
+        Host.Call(Sys.Setsockopt, socket, 1, 2, (nint)(&one), 4); // SO_REUSEADDR
+        return socket < 0 || Host.Call(Sys.Bind, socket, (nint)name, 16) < 0 || Host.Call(Sys.Listen, socket, 128) < 0 ? -1 : socket;
+    }
+
+    private static int Serve(int port, byte* memory)
+    {
+        nint taking = Listen(port), closing = Listen(port + 1);
+        if (taking < 0 || closing < 0) return 1;
+        if (Host.Call(Sys.Fork) == 0)
+            while (true)
+            {
+                nint client = Host.Call(Sys.Accept, closing, 0, 0);
+                if (client < 0) return 1;
+                Host.Call(Sys.Write, client, (nint)memory, 1);
+                Host.Call(Sys.Close, client);
+            }
+        while (true)
+        {
+            nint client = Host.Call(Sys.Accept, taking, 0, 0);
+            if (client < 0) return 1;
+            while (Host.Call(Sys.Read, client, (nint)memory, Piece) > 0) { }
+            Host.Call(Sys.Write, client, (nint)memory, 1);
+            Host.Call(Sys.Close, client);
+        }
+    }
+
+    private static int Bulk(byte* name, long bytes, byte* memory)
+    {
+        nint socket = Host.Call(Sys.Socket, 2, 1, 0);
+        if (socket < 0 || Host.Call(Sys.Connect, socket, (nint)name, 16) is < 0) return 1;
+        long start = Now();
+        while (bytes > 0)
+        {
+            nint written = Host.Call(Sys.Write, socket, (nint)memory, Piece);
+            if (written <= 0) return 1;
+            bytes -= written;
+        }
+        Host.Call(Sys.Shutdown, socket, 1);
+        if (Host.Call(Sys.Read, socket, (nint)memory, 1) != 1) return 1;
+        Print(Now() - start);
+        return 0;
+    }
+
+    private static int Connections(byte* name, long count)
+    {
+        int* linger = stackalloc int[2]; // reset at close: nothing is left waiting
+        linger[0] = 1;
+        linger[1] = 0;
+        byte one = 0;
+        for (long i = 0; i < count; i++)
+        {
+            long start = Now();
+            nint socket = Host.Call(Sys.Socket, 2, 1, 0);
+            if (socket < 0 || Host.Call(Sys.Connect, socket, (nint)name, 16) < 0 || Host.Call(Sys.Read, socket, (nint)(&one), 1) != 1) return 1;
+            long taken = Now() - start;
+            Host.Call(Sys.Setsockopt, socket, 1, 13, (nint)linger, 8);
+            Host.Call(Sys.Close, socket);
+            Print(taken);
+        }
+        return 0;
+    }
+}
