@@ -48,6 +48,7 @@ public sealed class NodeAgent(NodeOptions options, KernelProcess kernel, NodePro
         // Not ended with the session: stopping waits for the exits of what it kills. It ends when the kernel's connection does.
         _ = Task.Run(() => EventsAsync(CancellationToken.None), CancellationToken.None);
         _ = new DiskWatch(options, _images, () => _pods.Values.SelectMany(worker => worker.Images()), message => Condition(DiskWatch.Condition, message)).RunAsync(cancellationToken);
+        _ = IdleMemory.RunAsync(cancellationToken);
         _ = new LogRotation(options, kernel, () => _pods.Values.SelectMany(worker => worker.RunningLogs())).RunAsync(cancellationToken);
         _ = new UsageReports(kernel, processes, Running, Report).RunAsync(cancellationToken);
         StartNames();
