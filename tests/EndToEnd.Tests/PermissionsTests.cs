@@ -177,13 +177,26 @@ public sealed class PermissionsTests(HelloCluster cluster) : IClassFixture<Hello
         await Shell.UntilAsync(() => Get("logs", "p"), log => log.Contains("Read-only file system", StringComparison.Ordinal) && !log.Contains("hello from", StringComparison.Ordinal), "enforcement");
     }
 
+    /// <summary>Empty: the process, of another cluster, has ended meanwhile.</summary>
+    private static List<string> Arguments(int process)
+    {
+        try
+        {
+            return [.. File.ReadAllText($"/proc/{process}/cmdline").Split('\0')];
+        }
+        catch (IOException)
+        {
+            return []; // gone
+        }
+    }
+
     /// <summary>Of this cluster's kernels.</summary>
     private IEnumerable<string> KernelSockets()
     {
         foreach (var process in System.Diagnostics.Process.GetProcessesByName("eyrie-kernel"))
             using (process)
             {
-                var arguments = File.ReadAllText($"/proc/{process.Id}/cmdline").Split('\0').ToList();
+                var arguments = Arguments(process.Id);
                 if (arguments.Any(argument => argument.StartsWith(cluster.State, StringComparison.Ordinal)) && arguments.IndexOf("--socket") is > 0 and var at) yield return arguments[at + 1];
             }
     }
