@@ -11,7 +11,6 @@ public sealed class ServiceAddresses(IObjects objects, ApiOptions options)
 
     public async Task<JsonObject> CreateAsync(JsonObject service, CancellationToken cancellationToken)
     {
-        if (service["spec"]?["type"]?.ToString() == "ExternalName") return await objects.CreateAsync(Kinds.Service, service, cancellationToken); // it is a name for another name, and has no address
         await _one.WaitAsync(cancellationToken);
         try
         {
