@@ -26,6 +26,24 @@ public sealed class PermissionCompilerTests
         Assert.Equal("spec.containers[0].permissions.connect[0]", set.Entries.Single(entry => entry.Entry.EndsWith("5432", StringComparison.Ordinal)).Source.FieldPath);
     }
 
+    [Theory]
+    [InlineData("""{"path":"/srv/data","access":"write"}""", "", true)]
+    [InlineData("""{"path":"/srv","access":"write"}""", "", true)]
+    [InlineData("""{"path":"/srv/data","access":"read"}""", ""","readOnly":true""", true)]
+    [InlineData("""{"path":"/srv/data","access":"read"}""", "", false)]
+    [InlineData("""{"path":"/srv/data/deeper","access":"write"}""", "", false)]
+    [InlineData("""{"path":"/srv/dat","access":"write"}""", "", false)]
+    public void A_volume_of_the_host_is_mounted_only_as_far_as_it_is_granted(string grant, string mount, bool allowed)
+    {
+        var result = PermissionCompiler.Compile(JsonNode.Parse($$$$"""
+            {"metadata":{"namespace":"shop"},"spec":{"volumes":[{"name":"v","hostPath":{"path":"/srv/data"}}],
+             "containers":[{"name":"a","volumeMounts":[{"name":"v","mountPath":"/v"{{{{mount}}}}}],"permissions":{"host":{"paths":[{{{{grant}}}}]}}}]}}
+            """)!.AsObject());
+        Assert.Equal(allowed, result.Sets[0].Lines.Any(line => line.StartsWith("dir /v ", StringComparison.Ordinal)));
+        if (allowed) Assert.Empty(result.Errors);
+        else Assert.Equal("spec.containers[0].volumeMounts[0]", Assert.Single(result.Errors).Source.FieldPath);
+    }
+
     [Fact]
     public void Every_mistake_is_found_at_once_with_its_field()
     {
