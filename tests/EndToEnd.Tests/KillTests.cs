@@ -80,11 +80,14 @@ public sealed class KillTests(ITestOutputHelper output) : IAsyncLifetime
         var killed = new Dictionary<string, int>();
         for (int kill = 0; kill < kills; kill++)
         {
-            await Task.Delay(random.Next(1200));
-            // At some moments nothing of either node lives: then the next that begins is waited for.
-            await Shell.UntilAsync(() => Task.FromResult((0, $"{Victims().Count}")), count => count != "0", "a process of a node to begin");
-            var kinds = Victims();
-            if (kinds.Count == 0) continue; // it has ended by itself
+            Dictionary<string, List<int>> kinds;
+            do // at some moments nothing of either node lives: then the next that begins is waited for, and lives for a random while
+            {
+                await Shell.UntilAsync(() => Task.FromResult((0, $"{Victims().Count}")), count => count != "0", "a process of a node to begin");
+                await Task.Delay(random.Next(1200));
+                kinds = Victims();
+            }
+            while (kinds.Count == 0);
             var kind = kinds.Keys.Order(StringComparer.Ordinal).ElementAt(random.Next(kinds.Count));
             var victims = kinds[kind];
             await Shell.RunAsync("kill", ["-9", victims[random.Next(victims.Count)].ToString(CultureInfo.InvariantCulture)]);

@@ -2,6 +2,7 @@ using System.Text.Json.Nodes;
 using Eyrie.ControlPlane.Controllers;
 using Eyrie.ControlPlane.Controllers.Volumes;
 using Eyrie.ControlPlane.Resources;
+using Microsoft.Extensions.DependencyInjection;
 using Xunit;
 
 namespace Eyrie.Controllers.Tests.Running;
@@ -47,6 +48,7 @@ public sealed class ClaimTests
         await running.CreateAsync(Kinds.Pod, Pod("p"));
         await RunningControllers.UntilAsync("the claim to be bound", () => running.GetAsync(Kinds.PersistentVolumeClaim, "data"), claim => claim!.Phase() == "Bound", claim => claim!.ToJsonString());
         await running.DeleteAsync(Kinds.PersistentVolumeClaim, "data", "Background");
+        await RunningControllers.UntilAsync("the feed to know that the claim goes", () => Task.FromResult(running.Services.GetRequiredService<ObjectCache>().Get(Kinds.PersistentVolumeClaim, new ObjectName("default", "data"))), claim => claim!.IsDeleted());
         await running.CreateAsync(Kinds.Pod, Pod("late"));
         await RunningControllers.UntilAsync("the late pod to be refused", () => running.GetAsync(Kinds.Pod, "late"), pod => pod!["status"]?["conditions"]?[0]?["message"]?.ToString().Contains("is being deleted", StringComparison.Ordinal) == true, pod => pod!.ToJsonString());
         Assert.NotNull(await running.GetAsync(Kinds.PersistentVolumeClaim, "data"));
