@@ -1,0 +1,118 @@
+using System.Diagnostics;
+using System.Globalization;
+using Xunit;
+
+namespace Eyrie.EndToEnd.Tests;
+
+/// <summary>Ten replicas of an HTTP service.</summary>
+public abstract class RollingDeploy(HelloCluster cluster)
+{
+    private const string Manifest = """
+        apiVersion: v1
+        kind: Service
+        metadata: {name: NAME}
+        spec: {selector: {app: NAME}, ports: [{port: 80, targetPort: 8080}]}
+        ---
+        apiVersion: apps/v1
+        kind: Deployment
+        metadata: {name: NAME}
+        spec:
+          replicas: 10
+          progressDeadlineSeconds: 5
+          selector: {matchLabels: {app: NAME}}
+          template:
+            metadata: {labels: {app: NAME}}
+            spec:
+              terminationGracePeriodSeconds: 10
+              tolerations: [{operator: Exists, effect: NoExecute, tolerationSeconds: 1}]
+              containers:
+              - name: web
+                image: IMAGE
+                env: [{name: VERSION, value: "VALUE"}]
+                command: [sh, -c, 'echo "version $VERSION" >/www/index.html; exec httpd -f -p 8080 -h /www']
+                ports: [{containerPort: 8080}]
+                readinessProbe: {httpGet: {path: PATH, port: 8080}, periodSeconds: 1}
+                permissions: {files: [{path: /www, access: write}], processes: {max: 64}}
+        """;
+
+    protected async Task<string> ApplyAsync(string name, string version, string path = "/")
+    {
+        var image = (await cluster.KubectlAsync("get", "deploy", "hello", "-o", "jsonpath={.spec.template.spec.containers[0].image}")).Output;
+        var file = Path.Combine(cluster.State, Guid.NewGuid().ToString("N") + ".yaml");
+        var manifest = Manifest;
+        foreach (var (word, value) in new[] { ("NAME", name), ("IMAGE", image), ("VALUE", version), ("PATH", path) }) manifest = manifest.Replace(word, value, StringComparison.Ordinal);
+        await File.WriteAllTextAsync(file, manifest);
+        var (code, output) = await cluster.KubectlAsync("apply", "-f", file);
+        Assert.True(code == 0, output);
+        return "http://" + (await cluster.KubectlAsync("get", "svc", name, "-o", "jsonpath={.spec.clusterIP}")).Output + "/";
+    }
+
+    protected async Task RolledOutAsync(string name)
+    {
+        var (code, output) = await cluster.KubectlAsync("rollout", "status", $"deploy/{name}", "--timeout=120s");
+        Assert.True(code == 0, output);
+    }
+
+    protected static async Task SaysAsync(string address, string version) => await Shell.UntilAsync(() => Shell.RunAsync("curl", ["-s", address]), text => text.Contains($"version {version}", StringComparison.Ordinal), $"version {version}");
+
+    protected HelloCluster Cluster => cluster;
+}
+
+/// <summary>Under the load of wrk, on connections that stay and on new ones, they are rolled over.</summary>
+public sealed class RollingDeployTests(HelloCluster cluster) : RollingDeploy(cluster), IClassFixture<HelloCluster>
+{
+    [Fact]
+    public async Task No_request_fails_while_ten_replicas_are_replaced_twice()
+    {
+        var address = await ApplyAsync("busy", "1");
+        await RolledOutAsync("busy");
+        await using var load = new Wrk(address);
+        await ApplyAsync("busy", "2");
+        await RolledOutAsync("busy");
+        await SaysAsync(address, "2");
+        Assert.Equal(0, (await Cluster.KubectlAsync("rollout", "undo", "deploy/busy")).Code);
+        await RolledOutAsync("busy");
+        await SaysAsync(address, "1");
+        foreach (var report in await load.EndAsync()) report.Fine();
+    }
+
+    [Fact]
+    public async Task A_version_that_never_becomes_ready_stops_says_why_and_is_undone_without_a_failed_request()
+    {
+        var address = await ApplyAsync("stuck", "1");
+        await RolledOutAsync("stuck");
+        await using var load = new Wrk(address);
+        await ApplyAsync("stuck", "2", "/never");
+        await Shell.UntilAsync(() => Cluster.KubectlAsync("get", "deploy", "stuck", "-o", "jsonpath={.status.conditions[?(@.type=='Progressing')].reason}"), text => text == "ProgressDeadlineExceeded", "the deadline to be exceeded");
+        var (code, output) = await Cluster.KubectlAsync("rollout", "status", "deploy/stuck", "--timeout=30s");
+        Assert.True(code == 1 && output.Contains("exceeded its progress deadline", StringComparison.Ordinal), output);
+        Assert.InRange(int.Parse((await Cluster.KubectlAsync("get", "deploy", "stuck", "-o", "jsonpath={.status.availableReplicas}")).Output, CultureInfo.InvariantCulture), 8, 10); // maxUnavailable is 25 %, rounded down
+        Assert.Contains("Unhealthy", (await Cluster.KubectlAsync("get", "events")).Output, StringComparison.Ordinal);
+        Assert.Equal(0, (await Cluster.KubectlAsync("rollout", "undo", "deploy/stuck")).Code);
+        await RolledOutAsync("stuck");
+        await SaysAsync(address, "1");
+        foreach (var report in await load.EndAsync()) report.Fine();
+    }
+}
+
+/// <summary>A cluster of its own: one of its two nodes dies in the middle of a rolling deploy.</summary>
+public sealed class LostNodeDeployTests(HelloCluster cluster) : RollingDeploy(cluster), IClassFixture<HelloCluster>
+{
+    [Fact]
+    public async Task A_node_that_is_killed_in_the_middle_costs_only_what_was_under_way_on_it()
+    {
+        var address = await ApplyAsync("shaky", "1");
+        await RolledOutAsync("shaky");
+        await using var load = new Wrk(address);
+        await ApplyAsync("shaky", "2");
+        await Shell.UntilAsync(() => Cluster.KubectlAsync("get", "deploy", "shaky", "-o", "jsonpath={.status.updatedReplicas}"), text => text.Length > 0 && text != "0", "the rollout to begin");
+        var (code, output) = await Shell.RunAsync("pgrep", ["-f", $"eyrie-node.dll.*{Cluster.State}/nodes/node-1"]);
+        Assert.True(code == 0, output);
+        using (var node = Process.GetProcessById(int.Parse(output.Trim().Split('\n')[0], CultureInfo.InvariantCulture))) node.Kill(true); // with its kernel and all that runs there
+        await RolledOutAsync("shaky");
+        await SaysAsync(address, "2");
+        Assert.DoesNotContain("node-1", (await Cluster.KubectlAsync("get", "pods", "-l", "app=shaky", "--field-selector", "status.phase=Running", "-o", "jsonpath={range .items[?(@.metadata.deletionTimestamp=='')]}{.spec.nodeName} {end}")).Output, StringComparison.Ordinal);
+        // What was under way on the node breaks with it, at most once a connection; everybody who asked anew was answered.
+        foreach (var report in await load.EndAsync()) report.Fine(mostBroken: 2 * Wrk.Connections);
+    }
+}
