@@ -19,16 +19,21 @@ public static class ReplicaSetPlan
         var actions = new List<WorkloadAction>();
         var own = pods.Where(pod => pod.OwnerUid() == set.Uid() && !pod.IsOver()).ToList();
         var live = own.Where(pod => !pod.IsDeleted()).ToList();
+        var staying = live; // what goes is still there, but whoever counts on it would let others go in its place
         int wanted = set["spec"]?["replicas"].Int(1) ?? 1;
         if (!set.IsDeleted())
         {
             for (int i = live.Count; i < wanted && i < live.Count + Burst; i++) actions.Add(new CreateObject(Kinds.Pod, PodTemplates.NewPod(kind, set, set["spec"]!["template"]!)));
             if (live.Count > wanted)
-                actions.AddRange(live.OrderBy(pod => Rank(pod, set["spec"]?["minReadySeconds"].Int() ?? 0, now)).ThenByDescending(pod => pod.Metadata().Text("creationTimestamp"), StringComparer.Ordinal).ThenBy(pod => pod.Name(), StringComparer.Ordinal)
-                    .Take(Math.Min(live.Count - wanted, Burst)).Select(pod => new DeleteObject(Kinds.Pod, ObjectStamp.NameOf(pod), pod.Uid())));
+            {
+                var going = live.OrderBy(pod => Rank(pod, set["spec"]?["minReadySeconds"].Int() ?? 0, now)).ThenByDescending(pod => pod.Metadata().Text("creationTimestamp"), StringComparer.Ordinal).ThenBy(pod => pod.Name(), StringComparer.Ordinal)
+                    .Take(Math.Min(live.Count - wanted, Burst)).ToList();
+                actions.AddRange(going.Select(pod => new DeleteObject(Kinds.Pod, ObjectStamp.NameOf(pod), pod.Uid())));
+                staying = [.. live.Except(going)];
+            }
         }
-        PodTemplates.WriteStatus(kind, set, Status(set, live, now), actions);
-        if (PodTemplates.NextAvailable(live, set["spec"]?["minReadySeconds"].Int() ?? 0, now) is { } next) actions.Add(new LookAgain(next));
+        PodTemplates.WriteStatus(kind, set, Status(set, live.Count, staying, now), actions);
+        if (PodTemplates.NextAvailable(staying, set["spec"]?["minReadySeconds"].Int() ?? 0, now) is { } next) actions.Add(new LookAgain(next));
         return actions;
     }
 
@@ -36,12 +41,12 @@ public static class ReplicaSetPlan
     private static int Rank(JsonObject pod, int minReady, DateTimeOffset now) =>
         pod.NodeName().Length == 0 ? 0 : pod.Phase() != "Running" ? 1 : !pod.IsReady() ? 2 : !pod.IsAvailable(minReady, now) ? 3 : 4;
 
-    private static JsonObject Status(JsonObject set, List<JsonObject> live, DateTimeOffset now)
+    private static JsonObject Status(JsonObject set, int there, List<JsonObject> staying, DateTimeOffset now)
     {
         int minReady = set["spec"]?["minReadySeconds"].Int() ?? 0;
-        var status = new JsonObject { ["replicas"] = live.Count, ["fullyLabeledReplicas"] = live.Count, ["observedGeneration"] = set.Metadata()["generation"]?.DeepClone() };
-        if (live.Count(pod => pod.IsReady()) is > 0 and var ready) status["readyReplicas"] = ready;
-        if (live.Count(pod => pod.IsAvailable(minReady, now)) is > 0 and var available) status["availableReplicas"] = available;
+        var status = new JsonObject { ["replicas"] = there, ["fullyLabeledReplicas"] = there, ["observedGeneration"] = set.Metadata()["generation"]?.DeepClone() };
+        if (staying.Count(pod => pod.IsReady()) is > 0 and var ready) status["readyReplicas"] = ready;
+        if (staying.Count(pod => pod.IsAvailable(minReady, now)) is > 0 and var available) status["availableReplicas"] = available;
         return status;
     }
 }
