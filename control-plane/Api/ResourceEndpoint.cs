@@ -10,9 +10,9 @@ using Microsoft.Extensions.Logging;
 namespace Eyrie.ControlPlane.Api;
 
 /// <summary>One request to a resource: path and method to a verb, and every failure to a Status.</summary>
-public sealed partial class ResourceEndpoint(Catalog catalog, Reads reads, Watches watches, Writes writes, Deletes deletes, Evictions evictions, Scales scales, PodLogs logs, PodStreams streams, Bindings bindings, Reviews reviews, Metrics metrics, Tokens tokens, Authorizer access, RequestLimits limits, ILogger<ResourceEndpoint> log)
+public sealed partial class ResourceEndpoint(Catalog catalog, Reads reads, Watches watches, Writes writes, Deletes deletes, Evictions evictions, Scales scales, PodLogs logs, PodStreams streams, Proxies proxies, Bindings bindings, Reviews reviews, Metrics metrics, Tokens tokens, Authorizer access, RequestLimits limits, ILogger<ResourceEndpoint> log)
 {
-    private static readonly string?[] Streams = ["exec", "attach", "portforward", "log"];
+    private static readonly string?[] Streams = ["exec", "attach", "portforward", "log", "proxy"];
 
     /// <summary>How long a request may take that is neither a watch nor a stream.</summary>
     private static readonly TimeSpan Deadline = TimeSpan.FromSeconds(60);
@@ -76,6 +76,7 @@ public sealed partial class ResourceEndpoint(Catalog catalog, Reads reads, Watch
             ("GET", "log", _) => logs.LogAsync(call),
             ("GET" or "POST", "exec" or "attach", _) => streams.CommandAsync(call),
             ("GET" or "POST", "portforward", _) => streams.PortForwardAsync(call),
+            (_, "proxy", _) => proxies.ProxyAsync(call),
             ("GET", "scale", _) => scales.GetAsync(call),
             ("PUT" or "PATCH", "scale", _) => scales.SetAsync(call),
             ("POST", "binding", _) => bindings.BindAsync(call),
@@ -101,7 +102,8 @@ public sealed partial class ResourceEndpoint(Catalog catalog, Reads reads, Watch
         var verbs = request.Subresource is { } part ? request.Kind.AllSubresources.First(subresource => subresource.Name == part).Verbs : request.Kind.Verbs;
         return verbs.Contains((method, request.Name) switch
         {
-            ("GET", null) => "list", ("GET", _) => "get", ("POST", _) => "create", ("PUT", _) => "update", ("PATCH", _) => "patch", ("DELETE", null) => "deletecollection", ("DELETE", _) => "delete", _ => "",
+            ("GET", null) => "list", ("GET", _) => "get", ("POST", _) => "create", ("PUT", _) => "update", ("PATCH", _) => "patch", ("DELETE", null) => "deletecollection", ("DELETE", _) => "delete",
+            ("HEAD" or "OPTIONS", _) when request.Subresource == "proxy" => "get", _ => "",
         });
     }
 

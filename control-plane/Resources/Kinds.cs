@@ -6,7 +6,7 @@ namespace Eyrie.ControlPlane.Resources;
 public static class Kinds
 {
     private const string Apps = "apps", Batch = "batch", Networking = "networking.k8s.io", Rbac = "rbac.authorization.k8s.io", Storage = "storage.k8s.io", Authentication = "authentication.k8s.io", Authorization = "authorization.k8s.io";
-    private static readonly string[] InAll = ["all"], Create = ["create"], ReadOnly = ["get", "list"];
+    private static readonly string[] InAll = ["all"], Create = ["create"], ReadOnly = ["get", "list"], Proxy = ["create", "delete", "get", "patch", "update"];
 
     public static readonly ResourceKind Pod = Namespaced("", "Pod", "po") with
     {
@@ -14,10 +14,11 @@ public static class Kinds
         Subresources =
         [
             new("log", "", "Pod", "get"), new("exec", "", "PodExecOptions", "create", "get"), new("attach", "", "PodAttachOptions", "create", "get"), new("portforward", "", "PodPortForwardOptions", "create", "get"),
+            new("proxy", "", "PodProxyOptions", Proxy),
             new("binding", "", "Binding", "create"), new("eviction", "policy/v1", "Eviction", "create"), new("ephemeralcontainers", "", "Pod", "get", "patch", "update"),
         ],
     };
-    public static readonly ResourceKind Service = Namespaced("", "Service", "svc") with { Categories = InAll, HasStatus = true };
+    public static readonly ResourceKind Service = Namespaced("", "Service", "svc") with { Categories = InAll, HasStatus = true, Subresources = [new("proxy", "", "ServiceProxyOptions", Proxy)] };
     public static readonly ResourceKind Endpoints = new("", "v1", "Endpoints", "endpoints", "endpoints", true) { ShortNames = ["ep"] };
     public static readonly ResourceKind Namespace = Cluster("", "Namespace", "ns") with { HasStatus = true, Subresources = [new("finalize", "", "Namespace", "update")], Verbs = [.. Subresource.AllVerbs.Where(verb => verb != "deletecollection")] };
     public static readonly ResourceKind Node = Cluster("", "Node", "no") with { HasStatus = true };

@@ -175,6 +175,20 @@ public sealed class StreamTests(HelloCluster cluster) : IClassFixture<HelloClust
         Assert.Contains("Upgrade request required", output, StringComparison.Ordinal);
     }
 
+    [Fact]
+    public async Task A_proxy_leads_to_a_pod_by_its_name_or_by_its_service()
+    {
+        const string Services = "/api/v1/namespaces/default/services/", Pods = "/api/v1/namespaces/default/pods/";
+        var pod = (await cluster.KubectlAsync("get", "pods", "-l", "app=hello", "-o", "jsonpath={.items[0].metadata.name}")).Output;
+        foreach (var path in new[] { Services + "hello:80/proxy/", Services + "http:hello:80/proxy/", Services + "hello/proxy/index.html", Services + "hello/proxy" })
+            Assert.StartsWith("hello from", (await cluster.KubectlAsync("get", "--raw", path)).Output, StringComparison.Ordinal);
+        foreach (var path in new[] { $"{Pods}{pod}/proxy/", $"{Pods}{pod}:8080/proxy/?a=b" })
+            Assert.StartsWith("hello from " + pod, (await cluster.KubectlAsync("get", "--raw", path)).Output, StringComparison.Ordinal);
+        Assert.Contains("could not find the requested resource", (await cluster.KubectlAsync("get", "--raw", Services + "hello:80/proxy/nosuch")).Output, StringComparison.Ordinal); // the pod's own 404, in kubectl's words
+        Assert.Contains("error trying to reach service: connecting to port 9999", (await cluster.KubectlAsync("get", "--raw", $"{Pods}{pod}:9999/proxy/")).Output, StringComparison.Ordinal);
+        Assert.Contains("no service port \"99\"", (await cluster.KubectlAsync("get", "--raw", Services + "hello:99/proxy/")).Output, StringComparison.Ordinal);
+    }
+
     /// <summary>A port-forward that runs until it is disposed.</summary>
     private sealed class Forward : IDisposable
     {

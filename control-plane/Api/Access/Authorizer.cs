@@ -77,7 +77,7 @@ public sealed class Authorizer(IObjects objects)
     private static string Verb(Call call) => (call.Http.Request.Method, call.Request.Name) switch
     {
         ("GET", null) => call.Query["watch"].ToString() is "true" or "1" ? "watch" : "list",
-        ("GET", _) => "get", ("POST", _) => "create", ("PUT", _) => "update", ("PATCH", _) => "patch", ("DELETE", null) => "deletecollection", ("DELETE", _) => "delete",
+        ("GET" or "HEAD", _) => "get", ("POST", _) => "create", ("PUT", _) => "update", ("PATCH", _) => "patch", ("DELETE", null) => "deletecollection", ("DELETE", _) => "delete",
         var (method, _) => method.ToLowerInvariant(),
     };
 }
