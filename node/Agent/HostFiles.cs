@@ -1,4 +1,5 @@
 using System.ComponentModel;
+using System.Globalization;
 using System.Runtime.InteropServices;
 
 namespace Eyrie.Node;
@@ -85,11 +86,52 @@ internal static partial class HostFiles
         return found;
     }
 
+    /// <summary>Mounts a tmpfs on a directory (tmpfs(5)).</summary>
+    /// <exception cref="IOException">The kernel refused.</exception>
+    public static void MountMemory(string directory, string options)
+    {
+        const ulong NoSuid = 2, NoDevices = 4;
+        if (mount("tmpfs", directory, "tmpfs", NoSuid | NoDevices, options) != 0) throw new IOException($"{directory}: memory could not be mounted ({options}): {Marshal.GetPInvokeErrorMessage(Marshal.GetLastPInvokeError())}");
+    }
+
+    /// <summary>Takes down the newest mount on a directory, for new openings at once and whole when nobody has anything open in it any more (umount2(2)). False: nothing is mounted there.</summary>
+    /// <exception cref="IOException">The kernel refused.</exception>
+    public static bool Unmount(string directory)
+    {
+        const int Detach = 2, NoFollow = 8, NoMount = 22;
+        if (umount2(directory, Detach | NoFollow) == 0) return true;
+        int error = Marshal.GetLastPInvokeError();
+        return error == NoMount ? false : throw new IOException($"{directory}: could not be unmounted: {Marshal.GetPInvokeErrorMessage(error)}");
+    }
+
+    /// <summary>Which mount a directory is in: the kernel's own number (proc_pid_fdinfo(5)).</summary>
+    public static int MountOf(string directory)
+    {
+        const int Directory = 0x10000, CloseOnExec = 0x80000;
+        const string Field = "mnt_id:";
+        int at = open(directory, Directory | CloseOnExec);
+        if (at < 0) throw new IOException($"{directory}: {Marshal.GetPInvokeErrorMessage(Marshal.GetLastPInvokeError())}");
+        try
+        {
+            return int.Parse(File.ReadLines($"/proc/self/fdinfo/{at}").First(line => line.StartsWith(Field, StringComparison.Ordinal)).AsSpan(Field.Length), NumberStyles.AllowLeadingWhite, CultureInfo.InvariantCulture);
+        }
+        finally
+        {
+            _ = close(at);
+        }
+    }
+
     /// <summary>Takes the place of what has the new name, at one moment and whatever it is (rename(2)).</summary>
     public static void Rename(string path, string to)
     {
         if (rename(path, to) != 0) throw new Win32Exception(Marshal.GetLastPInvokeError(), $"{path}: could not be renamed to {to}");
     }
+
+    [LibraryImport("libc", SetLastError = true, StringMarshalling = StringMarshalling.Utf8)]
+    private static partial int mount(string source, string target, string type, ulong flags, string options);
+
+    [LibraryImport("libc", SetLastError = true, StringMarshalling = StringMarshalling.Utf8)]
+    private static partial int umount2(string target, int flags);
 
     [LibraryImport("libc", SetLastError = true, StringMarshalling = StringMarshalling.Utf8)]
     private static partial int rename(string path, string to);

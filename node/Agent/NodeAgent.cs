@@ -7,6 +7,7 @@ using Eyrie.Microkernel.Client;
 using Eyrie.Node.Contract.V1;
 using Eyrie.Node.Dns;
 using Eyrie.Node.Logs;
+using Eyrie.Node.Volumes;
 using Grpc.Core;
 using Grpc.Net.Client;
 
@@ -124,7 +125,10 @@ public sealed class NodeAgent(NodeOptions options, KernelProcess kernel, NodePro
         foreach (var id in seen.Keys.Where(id => !_pods.Values.Any(worker => worker.Owns(id)))) await kernel.Service.DeleteAsync(id, CancellationToken.None);
         foreach (var directory in new[] { "containers", "logs", "pods" })
             foreach (var left in Directory.EnumerateDirectories(Path.Combine(options.StateDirectory, directory)).Where(left => !_pods.Keys.Any(uid => Path.GetFileName(left).StartsWith(PodFiles.Prefix(uid), StringComparison.Ordinal))))
+            {
+                if (directory == "pods") MemoryVolumes.Remove(left);
                 Directory.Delete(left, true);
+            }
     }
 
     private void StartNames()

@@ -1,6 +1,8 @@
+using Eyrie.Node.Volumes;
+
 namespace Eyrie.Node;
 
-/// <summary>Ends what is left of a node whose agent may never come back: the agent, if one runs, and the microkernel with every container.</summary>
+/// <summary>Ends what is left of a node whose agent may never come back: the agent, if one runs, and the microkernel with every container, and volumes in memory.</summary>
 public static class NodeEnd
 {
     private static readonly TimeSpan Longest = TimeSpan.FromSeconds(60);
@@ -13,6 +15,7 @@ public static class NodeEnd
             if (!await agent.EndedAsync(Longest, CancellationToken.None)) agent.Signal(HostProcess.Kill);
         }
         await KernelProcess.EndAsync(stateDirectory);
+        MemoryVolumes.RemoveAll(stateDirectory);
         return 0;
     }
 }

@@ -3,6 +3,7 @@ using System.Net.Sockets;
 using System.Runtime.InteropServices;
 using System.Text.Json.Nodes;
 using Eyrie.Node;
+using Eyrie.Node.Volumes;
 using Prometheus;
 
 if (args is ["end", "--state-dir", var ended]) return await NodeEnd.RunAsync(Path.GetFullPath(ended));
@@ -41,6 +42,7 @@ await supervising.ContinueWith(_ => { }, CancellationToken.None, TaskContinuatio
 if (leave) return 0; // the next agent takes over what runs
 await agent.StopAsync();
 await kernel.EndAsync();
+MemoryVolumes.RemoveAll(options.StateDirectory);
 return 0;
 
 /// <summary>prometheus-net's own listener on a free loopback port.</summary>

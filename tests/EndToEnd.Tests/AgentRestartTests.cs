@@ -139,6 +139,48 @@ public sealed class AgentRestartTests : IAsyncLifetime
         await Shell.UntilAsync(() => _cluster.KubectlAsync("logs", "ends"), log => log.Trim() == "last words", "the log of the pod that is over");
     }
 
+    [Fact]
+    public async Task A_volume_in_memory_outlives_its_agent_and_goes_with_its_pod_or_its_node()
+    {
+        foreach (var name in new[] { "first", "second" })
+            await ApplyAsync($$$"""
+                apiVersion: v1
+                kind: Pod
+                metadata: {name: {{{name}}} }
+                spec:
+                  nodeSelector: {kubernetes.io/hostname: node-0}
+                  terminationGracePeriodSeconds: 0
+                  volumes: [{name: v, emptyDir: {medium: Memory, sizeLimit: 1Mi}}]
+                  containers:
+                  - {name: a, image: hello:1, command: [sh, -c, 'echo words >/v/words; sleep 3600'], volumeMounts: [{name: v, mountPath: /v}]}
+                  - {name: b, image: hello:1, command: [sleep, "3600"], volumeMounts: [{name: v, mountPath: /v}]}
+                """);
+        Task<(int, string)> ReadAsync() => _cluster.KubectlAsync("exec", "first", "-c", "b", "--", "cat", "/v/words");
+        await Shell.UntilAsync(ReadAsync, words => words == "words\n", "the other container's words");
+        await _cluster.KubectlAsync("wait", "--for=condition=Ready", "pod/second", "--timeout=60s");
+        int agent = await AgentAsync("node-0");
+        await File.WriteAllTextAsync(Path.Combine(_cluster.State, "logs", "node-0.out"), "ready\n");
+        await Shell.RunAsync("kill", ["-9", agent.ToString(CultureInfo.InvariantCulture)]);
+        await AnotherAgentAsync("node-0", agent);
+        await Shell.UntilAsync(ReadAsync, words => words == "words\n", "the words, still");
+        Assert.Equal((0, ""), await _cluster.KubectlAsync("exec", "first", "-c", "b", "--", "busybox", "touch", "/v/more"));
+        Assert.Equal((0, "more\nwords\n"), await _cluster.KubectlAsync("exec", "first", "-c", "a", "--", "busybox", "ls", "/v"));
+        Assert.Equal(2, (await MountsAsync()).Length);
+        await _cluster.KubectlAsync("delete", "pod", "first");
+        await Shell.UntilAsync(async () => (0, string.Join('\n', await MountsAsync())), mounts => !mounts.Contains('\n', StringComparison.Ordinal), "one mount to go");
+        Assert.Single(await MountsAsync());
+        // Nobody is left to take the other down.
+        agent = await AgentAsync("node-0");
+        var supervisor = Path.GetFileName(Directory.GetDirectories("/proc").First(process => char.IsAsciiDigit(process[6]) && Supervises(process, _cluster.State, "node-0")));
+        await Shell.RunAsync("kill", ["-9", supervisor, agent.ToString(CultureInfo.InvariantCulture)]);
+        var (code, output) = await _cluster.EyrieAsync("down");
+        Assert.True(code == 0, output);
+        Assert.Empty(await MountsAsync());
+    }
+
+    /// <summary>What is mounted beneath the state directory.</summary>
+    private async Task<string[]> MountsAsync() => [.. (await File.ReadAllLinesAsync("/proc/mounts")).Where(line => line.Contains(_cluster.State + "/", StringComparison.Ordinal))];
+
     private static bool Supervises(string process, string state, string node)
     {
         try

@@ -94,6 +94,30 @@ public sealed class EnvironmentAndVolumeTests(NodeCluster cluster)
     }
 
     [Fact]
+    public async Task The_containers_of_a_pod_share_a_directory_in_memory_its_size_and_a_path_below_it()
+    {
+        var space = await cluster.NamespaceAsync();
+        await space.PodAsync("memory", "until [ -e /m/deep/ready ]; do sleep 0.1; done; busybox wc -c </m/x; busybox dd if=/dev/zero of=/m/y bs=64k count=16 2>&1 | busybox grep -o 'No space left'; busybox stat -c '%g %a' /m; busybox awk '$2 == \"/m\" { print $3 }' /proc/mounts; touch /m/deep/end",
+            "volumeMounts: [{name: m, mountPath: /m}]",
+            """
+            restartPolicy: Never
+            securityContext: {runAsUser: 1000, runAsGroup: 1000, fsGroup: 2000}
+            volumes: [{name: m, emptyDir: {medium: Memory, sizeLimit: 1Mi}}]
+            initContainers:
+            - name: writer
+              image: hello:1
+              restartPolicy: Always
+              command: [sh, -c, "busybox dd if=/dev/zero of=/m/x bs=64k count=8 2>/dev/null; touch /deep/ready; until [ -e /deep/end ]; do sleep 0.1; done; sleep 1000"]
+              volumeMounts: [{name: m, mountPath: /m}, {name: m, mountPath: /deep, subPath: deep}]
+            """);
+        Assert.Equal("524288 No space left 2000 2777 tmpfs", string.Join(' ', (await space.EndedAsync("memory")).Split((char[]?)null, StringSplitOptions.RemoveEmptyEntries)));
+        var uid = (await space.KubectlAsync("get", "pod", "memory", "-o", "jsonpath={.metadata.uid}")).Output;
+        Assert.Contains($"{uid}/volumes/m tmpfs", await File.ReadAllTextAsync("/proc/mounts"), StringComparison.Ordinal);
+        await space.KubectlAsync("delete", "pod", "memory");
+        await Shell.UntilAsync(async () => (0, await File.ReadAllTextAsync("/proc/mounts")), mounts => !mounts.Contains(uid, StringComparison.Ordinal), "the mount to go");
+    }
+
+    [Fact]
     public async Task A_directory_in_memory_and_one_on_disk_have_the_size_they_were_given()
     {
         var space = await cluster.NamespaceAsync();

@@ -10,7 +10,11 @@ public sealed class VolumeTests : IDisposable
 {
     private readonly string _directory = Directory.CreateTempSubdirectory("eyrie-volume-").FullName;
 
-    public void Dispose() => Directory.Delete(_directory, true);
+    public void Dispose()
+    {
+        MemoryVolumes.RemoveAll(_directory);
+        Directory.Delete(_directory, true);
+    }
 
     private static readonly PodFacts Facts = new(Json("""{"metadata":{"name":"web","namespace":"shop","labels":{"app":"w"}},"spec":{}}"""), "uid", "127.64.16.1", "127.0.0.1", "node-0", 2000, 1L << 30);
 
@@ -78,6 +82,34 @@ public sealed class VolumeTests : IDisposable
         await stop.CancelAsync();
         await reading;
         Assert.True(seen >= 50, $"only {seen} looks found a version whole");
+    }
+
+    [Theory]
+    [InlineData("""{"sizeLimit":"1Mi"}""", """[{"resources":{"limits":{"memory":"8Mi"}}},{"resources":{"limits":{"memory":"8Mi"}}}]""", 1 << 20)]
+    [InlineData("""{}""", """[{"resources":{"limits":{"memory":"8Mi"}}},{"resources":{"limits":{"memory":"8Mi"}}}]""", 16 << 20)]
+    [InlineData("""{"sizeLimit":"64Mi"}""", """[{"resources":{"limits":{"memory":"8Mi"}}}]""", 8 << 20)]
+    [InlineData("""{"sizeLimit":"64Mi"}""", """[{"resources":{"limits":{"memory":"8Mi"}}},{}]""", 64 << 20)]
+    [InlineData("""{"sizeLimit":"0"}""", """[{}]""", 1 << 30)]
+    [InlineData("""{"sizeLimit":"7E"}""", """[{"resources":{"limits":{"memory":"7E"}}},{"resources":{"limits":{"memory":"7E"}}}]""", 1 << 30)]
+    public void A_volume_in_memory_is_as_large_as_its_limit_the_pod_and_the_node_allow(string empty, string containers, long expected) =>
+        Assert.Equal(expected, PodVolumes.MemorySize(Json(empty), Facts with { Pod = Json($$"""{"spec":{"containers": {{containers}} } }""") }));
+
+    [Fact]
+    public void A_volume_in_memory_is_mounted_once_has_its_size_and_goes_with_its_pod()
+    {
+        string home = Path.Combine(_directory, "pods/a b"), volume = Path.Combine(home, "volumes/m");
+        Directory.CreateDirectory(Path.Combine(home, "volumes/disk"));
+        MemoryVolumes.Mount(volume, 1 << 20, 2000);
+        Assert.Equal("2777", Convert.ToString((int)File.GetUnixFileMode(volume), 8));
+        File.WriteAllBytes(volume + "/x", new byte[1 << 19]);
+        MemoryVolumes.Mount(volume, 1 << 20, 2000);
+        Assert.True(File.Exists(volume + "/x"), "what was there stays");
+        Assert.Contains("No space left", Assert.Throws<IOException>(() => File.WriteAllBytes(volume + "/y", new byte[1 << 20])).Message, StringComparison.Ordinal);
+        MemoryVolumes.Remove(home);
+        Assert.Empty(Directory.EnumerateFileSystemEntries(volume));
+        Assert.Equal(HostFiles.MountOf(home), HostFiles.MountOf(volume));
+        Directory.Delete(home, true);
+        MemoryVolumes.Remove(home);
     }
 
     [Fact]

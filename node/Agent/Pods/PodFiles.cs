@@ -105,6 +105,7 @@ public sealed class PodFiles(NodeOptions options, string uid, PodAddress address
     public void Remove()
     {
         foreach (var directory in Directory.EnumerateDirectories(Path.Combine(options.StateDirectory, "containers"), Prefix(uid) + "-*")) Directory.Delete(directory, true);
+        MemoryVolumes.Remove(Home);
         if (Directory.Exists(Home)) Directory.Delete(Home, true);
         if (Directory.Exists(Logs)) Directory.Delete(Logs, true);
     }

@@ -4,7 +4,7 @@ using Eyrie.Microkernel.Client;
 
 namespace Eyrie.Node.Volumes;
 
-/// <summary>The volumes of one pod on the node's disk, and what of them is mounted into a container.</summary>
+/// <summary>The volumes of one pod on the node, and what of them is mounted into a container.</summary>
 public sealed class PodVolumes(NodeOptions options, string uid)
 {
     private string Directory(string volume) => Path.Combine(options.StateDirectory, "pods", uid, "volumes", volume);
@@ -19,9 +19,10 @@ public sealed class PodVolumes(NodeOptions options, string uid)
         foreach (var volume in Volumes(facts.Pod))
         {
             var directory = Directory(volume["name"]!.ToString());
-            if (volume["emptyDir"] is not null)
+            if (volume["emptyDir"] is { } empty)
             {
-                if (!System.IO.Directory.Exists(directory)) Empty(directory, Group(facts.Pod));
+                if (InMemory(empty)) MemoryVolumes.Mount(directory, MemorySize(empty, facts), Group(facts.Pod));
+                else if (!System.IO.Directory.Exists(directory)) Empty(directory, Group(facts.Pod));
                 continue;
             }
             try
@@ -54,18 +55,13 @@ public sealed class PodVolumes(NodeOptions options, string uid)
             var path = mount["subPathExpr"]?.ToString() is { Length: > 0 } expression ? Expansion.Expand(expression, environment.GetValueOrDefault) : mount["subPath"]?.ToString() ?? "";
             if (path.StartsWith('/') || path.Split('/').Contains("..")) throw new ContainerConfigException($"volume \"{name}\": subPath \"{path}\" must be relative and without \"..\"");
             bool readOnly = mount["readOnly"] is JsonValue value && value.TryGetValue(out bool only) && only;
-            var source = volume["emptyDir"] is JsonObject empty ? FromEmpty(name, empty, path) : volume["hostPath"] is JsonObject host ? HostVolume.Mount(name, host, path, options.HostPaths) : volume["persistentVolumeClaim"] is JsonObject claim ? FromClaim(name, claim, path, Group(facts.Pod), objects) : FromObjects(name, volume, path, facts, objects);
+            var source = volume["emptyDir"] is JsonObject ? FromEmpty(name, path) : volume["hostPath"] is JsonObject host ? HostVolume.Mount(name, host, path, options.HostPaths) : volume["persistentVolumeClaim"] is JsonObject claim ? FromClaim(name, claim, path, Group(facts.Pod), objects) : FromObjects(name, volume, path, facts, objects);
             yield return source with { Target = mount["mountPath"]!.ToString().TrimEnd('/') is { Length: > 0 } target ? target : "/", ReadOnly = readOnly || source.ReadOnly };
         }
     }
 
-    private MountSpec FromEmpty(string name, JsonObject empty, string path)
+    private MountSpec FromEmpty(string name, string path)
     {
-        if (empty["medium"]?.ToString() == "Memory")
-        {
-            if (path.Length > 0) throw new ContainerConfigException($"volume \"{name}\": subPath of a volume in memory is not supported");
-            return new MountSpec("", "", false, Limit(empty) ?? 0);
-        }
         Beneath(name, Directory(name), path);
         return new MountSpec(Relative(name, path), "", false);
     }
@@ -104,16 +100,29 @@ public sealed class PodVolumes(NodeOptions options, string uid)
 
     private string Relative(string volume, string path) => $"pods/{uid}/volumes/{volume}" + (path.Length > 0 ? "/" + path.TrimEnd('/') : "");
 
-    private static long? Limit(JsonObject empty) => empty["sizeLimit"]?.ToString() is { } text && Quantity.TryParse(text, 1, out long bytes) && bytes > 0 ? bytes : null;
+    private static bool InMemory(JsonNode empty) => empty["medium"]?.ToString() == "Memory";
+
+    /// <summary>Size in bytes of a volume in memory, as on a kubelet: the least of its sizeLimit, the memory of the pod if each of its containers has a limit, and the node's memory.</summary>
+    public static long MemorySize(JsonNode empty, PodFacts facts)
+    {
+        var limits = (facts.Pod["spec"]?["containers"] as JsonArray ?? []).Select(container => Bytes(container?["resources"]?["limits"]?["memory"])).ToList();
+        long pod = limits.Count > 0 && limits.TrueForAll(limit => limit is not null) ? limits.Sum(limit => Math.Min(limit!.Value, facts.NodeMemoryBytes)) : long.MaxValue;
+        return Math.Min(Math.Min(Limit(empty) ?? long.MaxValue, pod), facts.NodeMemoryBytes);
+    }
+
+    private static long? Limit(JsonNode empty) => Bytes(empty["sizeLimit"]);
+
+    /// <summary>Null: none is given, or 0, which means the same.</summary>
+    private static long? Bytes(JsonNode? quantity) => quantity?.ToString() is { } text && Quantity.TryParse(text, 1, out long bytes) && bytes > 0 ? bytes : null;
 
     /// <summary>Whether a volume of the pod may not grow without end.</summary>
-    public static bool HasLimit(JsonObject pod) => Volumes(pod).Any(volume => volume["emptyDir"] is JsonObject empty && Limit(empty) is not null && empty["medium"]?.ToString() != "Memory");
+    public static bool HasLimit(JsonObject pod) => Volumes(pod).Any(volume => volume["emptyDir"] is JsonObject empty && Limit(empty) is not null && !InMemory(empty));
 
     /// <summary>The first volume that has grown over its limit, as Kubernetes says it; null: none has.</summary>
     public string? OverLimit(JsonObject pod)
     {
         foreach (var volume in Volumes(pod))
-            if (volume["emptyDir"] is JsonObject empty && Limit(empty) is { } limit && empty["medium"]?.ToString() != "Memory" && Size(Directory(volume["name"]!.ToString())) > limit)
+            if (volume["emptyDir"] is JsonObject empty && Limit(empty) is { } limit && !InMemory(empty) && Size(Directory(volume["name"]!.ToString())) > limit)
                 return $"Usage of EmptyDir volume \"{volume["name"]}\" exceeds the limit \"{empty["sizeLimit"]}\". ";
         return null;
     }
