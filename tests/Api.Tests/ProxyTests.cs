@@ -82,6 +82,10 @@ public sealed class ProxyTests(ApiServer server)
         Assert.Equal(["Accept", "Cookie"], ProxyHeaders.ToPod(headers).Select(field => field.Key).Order());
     }
 
+    [Fact]
+    public void An_answer_keeps_what_the_server_can_write() =>
+        Assert.Equal(["Content-Length", "ETag"], ProxyHeaders.ToClient(new HeaderDictionary { ["ETag"] = "a\tb", ["Content-Length"] = "3", ["X-Name"] = "caf\u00e9", ["X-Own"] = "1", ["Transfer-Encoding"] = "chunked" }, "x-own").Select(field => field.Key).Order());
+
     [Theory]
     [InlineData("/login?a=b", "/p/proxy/login?a=b")]
     [InlineData("http://127.64.1.2:8080/login", "/p/proxy/login")]

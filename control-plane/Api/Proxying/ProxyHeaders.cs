@@ -17,9 +17,13 @@ public static class ProxyHeaders
         !field.Key.Equals("Authorization", StringComparison.OrdinalIgnoreCase) && !field.Key.StartsWith("Impersonate-", StringComparison.OrdinalIgnoreCase)
         && !field.Key.Equals("Host", StringComparison.OrdinalIgnoreCase) && !field.Key.Equals("Expect", StringComparison.OrdinalIgnoreCase) && !field.Key.StartsWith(':'));
 
+    /// <summary>Fields of a pod's answer for the client. What is not ASCII is left out: the server writes none.</summary>
+    public static IEnumerable<KeyValuePair<string, StringValues>> ToClient(IEnumerable<KeyValuePair<string, StringValues>> fields, StringValues connection) =>
+        Through(fields, connection).Where(field => field.Value.All(text => (text ?? "").All(letter => letter is '\t' or >= ' ' and < (char)127)));
+
     /// <param name="fields">Of a message.</param>
     /// <param name="connection">Its Connection field, which names more that end here.</param>
-    public static IEnumerable<KeyValuePair<string, StringValues>> Through(IEnumerable<KeyValuePair<string, StringValues>> fields, StringValues connection)
+    private static IEnumerable<KeyValuePair<string, StringValues>> Through(IEnumerable<KeyValuePair<string, StringValues>> fields, StringValues connection)
     {
         var named = connection.SelectMany(text => (text ?? "").Split(',', StringSplitOptions.TrimEntries)).ToHashSet(StringComparer.OrdinalIgnoreCase);
         return fields.Where(field => !HopByHop.Contains(field.Key) && !named.Contains(field.Key));

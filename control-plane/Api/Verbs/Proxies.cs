@@ -1,5 +1,6 @@
 using System.Net;
 using System.Net.Security;
+using System.Text;
 using System.Text.Json.Nodes;
 using Eyrie.ControlPlane.Api.Proxying;
 using Eyrie.ControlPlane.Api.Streaming;
@@ -53,6 +54,7 @@ public sealed class Proxies(IObjects objects, INodeGateway nodes)
     {
         ConnectCallback = async (_, cancellationToken) => await NodeConnection.OpenAsync(stream, port, cancellationToken),
         AllowAutoRedirect = false, AutomaticDecompression = DecompressionMethods.None, UseCookies = false, UseProxy = false, MaxConnectionsPerServer = 1, ActivityHeadersPropagator = null,
+        RequestHeaderEncodingSelector = (_, _) => Encoding.UTF8, // as the server read them
         SslOptions = new SslClientAuthenticationOptions { RemoteCertificateValidationCallback = (_, _, _, _) => true },
     });
 
@@ -86,7 +88,7 @@ public sealed class Proxies(IObjects objects, INodeGateway nodes)
     {
         http.Response.StatusCode = (int)answer.StatusCode;
         var fields = answer.Headers.NonValidated.Concat(answer.Content.Headers.NonValidated).Select(field => KeyValuePair.Create(field.Key, new Microsoft.Extensions.Primitives.StringValues([.. field.Value])));
-        foreach (var (name, values) in ProxyHeaders.Through(fields, new([.. answer.Headers.Connection]))) http.Response.Headers[name] = values;
+        foreach (var (name, values) in ProxyHeaders.ToClient(fields, new([.. answer.Headers.Connection]))) http.Response.Headers[name] = values;
         if (http.Response.Headers.Location.ToString() is { Length: > 0 } location) http.Response.Headers.Location = ProxyHeaders.Location(location, asked, prefix);
         try
         {
