@@ -51,8 +51,7 @@ public static class Learning
         if (stop)
         {
             if (found.Record is not { } running || !PermissionRecord.Runs(running)) throw new Failure($"{found.Workload} is not recorded");
-            running["spec"]!["until"] = Time(DateTimeOffset.UtcNow);
-            await cluster.CallAsync(HttpMethod.Put, found.RecordPath, running);
+            await cluster.CallAsync(HttpMethod.Patch, found.RecordPath, new JsonObject { ["spec"] = new JsonObject { ["until"] = Time(DateTimeOffset.UtcNow) } }, "application/merge-patch+json"); // uses are written to the record meanwhile
             Console.WriteLine($"the record of {found.Workload} ends; its containers are restarted without the audit");
             return;
         }

@@ -48,7 +48,7 @@ public sealed class GuardTests(HelloCluster cluster) : IClassFixture<HelloCluste
         Assert.Contains("the rollout was undone", output, StringComparison.Ordinal);
         Assert.Matches("without a grant, 0 at most: pod shop-[^ ]+: container web .*tried to connect 10.9.9.9:80", output);
         await FieldAsync("shop", "{.status.updatedReplicas} {.status.availableReplicas} {.status.replicas}", "4 4 4");
-        Assert.DoesNotContain("wget", (await cluster.KubectlAsync("get", "pods", "-l", "app=shop", "-o", "yaml")).Output, StringComparison.Ordinal);
+        await Shell.UntilAsync(() => cluster.KubectlAsync("get", "pods", "-l", "app=shop", "-o", "yaml"), pods => !pods.Contains("wget", StringComparison.Ordinal), "the refused version's pod to go");
         Assert.Contains("RolloutUndone", (await cluster.KubectlAsync("get", "events", "--field-selector", "involvedObject.name=shop")).Output, StringComparison.Ordinal);
         Assert.Contains("CapabilityDenied", (await cluster.KubectlAsync("get", "deploy", "shop", "-o", "jsonpath={.status.conditions[?(@.type=='RolloutGuard')].reason}")).Output, StringComparison.Ordinal);
     }

@@ -14,7 +14,7 @@ public sealed class KubectlTests(HelloCluster cluster) : IClassFixture<HelloClus
         return output;
     }
 
-    private static void Lines(string output, params string[] expected) => Assert.Equal(expected, output.Trim().Split('\n').Select(line => line.TrimEnd()));
+    private static void Lines(string output, params string[] expected) => Assert.Equal(string.Join('\n', expected), string.Join('\n', output.Trim().Split('\n').Select(line => line.TrimEnd())));
 
     [Fact]
     public async Task Create_get_label_annotate_patch_edit_and_delete() =>
@@ -177,6 +177,6 @@ public sealed class KubectlTests(HelloCluster cluster) : IClassFixture<HelloClus
             curl -s --cacert ca.crt -H "Authorization: Bearer $(K create token default)" $S/metrics | grep -o 'cannot get path'
             """.Replace("$TMP", cluster.State, StringComparison.Ordinal));
         Lines(output, "certificatesigningrequest.certificates.k8s.io/ann created", "certificatesigningrequest.certificates.k8s.io/ann approved", "certificatesigningrequest.certificates.k8s.io/ann condition met", "ann [\"devs\",\"system:authenticated\"]",
-            "rolebinding.rbac.authorization.k8s.io/devs created", "No resources found in identity namespace.", "system:serviceaccount:identity:default", "error: You must be logged in to the server (Unauthorized)", "cannot get path", "cannot get path");
+            "rolebinding.rbac.authorization.k8s.io/devs created", "No resources found in identity namespace.", "system:serviceaccount:identity:default", "error: You must be logged in to the server (Unauthorized: no valid bearer token and no client certificate of this cluster)", "cannot get path", "cannot get path");
     }
 }

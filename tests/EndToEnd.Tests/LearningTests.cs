@@ -55,7 +55,8 @@ public sealed partial class LearningTests(HelloCluster cluster) : IClassFixture<
             record => record.Contains("dir /etc read,write", StringComparison.Ordinal) && record.Contains("connect tcp service default/hello 80", StringComparison.Ordinal) && record.Contains("listen tcp 8081", StringComparison.Ordinal), "everything to be seen");
         (code, output) = await cluster.EyrieAsync("permissions", "record", "deployment/learner", "--for", "10m");
         Assert.Contains("is recorded already", output, StringComparison.Ordinal);
-        Assert.Equal(0, (await cluster.EyrieAsync("permissions", "record", "deployment/learner", "--stop")).Code);
+        (code, output) = await cluster.EyrieAsync("permissions", "record", "deployment/learner", "--stop");
+        Assert.True(code == 0, output);
         await Shell.UntilAsync(() => cluster.KubectlAsync("get", "permissionrecord", "deployment-learner", "-o", "jsonpath={.status.phase}"), phase => phase == "Ended", "the record to end");
 
         (code, output) = await cluster.EyrieAsync("permissions", "suggest", "deployment/learner");

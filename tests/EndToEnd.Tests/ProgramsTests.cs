@@ -79,8 +79,7 @@ public sealed partial class ProgramsTests(ProgramsCluster cluster) : IClassFixtu
         Assert.True(code == 0, answer);
         Assert.Equal(page, answer.Trim());
         var load = await cluster.ClientAsync("/usr/bin/wrk", "-t1", "-c8", "-d3s", $"http://{address}:8080/");
-        Assert.DoesNotContain("Non-2xx", load, StringComparison.Ordinal);
-        Assert.DoesNotContain("Socket errors", load, StringComparison.Ordinal);
+        Assert.False(load.Contains("Non-2xx", StringComparison.Ordinal) || load.Contains("Socket errors", StringComparison.Ordinal), load);
         Assert.True(Number(Requests(), load) > 100, load);
         await cluster.StopAsync(program);
     }
