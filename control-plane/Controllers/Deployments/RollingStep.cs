@@ -20,7 +20,22 @@ public static class RollingStep
     public static (IReadOnlyList<int> Old, int Current) Next(IReadOnlyList<SetSize> old, SetSize current, int replicas, int surge, int unavailable, int? most = null)
     {
         int limit = Math.Min(replicas, most ?? replicas), up = current.Wanted > replicas ? replicas : Math.Max(current.Wanted, Math.Min(limit, Room(old, replicas + surge)));
-        return (Kept(old, Shrink(old, current, replicas - unavailable), replicas - Math.Max(limit, up)), up);
+        var next = Kept(old, Shrink(old, current, replicas - unavailable), replicas - Math.Max(limit, up));
+        return (next, up - Exceed(old, next, current, up, replicas + surge));
+    }
+
+    /// <summary>Sets that were sized for more replicas than are wanted now give up what serves nobody, the old ones first.</summary>
+    /// <returns>How many the current set gives up.</returns>
+    private static int Exceed(IReadOnlyList<SetSize> old, int[] next, SetSize current, int up, int most)
+    {
+        int excess = next.Sum() + up - most;
+        for (int i = 0; i < next.Length && excess > 0; i++)
+        {
+            int broken = Math.Min(excess, Math.Max(0, next[i] - old[i].Staying));
+            next[i] -= broken;
+            excess -= broken;
+        }
+        return Math.Clamp(excess, 0, Math.Max(0, up - current.Staying));
     }
 
     /// <summary>Of what the old sets would lose they get back, the newest first, what they are to keep together.</summary>

@@ -278,7 +278,7 @@ public sealed class DeploymentSimulation
             if (round > 3) _ghosts = 0;
             _now += TimeSpan.FromSeconds(3);
             RunNodes();
-            quiet = _store.Log.Count == before ? quiet + 1 : 0;
+            quiet = _store.Log.Count == before && !_store.All(Kinds.Pod).Any(pod => pod.IsDeleted()) ? quiet + 1 : 0; // nodes take their time to end a pod
         }
         int wanted = Deployed["spec"]!["replicas"].Int();
         var image = Deployed["spec"]!["template"]!["spec"]!["containers"]![0]!["image"]!.ToString();

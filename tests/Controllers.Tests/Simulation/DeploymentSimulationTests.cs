@@ -9,7 +9,7 @@ namespace Eyrie.Controllers.Tests.Simulation;
 public sealed class DeploymentSimulationTests
 {
     private const int Steps = 150;
-    private static readonly int Histories = Environment.GetEnvironmentVariable("EYRIE_LONG") == "1" ? 20_000 : 1_000;
+    private static readonly int Histories = Environment.GetEnvironmentVariable("EYRIE_LONG") == "1" ? 20_000 : 3_000;
 
     private static RuleBroken? First(DeploymentDecide decide, int histories)
     {
