@@ -7,6 +7,9 @@ public readonly record struct SetSize(int Wanted, int Live, int Available, bool 
     /// <summary>Available pods that stay: those beyond what is wanted are going.</summary>
     public int Staying => Math.Min(Wanted, Available);
 
+    /// <summary>Those of them that can be counted on: a set that does not know its size yet may be deleting more for one that it had between.</summary>
+    public int Serving => Settled ? Staying : 0;
+
     /// <summary>Pods that are there or will be.</summary>
     public int Most => Math.Max(Wanted, Live);
 }
@@ -35,7 +38,7 @@ public static class RollingStep
             next[i] -= broken;
             excess -= broken;
         }
-        return Math.Clamp(excess, 0, Math.Max(0, up - current.Staying));
+        return Math.Clamp(excess, 0, Math.Max(0, up - current.Serving));
     }
 
     /// <summary>Of what the old sets would lose they get back, the newest first, what they are to keep together.</summary>
@@ -67,14 +70,14 @@ public static class RollingStep
     {
         var next = old.Select(set => set.Wanted).ToArray();
         // Even if every old pod were available: those of the current set that are not yet must be made up for.
-        int room = next.Sum() + current.Wanted - least - (current.Wanted - current.Staying);
+        int room = next.Sum() + current.Serving - least;
         for (int i = 0; i < next.Length && room > 0; i++)
         {
             int broken = Math.Min(room, old[i].Wanted - old[i].Staying);
             next[i] -= broken;
             room -= broken;
         }
-        int spare = old.Sum(set => set.Staying) + current.Staying - least;
+        int spare = old.Sum(set => set.Staying) + current.Serving - least;
         for (int i = 0; i < next.Length && spare > 0; i++)
         {
             int less = Math.Min(spare, next[i]);
