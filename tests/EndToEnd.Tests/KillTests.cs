@@ -101,8 +101,8 @@ public sealed class KillTests(ITestOutputHelper output) : IAsyncLifetime
         output.WriteLine($"killed: {string.Join(", ", killed.Select(pair => $"{pair.Key} {pair.Value}"))}; {acknowledged.Length} writes acknowledged, {volumes.Sum(volume => Lines(Path.Combine(volume, "failed")).Length)} failed, {lost.Count} lost");
         Console.WriteLine($"kill test: {string.Join(", ", killed.Select(pair => $"{pair.Key} {pair.Value}"))}; {acknowledged.Length} writes acknowledged, {volumes.Sum(volume => Lines(Path.Combine(volume, "failed")).Length)} failed, {lost.Count} lost");
         Assert.Empty(lost);
-        var (verified, sets) = await _cluster.EyrieAsync("caps", "verify");
-        Assert.True(verified == 0, sets);
+        // A node whose agent was killed last may still count as ready and not be connected yet.
+        await Shell.UntilAsync(async () => (0, await _cluster.EyrieAsync("caps", "verify") is var (code, said) && code == 0 ? "equal" : said), sets => sets == "equal", "every set to be the compiled one");
         await NothingLeftAsync();
         var groups = new[] { 0, 1 }.Select(Group).ToList();
         (code, applied) = await _cluster.EyrieAsync("down");
