@@ -72,8 +72,9 @@ public sealed class RunningKernel : IAsyncDisposable
             File.CreateSymbolicLink(Path.Combine(image, "bin", name), "busybox");
         group ??= "eyrie-test-" + Path.GetFileName(root).ToLowerInvariant().Replace("eyrie-", "", StringComparison.Ordinal);
         var program = Path.Combine(Binaries, "eyrie-kernel");
-        var start = new ProcessStartInfo(network is null ? program : "nsenter") { RedirectStandardOutput = true, RedirectStandardError = true };
-        foreach (var argument in network is null ? Array.Empty<string>() : ["--net=/run/netns/" + network, program]) start.ArgumentList.Add(argument);
+        // As a shell starts what runs in the background: with signals ignored, which is nothing to containers.
+        var start = new ProcessStartInfo("sh") { RedirectStandardOutput = true, RedirectStandardError = true };
+        foreach (var argument in new[] { "-c", "trap '' INT QUIT; exec \"$0\" \"$@\"" }.Concat(network is null ? [program] : ["nsenter", "--net=/run/netns/" + network, program])) start.ArgumentList.Add(argument);
         foreach (var argument in new[] { "--root", root, "--socket", Path.Combine(root, "m.sock"), "--servers", servers ?? Binaries, "--cgroup", group }.Concat(owner is { } number ? ["--owner", number.ToString(CultureInfo.InvariantCulture)] : Array.Empty<string>()).Concat(tasks.SelectMany(task => new[] { "--task", task }))) start.ArgumentList.Add(argument);
         var process = Process.Start(start)!;
         var kernel = new RunningKernel(root, process, group);

@@ -109,6 +109,10 @@ public static unsafe class Boot
     {
         ulong mask = 1UL << 14 | 1UL << 1; // SIGTERM, SIGINT
         ulong held = mask | 1UL << 12; // SIGPIPE: a child that died is told of by the write
+        // What whoever started the kernel ignored (a shell ignores SIGINT of what it runs in the background) would be ignored in every container, and could not be trapped there.
+        nint* usual = stackalloc nint[4]; // handler, flags, restorer, mask of a sigaction
+        for (int i = 0; i < 4; i++) usual[i] = 0;
+        for (int signal = 1; signal <= 64; signal++) Host.Call(Sys.RtSigaction, signal, (nint)usual, 0, 8); // refused for SIGKILL and SIGSTOP
         if (Host.Call(Sys.RtSigprocmask, 0, (nint)(&held), 0, 8) < 0) return false;
         Node.Signals = (int)Host.Call(Sys.Signalfd4, -1, (nint)(&mask), 8, Sys.Cloexec | Sys.NonBlock);
         return Node.Signals >= 0 && Node.Watch(Node.Signals, Node.Signal, 0) >= 0;
