@@ -52,7 +52,7 @@ public sealed partial class LearningTests(HelloCluster cluster) : IClassFixture<
         await DoneAsync(pod);
         Assert.Contains("audit connect any", (await cluster.EyrieAsync("caps", pod)).Output, StringComparison.Ordinal);
         await Shell.UntilAsync(() => cluster.KubectlAsync("get", "permissionrecord", "deployment-learner", "-o", "json"),
-            record => record.Contains("dir /etc read,write", StringComparison.Ordinal) && record.Contains("connect tcp service default/hello 80", StringComparison.Ordinal) && record.Contains("listen tcp 8081", StringComparison.Ordinal), "everything to be seen");
+            record => record.Contains("dir /etc read,write", StringComparison.Ordinal) && record.Contains("dir /www read,write", StringComparison.Ordinal) && record.Contains("connect tcp service default/hello 80", StringComparison.Ordinal) && record.Contains("listen tcp 8081", StringComparison.Ordinal), "everything to be seen");
         (code, output) = await cluster.EyrieAsync("permissions", "record", "deployment/learner", "--for", "10m");
         Assert.Contains("is recorded already", output, StringComparison.Ordinal);
         (code, output) = await cluster.EyrieAsync("permissions", "record", "deployment/learner", "--stop");
