@@ -11,7 +11,7 @@ namespace Eyrie.Node;
 public sealed class Streams(NodeOptions options, KernelProcess kernel, HttpClient client)
 {
     /// <summary>How long the control plane may take to read the last frames of a stream.</summary>
-    public static readonly TimeSpan Goodbye = TimeSpan.FromSeconds(5);
+    public static readonly TimeSpan Goodbye = TimeSpan.FromSeconds(60);
 
     private readonly GrpcChannel _channel = GrpcChannel.ForAddress(options.Server, new GrpcChannelOptions { HttpClient = client });
 
