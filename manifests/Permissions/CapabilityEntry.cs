@@ -98,6 +98,25 @@ public abstract partial record CapabilityEntry
         public override string ToString() => "processes shared-memory";
     }
 
+    /// <summary>Sessions with whoever serves a gate.</summary>
+    /// <param name="Gate"><c>namespace/name</c>.</param>
+    public sealed record GateCall(string Gate) : CapabilityEntry
+    {
+        public override string ToString() => $"gate call {Gate}";
+    }
+
+    /// <summary>Answers the sessions of a gate of its own namespace.</summary>
+    public sealed record GateServe(string Gate) : CapabilityEntry
+    {
+        public override string ToString() => $"gate serve {Gate}";
+    }
+
+    /// <summary>Who may call a gate that the container serves. The mere presence of one keeps everybody else out; without any, the gate's namespace may.</summary>
+    public sealed record GateAccept(string Gate, string Namespace, LabelSelector Pods) : CapabilityEntry
+    {
+        public override string ToString() => $"gate accept {Gate} pods {Namespace}/{Pods}";
+    }
+
     /// <summary>Every peer but pods that accept only whom they name: what a plain container may.</summary>
     public sealed record ConnectAny : CapabilityEntry
     {
@@ -143,6 +162,9 @@ public abstract partial record CapabilityEntry
         ["connect", var by, "cidr", var range, var ports] when Protocols.OfEntry(by) is { } protocol && Range(range) is { } network && PortSet.TryParse(ports, out var set) => new ConnectRange(network, set, protocol),
         ["connect", var by, "host", var host, var ports] when Protocols.OfEntry(by) is { } protocol && IsHost(host) && PortSet.TryParse(ports, out var set) => new ConnectHost(host, set, protocol),
         ["accept", var by, "pods", var pods, var ports] when Protocols.OfEntry(by) is { } protocol && Peer(pods) is { } peer && PortSet.TryParse(ports, out var set) => new Accept(peer.Namespace, peer.Selector, set, protocol),
+        ["gate", "call", var gate] when IsService(gate) => new GateCall(gate),
+        ["gate", "serve", var gate] when IsService(gate) => new GateServe(gate),
+        ["gate", "accept", var gate, "pods", var pods] when IsService(gate) && Peer(pods) is { } peer => new GateAccept(gate, peer.Namespace, peer.Selector),
         ["connect", "any"] => new ConnectAny(),
         ["listen", "any"] => new ListenAny(),
         ["audit", .. var bound] when Read(bound) is { Auditable: true } entry => new Audit(entry),

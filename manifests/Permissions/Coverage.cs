@@ -11,6 +11,7 @@ public static class Coverage
         (CapabilityEntry.Files w, CapabilityEntry.Files n) => Below(w.Path, n.Path) && (w.Writable || !n.Writable),
         (CapabilityEntry.HostPath w, CapabilityEntry.HostPath n) => Below(w.Path, n.Path) && (w.Writable || !n.Writable),
         (CapabilityEntry.Accept w, CapabilityEntry.Accept n) => w.Protocol == n.Protocol && w.Namespace == n.Namespace && (w.Pods.SelectsEverything || w.Pods == n.Pods) && w.Ports.Covers(n.Ports),
+        (CapabilityEntry.GateAccept w, CapabilityEntry.GateAccept n) => w.Gate == n.Gate && w.Namespace == n.Namespace && (w.Pods.SelectsEverything || w.Pods == n.Pods),
         (CapabilityEntry.Quota w, CapabilityEntry.Quota n) => w.MemoryBytes >= n.MemoryBytes && w.Processes >= n.Processes,
         (CapabilityEntry.ConnectAny, CapabilityEntry.ConnectService or CapabilityEntry.ConnectPods or CapabilityEntry.ConnectRange or CapabilityEntry.ConnectHost) => true,
         (CapabilityEntry.ListenAny, CapabilityEntry.Listen) => true,

@@ -17,7 +17,7 @@ public sealed class Declaration
 /// <summary>Reads the vocabulary (PERMISSIONS.md). Total: what cannot be read or cannot be enforced is an error with its place, and gives no entry.</summary>
 public sealed class DeclarationReader(string @namespace, string objectName, List<PermissionError> errors)
 {
-    private static readonly string[] Known = ["accept", "api", "clock", "connect", "devices", "files", "gates", "host", "hostFacts", "listen", "optional", "processes", "random", "sets", "signals", "transitional"];
+    private static readonly string[] Known = ["accept", "api", "clock", "connect", "devices", "files", "gates", "host", "hostFacts", "listen", "optional", "processes", "publish", "random", "sets", "signals", "transitional"];
 
     private static readonly Dictionary<string, string> NotYet = new()
     {
@@ -25,7 +25,6 @@ public sealed class DeclarationReader(string @namespace, string objectName, List
         ["signals"] = "signals between containers of a pod cannot be granted yet: each container has its own processes, and reaches no others",
         ["api"] = "access to the API cannot be granted yet: containers are given no token",
         ["hostFacts"] = "facts of the host cannot be granted yet",
-        ["gates"] = "gates of other pods cannot be granted yet: the hosted port carries no native sessions between pods",
     };
 
     private readonly Declaration _made = new();
@@ -41,6 +40,8 @@ public sealed class DeclarationReader(string @namespace, string objectName, List
         Each(permissions, at, "connect", Connect, "service", "pods", "namespace", "cidr", "host", "port", "ports", "protocol", "name");
         Each(permissions, at, "listen", Listen, "port", "ports", "protocol", "name");
         Each(permissions, at, "accept", Accept, "pods", "namespace", "port", "ports", "protocol", "name");
+        Each(permissions, at, "gates", Gate, "service", "rights", "name");
+        Each(permissions, at, "publish", Publish, "gate", "accept", "name");
         Each(permissions, at, "files", Files, "path", "access", "name");
         if (permissions["host"] is JsonObject host)
         {
@@ -137,6 +138,30 @@ public sealed class DeclarationReader(string @namespace, string objectName, List
         if (ports is null) return;
         if (grant["pods"] is null && grant["namespace"] is null) { Fail(at, "must name pods, a namespace or both"); return; }
         if (Pods(grant, at) is { } pods) Add(new CapabilityEntry.Accept(pods.Namespace, pods.Selector, ports, By(grant)), at, name);
+    }
+
+    private void Gate(JsonObject grant, string at, string name)
+    {
+        var gate = grant["service"].Word() ?? "";
+        var full = gate.Contains('/', StringComparison.Ordinal) ? gate : $"{@namespace}/{gate}";
+        if (!CapabilityEntry.IsService(full)) Fail(at + ".service", $"\"{gate}\" is not NAME or NAMESPACE/NAME of a gate");
+        else if (grant["rights"] is not (null or JsonArray { Count: 1 }) || grant["rights"] is JsonArray rights && rights[0].Word() != "call") Fail(at + ".rights", "must be [call]: a gate of another pod can be called and nothing else");
+        else Add(new CapabilityEntry.GateCall(full), at, name);
+    }
+
+    /// <summary>A gate is always one of the pod's own namespace.</summary>
+    private void Publish(JsonObject grant, string at, string name)
+    {
+        var gate = $"{@namespace}/{grant["gate"].Word()}";
+        if (!CapabilityEntry.IsService(gate)) { Fail(at + ".gate", $"\"{grant["gate"].Word()}\" is not a name of lower-case letters, digits and -, without a namespace: a pod publishes in its own"); return; }
+        Add(new CapabilityEntry.GateServe(gate), at, name);
+        if (grant["accept"] is null) return;
+        Each(grant, at, "accept", (from, place, _) =>
+        {
+            if (from["pods"] is null && from["namespace"] is null) Fail(place, "must name pods, a namespace or both");
+            else if (Pods(from, place) is { } pods) Add(new CapabilityEntry.GateAccept(gate, pods.Namespace, pods.Selector), place, "");
+        }, "pods", "namespace");
+        if (grant["accept"] is JsonArray { Count: 0 }) Fail(at + ".accept", "accepts nobody; leave it out to accept the pods of this namespace");
     }
 
     private void Files(JsonObject grant, string at, string name)

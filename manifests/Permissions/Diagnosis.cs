@@ -37,6 +37,7 @@ public static class Diagnosis
 
     private static string? Useless(CapabilityEntry entry, CompileContext cluster)
     {
+        if (entry is CapabilityEntry.GateCall call) return cluster.Pods.Any(pod => GatePublishers.Serves(pod, call.Gate, cluster)) ? null : $"no pod publishes gate {call.Gate}";
         if (entry is not CapabilityEntry.ConnectService grant || ClusterDns.Is(entry)) return null;
         var service = cluster.Services.FirstOrDefault(item => $"{item.NamespaceOf()}/{item.NameOf()}" == grant.Service);
         if (service is null) return $"there is no Service {grant.Service}";

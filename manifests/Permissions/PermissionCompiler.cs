@@ -70,9 +70,10 @@ internal sealed class Surroundings
         return new Declaration();
     }
 
-    /// <summary>null: the peer takes this pod; otherwise who keeps it out.</summary>
+    /// <summary>null: the peer takes this pod; otherwise why not.</summary>
     public string? Refusing(CapabilityEntry entry)
     {
+        if (entry is CapabilityEntry.GateCall call) return GatePublishers.Refusing(_context, call.Gate, Namespace, _labels);
         var (protocol, targets) = entry switch
         {
             CapabilityEntry.ConnectService service => (service.Protocol, OfService(service)),
@@ -89,7 +90,7 @@ internal sealed class Surroundings
             if (declared.Count == 0 && !policies.Isolates(home, labels) && !pod.At("spec", "containers").Objects().Any(container => container.At("permissions", "accept") is JsonArray)) continue;
             bool taken = policies.Of(home, labels).Concat(declared).Any(given => CapabilityEntry.TryParse(given.Entry, out var rule) && rule is CapabilityEntry.Accept accept && accept.Protocol == protocol
                 && accept.Namespace == Namespace && accept.Pods.Selects(_labels) && accept.Ports.Contains(port));
-            if (!taken) return pod.NameOf() is { Length: > 0 } name ? $"pod {home}/{name}" : $"the policy of {home}";
+            if (!taken) return $"{(pod.NameOf() is { Length: > 0 } name ? $"pod {home}/{name}" : $"the policy of {home}")} does not accept this pod (NetworkPolicy ingress, or `accept`)";
         }
         return null;
     }
@@ -162,7 +163,7 @@ internal sealed class ContainerScope(Surroundings around, JsonNode? spec, JsonOb
     private bool Allowed(ExplainedEntry explained, HashSet<string> optional)
     {
         if (!CapabilityEntry.TryParse(explained.Entry, out var entry)) return false;
-        bool bounded = entry is CapabilityEntry.ConnectService or CapabilityEntry.ConnectPods or CapabilityEntry.ConnectRange or CapabilityEntry.ConnectHost or CapabilityEntry.Listen or CapabilityEntry.SharedMemory or CapabilityEntry.HostPath
+        bool bounded = entry is CapabilityEntry.ConnectService or CapabilityEntry.ConnectPods or CapabilityEntry.ConnectRange or CapabilityEntry.ConnectHost or CapabilityEntry.Listen or CapabilityEntry.SharedMemory or CapabilityEntry.HostPath or CapabilityEntry.GateCall or CapabilityEntry.GateServe
             || entry is CapabilityEntry.Files { Writable: true } && !explained.Source.FieldPath.Contains(".volumeMounts[", StringComparison.Ordinal) && !explained.Source.FieldPath.EndsWith(".terminationMessagePath", StringComparison.Ordinal);
         if (bounded && around.Bound is { } bound && !bound.Entries.Any(wide => Coverage.Covers(wide.Entry, explained.Entry)))
         {
@@ -171,7 +172,7 @@ internal sealed class ContainerScope(Surroundings around, JsonNode? spec, JsonOb
             return false;
         }
         if (around.Refusing(entry is CapabilityEntry.Audit audit ? audit.Bound : entry) is not { } refusing) return true;
-        around.Notes.Add(new PermissionError(explained.Source, $"not granted: \"{explained.Entry}\": {refusing} does not accept this pod (NetworkPolicy ingress, or `accept`)"));
+        around.Notes.Add(new PermissionError(explained.Source, $"not granted: \"{explained.Entry}\": {refusing}"));
         return false;
     }
 

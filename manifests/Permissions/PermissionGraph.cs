@@ -2,7 +2,7 @@ using System.Text.Json.Nodes;
 
 namespace Eyrie.Manifests.Permissions;
 
-/// <summary>Somebody may connect to somebody. <paramref name="To"/> is <c>service ns/name</c>, <c>pods ns/selector</c> or <c>cidr RANGE</c>.</summary>
+/// <summary>Somebody may connect to somebody. <paramref name="To"/> is <c>service ns/name</c>, <c>pods ns/selector</c>, <c>gate ns/name</c> or <c>cidr RANGE</c>.</summary>
 public sealed record GraphEdge(string From, string To, string Ports);
 
 /// <summary>Who may talk to whom, over the whole cluster. Pure.</summary>
@@ -28,6 +28,8 @@ public static class PermissionGraph
         CapabilityEntry.ConnectPods pods => ($"pods {pods.Namespace}/{pods.Pods}", $"{pods.Port}{By(pods.Protocol)}"),
         CapabilityEntry.ConnectHost host => ($"host {host.Host}", $"{host.Ports}{By(host.Protocol)}"),
         CapabilityEntry.ConnectRange range => ($"cidr {range.Network}", $"{range.Ports}{By(range.Protocol)}"),
+        CapabilityEntry.GateCall call => ($"gate {call.Gate}", "call"),
+        CapabilityEntry.GateServe serve => ($"gate {serve.Gate}", "serve"),
         _ => null,
     } : null;
 

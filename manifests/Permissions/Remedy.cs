@@ -27,13 +27,19 @@ public static class Remedy
     /// <summary>The list of <c>permissions</c> that an entry belongs to, and its item.</summary>
     public static (string List, string Lines)? Grant(CapabilityEntry entry, string podNamespace) => entry switch
     {
-        CapabilityEntry.ConnectService service => ("connect", $"service: {(service.Service.StartsWith(podNamespace + "/", StringComparison.Ordinal) ? service.Service[(podNamespace.Length + 1)..] : service.Service)}\nport: {service.Port}{By(service.Protocol)}"),
+        CapabilityEntry.ConnectService service => ("connect", $"service: {Within(podNamespace, service.Service)}\nport: {service.Port}{By(service.Protocol)}"),
         CapabilityEntry.ConnectPods pods => ("connect", $"pods: {pods.Pods.ToManifest().ToJsonString()}\nnamespace: {pods.Namespace}\nport: {pods.Port}{By(pods.Protocol)}"),
         CapabilityEntry.ConnectHost host => ("connect", $"host: {host.Host}\nports: [{host.Ports}]{By(host.Protocol)}"),
         CapabilityEntry.ConnectRange range => ("connect", $"cidr: {range.Network}\nports: [{range.Ports}]{By(range.Protocol)}"),
         CapabilityEntry.Accept accept => ("accept", $"pods: {accept.Pods.ToManifest().ToJsonString()}\nnamespace: {accept.Namespace}\nports: [{accept.Ports}]{By(accept.Protocol)}"),
         CapabilityEntry.Files files => ("files", $"path: {files.Path}\naccess: {(files.Writable ? "write" : "read")}"),
         CapabilityEntry.Listen listen => ("listen", $"port: {listen.Port}{By(listen.Protocol)}"),
+        CapabilityEntry.GateCall call => ("gates", $"service: {Within(podNamespace, call.Gate)}"),
+        CapabilityEntry.GateServe serve => ("publish", $"gate: {Within(podNamespace, serve.Gate)}"),
+        CapabilityEntry.GateAccept accept => ("publish", $"gate: {Within(podNamespace, accept.Gate)}\naccept: [{{pods: {accept.Pods.ToManifest().ToJsonString()}, namespace: {accept.Namespace}}}]"),
         _ => null,
     };
+
+    /// <summary>A name of the pod's own namespace is written without it.</summary>
+    private static string Within(string home, string name) => name.StartsWith(home + "/", StringComparison.Ordinal) ? name[(home.Length + 1)..] : name;
 }

@@ -29,10 +29,15 @@ public sealed class CompilerPropertyTests
     private static readonly Gen<string> Accept = Gen.Select(Home, App, Port, By, (home, app, port, by) => $$"""{"pods":{"app":"{{app}}"},"namespace":"{{home}}","port":{{port}},"protocol":{{by}}}""");
     private static readonly Gen<string> Listen = Gen.Select(Port, By, (port, by) => $$"""{"port":{{port}},"protocol":{{by}}}""");
 
+    private static readonly Gen<string> Gates = Gen.OneOf(Among("web", "db", "ops/web", "shop/db", "Not a gate").Select(gate => $$"""{"service":"{{gate}}"}"""), Among("web", "ops/db").Select(gate => $$"""{"service":"{{gate}}","rights":["call"]}"""));
+    private static readonly Gen<string> Publish = Gen.Select(App, Among("", ",\"accept\":[{\"namespace\":\"shop\"}]", ",\"accept\":[{\"namespace\":\"ops\",\"pods\":{\"app\":\"web\"}}]", ",\"accept\":[{}]"), (app, accept) => $$"""{"gate":"{{app}}"{{accept}}}""");
+
     private static Gen<string> List(Gen<string> item, int most = 4) => item.List[0, most].Select(items => $"[{string.Join(',', items)}]");
 
-    private static readonly Gen<string> Permissions = Gen.Select(List(Connect), List(File, 2), List(Listen, 2), List(Accept, 1), Among("""{"max":8}""", """{"max":1000,"sharedMemory":true}""", """{"sharedMemory":false}""", "{}", """{"max":0}"""), Among("\"read\"", "\"none\"", """null,"host":{"paths":[{"path":"/srv/data","access":"write"}]}""", """null,"host":{"paths":[{"path":"/srv"}]}"""),
+    private static readonly Gen<string> WithoutGates = Gen.Select(List(Connect), List(File, 2), List(Listen, 2), List(Accept, 1), Among("""{"max":8}""", """{"max":1000,"sharedMemory":true}""", """{"sharedMemory":false}""", "{}", """{"max":0}"""), Among("\"read\"", "\"none\"", """null,"host":{"paths":[{"path":"/srv/data","access":"write"}]}""", """null,"host":{"paths":[{"path":"/srv"}]}"""),
         (connect, files, listen, accept, processes, clock) => $$"""{"connect":{{connect}},"files":{{files}},"listen":{{listen}},"accept":{{accept}},"processes":{{processes}},"clock":{{clock}}}""");
+
+    private static readonly Gen<string> Permissions = Gen.Select(WithoutGates, List(Gates, 2), List(Publish, 2), (others, gates, publish) => $$"""{{others[..^1]}},"gates":{{gates}},"publish":{{publish}}}""");
 
     private static readonly Gen<string> Container = Gen.Select(Permissions, List(Gen.Select(Port, By, (port, by) => $$"""{"containerPort":{{port}},"protocol":{{by}}}"""), 2), List(Folder.Select(path => $$"""{"name":"v","mountPath":"{{path}}"}"""), 1),
         Among("{}", """{"runAsUser":1000}""", """{"readOnlyRootFilesystem":false}""", """{"runAsUser":-1}"""), Among("{}", """{"limits":{"memory":"64Mi","cpu":"500m"}}""", """{"requests":{"cpu":"lots"}}"""),
@@ -106,6 +111,7 @@ public sealed class CompilerPropertyTests
             CapabilityEntry.ConnectHost host => bound.Entries.Any(wide => CapabilityEntry.TryParse(wide.Entry, out var w) && w is CapabilityEntry.ConnectHost most && (most.Host, most.Protocol) == (host.Host, host.Protocol) && host.Ports.Ports.All(most.Ports.Contains)),
             CapabilityEntry.Listen listen => bound.Entries.Any(wide => wide.Entry == listen.ToString()),
             CapabilityEntry.HostPath host => bound.Entries.Any(wide => Coverage.Covers(wide.Entry, host.ToString())),
+            CapabilityEntry.GateCall or CapabilityEntry.GateServe => bound.Entries.Any(wide => wide.Entry == entry.Entry),
             CapabilityEntry.SharedMemory => bound.Entries.Any(wide => wide.Entry == entry.Entry),
             CapabilityEntry.Quota quota => bound.Processes is not { } most || quota.Processes <= most.Count,
             _ => true,
@@ -124,6 +130,22 @@ public sealed class CompilerPropertyTests
         var bound = new DeclarationReader(pod.NamespaceOf(), "", []).Read(JsonNode.Parse(ceiling), "spec").Entries.Select(entry => entry.Entry).ToHashSet();
         return !before.Except(after).Any() && after.Except(before).All(line => ClusterDns.Is(line) ? after.Any(other => CapabilityEntry.TryParse(other, out var named) && ClusterDns.IsImpliedBy(named)) : level == "off" ? bound.Contains(line) : line.StartsWith("audit ", StringComparison.Ordinal) && bound.Contains(line["audit ".Length..]));
     }, iter: Iterations / 5);
+
+    [Fact]
+    public void A_gate_is_called_only_by_whom_everybody_who_serves_it_takes() => Gen.Select(PodOf(Container), Context).Sample((pod, context) =>
+        Entries(PermissionCompiler.Compile(pod, context)).All(entry =>
+        {
+            if (!CapabilityEntry.TryParse(entry.Entry, out var parsed) || parsed is not CapabilityEntry.GateCall call) return true;
+            var (home, name) = (call.Gate.Split('/')[0], call.Gate.Split('/')[1]);
+            var published = context.Pods.Where(other => other.NamespaceOf() == home).SelectMany(other => other["spec"]!["containers"]!.AsArray()).SelectMany(container => container!["permissions"]!["publish"]!.AsArray()).Where(item => item!["gate"]!.ToString() == name).ToList();
+            bool Takes(IEnumerable<JsonNode?> items)
+            {
+                // Generated are: nothing, all of shop, the web pods of ops, and an item that names nobody and is no declaration.
+                var named = items.Select(item => item!["accept"]?[0]?["namespace"]?.ToString()).OfType<string>().ToList();
+                return named.Count == 0 ? pod.NamespaceOf() == home : named.Contains(pod.NamespaceOf()) && (pod.NamespaceOf() == "shop" || pod["metadata"]!["labels"]!["app"]!.ToString() == "web");
+            }
+            return published.Count == 0 ? pod.NamespaceOf() == home : published.GroupBy(item => item!.Root).All(Takes);
+        }), iter: Iterations);
 
     /// <summary>The field that a path such as <c>spec.containers[0].ports[1]</c> names.</summary>
     private static JsonNode? Resolve(JsonNode? node, string path)

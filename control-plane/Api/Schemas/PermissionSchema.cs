@@ -46,6 +46,8 @@ public static class PermissionSchema
             ["connect"] = Schema.List(peer) with { Description = "Peers the container may connect to." },
             ["listen"] = Schema.List(Schema.Object(Grant(ports))) with { Description = "Ports the container may listen on, beside its `ports`." },
             ["accept"] = Schema.List(Schema.Object(Grant([.. pods, .. ports]))) with { Description = "Who of the cluster may connect to the pod; nobody else then may." },
+            ["gates"] = Schema.List(Schema.Object(Grant(("service", Schema.Text("NAME or NAMESPACE/NAME of a gate that another pod publishes.")), ("rights", names with { Description = "[call], which is also meant where nothing is said." })))) with { Description = "Gates of other pods of the node that the container may call: native IPC sessions." },
+            ["publish"] = Schema.List(Schema.Object(Grant(("gate", Schema.Text("Name of the gate, in the pod's own namespace.")), ("accept", Schema.List(Schema.Object(pods.ToDictionary(field => field.Item1, field => field.Item2))) with { Description = "Who may call it; absent: the pods of the own namespace." })))) with { Description = "Gates that the container serves." },
             ["files"] = Schema.List(file) with { Description = "Directories of the container's own root." },
             ["host"] = Schema.Object(new Dictionary<string, Schema> { ["paths"] = Schema.List(file) with { Description = "Files and directories of the host that hostPath volumes may mount." } }),
             ["processes"] = processes, ["clock"] = Schema.Text("read."), ["random"] = Schema.Text("read."),
