@@ -60,29 +60,31 @@ public sealed class Network : IBenchmark
         }
         var bulk = paths.ToDictionary(path => path, _ => new List<double>());
         var redis = paths.ToDictionary(path => path, _ => new List<double>());
+        var connections = paths.ToDictionary(path => path, _ => new List<double>());
         var fresh = paths.ToDictionary(path => path, path => new Samples("new connection, " + path.Name));
         for (int round = 0; round < rounds; round++)
-            foreach (var path in paths)
+            foreach (var path in paths.Skip(round % paths.Count).Concat(paths.Take(round % paths.Count)))
             {
                 var nanoseconds = double.Parse((await path.AskAsync("/bin/networkload", "bulk", path.Address, $"{Port + path.Shift}", $"{Megabytes}")).Trim(), CultureInfo.InvariantCulture);
                 bulk[path].Add(Megabytes / 1024.0 / (nanoseconds / 1e9));
-                foreach (var line in (await path.AskAsync("/bin/networkload", "connections", path.Address, $"{Port + 1 + path.Shift}", $"{Connections}")).Split('\n', StringSplitOptions.RemoveEmptyEntries))
-                    fresh[path].Add(TimeSpan.FromTicks(long.Parse(line, CultureInfo.InvariantCulture) / 100));
+                var taken = (await path.AskAsync("/bin/networkload", "connections", path.Address, $"{Port + 1 + path.Shift}", $"{Connections}")).Split('\n', StringSplitOptions.RemoveEmptyEntries).Select(line => double.Parse(line, CultureInfo.InvariantCulture)).ToList();
+                foreach (var one in taken) fresh[path].Add(TimeSpan.FromTicks((long)one / 100));
+                connections[path].Add(1e9 / Median(taken));
                 redis[path].AddRange(Rates(await path.AskAsync("/bin/redis-benchmark", "-h", path.Address, "-p", $"{RedisPort + path.Shift}", "-t", "get", "-n", "30000", "-c", "20", "--csv")));
             }
-        var (own, first) = (paths[0], paths[1]);
+        var own = paths[0];
         Console.WriteLine(Samples.Header);
         foreach (var path in paths) Console.WriteLine(fresh[path].Row());
         Console.WriteLine("\n| median of all rounds | eyrie | loopback | bridge | bridge with DNAT |\n|---|---|---|---|---|");
         Row("bulk, GiB a second", bulk);
         Row("redis GET, requests a second", redis);
-        Console.WriteLine("\n| eyrie against | loopback | bridge | bridge with DNAT |\n|---|---|---|---|");
-        Ratios("bulk", path => Median(bulk[own]) / Median(bulk[path]));
-        Ratios("redis GET", path => Median(redis[own]) / Median(redis[path]));
-        Ratios("new connections a second", path => fresh[path].Percentile(0.5) / fresh[own].Percentile(0.5));
+        Console.WriteLine("\n| eyrie against, median of each round's ratio | loopback | bridge | bridge with DNAT |\n|---|---|---|---|");
+        Ratios("bulk", bulk);
+        Ratios("redis GET", redis);
+        Ratios("new connections a second", connections);
 
         void Row(string what, Dictionary<INetworkPath, List<double>> values) => Console.WriteLine($"| {what} | {string.Join(" | ", paths.Select(path => Median(values[path]).ToString(values == bulk ? "0.00" : "0", CultureInfo.InvariantCulture)))} |");
-        void Ratios(string what, Func<INetworkPath, double> ratio) => Console.WriteLine($"| {what} | {string.Join(" | ", paths.Skip(1).Select(path => ratio(path).ToString("0.00", CultureInfo.InvariantCulture)))} |");
+        void Ratios(string what, Dictionary<INetworkPath, List<double>> values) => Console.WriteLine($"| {what} | {string.Join(" | ", paths.Skip(1).Select(path => Median([.. values[own].Zip(values[path], (mine, other) => mine / other)]).ToString("0.00", CultureInfo.InvariantCulture)))} |");
     }
 
     /// <summary>Requests a second of each line: "GET","29940.12",...</summary>

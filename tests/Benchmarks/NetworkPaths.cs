@@ -22,17 +22,18 @@ public interface INetworkPath : IAsyncDisposable
     Task<string> AskAsync(params string[] program);
 }
 
-/// <summary>Plain processes, or processes of a server's and a client's network namespace.</summary>
+/// <summary>Plain processes, or processes of a server's and a client's network namespace; each in a control group as a container's.</summary>
 public sealed class HostPath(string name, string address, string? serverNamespace, string? clientNamespace, string root) : INetworkPath
 {
     private readonly List<Process> _servers = [];
+    private readonly ControlGroups _groups = new(name, EyriePath.Memory, EyriePath.Processes);
 
     public string Name => name;
     public string Address => address;
     public int Shift => serverNamespace is null ? 10 : 0;
 
     private (string Program, string[] Arguments) In(string? @namespace, string[] program) =>
-        @namespace is null ? (root + program[0], program[1..]) : ("ip", ["netns", "exec", @namespace, root + program[0], .. program[1..]]);
+        @namespace is null ? _groups.In(root + program[0], program[1..]) : _groups.In("ip", ["netns", "exec", @namespace, root + program[0], .. program[1..]]);
 
     public Task ServeAsync(int[] ports, params string[] program)
     {
@@ -59,12 +60,17 @@ public sealed class HostPath(string name, string address, string? serverNamespac
             await server.WaitForExitAsync();
             server.Dispose();
         }
+        _groups.Dispose();
     }
 }
 
 /// <summary>Two containers, and a Service in between.</summary>
 public sealed class EyriePath(EyrieRuntime runtime, string folder) : INetworkPath
 {
+    /// <summary>What every process of every path may have: bytes, and processes.</summary>
+    public const long Memory = 512 << 20;
+    public const int Processes = 64;
+
     private readonly List<ServiceEntry> _table = [];
     private readonly List<string> _entries = [];
     private int _place = 1;
@@ -72,7 +78,7 @@ public sealed class EyriePath(EyrieRuntime runtime, string folder) : INetworkPat
     public string Name => "eyrie";
     public string Address => "127.79.0.20";
 
-    private ContainerSpec Spec(int place, IEnumerable<string> entries, string[] program) => runtime.Spec(place, program) with { Capabilities = [.. entries, "log write", "quota memory=536870912 processes=64", "dir /tmp read,write"] };
+    private ContainerSpec Spec(int place, IEnumerable<string> entries, string[] program) => runtime.Spec(place, program) with { Capabilities = [.. entries, "log write", string.Create(CultureInfo.InvariantCulture, $"quota memory={Memory} processes={Processes}"), "dir /tmp read,write"] };
 
     public async Task ServeAsync(int[] ports, params string[] program)
     {

@@ -31,34 +31,31 @@ public unsafe struct LinuxMachine : IMachine<LinuxMachine>
         if (port.Kind == PortKind.Container && port.State == TaskState.Running && port.Sockets) LiveSockets.Revoke(task, slot);
     }
 
-    /// <summary>From a trap: the container's socket goes into the waiting server. From a server: the descriptor it names goes along.</summary>
+    /// <summary>From a trap: the waiting server gets the container's socket as well, which stays with the trap, to act on when it has been decided. From a server: the descriptor it names goes along.</summary>
     public static void TransferDescriptor(int from, int to)
     {
-        int host = -1;
         ref var source = ref Node.Tasks[from];
         ref var target = ref Node.Tasks[to];
         if (source.Kind == PortKind.Trap)
         {
-            host = source.Descriptor;
-            source.Descriptor = -1;
-            int kept = source.Socket;
-            int copy = (int)Host.Call(Sys.Fcntl, kept >= 0 ? kept : host, 1030, 0); // F_DUPFD_CLOEXEC: one for the server, one to act on when it has decided
-            if (kept >= 0) host = copy;
-            else source.Socket = copy;
+            Give(ref target, source.Socket);
+            return;
         }
-        else if (source.Kind == PortKind.Native)
+        int host = -1;
+        if (source.Kind == PortKind.Native)
         {
             uint named = *(uint*)(source.Buffer + MessageLayout.Descriptor);
             *(uint*)(source.Buffer + MessageLayout.Descriptor) = 0;
             if (named != 0) host = (int)Host.Call(Sys.PidfdGetfd, source.PidDescriptor, (nint)(named - 1), 0);
         }
         if (target.Kind == PortKind.Trap) { target.Descriptor = host; return; }
-        nint number = -1;
-        if (host >= 0)
-        {
-            number = Seccomp.Inject(target.Listener, target.Notification, host, true, false);
-            Host.Call(Sys.Close, host);
-        }
-        *(uint*)(target.Buffer + MessageLayout.Descriptor) = number < 0 ? 0 : (uint)number + 1;
+        Give(ref target, host);
+        if (host >= 0) Host.Call(Sys.Close, host);
+    }
+
+    private static void Give(ref PortTask server, int descriptor)
+    {
+        nint number = descriptor < 0 ? -1 : Seccomp.Inject(server.Listener, server.Notification, descriptor, true, false);
+        *(uint*)(server.Buffer + MessageLayout.Descriptor) = number < 0 ? 0 : (uint)number + 1;
     }
 }

@@ -17,6 +17,9 @@ public static unsafe class Traps
     /// <summary>Or send the message that waits to the address in the payload.</summary>
     private const long Send = 2;
 
+    /// <summary>Owner of what is made for containers in the host's network.</summary>
+    private const int Nobody = 65534;
+
     /// <summary>The trap tasks' indices follow each other from here.</summary>
     private static int s_first;
 
@@ -46,6 +49,7 @@ public static unsafe class Traps
         if (!Seccomp.Receive(listener, ref n)) return;
         bool networked = (Node.Tasks[container].Classes & CallClass.Network) != 0;
         if (n.Number == Sys.Socket && !networked) { Pretend(listener, ref n); return; }
+        if (n.Number == Sys.Socket && IsStream(ref n)) { Make(listener, ref n); return; }
         int trap = Node.FirstTrap;
         if (trap == 0) { Seccomp.Answer(listener, n.Id, -Sys.Eagain); return; }
         Node.FirstTrap = Node.Tasks[trap].NextTrap;
@@ -54,7 +58,7 @@ public static unsafe class Traps
         entry.Notification = n.Id;
         entry.Source = container;
         entry.Container = Node.Tasks[container].Joined != 0 ? Node.Tasks[container].Joined : container;
-        entry.Descriptor = -1;
+        entry.Descriptor = entry.Socket = -1;
         entry.Number = n.Number;
         entry.Waiting = true;
         Node.Tasks[entry.Source].InFlight++;
@@ -105,12 +109,6 @@ public static unsafe class Traps
         const int Most = 2;
         ref var entry = ref Node.Tasks[trap];
         if (ServerRestart.NetworkReady || ++entry.Attempts >= Most) return false;
-        if (entry.Socket >= 0)
-        {
-            if (entry.Descriptor >= 0) Host.Call(Sys.Close, entry.Descriptor);
-            entry.Descriptor = entry.Socket;
-            entry.Socket = -1;
-        }
         Deliver(trap);
         return true;
     }
@@ -121,11 +119,30 @@ public static unsafe class Traps
     /// </summary>
     private static void Pretend(int listener, ref SeccompNotification n)
     {
-        const ulong Stream = 1, TypeMask = 0xF, Tcp = 6;
-        if ((n.Arguments[1] & TypeMask) != Stream || (n.Arguments[2] != 0 && n.Arguments[2] != Tcp)) { Seccomp.Answer(listener, n.Id, -Sys.Eacces); return; }
+        if (!IsStream(ref n)) { Seccomp.Answer(listener, n.Id, -Sys.Eacces); return; }
         nint nothing = Host.Call(Sys.Eventfd2, 0, Sys.Cloexec | Sys.NonBlock);
         if (nothing < 0 || Seccomp.Inject(listener, n.Id, (int)nothing, (n.Arguments[1] & Sys.Cloexec) != 0, true) < 0) Seccomp.Answer(listener, n.Id, -Sys.Eacces);
         if (nothing >= 0) Host.Call(Sys.Close, nothing);
+    }
+
+    /// <summary>Whether TCP is asked for.</summary>
+    private static bool IsStream(ref SeccompNotification n)
+    {
+        const ulong Stream = 1, TypeMask = 0xF, Tcp = 6;
+        return (n.Arguments[1] & TypeMask) == Stream && n.Arguments[2] is 0 or Tcp;
+    }
+
+    /// <summary>
+    /// A TCP socket of the node's own network. It reaches nobody and nobody reaches it until connect, bind or listen has been decided, so nobody needs to be asked. A datagram socket stands at an
+    /// address from the beginning: that one the server makes.
+    /// </summary>
+    private static void Make(int listener, ref SeccompNotification n)
+    {
+        nint made = Host.Call(Sys.Socket, Sys.AfInet, (nint)(uint)n.Arguments[1] | Sys.Cloexec, 6);
+        if (made >= 0) Host.Call(Sys.Fchown, made, Nobody, Nobody); // as everything of a container's that is not the host's
+        nint given = made < 0 ? made : Seccomp.Inject(listener, n.Id, (int)made, (n.Arguments[1] & Sys.Cloexec) != 0, true);
+        if (given < 0) Seccomp.Answer(listener, n.Id, given);
+        if (made >= 0) Host.Call(Sys.Close, made);
     }
 
     /// <summary>Copies the address and takes the socket; afterwards the call must still wait, or the process read from may be another.</summary>
@@ -151,12 +168,8 @@ public static unsafe class Traps
             if (process == -Sys.Einval) process = Host.Call(Sys.PidfdOpen, (nint)n.Process, 0);
             if (process < 0) return -Sys.Eacces;
             nint socket = Host.Call(Sys.PidfdGetfd, process, (nint)n.Arguments[0], 0);
-            if (socket >= 0 && Messages.Sends(n.Number))
-            {
-                entry.Socket = (int)socket;
-                socket = (nint)Messages.Collect(ref entry, ref n, (int)process);
-            }
-            else entry.Descriptor = (int)socket;
+            entry.Socket = (int)socket;
+            if (socket >= 0 && Messages.Sends(n.Number)) socket = (nint)Messages.Collect(ref entry, ref n, (int)process);
             Host.Call(Sys.Close, process);
             if (socket < 0) return socket;
         }

@@ -81,13 +81,11 @@ public static unsafe class Program
         }
     }
 
-    /// <summary>A socket of the node's own network; what it may reach is decided when it is used.</summary>
+    /// <summary>A datagram socket of the node's own network; those of TCP the kernel makes.</summary>
     private static void Open(in Session session, long type, long protocol)
     {
-        const long Stream = 1, TypeMask = 0xF;
-        bool datagrams = Datagrams.Asked(type, protocol);
-        if (!datagrams && ((type & TypeMask) != Stream || protocol is not (0 or 6))) { Answer(-1, -Sys.Eacces, 0); return; }
-        nint made = datagrams ? Datagrams.Open(session, type) : Host.Call(Sys.Socket, Sys.AfInet, (nint)(type | Sys.Cloexec), 6);
+        if (!Datagrams.Asked(type, protocol)) { Answer(-1, -Sys.Eacces, 0); return; }
+        nint made = Datagrams.Open(session, type);
         if (made < 0) { Answer(-1, made, 0); return; }
         Microkernel.Descriptor = (int)made;
         Microkernel.PayloadLength = 0;

@@ -43,31 +43,40 @@ public static unsafe class Sockets
     {
         pending = false;
         byte* name = stackalloc byte[16];
-        if (Name(socket, out uint bound, out _) && bound == 0)
-        {
-            int one = 1;
-            Host.Call(Sys.Setsockopt, socket, 0, 24, (nint)(&one), 4); // IP_BIND_ADDRESS_NO_PORT
-            Address(name, source, 0);
-            nint bind = Host.Call(Sys.Bind, socket, (nint)name, 16);
-            if (bind < 0) return bind;
-        }
+        int one = 1;
+        Host.Call(Sys.Setsockopt, socket, 0, 24, (nint)(&one), 4); // IP_BIND_ADDRESS_NO_PORT
+        nint bound = Bind(socket, source, 0);
+        if (bound < 0 && bound != -Sys.Einval) return bound; // EINVAL: the container has bound it, which was decided then
         Address(name, address, port);
         nint flags = Host.Call(Sys.Fcntl, socket, 3);
         bool blocking = flags >= 0 && (flags & Sys.NonBlock) == 0;
         if (blocking) Host.Call(Sys.Fcntl, socket, 4, flags | Sys.NonBlock);
         nint result = Host.Call(Sys.Connect, socket, (nint)name, 16);
-        if (result == -Sys.Einprogress)
-        {
-            int known = Outcome(socket, 0);
-            if (known < 0 && known != -Sys.Einprogress) Host.Call(Sys.Connect, socket, (nint)name, 16); // Linux lets a socket connect anew only when connect itself has told of the failure
-            if (known < 0 || blocking) result = known;
-        }
+        // Within one host it has ended by now. A blocking caller's is completed here; the other completes its own, and hears at once of a failure only.
+        if (result == -Sys.Einprogress && (blocking || Failed(socket))) result = Again(socket, name);
         pending = blocking && result == -Sys.Einprogress;
         if (blocking && !pending) Host.Call(Sys.Fcntl, socket, 4, flags);
         return result;
     }
 
-    /// <summary>How a connect in progress ended: 0, negative errno, or -EINPROGRESS when it has not within so many milliseconds. Within one host it has ended when connect returns.</summary>
+    /// <summary>Linux tells how a connect in progress has ended by a further one, and lets a socket connect anew only when connect itself has told of the failure.</summary>
+    private static nint Again(int socket, byte* name)
+    {
+        const int Ealready = 114;
+        nint result = Host.Call(Sys.Connect, socket, (nint)name, 16);
+        return result == -Ealready ? -Sys.Einprogress : result;
+    }
+
+    private static bool Failed(int socket)
+    {
+        const int Error = 8, HangUp = 16;
+        int* poll = stackalloc int[2];
+        poll[0] = socket;
+        poll[1] = 4; // POLLOUT; what occurred stands in the upper half
+        return Host.Call(Sys.Poll, (nint)poll, 1, 0) > 0 && (poll[1] >> 16 & (Error | HangUp)) != 0;
+    }
+
+    /// <summary>How a connect in progress ended: 0, negative errno, or -EINPROGRESS when it has not within so many milliseconds.</summary>
     public static int Outcome(int socket, int milliseconds)
     {
         int* poll = stackalloc int[2];
