@@ -1,0 +1,63 @@
+using Eyrie.Microkernel.Client;
+
+namespace Eyrie.Node;
+
+/// <summary>Keeps the sets that a pod's running containers hold equal to the compiled ones, and sees that they are.</summary>
+public sealed class PodCapabilities(PodState pod, PodStops stops)
+{
+    /// <summary>A running container is given and loses what its new set says; what is part of its world comes with a restart.</summary>
+    public void Recompiled(ContainerRecord record)
+    {
+        var wanted = pod.Compiled(record).ToList();
+        if (record.Stop is not null || record.Held is not { } held || held.Is(wanted)) return;
+        if (!held.CanBecome(wanted))
+        {
+            record.Ends = 0; // its restart is nobody's failure
+            stops.Ask(record, held.LosesFiles(wanted) ? TimeSpan.Zero : pod.Grace(null), $"Permissions of container {record.Name} changed in what only a start can give, will be restarted");
+            return;
+        }
+        pod.Event("Normal", "PermissionsChanged", $"container {record.Name}: {string.Join("; ", wanted.Except(held.Compiled).Select(line => "+ " + line).Concat(held.Compiled.Except(wanted).Select(line => "- " + line)))}", 1, record.Name);
+        _ = Task.Run(async () =>
+        {
+            try
+            {
+                Compare(record, await held.BecomeAsync(wanted));
+            }
+            catch (Exception exception) when (exception is ContainerServiceException or IOException)
+            {
+                pod.Signal(() => { if (record.Running && record.Held == held) stops.Ask(record, TimeSpan.Zero, $"Permissions of container {record.Name} could not be changed and it is ended: {exception.Message}"); });
+            }
+        });
+    }
+
+    /// <summary>Reads the set of a run that an agent before began.</summary>
+    public void Verify(ContainerRecord record) => _ = VerifyAsync(record, record.Held!);
+
+    private async Task VerifyAsync(ContainerRecord record, HeldCapabilities held)
+    {
+        try
+        {
+            Compare(record, await held.VerifyAsync());
+        }
+        catch (Exception exception) when (exception is ContainerServiceException or IOException)
+        {
+            pod.Signal(() => { if (record.Running && record.Held == held) Unchecked(record, exception); });
+        }
+    }
+
+    /// <summary>The set that it holds could not be read, or the service is gone.</summary>
+    public void Unchecked(ContainerRecord record, Exception exception) => stops.Ask(record, TimeSpan.Zero, $"Container {record.Name} could not be checked and is ended: {exception.Message}");
+
+    /// <summary>The set that the kernel holds must be the set that was compiled; otherwise it is a condition of the pod, and the container ends at once, unless its namespace only audits.</summary>
+    public void Compare(ContainerRecord record, string? difference)
+    {
+        if (difference is null && record.Mismatch is null or "") return;
+        pod.Signal(() =>
+        {
+            record.Mismatch = difference ?? "";
+            if (difference is null) return;
+            pod.Event("Warning", "CapabilityMismatch", $"container {record.Name}: {difference}", 1, record.Name);
+            if (record is { Running: true, Stop: null } && record.Held?.Enforced == true) stops.Ask(record, TimeSpan.Zero, $"Container {record.Name} holds another set than was compiled");
+        });
+    }
+}

@@ -1,0 +1,101 @@
+using System.Globalization;
+using System.Text.Json.Nodes;
+using System.Threading.Channels;
+using Eyrie.Microkernel.Client;
+using Eyrie.Node.Contract.V1;
+using Eyrie.Node.Probes;
+
+namespace Eyrie.Node;
+
+/// <summary>One pod as everything that works on it sees it. Changed on its worker's turn alone: whoever else has something to say says it by <see cref="Signal"/>.</summary>
+public sealed class PodState
+{
+    private readonly Channel<Action> _signals = Channel.CreateUnbounded<Action>(new UnboundedChannelOptions { SingleReader = true });
+    private readonly Action<NodeMessage> _report;
+
+    /// <param name="desired">What is to run.</param>
+    /// <param name="options">The node's.</param>
+    /// <param name="containers">The container service as it is now: it may be another's after a while.</param>
+    /// <param name="address">The pod's own.</param>
+    /// <param name="report">Tells the control plane.</param>
+    public PodState(DesiredPod desired, NodeOptions options, Func<IContainerService> containers, PodAddress address, Action<NodeMessage> report)
+    {
+        (Desired, Pod, Options, Containers, Address, _report) = (desired, JsonNode.Parse(desired.PodJson)!.AsObject(), options, containers, address, report);
+        Files = new PodFiles(options, desired.Uid, address);
+        Records = [.. Specs("initContainers").Select(spec => Record(spec, true)), .. Specs("containers").Select(spec => Record(spec, false))];
+        if (Records.Any(record => record.Role == ContainerRole.Init))
+            foreach (var record in Records.Where(record => record.Role == ContainerRole.Main)) record.Waiting = ("PodInitializing", "");
+    }
+
+    public NodeOptions Options { get; }
+    public Func<IContainerService> Containers { get; }
+    public PodAddress Address { get; }
+    public PodFiles Files { get; }
+    /// <summary>Init containers and sidecars first, each list in its order.</summary>
+    public IReadOnlyList<ContainerRecord> Records { get; }
+    public DesiredPod Desired { get; private set; }
+    /// <summary>The document of <see cref="Desired"/>.</summary>
+    public JsonObject Pod { get; private set; }
+    /// <summary>The pod is nobody's any more: it ends at once.</summary>
+    public bool Removed { get; set; }
+    /// <summary>When the pod came to this node.</summary>
+    public DateTimeOffset Started { get; set; } = DateTimeOffset.UtcNow;
+    /// <summary>When its containers were first told to end, with the pod.</summary>
+    public DateTimeOffset? TerminatingSince { get; set; }
+    /// <summary>The pod is over, and why: nothing starts again.</summary>
+    public (string Reason, string Message)? Failure { get; set; }
+    /// <summary>The status as last made; null: none was.</summary>
+    public JsonObject? Status { get; set; }
+    /// <summary>What is to be done on the worker's turn.</summary>
+    public ChannelReader<Action> Signals => _signals.Reader;
+
+    public string Uid => Desired.Uid;
+    public string Namespace => Pod["metadata"]!["namespace"]!.ToString();
+    public string Name => Pod["metadata"]!["name"]!.ToString();
+    public string RestartPolicy => Pod["spec"]?["restartPolicy"]?.ToString() ?? "Always";
+    public bool Terminating => Desired.Terminating || Removed;
+
+    public void Want(DesiredPod desired) => (Desired, Pod) = (desired, JsonNode.Parse(desired.PodJson)!.AsObject());
+
+    /// <summary>Becomes what was saved.</summary>
+    public void Restore(SavedPod known)
+    {
+        (Started, TerminatingSince, Failure, Status) = (known.Started, known.TerminatingSince, SavedReason.Pair(known.Failure), known.Status);
+        foreach (var record in Records)
+            if (known.Containers.FirstOrDefault(saved => saved.Name == record.Name) is { } saved) record.Restore(saved, (id, compiled) => new HeldCapabilities(Containers, id, compiled), Options.StateDirectory);
+    }
+
+    public void Signal(Action action) => _signals.Writer.TryWrite(action);
+
+    public JsonObject Spec(ContainerRecord record) => Specs(record.Role == ContainerRole.Main ? "containers" : "initContainers").First(spec => spec["name"]!.ToString() == record.Name);
+
+    public ContainerRecord Named(string name) => Records.First(record => record.Name == name);
+
+    /// <summary>The set that was compiled for a container.</summary>
+    public IEnumerable<string> Compiled(ContainerRecord record) => Desired.Capabilities.First(set => set.Container == record.Name).Entries;
+
+    /// <summary>The probe's own grace, or else the pod's.</summary>
+    public TimeSpan Grace(JsonObject? probe) => TimeSpan.FromSeconds((probe?["terminationGracePeriodSeconds"] ?? Pod["spec"]?["terminationGracePeriodSeconds"])?.GetValue<long>() ?? 30);
+
+    /// <summary>Asks probes and hooks of a container's present run.</summary>
+    public ProbeChecks Checks(ContainerRecord record)
+    {
+        var (id, workingDirectory) = (record.Id, record.WorkingDirectory);
+        return new ProbeChecks(Address.Pod, Spec(record), (command, cancellationToken) => Containers().ExecAsync(id, new ExecSpec { Arguments = command, WorkingDirectory = workingDirectory }, cancellationToken));
+    }
+
+    /// <summary>Where the log of a run stands.</summary>
+    public string LogFile(string container, int run) => Path.Combine(Options.StateDirectory, LogPath(container, run));
+
+    /// <summary>The same, relative to the node root.</summary>
+    public string LogPath(string container, int run) => string.Create(CultureInfo.InvariantCulture, $"logs/{Uid}/{container}-{run}.log");
+
+    public void Report(NodeMessage message) => _report(message);
+
+    public void Event(string type, string reason, string message, int count, string container) =>
+        Report(new NodeMessage { PodEvent = new PodEvent { Uid = Uid, Namespace = Namespace, Name = Name, Type = type, Reason = reason, Message = message, Count = count, Container = container } });
+
+    private IEnumerable<JsonObject> Specs(string list) => (Pod["spec"]?[list] as JsonArray ?? []).OfType<JsonObject>();
+
+    private static ContainerRecord Record(JsonObject spec, bool init) => new(spec["name"]!.ToString(), spec["image"]!.ToString(), ContainerRecord.RoleOf(spec, init));
+}
