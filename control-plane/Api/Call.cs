@@ -1,3 +1,4 @@
+using System.Globalization;
 using System.Text;
 using System.Text.Json;
 using System.Text.Json.Nodes;
@@ -26,6 +27,20 @@ public sealed class Call(HttpContext http, ApiRequest request, RequestLimits.Adm
     public Shape Shape { get; } = Shape.Of(http.Request.Headers.Accept.ToString(), http.Request.Query["includeObject"].ToString());
     public WriteOptions Options => field ??= WriteOptions.Of(Http.Request);
     public string ContentType => Http.Request.ContentType?.Split(';')[0].Trim() ?? "";
+
+    public KubectlView View { get; } = KubectlViews.Of(http.Request.Headers["Kubectl-Command"].ToString());
+
+    /// <summary>Parts of the document that were written as text, by their field paths.</summary>
+    public IReadOnlyDictionary<string, ManifestDocument> Texts { get; set; } = new Dictionary<string, ManifestDocument>();
+
+    /// <summary>The error with its line, when it is in such a part.</summary>
+    public FieldError Placed(FieldError error)
+    {
+        foreach (var (path, text) in Texts)
+            if (error.Field.StartsWith(path + '.', StringComparison.Ordinal) && text.PlaceOf(error.Field[(path.Length + 1)..]) is { Line: > 0 } place)
+                return error with { Message = string.Create(CultureInfo.InvariantCulture, $"{error.Message} (line {place.Line} of {path[(path.LastIndexOf('.') + 1)..]})") };
+        return error;
+    }
 
     /// <summary>A document in JSON, YAML or Kubernetes protobuf, as the content type says.</summary>
     public async Task<JsonObject> BodyAsync() => await OptionalBodyAsync() ?? throw StatusException.BadRequest("the body must be an object");

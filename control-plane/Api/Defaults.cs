@@ -143,7 +143,7 @@ public static class Defaults
         Default(spec, "dnsPolicy", "ClusterFirst");
         Default(spec, "schedulerName", "default-scheduler");
         Default(spec, "securityContext", new JsonObject());
-        foreach (var container in Items(spec["containers"]).Concat(Items(spec["initContainers"])))
+        foreach (var container in new[] { "initContainers", "containers", EphemeralContainers.Field }.SelectMany(list => Items(spec[list])))
         {
             var image = container["image"]?.ToString() ?? "";
             Default(container, "imagePullPolicy", image.EndsWith(":latest", StringComparison.Ordinal) || !image[(image.LastIndexOf('/') + 1)..].Contains(':', StringComparison.Ordinal) ? "Always" : "IfNotPresent");

@@ -16,7 +16,7 @@ public static class HostAuthority
     {
         foreach (var name in new[] { "hostNetwork", "hostPID", "hostIPC" })
             if (IsTrue(spec[name])) yield return Refusal($"{path}spec.{name}");
-        foreach (var list in new[] { "initContainers", "containers" })
+        foreach (var list in new[] { "initContainers", "containers", EphemeralContainers.Field })
         {
             var containers = spec[list] as JsonArray ?? [];
             for (int i = 0; i < containers.Count; i++)

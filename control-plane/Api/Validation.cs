@@ -12,12 +12,16 @@ namespace Eyrie.ControlPlane.Api;
 /// <summary>Checks a defaulted document and finds every mistake at once. Pure.</summary>
 public static partial class Validation
 {
-    public static IReadOnlyList<FieldError> Check(ResourceKind kind, JsonObject document, JsonObject? stored)
+    /// <param name="kind">Its kind.</param>
+    /// <param name="document">What is to be stored.</param>
+    /// <param name="stored">What it replaces; null: it is new.</param>
+    /// <param name="subresource">What it was written by; null: the object itself.</param>
+    public static IReadOnlyList<FieldError> Check(ResourceKind kind, JsonObject document, JsonObject? stored, string? subresource = null)
     {
         var errors = new List<FieldError>();
         Name(kind, document, errors);
         var spec = document["spec"] as JsonObject;
-        if (kind == Kinds.Pod) Pod(document, "", errors);
+        if (kind == Kinds.Pod) Pod(document, stored, "", errors);
         if (kind == Kinds.Deployment || kind == Kinds.ReplicaSet) Workload(document, spec, stored, errors);
         if (kind == Kinds.Deployment && spec?["guard"] is { } guard) Guard(guard, errors);
         if (kind == Kinds.Service) Service(spec, errors);
@@ -28,7 +32,7 @@ public static partial class Validation
         if (kind == Kinds.PermissionRecord) errors.AddRange(PermissionRecord.Check(document).Select(error => new FieldError(error.Source.FieldPath, "Invalid value: " + error.Message)));
         if (kind == Kinds.Namespace && document["metadata"].At("labels").At(Levels.Label) is { } level && level.Word() is not ("enforce" or "audit" or "off"))
             errors.Add(new FieldError($"metadata.labels[{Levels.Label}]", $"Invalid value: {level.ToJsonString()}: must be enforce, audit or off"));
-        if (kind == Kinds.Pod && stored is not null && !JsonNode.DeepEquals(Immutable(document), Immutable(stored)))
+        if (kind == Kinds.Pod && stored is not null && !JsonNode.DeepEquals(Immutable(document, subresource), Immutable(stored, subresource)))
             errors.Add(new FieldError("spec", "Forbidden: pod updates may not change fields other than `spec.containers[*].image`, `spec.containers[*].permissions`, `spec.tolerations` (only additions)", "FieldValueForbidden"));
         return errors;
     }
@@ -37,10 +41,11 @@ public static partial class Validation
 
     public static bool IsLabelValue(string value) => LabelValue().IsMatch(value);
 
-    private static JsonObject Immutable(JsonObject pod)
+    private static JsonObject Immutable(JsonObject pod, string? subresource)
     {
         var spec = (JsonObject)(pod["spec"]?.DeepClone() ?? new JsonObject());
         spec.Remove("tolerations");
+        if (subresource == "ephemeralcontainers") spec.Remove(EphemeralContainers.Field);
         foreach (var container in Items(spec["containers"]).Concat(Items(spec["initContainers"]))) { container.Remove("image"); container.Remove("permissions"); }
         return spec;
     }
@@ -79,10 +84,10 @@ public static partial class Validation
         if (stored is not null && !JsonNode.DeepEquals(stored["spec"]?["selector"], spec["selector"])) errors.Add(new FieldError("spec.selector", "Invalid value: field is immutable"));
         if (spec["replicas"] is JsonValue replicas && (!replicas.TryGetValue(out int count) || count < 0)) errors.Add(new FieldError("spec.replicas", "Invalid value: must be greater than or equal to 0"));
         var pod = new JsonObject { ["metadata"] = new JsonObject { ["namespace"] = document.Metadata().Text("namespace") }, ["spec"] = template["spec"]?.DeepClone() };
-        Pod(pod, "spec.template.", errors);
+        Pod(pod, null, "spec.template.", errors);
     }
 
-    private static void Pod(JsonObject pod, string path, List<FieldError> errors)
+    private static void Pod(JsonObject pod, JsonObject? stored, string path, List<FieldError> errors)
     {
         if (pod["spec"] is not JsonObject spec || spec["containers"] is not JsonArray { Count: > 0 })
         {
@@ -90,9 +95,10 @@ public static partial class Validation
             return;
         }
         errors.AddRange(HostAuthority.Refused(spec, path));
+        errors.AddRange(EphemeralContainers.Check(spec, stored, path));
         var volumes = Items(spec["volumes"]).Select(volume => volume.Text("name")).ToHashSet();
         var names = new HashSet<string>();
-        foreach (var list in new[] { "initContainers", "containers" })
+        foreach (var list in new[] { "initContainers", "containers", EphemeralContainers.Field })
         {
             int index = 0;
             foreach (var container in Items(spec[list]))
@@ -102,9 +108,8 @@ public static partial class Validation
                 if (!DnsLabel().IsMatch(name) || name.Length > 63) errors.Add(new FieldError(at + ".name", name.Length == 0 ? "Required value" : $"Invalid value: \"{name}\": must be a lowercase RFC 1123 label", name.Length == 0 ? "FieldValueRequired" : "FieldValueInvalid"));
                 else if (!names.Add(name)) errors.Add(new FieldError(at + ".name", $"Duplicate value: \"{name}\"", "FieldValueDuplicate"));
                 if (string.IsNullOrWhiteSpace(container.Text("image"))) errors.Add(new FieldError(at + ".image", "Required value", "FieldValueRequired"));
-                int mount = 0;
-                foreach (var item in Items(container["volumeMounts"]))
-                    if (!volumes.Contains(item.Text("name"))) errors.Add(new FieldError($"{at}.volumeMounts[{mount++}].name", $"Not found: \"{item.Text("name")}\"", "FieldValueNotFound"));
+                foreach (var (mount, item) in Items(container["volumeMounts"]).Index())
+                    if (!volumes.Contains(item.Text("name"))) errors.Add(new FieldError($"{at}.volumeMounts[{mount}].name", $"Not found: \"{item.Text("name")}\"", "FieldValueNotFound"));
             }
         }
         try

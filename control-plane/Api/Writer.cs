@@ -114,25 +114,30 @@ public sealed class Writer(IObjects objects, IAdmission admission, ServiceAddres
         }
         document["kind"] = kind.Kind;
         document["apiVersion"] = kind.ApiVersion;
-        if (catalog.SchemaOf(kind) is { } schema) Warn(call, kind.Custom is null ? Clean(kind, schema, document) : CleanCustom(kind, schema, document));
+        if (catalog.SchemaOf(kind) is { } schema) Warn(call, kind.Custom is null ? Clean(call, schema, document) : CleanCustom(call, schema, document));
+        if (kind == Kinds.Pod && call.View == KubectlView.Annotated && KeptPermissions.Restore(document) is { } mistake)
+            throw StatusException.Invalid(kind.Kind, metadata.Text("name") ?? "", [new FieldError($"metadata.annotations[{KeptPermissions.Annotation}]", mistake)]);
         if (kind == Kinds.Deployment && document["spec"]?["template"] is JsonObject template && KeptPermissions.Restore(template) is { } wrong)
             throw StatusException.Invalid(kind.Kind, metadata.Text("name") ?? "", [new FieldError($"spec.template.metadata.annotations[{KeptPermissions.Annotation}]", wrong)]);
     }
 
     /// <returns>Fields that nobody knows; they are gone.</returns>
-    private static IReadOnlyList<string> Clean(ResourceKind kind, Schema schema, JsonObject document)
+    private static IReadOnlyList<string> Clean(Call call, Schema schema, JsonObject document)
     {
+        var kind = call.Kind;
         var check = SchemaCheck.Clean(schema, document);
+        call.Texts = check.Texts;
+        Refuse(kind, document, check.Malformed);
         if (check.Mistyped.Count > 0) throw StatusException.BadRequest($"{kind.Kind} in version \"{kind.Version}\" cannot be handled as a {kind.Kind}: {string.Join("; ", check.Mistyped)}");
         return check.Unknown;
     }
 
     /// <summary>The metadata of an object of a custom kind is as every object's; what else it holds is pruned here and checked with everything else.</summary>
-    private static IReadOnlyList<string> CleanCustom(ResourceKind kind, Schema schema, JsonObject document)
+    private static IReadOnlyList<string> CleanCustom(Call call, Schema schema, JsonObject document)
     {
         var metadata = document.Metadata();
         document.Remove("metadata");
-        var unknown = Clean(kind, Schema.Object(new Dictionary<string, Schema> { ["metadata"] = schema.Properties["metadata"] }), new JsonObject { ["metadata"] = metadata });
+        var unknown = Clean(call, Schema.Object(new Dictionary<string, Schema> { ["metadata"] = schema.Properties["metadata"] }), new JsonObject { ["metadata"] = metadata });
         metadata.Parent!.AsObject().Remove("metadata");
         document["metadata"] = metadata;
         return [.. unknown, .. Pruning.Prune(schema, document)];
@@ -145,8 +150,11 @@ public sealed class Writer(IObjects objects, IAdmission admission, ServiceAddres
         if (call.Options.Validation == "Strict")
             throw StatusException.BadRequest($"{kind.Kind} in version \"{kind.Version}\" cannot be handled as a {kind.Kind}: strict decoding error: {string.Join(", ", unknown.Select(field => $"unknown field \"{field}\""))}");
         call.Http.Response.Headers.Remove("Warning"); // a write that is tried again warns once
-        foreach (var field in unknown) call.Http.Response.Headers.Append("Warning", $"299 - \"unknown field \\\"{string.Concat(field.Where(letter => letter is >= ' ' and < (char)127 and not ('"' or '\\')))}\\\"\"");
+        foreach (var field in unknown) Warn(call, $"unknown field \"{field}\"");
     }
+
+    private static void Warn(Call call, string text) =>
+        call.Http.Response.Headers.Append("Warning", $"299 - \"{string.Concat(text.Where(letter => letter is >= ' ' and < (char)127 and not '\\')).Replace("\"", "\\\"", StringComparison.Ordinal)}\"");
 
     /// <summary>Defaults of a standard kind, or of a custom one's schema.</summary>
     private void Complete(ResourceKind kind, JsonObject document)
@@ -160,13 +168,21 @@ public sealed class Writer(IObjects objects, IAdmission admission, ServiceAddres
     private async Task RefuseAsync(Call call, JsonObject document, JsonObject? stored)
     {
         var kind = call.Kind;
-        var errors = Validation.Check(kind, document, stored);
+        var errors = Validation.Check(kind, document, stored, call.Request.Subresource);
         if (kind == Kinds.CustomResourceDefinition && errors.Count == 0 && DefinitionCheck.Unenforced(document).ToList() is { Count: > 0 } rules)
-            call.Http.Response.Headers.Append("Warning", $"299 - \"rules are kept but not enforced here: {string.Join(", ", rules)}\"");
+            Warn(call, $"rules are kept but not enforced here: {string.Join(", ", rules)}");
         if (kind.Custom is not null) errors = [.. errors, .. CheckCustom(kind, document)];
+        if (kind == Kinds.Pod)
+            foreach (var warning in PodWarnings(document, stored)) Warn(call, warning);
         if (errors.Count == 0) errors = await PermissionAdmission.CheckAsync(objects, kind, document, call.Ends);
-        Refuse(kind, document, errors);
+        Refuse(kind, document, [.. errors.Select(call.Placed)]);
         await grants.CheckAsync(call, document);
+    }
+
+    private static IEnumerable<string> PodWarnings(JsonObject document, JsonObject? stored)
+    {
+        if (stored is not null) return EphemeralContainers.Warnings(document, stored);
+        return document["spec"]?["shareProcessNamespace"] is JsonValue shared && shared.TryGetValue(out bool share) && share ? ["spec.shareProcessNamespace has no effect: no container sees the processes of another"] : [];
     }
 
     private static void Refuse(ResourceKind kind, JsonObject document, IReadOnlyList<FieldError> errors)

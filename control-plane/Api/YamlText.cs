@@ -1,12 +1,13 @@
 using System.Text.Json;
 using System.Text.Json.Nodes;
+using System.Text.RegularExpressions;
 using YamlDotNet.Core;
 using YamlDotNet.RepresentationModel;
 
 namespace Eyrie.ControlPlane.Api;
 
 /// <summary>JSON documents as YAML.</summary>
-public static class YamlText
+public static partial class YamlText
 {
     public static string Write(JsonNode document)
     {
@@ -26,5 +27,8 @@ public static class YamlText
     };
 
     /// <summary>Quoted, so that no reader takes it for a number, a boolean or a time.</summary>
-    private static YamlScalarNode Text(string text) => new(text) { Style = text.Contains('\n', StringComparison.Ordinal) ? ScalarStyle.Literal : text.Length > 0 && text.All(letter => char.IsAsciiLetter(letter)) && text.ToLowerInvariant() is not ("true" or "false" or "yes" or "no" or "on" or "off" or "null" or "y" or "n") ? ScalarStyle.Plain : ScalarStyle.DoubleQuoted };
+    private static YamlScalarNode Text(string text) => new(text) { Style = text.Contains('\n', StringComparison.Ordinal) ? ScalarStyle.Literal : PlainText().IsMatch(text) && text.ToLowerInvariant() is not ("true" or "false" or "yes" or "no" or "on" or "off" or "null" or "y" or "n") ? ScalarStyle.Plain : ScalarStyle.DoubleQuoted };
+
+    [GeneratedRegex("^[A-Za-z/][A-Za-z0-9_./-]*\\z")]
+    private static partial Regex PlainText();
 }

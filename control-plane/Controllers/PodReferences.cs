@@ -15,7 +15,7 @@ public static class PodReferences
         var found = new HashSet<PodReference>();
         void Add(string kind, JsonNode? name) { if (name?.ToString() is { Length: > 0 } text) found.Add(new PodReference(kind, text)); }
         var spec = pod["spec"] as JsonObject ?? [];
-        foreach (var container in Items(spec["initContainers"]).Concat(Items(spec["containers"])))
+        foreach (var container in Items(spec["initContainers"]).Concat(Items(spec["containers"])).Concat(Items(spec["ephemeralContainers"])))
         {
             foreach (var source in Items(container["envFrom"]))
             {

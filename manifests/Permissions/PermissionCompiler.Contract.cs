@@ -25,7 +25,7 @@ public sealed record ContainerCapabilitySet(string Container, IReadOnlyList<Expl
 /// <summary>A mistake in a declaration: where, what, and what to do.</summary>
 public sealed record PermissionError(SourceLocation Source, string Message);
 
-/// <summary>The sets of all containers of a pod (init containers first), and every error at once. What an error is about is in no set.</summary>
+/// <summary>The sets of all containers of a pod (init containers first, those added while it runs last), and every error at once. What an error is about is in no set.</summary>
 public sealed record CompileResult(IReadOnlyList<ContainerCapabilitySet> Sets, IReadOnlyList<PermissionError> Errors)
 {
     /// <summary>What was left out without being a mistake, and what is granted for now: for people to read.</summary>

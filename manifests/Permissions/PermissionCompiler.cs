@@ -18,7 +18,7 @@ public static class PermissionCompiler
         var notes = new List<PermissionError>();
         var sets = new List<ContainerCapabilitySet>();
         var around = new Surroundings(pod, context, errors, notes);
-        foreach (var list in new[] { "initContainers", "containers" })
+        foreach (var list in new[] { "initContainers", "containers", "ephemeralContainers" })
         {
             if (pod.At("spec", list) is not JsonArray containers) continue;
             for (int i = 0; i < containers.Count; i++)

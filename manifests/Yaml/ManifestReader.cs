@@ -34,7 +34,11 @@ public static partial class ManifestReader
 {
     public const int MaxBytes = 3 << 20, MaxDepth = 64, MaxNodes = 200_000;
 
-    public static IReadOnlyList<ManifestDocument> Read(string text, string file)
+    /// <param name="text">The file's content.</param>
+    /// <param name="file">What errors call it.</param>
+    /// <param name="otherwise">What is said of a document that is no mapping.</param>
+    /// <exception cref="ManifestException">It cannot be read; with line and column.</exception>
+    public static IReadOnlyList<ManifestDocument> Read(string text, string file, string otherwise = "a manifest is a mapping with apiVersion, kind and metadata")
     {
         if (text.Length > MaxBytes) throw new ManifestException(file, 1, 1, $"the file has more than {MaxBytes} bytes");
         var parser = new Parser(new StringReader(text));
@@ -48,7 +52,7 @@ public static partial class ManifestReader
                 var node = builder.Node("", 0);
                 parser.Consume<DocumentEnd>();
                 if (node is null) continue;
-                if (node is not JsonObject content) throw new ManifestException(file, start.Start.Line, start.Start.Column, "a manifest is a mapping with apiVersion, kind and metadata");
+                if (node is not JsonObject content) throw new ManifestException(file, start.Start.Line, start.Start.Column, otherwise);
                 documents.Add(new ManifestDocument(content, builder.Places));
             }
             return documents;

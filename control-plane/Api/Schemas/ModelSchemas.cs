@@ -44,8 +44,8 @@ public static partial class ModelSchemas
         var properties = model.GetProperties(BindingFlags.Public | BindingFlags.Instance)
             .Select(property => (property.GetCustomAttribute<JsonPropertyNameAttribute>()?.Name, property.PropertyType)).Where(field => field.Name is not null)
             .ToDictionary(field => field.Name!, field => MergeRules.Apply($"{kind}.{field.Name}", OfField(field.PropertyType)));
-        if (kind is "Container" or "EphemeralContainer") properties["permissions"] = PermissionSchema.Document;
-        if (kind == "DeploymentSpec") properties["guard"] = GuardSchema.Spec;
+        if (kind is "Container" or "EphemeralContainer") properties["permissions"] = PermissionSchema.Document with { Own = true };
+        if (kind == "DeploymentSpec") properties["guard"] = GuardSchema.Spec with { Own = true };
         if (kind == "DeploymentStatus") properties["guard"] = GuardSchema.Status;
         return properties;
     }

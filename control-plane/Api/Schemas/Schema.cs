@@ -32,6 +32,8 @@ public sealed record Schema
     public bool RetainKeys { get; init; }
     /// <summary>An object with apiVersion, kind and metadata of its own.</summary>
     public bool EmbeddedResource { get; init; }
+    /// <summary>An object inside a standard kind that only Eyrie knows: it may be written as YAML text as well (<see cref="OwnFields"/>).</summary>
+    public bool Own { get; init; }
     /// <summary>What values must satisfy beyond their type; null: nothing.</summary>
     public ValueRules? Rules { get; init; }
     /// <summary>The text of the schema as a CustomResourceDefinition has it, for OpenAPI documents; null: it is written from the fields here.</summary>

@@ -2,6 +2,7 @@ using System.Globalization;
 using System.Text.Json;
 using System.Text.Json.Nodes;
 using System.Text.RegularExpressions;
+using Eyrie.Manifests.Yaml;
 
 namespace Eyrie.ControlPlane.Api.Schemas;
 
@@ -17,6 +18,14 @@ public sealed partial class SchemaCheck
     /// <summary>What has the wrong type, with its path.</summary>
     public IReadOnlyList<string> Mistyped => _mistyped;
 
+    /// <summary>Texts that stood for objects (<see cref="OwnFields"/>), read, by their field paths.</summary>
+    public IReadOnlyDictionary<string, ManifestDocument> Texts => _texts;
+
+    /// <summary>Texts that could not be read.</summary>
+    public IReadOnlyList<FieldError> Malformed => _malformed;
+
+    private readonly Dictionary<string, ManifestDocument> _texts = [];
+    private readonly List<FieldError> _malformed = [];
     private readonly List<string> _unknown = [];
     private readonly List<string> _mistyped = [];
 
@@ -42,7 +51,23 @@ public sealed partial class SchemaCheck
             }
             else if (value is null && field != Schema.Anything) document.Remove(name);
             else if (field.Format == "quantity" && value is JsonValue number && number.GetValueKind() == JsonValueKind.Number) document[name] = number.ToJsonString();
+            else if (field.Own && value is JsonValue given && given.TryGetValue(out string? text)) Text(field, document, name, text, at);
             else if (value is not null) Value(field, value, at);
+        }
+    }
+
+    private void Text(Schema schema, JsonObject document, string name, string text, string path)
+    {
+        try
+        {
+            var read = OwnFields.Read(text, name);
+            document[name] = read.Content;
+            _texts[path] = read;
+            Value(schema, read.Content, path);
+        }
+        catch (ManifestException exception)
+        {
+            _malformed.Add(new FieldError(path, "Invalid value: " + exception.Message));
         }
     }
 

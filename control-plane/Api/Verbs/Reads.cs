@@ -8,7 +8,7 @@ using Eyrie.ControlPlane.Store;
 namespace Eyrie.ControlPlane.Api.Verbs;
 
 /// <summary>get and list.</summary>
-public sealed class Reads(IObjects objects)
+public sealed class Reads(IObjects objects, Catalog catalog)
 {
     /// <summary>Objects read from the store at once, when a selector passes over some of them.</summary>
     private const int Chunk = 500;
@@ -18,7 +18,7 @@ public sealed class Reads(IObjects objects)
 
     public async Task GetAsync(Call call)
     {
-        if (!IsStoredText(call)) { await call.AnswerAsync(await FoundAsync(call)); return; }
+        if (!IsStoredText(call)) { await call.AnswerAsync(Seen(call, await FoundAsync(call))); return; }
         var found = await objects.EncodedAsync(call.Kind, call.Name, call.Ends) ?? throw new ObjectNotFoundException(call.Kind, call.Name);
         call.Http.Response.ContentType = "application/json";
         found.WriteTo(call.Http.Response.BodyWriter);
@@ -26,7 +26,9 @@ public sealed class Reads(IObjects objects)
     }
 
     /// <summary>Whether the answer is what is stored, word for word.</summary>
-    private static bool IsStoredText(Call call) => call.Shape is { Kind: ShapeKind.Full, Yaml: false } && call.Kind.Custom is null;
+    private static bool IsStoredText(Call call) => call.Shape is { Kind: ShapeKind.Full, Yaml: false } && call.Kind.Custom is null && call.View == KubectlView.None;
+
+    private JsonObject Seen(Call call, JsonObject document) => call.View.Show(call.Kind, catalog.SchemaOf(call.Kind), document);
 
     public async Task<JsonObject> FoundAsync(Call call) => await objects.GetAsync(call.Kind, call.Name, call.Ends) ?? throw new ObjectNotFoundException(call.Kind, call.Name);
 
@@ -34,7 +36,7 @@ public sealed class Reads(IObjects objects)
     {
         if (IsStoredText(call) && IsEverything(call)) { await StoredListAsync(call); return; }
         var (items, metadata) = await SelectAsync(call);
-        await call.SendAsync(call.Shape.ShowList(call.Kind, items, metadata));
+        await call.SendAsync(call.Shape.ShowList(call.Kind, items.Select(item => Seen(call, item)), metadata));
     }
 
     private static bool IsEverything(Call call) => call.Query["labelSelector"].ToString().Length == 0 && call.Query["fieldSelector"].ToString().Length == 0;

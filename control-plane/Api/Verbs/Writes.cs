@@ -25,7 +25,7 @@ public sealed class Writes(IObjects objects, Reads reads, Writer writer, Catalog
     {
         "status" => writer.UpdateStatusAsync(call, document, stored),
         "approval" => ApproveAsync(call, document, stored),
-        "ephemeralcontainers" => writer.UpdateAsync(call, Ephemeral(document, stored), stored),
+        "ephemeralcontainers" => writer.UpdateAsync(call, EphemeralContainers.Added(document, stored), stored),
         "finalize" => FinalizeAsync(call, document, stored),
         _ => writer.UpdateAsync(call, document, stored),
     };
@@ -48,18 +48,6 @@ public sealed class Writes(IObjects objects, Reads reads, Writer writer, Catalog
     {
         var made = Versioned(stored, document);
         Fields.Set(made, "status.conditions", Fields.At(document, "status.conditions")?.DeepClone());
-        return made;
-    }
-
-    /// <summary>Of a pod only the ephemeral containers are changed, and those that are there stay as they are.</summary>
-    private static JsonObject Ephemeral(JsonObject document, JsonObject stored)
-    {
-        var wanted = (Fields.At(document, "spec.ephemeralContainers") as JsonArray ?? []).OfType<JsonObject>().ToList();
-        foreach (var there in (Fields.At(stored, "spec.ephemeralContainers") as JsonArray ?? []).OfType<JsonObject>())
-            if (wanted.FirstOrDefault(item => item.Text("name") == there.Text("name")) is not { } same || !JsonNode.DeepEquals(same, there))
-                throw StatusException.Invalid("Pod", stored.Metadata().Text("name")!, [new FieldError("spec.ephemeralContainers", "Forbidden: existing ephemeral containers may not be changed or removed", "FieldValueForbidden")]);
-        var made = Versioned(stored, document);
-        Fields.Set(made, "spec.ephemeralContainers", new JsonArray([.. wanted.Select(item => item.DeepClone())]));
         return made;
     }
 
@@ -115,11 +103,18 @@ public sealed class Writes(IObjects objects, Reads reads, Writer writer, Catalog
             throw new StatusException(415, "UnsupportedMediaType", "the body of the request was in an unknown format - accepted media types include: application/json-patch+json, application/merge-patch+json, " + ApplyYaml);
         return (type, Call.Parse(patch)) switch
         {
-            ("application/strategic-merge-patch+json", JsonObject merge) => Patches.Strategic(target, merge, schema),
+            ("application/strategic-merge-patch+json", JsonObject merge) => Patches.Strategic(target, Edited(call, merge, schema), schema),
             ("application/merge-patch+json", JsonObject merge) => Patches.Merge(target, merge),
             ("application/json-patch+json", JsonArray operations) => Patches.JsonPatch(target, operations),
             _ => throw StatusException.BadRequest($"the patch has the wrong form for {type}"),
         };
+    }
+
+    /// <summary>Who edits a text, and makes an object of it, has written all of the object.</summary>
+    private static JsonObject Edited(Call call, JsonObject patch, Schemas.Schema? schema)
+    {
+        if (call.View == KubectlView.Text && schema is not null) Schemas.OwnFields.Replacing(schema, patch);
+        return patch;
     }
 
     private async Task ApplyAsync(Call call, JsonObject applied)
