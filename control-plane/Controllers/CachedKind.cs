@@ -10,7 +10,7 @@ internal sealed class CachedKind
     private static readonly IReadOnlyCollection<JsonObject> None = [];
     private readonly Lock _lock = new();
     private readonly Dictionary<ObjectName, JsonObject> _objects = [];
-    private readonly Dictionary<string, Dictionary<ObjectName, JsonObject>> _owned = [], _bound = [];
+    private readonly Dictionary<string, Listing> _owned = [], _bound = [];
     private readonly PriorityQueue<TaskCompletionSource, Revision> _waiting = new();
     private JsonObject[]? _all;
 
@@ -41,9 +41,14 @@ internal sealed class CachedKind
 
     public IReadOnlyCollection<JsonObject> OnNode(string node) => Listed(_bound, node);
 
-    private IReadOnlyCollection<JsonObject> Listed(Dictionary<string, Dictionary<ObjectName, JsonObject>> index, string key)
+    public IReadOnlyCollection<PodView> PodsOwnedBy(string uid)
     {
-        lock (_lock) return index.TryGetValue(key, out var listed) ? [.. listed.Values] : None;
+        lock (_lock) return _owned.TryGetValue(uid, out var listed) ? listed.Pods : [];
+    }
+
+    private IReadOnlyCollection<JsonObject> Listed(Dictionary<string, Listing> index, string key)
+    {
+        lock (_lock) return index.TryGetValue(key, out var listed) ? listed.Documents : None;
     }
 
     public void Apply(IReadOnlyCollection<ObjectChange> changes, Revision at)
@@ -73,14 +78,33 @@ internal sealed class CachedKind
         if (document.NodeName() is { Length: > 0 } node) Set(_bound, node, name, there ? document : null);
     }
 
-    private static void Set(Dictionary<string, Dictionary<ObjectName, JsonObject>> index, string key, ObjectName name, JsonObject? document)
+    private static void Set(Dictionary<string, Listing> index, string key, ObjectName name, JsonObject? document)
     {
         if (!index.TryGetValue(key, out var listed))
         {
             if (document is null) return;
-            index[key] = listed = [];
+            index[key] = listed = new Listing();
         }
-        if (document is not null) listed[name] = document;
-        else if (listed.Remove(name) && listed.Count == 0) index.Remove(key);
+        listed.Set(name, document);
+        if (listed.IsEmpty) index.Remove(key);
+    }
+
+    /// <summary>The objects under one key, as lists that stay the same until one of them changes. A pod is read once, not at every decision about its owner.</summary>
+    private sealed class Listing
+    {
+        private readonly Dictionary<ObjectName, PodView> _views = [];
+        private PodView[]? _pods;
+        private JsonObject[]? _documents;
+
+        public bool IsEmpty => _views.Count == 0;
+        public IReadOnlyCollection<PodView> Pods => _pods ??= [.. _views.Values];
+        public IReadOnlyCollection<JsonObject> Documents => _documents ??= [.. _views.Values.Select(view => view.Document)];
+
+        public void Set(ObjectName name, JsonObject? document)
+        {
+            if (document is null) _views.Remove(name);
+            else _views[name] = new PodView(document);
+            (_pods, _documents) = (null, null);
+        }
     }
 }

@@ -67,8 +67,8 @@ public static class ControllerComposition
         IReadOnlyList<IActorRef> workloads =
         [
             Workload(Kinds.Deployment, Kinds.ReplicaSet, "deployments", (item, known, now) => DeploymentPlan.Decide(item, [.. known.OwnedBy(Kinds.ReplicaSet, item.Uid()), .. Namesake(item, known)], now)),
-            Workload(Kinds.ReplicaSet, Kinds.Pod, "replicasets", (item, known, now) => ReplicaSetPlan.Decide(item, known.OwnedBy(Kinds.Pod, item.Uid()), now)),
-            Workload(Kinds.ReplicationController, Kinds.Pod, "replicationcontrollers", (item, known, now) => ReplicaSetPlan.Decide(item, known.OwnedBy(Kinds.Pod, item.Uid()), now, Kinds.ReplicationController)),
+            Workload(Kinds.ReplicaSet, Kinds.Pod, "replicasets", (item, known, now) => ReplicaSetPlan.Decide(item, known.PodsOwnedBy(item.Uid()), now)),
+            Workload(Kinds.ReplicationController, Kinds.Pod, "replicationcontrollers", (item, known, now) => ReplicaSetPlan.Decide(item, known.PodsOwnedBy(item.Uid()), now, Kinds.ReplicationController)),
             Workload(Kinds.StatefulSet, Kinds.Pod, "statefulsets", (item, known, now) => StatefulSetPlan.Decide(item, known.OwnedBy(Kinds.Pod, item.Uid()), known.OwnedBy(Kinds.ControllerRevision, item.Uid()), name => known.Get(Kinds.PersistentVolumeClaim, name) is not null, now)),
             Workload(Kinds.DaemonSet, Kinds.Pod, "daemonsets", (item, known, now) => DaemonSetPlan.Decide(item, known.OwnedBy(Kinds.Pod, item.Uid()), known.All(Kinds.Node), known.OwnedBy(Kinds.ControllerRevision, item.Uid()), now),
                 (change, known) => change.Kind == Kinds.Node ? known.All(Kinds.DaemonSet).Select(ObjectStamp.NameOf) : []),

@@ -364,26 +364,8 @@ public sealed class NodeSessionsActor : ReceiveActor, IWithTimers
         }
     }
 
-    private async Task WriteAsync(ObjectName name, string uid, string status)
-    {
-        while (await _objects.GetAsync(Kinds.Pod, name, CancellationToken.None) is { } stored && stored.Uid() == uid)
-        {
-            var before = stored.Metadata().Text("resourceVersion");
-            var document = new JsonObject
-            {
-                ["metadata"] = new JsonObject { ["namespace"] = name.Namespace, ["name"] = name.Name, ["uid"] = uid, ["resourceVersion"] = before }, ["status"] = PodReports.Merged(stored, JsonNode.Parse(status)),
-            };
-            try
-            {
-                await _objects.UpdateStatusAsync(Kinds.Pod, document, CancellationToken.None);
-                return;
-            }
-            catch (ObjectConflictException)
-            {
-                // Another wrote between: its conditions are kept as well.
-            }
-        }
-    }
+    /// <summary>Another may have written between: its conditions are kept as well.</summary>
+    private Task WriteAsync(ObjectName name, string uid, string status) => _objects.ChangeAsync(Kinds.Pod, name, stored => stored.Uid() == uid && PodReports.Merge(stored, JsonNode.Parse(status)), CancellationToken.None);
 
     private async Task RegisterAsync(NodeHello hello)
     {

@@ -23,6 +23,9 @@ public sealed class ObjectCache
     /// <summary>Those that the object with this uid controls.</summary>
     public IReadOnlyCollection<JsonObject> OwnedBy(ResourceKind kind, string uid) => Of(kind).OwnedBy(uid);
 
+    /// <summary>The pods that the object with this uid controls, each read once.</summary>
+    public IReadOnlyCollection<PodView> PodsOwnedBy(string uid) => Of(Kinds.Pod).PodsOwnedBy(uid);
+
     /// <summary>Pods bound to a node.</summary>
     public IReadOnlyCollection<JsonObject> OnNode(string node) => Of(Kinds.Pod).OnNode(node);
 

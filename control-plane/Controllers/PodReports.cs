@@ -6,6 +6,15 @@ namespace Eyrie.ControlPlane.Controllers;
 /// <summary>What a node reports of a pod, and what of the status is not the node's to say. Pure.</summary>
 public static class PodReports
 {
+    /// <summary>Writes what was reported into the pod; false: it says that already.</summary>
+    public static bool Merge(JsonObject stored, JsonNode? reported)
+    {
+        var status = Merged(stored, reported);
+        if (JsonNode.DeepEquals(status, stored["status"])) return false;
+        stored["status"] = status;
+        return true;
+    }
+
     /// <summary>The reported status with the conditions that others wrote: those that the node does not report stay.</summary>
     public static JsonNode? Merged(JsonObject stored, JsonNode? reported)
     {

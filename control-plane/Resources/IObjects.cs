@@ -43,6 +43,14 @@ public interface IObjects
     Task<JsonObject> UpdateStatusAsync(ResourceKind kind, JsonObject document, CancellationToken cancellationToken);
 
     /// <summary>
+    /// Changes a stored object in place, whatever its revision: for a writer that knows the little it changes and need not see the rest. What it is given is its own to alter; it is asked again
+    /// when another writes between. System-owned metadata is left to it.
+    /// </summary>
+    /// <param name="change">Alters the document; false: leave the object as it is.</param>
+    /// <returns>Whether it was written; false also when there is no such object.</returns>
+    Task<bool> ChangeAsync(ResourceKind kind, ObjectName name, Func<JsonObject, bool> change, CancellationToken cancellationToken);
+
+    /// <summary>
     /// Deletes. A pod that is bound to a node and whose grace period is not 0 only gets deletionTimestamp and
     /// deletionGracePeriodSeconds (the node confirms, then it is deleted with grace 0); an object with finalizers only gets deletionTimestamp.
     /// Returns the last document.

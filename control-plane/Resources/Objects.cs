@@ -87,6 +87,20 @@ public sealed class Objects(IStore store, TimeProvider clock) : IObjects
         }
     }
 
+    public async Task<bool> ChangeAsync(ResourceKind kind, ObjectName name, Func<JsonObject, bool> change, CancellationToken cancellationToken)
+    {
+        var key = kind.Key(name);
+        while (await FindAsync(kind, name, cancellationToken) is var (stored, modified))
+        {
+            bool held = ObjectStamp.HasFinalizers(stored);
+            if (!change(stored)) return false;
+            stored.Metadata().Remove("resourceVersion");
+            bool gone = held && ObjectStamp.IsFree(kind, stored);
+            if ((await store.CommitAsync(new Transaction([new Compare(key, modified)], [Put(kind, key, gone ? null : stored)]), cancellationToken)).Committed) return true;
+        }
+        return false;
+    }
+
     public async Task<JsonObject> DeleteAsync(ResourceKind kind, ObjectName name, DeleteOptions options, CancellationToken cancellationToken)
     {
         while (true)

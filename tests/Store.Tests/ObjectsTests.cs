@@ -35,6 +35,36 @@ public sealed class ObjectsTests
     }
 
     [Fact]
+    public async Task A_change_in_place_sees_what_another_wrote_between_and_keeps_it()
+    {
+        var name = new ObjectName("default", "a");
+        await _objects.CreateAsync(Kinds.Pod, Pod("a"), CancellationToken.None);
+        int asked = 0;
+        Assert.True(await _objects.ChangeAsync(Kinds.Pod, name, stored =>
+        {
+            if (++asked == 1) _objects.UpdateStatusAsync(Kinds.Pod, new JsonObject { ["metadata"] = new JsonObject { ["name"] = "a", ["namespace"] = "default" }, ["status"] = new JsonObject { ["phase"] = "Pending" } }, CancellationToken.None).Wait();
+            stored["spec"]!["nodeName"] = "node-0";
+            return true;
+        }, CancellationToken.None));
+        Assert.Equal(2, asked);
+        var now = (await _objects.GetAsync(Kinds.Pod, name, CancellationToken.None))!;
+        Assert.Equal(("node-0", "Pending"), (now["spec"]!["nodeName"]!.ToString(), now["status"]!["phase"]!.ToString()));
+    }
+
+    [Fact]
+    public async Task A_change_in_place_may_leave_an_object_alone_or_free_one_that_was_deleted()
+    {
+        var name = new ObjectName("default", "a");
+        Assert.False(await _objects.ChangeAsync(Kinds.ConfigMap, name, _ => throw new InvalidOperationException("nothing to change"), CancellationToken.None));
+        var made = await _objects.CreateAsync(Kinds.ConfigMap, new JsonObject { ["metadata"] = new JsonObject { ["name"] = "a", ["namespace"] = "default", ["finalizers"] = new JsonArray("example.org/held") } }, CancellationToken.None);
+        Assert.False(await _objects.ChangeAsync(Kinds.ConfigMap, name, stored => { stored["data"] = new JsonObject(); return false; }, CancellationToken.None));
+        Assert.True(JsonNode.DeepEquals(made, await _objects.GetAsync(Kinds.ConfigMap, name, CancellationToken.None)));
+        await _objects.DeleteAsync(Kinds.ConfigMap, name, new DeleteOptions(), CancellationToken.None);
+        Assert.True(await _objects.ChangeAsync(Kinds.ConfigMap, name, stored => ((JsonObject)stored["metadata"]!).Remove("finalizers"), CancellationToken.None));
+        Assert.Null(await _objects.GetAsync(Kinds.ConfigMap, name, CancellationToken.None));
+    }
+
+    [Fact]
     public async Task An_update_on_an_old_revision_is_refused_and_status_is_not_spec()
     {
         var first = await _objects.CreateAsync(Kinds.Pod, Pod("a"), CancellationToken.None);

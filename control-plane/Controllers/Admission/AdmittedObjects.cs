@@ -122,6 +122,8 @@ public sealed class AdmittedObjects(IObjects inner, ObjectCache cache) : IObject
 
     public Task<JsonObject> UpdateStatusAsync(ResourceKind kind, JsonObject document, CancellationToken cancellationToken) => inner.UpdateStatusAsync(kind, document, cancellationToken);
 
+    public Task<bool> ChangeAsync(ResourceKind kind, ObjectName name, Func<JsonObject, bool> change, CancellationToken cancellationToken) => inner.ChangeAsync(kind, name, change, cancellationToken);
+
     public Task<JsonObject> DeleteAsync(ResourceKind kind, ObjectName name, DeleteOptions options, CancellationToken cancellationToken) => inner.DeleteAsync(kind, name, options, cancellationToken);
 
     public Task<EncodedPage> EncodedPageAsync(ResourceKind kind, string? @namespace, PageQuery page, CancellationToken cancellationToken) => inner.EncodedPageAsync(kind, @namespace, page, cancellationToken);

@@ -14,7 +14,7 @@ namespace Eyrie.ControlPlane.Controllers.Scheduling;
 /// </summary>
 public sealed class SchedulerActor : ReceiveActor, IWithTimers
 {
-    private sealed record Bound(PodInfo Pod, string Node, Exception? Failure);
+    private sealed record Bound(PodInfo Pod, string Node, bool Written);
     private sealed record Written;
     private sealed record NotWritten(string Uid, Exception Cause);
     private sealed record Continue;
@@ -54,7 +54,7 @@ public sealed class SchedulerActor : ReceiveActor, IWithTimers
         Receive<Bound>(bound =>
         {
             _inFlight = Math.Max(0, _inFlight - 1);
-            if (bound.Failure is not null) Return(bound.Pod);
+            if (!bound.Written) Return(bound.Pod);
             Place();
         });
         Receive<Written>(_ => { });
@@ -196,14 +196,12 @@ public sealed class SchedulerActor : ReceiveActor, IWithTimers
     private void Assume(PodInfo pod, JsonObject document, Bind bind)
     {
         _start = bind.Next;
-        var placed = (JsonObject)document.DeepClone();
-        placed["spec"]!["nodeName"] = bind.Node;
         if (pod.Nominated.Length > 0) _cluster.Nominate(pod, "");
         _queue.Remove(pod.Uid);
         _claims.Assume(document, bind.Node);
         _cluster.SetPod(_assumed[pod.Uid] = pod.At(bind.Node));
         _inFlight++;
-        BindAsync(pod, placed, bind.Node).PipeTo(Self);
+        BindAsync(pod, document, bind.Node).PipeTo(Self);
     }
 
     private void Refuse(PodInfo pod, JsonObject document, Unschedulable refused, DateTimeOffset now)
@@ -245,17 +243,18 @@ public sealed class SchedulerActor : ReceiveActor, IWithTimers
         return new Written();
     }
 
-    private async Task<Bound> BindAsync(PodInfo pod, JsonObject placed, string node)
+    /// <summary>Gives the pod its node, unless it was deleted or has one by now.</summary>
+    private async Task<Bound> BindAsync(PodInfo pod, JsonObject document, string node)
     {
         try
         {
-            await _objects.UpdateAsync(Kinds.Pod, placed, CancellationToken.None);
-            _events.Write(placed, "Normal", "Scheduled", $"Successfully assigned {pod.Namespace}/{pod.Name} to {node}", 1);
-            return new Bound(pod, node, null);
+            if (!await _objects.ChangeAsync(Kinds.Pod, new ObjectName(pod.Namespace, pod.Name), stored => PodBinding.Write(stored, pod.Uid, node), CancellationToken.None)) return new Bound(pod, node, false);
+            _events.Write(document, "Normal", "Scheduled", $"Successfully assigned {pod.Namespace}/{pod.Name} to {node}", 1);
+            return new Bound(pod, node, true);
         }
-        catch (Exception exception) when (exception is ObjectConflictException or ObjectNotFoundException or StoreUnavailableException)
+        catch (StoreUnavailableException)
         {
-            return new Bound(pod, node, exception);
+            return new Bound(pod, node, false);
         }
     }
 }

@@ -10,15 +10,15 @@ public static class ReplicaSetPlan
     private const int Burst = 500;
 
     /// <param name="set">The ReplicaSet.</param>
-    /// <param name="pods">Pods, its own among them.</param>
+    /// <param name="pods">The pods it controls.</param>
     /// <param name="now">Time, for minReadySeconds.</param>
     /// <param name="kind">ReplicaSet, or ReplicationController.</param>
-    public static IReadOnlyList<WorkloadAction> Decide(JsonObject set, IEnumerable<JsonObject> pods, DateTimeOffset now, ResourceKind? kind = null)
+    public static IReadOnlyList<WorkloadAction> Decide(JsonObject set, IEnumerable<PodView> pods, DateTimeOffset now, ResourceKind? kind = null)
     {
         kind ??= Kinds.ReplicaSet;
         var actions = new List<WorkloadAction>();
-        var own = pods.Where(pod => pod.OwnerUid() == set.Uid() && !pod.IsOver()).ToList();
-        var live = own.Where(pod => !pod.IsDeleted()).ToList();
+        int minReady = set["spec"]?["minReadySeconds"].Int() ?? 0;
+        var live = pods.Where(pod => !pod.IsOver && !pod.IsDeleted).ToList();
         var staying = live; // what goes is still there, but whoever counts on it would let others go in its place
         int wanted = set["spec"]?["replicas"].Int(1) ?? 1;
         if (!set.IsDeleted())
@@ -26,26 +26,25 @@ public static class ReplicaSetPlan
             for (int i = live.Count; i < wanted && i < live.Count + Burst; i++) actions.Add(new CreateObject(Kinds.Pod, PodTemplates.NewPod(kind, set, set["spec"]!["template"]!)));
             if (live.Count > wanted)
             {
-                var going = live.OrderBy(pod => Rank(pod, set["spec"]?["minReadySeconds"].Int() ?? 0, now)).ThenByDescending(pod => pod.Metadata().Text("creationTimestamp"), StringComparer.Ordinal).ThenBy(pod => pod.Name(), StringComparer.Ordinal)
+                var going = live.OrderBy(pod => Rank(pod, minReady, now)).ThenByDescending(pod => pod.Document.Metadata().Text("creationTimestamp"), StringComparer.Ordinal).ThenBy(pod => pod.Document.Name(), StringComparer.Ordinal)
                     .Take(Math.Min(live.Count - wanted, Burst)).ToList();
-                actions.AddRange(going.Select(pod => new DeleteObject(Kinds.Pod, ObjectStamp.NameOf(pod), pod.Uid())));
+                actions.AddRange(going.Select(pod => new DeleteObject(Kinds.Pod, ObjectStamp.NameOf(pod.Document), pod.Document.Uid())));
                 staying = [.. live.Except(going)];
             }
         }
-        PodTemplates.WriteStatus(kind, set, Status(set, live.Count, staying, now), actions);
-        if (PodTemplates.NextAvailable(staying, set["spec"]?["minReadySeconds"].Int() ?? 0, now) is { } next) actions.Add(new LookAgain(next));
+        PodTemplates.WriteStatus(kind, set, Status(set, live.Count, staying, minReady, now), actions);
+        if (minReady > 0 && staying.Where(pod => !pod.IsAvailable(minReady, now)).Min(pod => pod.AvailableAt(minReady)) is { } next) actions.Add(new LookAgain(next));
         return actions;
     }
 
     /// <summary>Which pod goes first: one without a node, one not running, one not ready, one not ready for long enough, then the newest (as kube-controller-manager ranks).</summary>
-    private static int Rank(JsonObject pod, int minReady, DateTimeOffset now) =>
-        pod.NodeName().Length == 0 ? 0 : pod.Phase() != "Running" ? 1 : !pod.IsReady() ? 2 : !pod.IsAvailable(minReady, now) ? 3 : 4;
+    private static int Rank(PodView pod, int minReady, DateTimeOffset now) =>
+        pod.Document.NodeName().Length == 0 ? 0 : pod.Document.Phase() != "Running" ? 1 : !pod.IsReady ? 2 : !pod.IsAvailable(minReady, now) ? 3 : 4;
 
-    private static JsonObject Status(JsonObject set, int there, List<JsonObject> staying, DateTimeOffset now)
+    private static JsonObject Status(JsonObject set, int there, List<PodView> staying, int minReady, DateTimeOffset now)
     {
-        int minReady = set["spec"]?["minReadySeconds"].Int() ?? 0;
         var status = new JsonObject { ["replicas"] = there, ["fullyLabeledReplicas"] = there, ["observedGeneration"] = set.Metadata()["generation"]?.DeepClone() };
-        if (staying.Count(pod => pod.IsReady()) is > 0 and var ready) status["readyReplicas"] = ready;
+        if (staying.Count(pod => pod.IsReady) is > 0 and var ready) status["readyReplicas"] = ready;
         if (staying.Count(pod => pod.IsAvailable(minReady, now)) is > 0 and var available) status["availableReplicas"] = available;
         return status;
     }

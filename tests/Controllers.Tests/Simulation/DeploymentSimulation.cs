@@ -109,9 +109,8 @@ public sealed class DeploymentSimulation
     private void DecideSets(bool whole = false)
     {
         if (!Ready(_sets)) return;
-        var pods = _sets.View.Cache.All(Kinds.Pod);
         foreach (var set in _sets.View.Cache.All(Kinds.ReplicaSet).OrderBy(set => set.Name(), StringComparer.Ordinal).ToList())
-            if (!Act(_sets, ReplicaSetPlan.Decide(set, pods.OrderBy(pod => pod.Name(), StringComparer.Ordinal), _now), whole, action => Check(set, action))) return;
+            if (!Act(_sets, ReplicaSetPlan.Decide(set, _sets.View.Cache.PodsOwnedBy(set.Uid()).OrderBy(pod => pod.Document.Name(), StringComparer.Ordinal), _now), whole, action => Check(set, action))) return;
     }
 
     /// <returns>False: the actor crashed.</returns>
