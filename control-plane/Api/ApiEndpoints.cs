@@ -27,6 +27,8 @@ public static class ApiEndpoints
             .AddSingleton(keys).AddSingleton<AccountTokens>().AddSingleton<Authenticator>().AddSingleton<Grants>().AddSingleton<Tokens>()
             .AddHostedService<DefinitionController>().AddHostedService<StandardRoles>().AddHostedService<CertificateSigner>();
 
+    public static void MapEyriePodTokens(this IEndpointRouteBuilder routes) => routes.MapGrpcService<PodTokenService>();
+
     public static void MapEyrieApi(this IEndpointRouteBuilder routes)
     {
         routes.MapGet("/api", (HttpRequest request, Catalog catalog) => Discovered(request, catalog, true) ?? Json(Discovery.Versions()));

@@ -26,6 +26,8 @@ public sealed record ControllerOptions
     public required int ClusterOctet { get; init; }
     /// <summary>Secret that a node shows when it connects.</summary>
     public required string NodeToken { get; init; }
+    /// <summary>Where the API listens, for pods that are granted it; null: nobody reaches it by its Service.</summary>
+    public System.Net.IPEndPoint? Api { get; init; }
     /// <summary>Base address of the Prometheus that custom metrics and rollout guards ask; null: none.</summary>
     public Uri? Prometheus { get; init; }
 }

@@ -9,6 +9,8 @@ namespace Eyrie.ControlPlane.Controllers;
 /// <summary>From a pod and the Services to what its node is told. Pure; equal inputs give equal messages, so an unchanged pod is not sent again.</summary>
 public static class DesiredPods
 {
+    private static readonly string ApiToken = new CapabilityEntry.ApiToken().ToString();
+
     /// <summary>What the compiler looks at beside the pod, as the controllers know it.</summary>
     /// <summary>Listed when somebody looks, which few pods need.</summary>
     private sealed class AllPods(ObjectCache cache) : IReadOnlyCollection<JsonObject>
@@ -42,7 +44,7 @@ public static class DesiredPods
             desired.Capabilities.Add(capabilities);
         }
         desired.HostAliases.AddRange(Names(pod.Namespace(), sets.SelectMany(set => set.Lines), around.Services));
-        foreach (var (name, value) in Environment(pod.Namespace(), around.Services)) desired.ServiceEnvironment[name] = value;
+        foreach (var (name, value) in Environment(pod.Namespace(), around.Services, sets.Any(set => set.Lines.Contains(ApiToken)))) desired.ServiceEnvironment[name] = value;
         foreach (var reference in PodReferences.Of(pod))
             if (lookUp(reference, pod.Namespace()) is { } found) desired.Objects.Add(new ReferencedObject { Kind = reference.Kind, Name = reference.Name, Json = Content(found).ToJsonString() });
         return desired;
@@ -73,9 +75,12 @@ public static class DesiredPods
         }
     }
 
-    private static IEnumerable<(string Name, string Value)> Environment(string @namespace, IReadOnlyCollection<JsonObject> services)
+    /// <param name="namespace">The pod's.</param>
+    /// <param name="services">Every Service.</param>
+    /// <param name="api">Whether the pod is told of the cluster's API, which is in every pod's environment then.</param>
+    private static IEnumerable<(string Name, string Value)> Environment(string @namespace, IReadOnlyCollection<JsonObject> services, bool api)
     {
-        foreach (var service in services.Where(service => service.Namespace() == @namespace).OrderBy(service => service.Name(), StringComparer.Ordinal))
+        foreach (var service in services.Where(service => ClusterApiService.Is(service) ? api : service.Namespace() == @namespace).OrderBy(service => service.Name(), StringComparer.Ordinal))
         {
             var prefix = service.Name().ToUpperInvariant().Replace('-', '_');
             if (service["spec"]?["clusterIP"]?.ToString() is not { Length: > 0 } address || address == "None") continue;

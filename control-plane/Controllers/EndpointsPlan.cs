@@ -1,3 +1,4 @@
+using System.Net;
 using System.Text.Json.Nodes;
 using Eyrie.ControlPlane.Controllers.Nodes;
 using Eyrie.ControlPlane.Resources;
@@ -13,7 +14,8 @@ public static class EndpointsPlan
     /// <param name="pods">Every pod.</param>
     /// <param name="lost">Nodes that were there and are not: their pods are in the table only of a Service that would be without endpoints otherwise, because a guess is better than none.</param>
     /// <param name="granted">Pods that some container may connect to by their labels: in the table beside the Services, by namespace and selector, ready or not.</param>
-    public static IReadOnlyList<ServicePort> Decide(IReadOnlyCollection<JsonObject> services, IReadOnlyCollection<JsonObject> pods, IReadOnlySet<string> lost, IEnumerable<CapabilityEntry.ConnectPods> granted)
+    /// <param name="api">Where the cluster's API listens; null: its Service leads nowhere.</param>
+    public static IReadOnlyList<ServicePort> Decide(IReadOnlyCollection<JsonObject> services, IReadOnlyCollection<JsonObject> pods, IReadOnlySet<string> lost, IEnumerable<CapabilityEntry.ConnectPods> granted, IPEndPoint? api = null)
     {
         var table = new List<ServicePort>();
         var serving = services.Count > 0 ? pods.Where(Serves).ToLookup(pod => pod.Namespace()) : null;
@@ -29,6 +31,7 @@ public static class EndpointsPlan
             {
                 var entry = new ServicePort { Namespace = service.Namespace(), Name = service.Name(), ClusterAddress = ClusterAddress(service), Port = port["port"].Int(), PortName = port.Text("name") ?? "", Protocol = port.Text("protocol") ?? "", ExternalName = external };
                 entry.Endpoints.AddRange(ready.Select(pod => new Endpoint { Address = pod.PodAddress(), Port = Target(port, pod), PodUid = pod.Uid(), Hostname = Hostname(pod, service) }).Where(endpoint => endpoint.Port > 0 || entry.Port == 0));
+                if (api is not null && ClusterApiService.Is(service)) entry.Endpoints.Add(new Endpoint { Address = (api.Address.Equals(IPAddress.Any) ? IPAddress.Loopback : api.Address).ToString(), Port = api.Port });
                 table.Add(entry);
             }
         }

@@ -14,7 +14,7 @@ public sealed class NodeSessionService(IRequiredActor<NodeSessionsActor> session
 
     public override async Task Connect(IAsyncStreamReader<NodeMessage> requestStream, IServerStreamWriter<ControlMessage> responseStream, ServerCallContext context)
     {
-        Authenticate(context);
+        Authenticate(context, options);
         using var silent = CancellationTokenSource.CreateLinkedTokenSource(context.CancellationToken);
         silent.CancelAfter(Silence);
         if (!await requestStream.MoveNext(silent.Token) || requestStream.Current.Hello is not { NodeName.Length: > 0 } hello)
@@ -51,14 +51,16 @@ public sealed class NodeSessionService(IRequiredActor<NodeSessionsActor> session
 
     public override async Task Stream(IAsyncStreamReader<StreamFrame> requestStream, IServerStreamWriter<StreamFrame> responseStream, ServerCallContext context)
     {
-        Authenticate(context);
+        Authenticate(context, options);
         var stream = new NodeStream(requestStream, responseStream);
         if (!gateway.Opened(context.RequestHeaders.GetValue("stream-id") ?? "", stream)) throw new RpcException(new Grpc.Core.Status(StatusCode.NotFound, "nobody waits for this stream"));
         await Task.WhenAny(stream.Over, Task.Delay(Timeout.Infinite, context.CancellationToken));
         await stream.DisposeAsync();
     }
 
-    private void Authenticate(ServerCallContext context)
+    /// <summary>Only nodes may call.</summary>
+    /// <exception cref="RpcException">Unauthenticated.</exception>
+    public static void Authenticate(ServerCallContext context, ControllerOptions options)
     {
         if (context.RequestHeaders.GetValue("authorization") != "Bearer " + options.NodeToken) throw new RpcException(new Grpc.Core.Status(StatusCode.Unauthenticated, "the node token is wrong or missing"));
     }

@@ -101,6 +101,7 @@ public sealed class NodeSessionsActor : ReceiveActor, IWithTimers
         if (batch.Kind == Kinds.Node)
             foreach (var change in batch.Changes.Where(change => change.Type == ChangeType.Deleted))
                 if (_sessions.TryGetValue(change.Name.Name, out var connected)) Run("registering " + change.Name.Name, RegisterAsync(connected.Hello)); // it is there all the same
+        if (batch.Kind == Kinds.Service && batch.Changes.Any(change => change.Type == ChangeType.Deleted && change.Name == ClusterApiService.Name)) Run("making the Service of the API anew", ClusterApiService.EnsureAsync(_objects, _options, CancellationToken.None));
         if (batch.Changes.Count == 0) return;
         if (batch.Kind == Kinds.PersistentVolume) foreach (var change in batch.Changes.Where(change => change.Type != ChangeType.Deleted)) Unwanted(change.Document);
         if (batch.Kind == Kinds.ConfigMap || batch.Kind == Kinds.Secret || batch.Kind == Kinds.PersistentVolumeClaim) Referenced(batch);
@@ -148,7 +149,7 @@ public sealed class NodeSessionsActor : ReceiveActor, IWithTimers
     private void Retable()
     {
         var services = _cache.All(Kinds.Service);
-        var table = EndpointsPlan.Decide(services, services.Count + _granted.Count == 0 ? [] : _cache.All(Kinds.Pod), _lost, _granted.Keys);
+        var table = EndpointsPlan.Decide(services, services.Count + _granted.Count == 0 ? [] : _cache.All(Kinds.Pod), _lost, _granted.Keys, _options.Api);
         IReadOnlyList<string> closed = [.. _closedPods.Values.Order(StringComparer.Ordinal)];
         if (table.SequenceEqual(_table) && closed.SequenceEqual(_closed)) return;
         (_table, _closed) = (table, closed);

@@ -42,7 +42,7 @@ public static class Authentication
     }
 
     private static bool IsForNodes(HttpContext context) =>
-        context.Request.Path.StartsWithSegments("/eyrie.node.v1.NodeSessions") || (context.Request.Path.StartsWithSegments("/v2") && (HttpMethods.IsGet(context.Request.Method) || HttpMethods.IsHead(context.Request.Method)));
+        context.Request.Path.StartsWithSegments("/eyrie.node.v1.NodeSessions") || context.Request.Path.StartsWithSegments("/eyrie.node.v1.PodTokens") || (context.Request.Path.StartsWithSegments("/v2") && (HttpMethods.IsGet(context.Request.Method) || HttpMethods.IsHead(context.Request.Method)));
 
     private static async Task<Subject?> WhoAsync(HttpContext context, Authenticator authenticator)
     {

@@ -2,6 +2,7 @@ using System.Net;
 using System.Security.Cryptography;
 using System.Security.Cryptography.X509Certificates;
 using Eyrie.ControlPlane.Api.Access;
+using Eyrie.ControlPlane.Controllers;
 
 namespace Eyrie.ControlPlane.Host;
 
@@ -27,7 +28,7 @@ public sealed class Keys
         Cluster = new ClusterKeys { Authority = X509Certificate2.CreateFromPemFile(Path.Combine(directory, "ca.crt"), Path.Combine(directory, "ca.key")), Tokens = TokenKey(directory), AdminToken = AdminToken };
     }
 
-    public static Keys LoadOrMake(string stateDirectory, IPAddress address)
+    public static Keys LoadOrMake(string stateDirectory, IPAddress address, int clusterOctet)
     {
         var directory = Path.Combine(stateDirectory, "pki");
         if (!Directory.Exists(directory))
@@ -35,9 +36,10 @@ public sealed class Keys
             var making = directory + ".new";
             if (Directory.Exists(making)) Directory.Delete(making, true);
             Directory.CreateDirectory(making, UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute);
-            Make(making, address);
+            Make(making);
             Directory.Move(making, directory); // all of it or nothing
         }
+        Certify(directory, address, ClusterApiService.Address(clusterOctet));
         return new Keys(directory);
     }
 
@@ -55,7 +57,32 @@ public sealed class Keys
         return key;
     }
 
-    private static void Make(string directory, IPAddress address)
+    /// <summary>The server's certificate, by the cluster's authority: for the address that it listens on, and for its Service, as pods know it. Made anew when it lacks a name.</summary>
+    private static void Certify(string directory, IPAddress address, string service)
+    {
+        var file = Path.Combine(directory, "server.crt");
+        List<IPAddress> addresses = [IPAddress.Loopback, IPAddress.Parse(service)];
+        if (!addresses.Contains(address) && !address.Equals(IPAddress.Any)) addresses.Add(address);
+        List<string> names = ["localhost", .. ClusterApiService.Names];
+        if (File.Exists(file))
+        {
+            using var there = X509CertificateLoader.LoadCertificateFromFile(file);
+            if (there.Extensions.OfType<X509SubjectAlternativeNameExtension>().FirstOrDefault() is { } known && !names.Except(known.EnumerateDnsNames()).Any() && !addresses.Except(known.EnumerateIPAddresses()).Any()) return;
+        }
+        using var authority = X509Certificate2.CreateFromPemFile(Path.Combine(directory, "ca.crt"), Path.Combine(directory, "ca.key"));
+        using var key = ECDsa.Create(ECCurve.NamedCurves.nistP256);
+        var request = new CertificateRequest("CN=eyrie-control-plane", key, HashAlgorithmName.SHA256);
+        var alternatives = new SubjectAlternativeNameBuilder();
+        names.ForEach(alternatives.AddDnsName);
+        addresses.ForEach(alternatives.AddIpAddress);
+        request.CertificateExtensions.Add(alternatives.Build());
+        request.CertificateExtensions.Add(new X509EnhancedKeyUsageExtension([new Oid("1.3.6.1.5.5.7.3.1")], false));
+        using var server = request.Create(authority, authority.NotBefore, authority.NotAfter, RandomNumberGenerator.GetBytes(12));
+        Write(directory, "server.key", key.ExportPkcs8PrivateKeyPem());
+        Write(directory, "server.crt", server.ExportCertificatePem());
+    }
+
+    private static void Make(string directory)
     {
         var from = DateTimeOffset.UtcNow.AddMinutes(-5);
         var to = from.AddYears(10);
@@ -64,19 +91,8 @@ public sealed class Keys
         authorityRequest.CertificateExtensions.Add(new X509BasicConstraintsExtension(true, false, 0, true));
         authorityRequest.CertificateExtensions.Add(new X509KeyUsageExtension(X509KeyUsageFlags.KeyCertSign | X509KeyUsageFlags.CrlSign, true));
         using var authority = authorityRequest.CreateSelfSigned(from, to);
-        using var serverKey = ECDsa.Create(ECCurve.NamedCurves.nistP256);
-        var request = new CertificateRequest("CN=eyrie-control-plane", serverKey, HashAlgorithmName.SHA256);
-        var names = new SubjectAlternativeNameBuilder();
-        names.AddDnsName("localhost");
-        names.AddIpAddress(IPAddress.Loopback);
-        if (!address.Equals(IPAddress.Loopback) && !address.Equals(IPAddress.Any)) names.AddIpAddress(address);
-        request.CertificateExtensions.Add(names.Build());
-        request.CertificateExtensions.Add(new X509EnhancedKeyUsageExtension([new Oid("1.3.6.1.5.5.7.3.1")], false));
-        using var server = request.Create(authority, from, to, RandomNumberGenerator.GetBytes(12));
         Write(directory, "ca.crt", authority.ExportCertificatePem());
         Write(directory, "ca.key", authorityKey.ExportPkcs8PrivateKeyPem());
-        Write(directory, "server.crt", server.ExportCertificatePem());
-        Write(directory, "server.key", serverKey.ExportPkcs8PrivateKeyPem());
         Write(directory, "admin.token", Convert.ToHexStringLower(RandomNumberGenerator.GetBytes(32)));
         Write(directory, "node.token", Convert.ToHexStringLower(RandomNumberGenerator.GetBytes(32)));
     }

@@ -117,6 +117,13 @@ public abstract partial record CapabilityEntry
         public override string ToString() => $"gate accept {Gate} pods {Namespace}/{Pods}";
     }
 
+    /// <summary>A token of the account that the pod runs as, renewed while the container runs.</summary>
+    /// <param name="Audience">Whom it is for; empty: the cluster's API.</param>
+    public sealed record ApiToken(string Audience = "") : CapabilityEntry
+    {
+        public override string ToString() => Audience.Length == 0 ? "api token" : $"api token {Audience}";
+    }
+
     /// <summary>Every peer but pods that accept only whom they name: what a plain container may.</summary>
     public sealed record ConnectAny : CapabilityEntry
     {
@@ -170,6 +177,8 @@ public abstract partial record CapabilityEntry
         ["audit", .. var bound] when Read(bound) is { Auditable: true } entry => new Audit(entry),
         ["clock", "read"] => new ReadClock(),
         ["random", "read"] => new ReadRandom(),
+        ["api", "token"] => new ApiToken(),
+        ["api", "token", var audience] when IsAudience(audience) => new ApiToken(audience),
         ["processes", "shared-memory"] => new SharedMemory(),
         _ => null,
     };
@@ -190,6 +199,9 @@ public abstract partial record CapabilityEntry
 
     /// <summary>A full name of DNS in lower case, without its last dot; none of the cluster's.</summary>
     public static bool IsHost(string text) => text.Length <= 150 && text.Contains('.', StringComparison.Ordinal) && text.Split('.').All(IsLabel) && !text.Split('.')[^1].All(char.IsAsciiDigit) && !text.EndsWith(".cluster.local", StringComparison.Ordinal);
+
+    /// <summary>Whom a token is for: a name or an address without spaces.</summary>
+    public static bool IsAudience(string text) => text.Length is > 0 and <= 150 && text.All(letter => letter is > ' ' and < '\x7f');
 
     public static bool IsService(string text) => text.Split('/') is [var home, var name] && IsLabel(home) && IsLabel(name);
 

@@ -23,7 +23,6 @@ public sealed class DeclarationReader(string @namespace, string objectName, List
     {
         ["devices"] = "no device can be granted yet; every container has null, zero, full, random and urandom, and no other",
         ["signals"] = "signals between containers of a pod cannot be granted yet: each container has its own processes, and reaches no others",
-        ["api"] = "access to the API cannot be granted yet: containers are given no token",
         ["hostFacts"] = "facts of the host cannot be granted yet",
     };
 
@@ -49,6 +48,7 @@ public sealed class DeclarationReader(string @namespace, string objectName, List
             Each(host, at + ".host", "paths", HostPaths, "path", "access", "name");
         }
         else if (permissions["host"] is not null) Fail(at + ".host", "must be an object with paths");
+        Api(permissions["api"], at + ".api");
         Processes(permissions["processes"], at + ".processes");
         OnlyRead(permissions["clock"], at + ".clock", new CapabilityEntry.ReadClock(), "the clock can be read by every process of the hosted port");
         OnlyRead(permissions["random"], at + ".random", new CapabilityEntry.ReadRandom(), "random numbers can be read by every process of the hosted port");
@@ -178,6 +178,22 @@ public sealed class DeclarationReader(string @namespace, string objectName, List
         if (!CapabilityEntry.IsPath(path)) Fail(at + ".path", "must be an absolute path without spaces or \"..\"");
         else if ((grant["access"] is null ? "read" : grant["access"].Word()) is not (("read" or "write") and var access)) Fail(at + ".access", "must be read or write");
         else Add(new CapabilityEntry.HostPath(path!.Length > 1 ? path.TrimEnd('/') : path, access == "write"), at, name);
+    }
+
+    private void Api(JsonNode? node, string at)
+    {
+        if (node is null) return;
+        if (node is not JsonObject api) { Fail(at, "must be an object with token, audiences"); return; }
+        foreach (var (name, _) in api.Where(field => field.Key is not ("token" or "audiences"))) Fail($"{at}.{name}", "unknown field; known are token, audiences");
+        if (api["token"] is { } token && token.Truth() is null) Fail(at + ".token", "must be true or false");
+        if (api["token"].Truth() == true)
+        {
+            Add(new CapabilityEntry.ApiToken(), at + ".token", "");
+            Add(ClusterApi.Entry, at + ".token", "");
+        }
+        foreach (var (audience, place) in Words(api["audiences"], at + ".audiences"))
+            if (CapabilityEntry.IsAudience(audience)) Add(new CapabilityEntry.ApiToken(audience), place.FieldPath, "");
+            else Fail(place.FieldPath, $"\"{audience}\" is no audience: at most 150 letters without spaces");
     }
 
     private void Processes(JsonNode? node, string at)

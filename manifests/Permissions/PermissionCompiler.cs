@@ -163,7 +163,7 @@ internal sealed class ContainerScope(Surroundings around, JsonNode? spec, JsonOb
     private bool Allowed(ExplainedEntry explained, HashSet<string> optional)
     {
         if (!CapabilityEntry.TryParse(explained.Entry, out var entry)) return false;
-        bool bounded = entry is CapabilityEntry.ConnectService or CapabilityEntry.ConnectPods or CapabilityEntry.ConnectRange or CapabilityEntry.ConnectHost or CapabilityEntry.Listen or CapabilityEntry.SharedMemory or CapabilityEntry.HostPath or CapabilityEntry.GateCall or CapabilityEntry.GateServe
+        bool bounded = entry is CapabilityEntry.ConnectService or CapabilityEntry.ConnectPods or CapabilityEntry.ConnectRange or CapabilityEntry.ConnectHost or CapabilityEntry.Listen or CapabilityEntry.SharedMemory or CapabilityEntry.HostPath or CapabilityEntry.GateCall or CapabilityEntry.GateServe or CapabilityEntry.ApiToken
             || entry is CapabilityEntry.Files { Writable: true } && !explained.Source.FieldPath.Contains(".volumeMounts[", StringComparison.Ordinal) && !explained.Source.FieldPath.EndsWith(".terminationMessagePath", StringComparison.Ordinal);
         if (bounded && around.Bound is { } bound && !bound.Entries.Any(wide => Coverage.Covers(wide.Entry, explained.Entry)))
         {
@@ -240,6 +240,7 @@ internal sealed class ContainerScope(Surroundings around, JsonNode? spec, JsonOb
             var target = mounts[i].At("mountPath").Word();
             if (!CapabilityEntry.IsPath(target)) Fail($"volumeMounts[{i}].mountPath", "must be an absolute path without spaces or \"..\"");
             else if (OfHost(mounts[i], declared) is { } missing) Fail($"volumeMounts[{i}]", $"the host's {missing.Path} needs a grant; add to the container: {Remedy.For(missing.ToString(), around.Namespace).Replace("\n", " ", StringComparison.Ordinal)}");
+            else if (OfTokens(mounts[i], declared) is { } lacking) Fail($"volumeMounts[{i}]", $"the volume carries a token of the pod's account, which needs a grant; add to the container: {Remedy.For(lacking.ToString(), around.Namespace).Replace("\n", " ", StringComparison.Ordinal)}");
             else Add(new CapabilityEntry.Files(target!, mounts[i].At("readOnly").Truth() != true), $"volumeMounts[{i}]");
         }
     }
@@ -251,6 +252,14 @@ internal sealed class ContainerScope(Surroundings around, JsonNode? spec, JsonOb
         var path = node.Word() ?? "";
         var needed = new CapabilityEntry.HostPath(path.Length > 1 ? path.TrimEnd('/') : path, mount.At("readOnly").Truth() != true);
         return CapabilityEntry.IsPath(path) && declared.SelectMany(declaration => declaration.Entries).Any(entry => Coverage.Covers(entry.Entry, needed.ToString())) ? null : needed;
+    }
+
+    /// <summary>The token that a mounted volume carries and no grant allows; null: there is none.</summary>
+    private CapabilityEntry.ApiToken? OfTokens(JsonNode? mount, List<Declaration> declared)
+    {
+        if (mount.At("name").Word() is not { } name || spec.At("volumes").Objects().FirstOrDefault(volume => volume["name"].Word() == name) is not { } volume) return null;
+        return volume.At("projected", "sources").Objects().Select(source => source["serviceAccountToken"]).OfType<JsonObject>().Select(token => new CapabilityEntry.ApiToken(token["audience"].Word() ?? ""))
+            .FirstOrDefault(token => !declared.Any(declaration => declaration.Entries.Any(entry => entry.Entry == token.ToString())));
     }
 
     private void Identity()

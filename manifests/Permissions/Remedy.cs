@@ -9,6 +9,8 @@ public static class Remedy
         if (!CapabilityEntry.TryParse(entry, out var parsed)) return $"# no declaration gives \"{entry}\"";
         return parsed switch
         {
+            CapabilityEntry.ApiToken { Audience: "" } or CapabilityEntry.ConnectService { Service: ClusterApi.Service, Port: ClusterApi.Port, Protocol: Protocol.Tcp } => "permissions:\n  api: {token: true}",
+            CapabilityEntry.ApiToken token => $"permissions:\n  api: {{audiences: [{token.Audience}]}}",
             CapabilityEntry.Listen listen => $"ports:\n- containerPort: {listen.Port}{(listen.Protocol == Protocol.Udp ? "\n  protocol: UDP" : "")}",
             CapabilityEntry.Quota quota => $"permissions:\n  processes: {{max: {quota.Processes}}}",
             _ when Grant(parsed, podNamespace) is var (list, lines) => $"permissions:\n  {list}:\n  - {lines.Replace("\n", "\n    ", StringComparison.Ordinal)}",

@@ -1,5 +1,6 @@
 using System.Text.Json.Nodes;
 using Eyrie.Microkernel.Client;
+using Eyrie.Node.Tokens;
 using Eyrie.Node.Volumes;
 
 namespace Eyrie.Node;
@@ -16,7 +17,7 @@ public static class ContainerSpecs
     private const string DefaultPath = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", DefaultMessagePath = "/dev/termination-log";
 
     /// <exception cref="ContainerConfigException"/><exception cref="VolumeUnavailableException"/>
-    public static ContainerSpec For(StartRequest request, Image image, IReadOnlyList<string> capabilities, NodeOptions options)
+    public static ContainerSpec For(StartRequest request, Image image, IReadOnlyList<string> capabilities, HeldTokens tokens, NodeOptions options)
     {
         var (pod, container, desired) = (request.Pod, request.Container, request.Desired);
         var facts = options.Facts(pod, desired.Uid, request.Address);
@@ -37,7 +38,7 @@ public static class ContainerSpecs
             Arguments = [.. command, .. arguments], Environment = [.. environment.Select(pair => $"{pair.Key}={pair.Value}")],
             WorkingDirectory = container["workingDir"]?.ToString() is { Length: > 0 } directory ? directory : image.WorkingDirectory.Length > 0 ? image.WorkingDirectory : "/", Hostname = PodFiles.Hostname(pod),
             Terminal = Flag(container, "tty"), OpenInput = Flag(container, "stdin"), UserId = identity.User, GroupId = identity.Group, Groups = identity.Groups, Capabilities = capabilities,
-            Mounts = [.. Own(desired.Uid, request), .. new PodVolumes(options, desired.Uid).Mounts(container, facts, objects, given)],
+            Mounts = [.. Own(desired.Uid, request), .. Account(desired.Uid, request, capabilities, tokens, options), .. new PodVolumes(options, desired.Uid, tokens).Mounts(container, facts, objects, given)],
         };
     }
 
@@ -49,6 +50,13 @@ public static class ContainerSpecs
         yield return new MountSpec($"pods/{uid}/resolv.conf", "/etc/resolv.conf", true);
         if (request.Desired.Capabilities.Any(set => set.Container == request.Container["name"]!.ToString() && set.Entries.Contains($"dir {MessagePath(request.Container)} read,write")))
             yield return new MountSpec(PodFiles.MessageFile(uid, request.Id), MessagePath(request.Container), false);
+    }
+
+    private static IEnumerable<MountSpec> Account(string uid, StartRequest request, IReadOnlyList<string> capabilities, HeldTokens tokens, NodeOptions options)
+    {
+        if (!TokenNeed.Of(request.Pod, request.Container, capabilities).Contains(TokenNeed.Account) || tokens.Find(TokenNeed.Account) is not { Length: > 0 } token) yield break;
+        AccountFiles.Write(options, uid, request.Pod, token, PodVolumes.Group(request.Pod));
+        yield return AccountFiles.Mount(uid);
     }
 
     public static string MessagePath(JsonObject container) => container["terminationMessagePath"]?.ToString() is { Length: > 0 } path ? path : DefaultMessagePath;

@@ -2,6 +2,7 @@ using System.Runtime.InteropServices;
 using Eyrie.Node.Contract.V1;
 using Eyrie.Node.Dns;
 using Eyrie.Node.Logs;
+using Eyrie.Node.Tokens;
 
 namespace Eyrie.Node;
 
@@ -29,7 +30,7 @@ public sealed class NodeAgent
         (_options, _kernel, _processes, _images, _streams) = (options, kernel, processes, new ImageStore(options, client), new Streams(options, kernel, client));
         _session = new NodeSession(options, client, Hello, Begin);
         _conditions = new NodeConditions(_session.Report);
-        _pods = new PodTable(options, kernel, _images, _session.Report);
+        _pods = new PodTable(options, kernel, _images, new TokenRequests(options, client), _session.Report);
         _names = new NameService(options, _pods.At);
         _services = new ServiceTable(kernel, _names, _session.Report);
         _events = new ContainerEvents(_pods.Owner);
@@ -52,6 +53,7 @@ public sealed class NodeAgent
         _ = IdleMemory.RunAsync(cancellationToken);
         _ = new LogRotation(_options, _kernel, () => _pods.All.SelectMany(worker => worker.RunningLogs())).RunAsync(cancellationToken);
         _ = new UsageReports(_kernel, _processes, Running, _session.Report).RunAsync(cancellationToken);
+        _ = TokenRequests.RenewAsync(() => _pods.All, cancellationToken);
         _names.Start(_services.AgainAsync);
         await _session.RunAsync(cancellationToken);
     }

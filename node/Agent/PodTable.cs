@@ -1,12 +1,13 @@
 using System.Collections.Concurrent;
 using Eyrie.Microkernel.Client;
 using Eyrie.Node.Contract.V1;
+using Eyrie.Node.Tokens;
 using Eyrie.Node.Volumes;
 
 namespace Eyrie.Node;
 
 /// <summary>The pods of this node: a worker each, from the moment one is wanted until nothing of it is left.</summary>
-public sealed class PodTable(NodeOptions options, KernelProcess kernel, ImageStore images, Action<NodeMessage> report)
+public sealed class PodTable(NodeOptions options, KernelProcess kernel, ImageStore images, TokenRequests tokens, Action<NodeMessage> report)
 {
     private readonly ConcurrentDictionary<string, PodWorker> _pods = new();
     private readonly AddressPool _addresses = new(options);
@@ -27,7 +28,7 @@ public sealed class PodTable(NodeOptions options, KernelProcess kernel, ImageSto
     public void Want(DesiredPod desired)
     {
         if (_pods.TryGetValue(desired.Uid, out var worker)) { worker.Update(desired); return; }
-        Watch(new PodWorker(desired, options, () => kernel.Service, images, _addresses.Take(), _denials, report));
+        Watch(new PodWorker(desired, options, () => kernel.Service, images, _addresses.Take(), _denials, tokens, report));
     }
 
     /// <summary>All that this node is to have has been told: each says how it stands, and what was not told has gone while there was no session.</summary>
@@ -45,7 +46,7 @@ public sealed class PodTable(NodeOptions options, KernelProcess kernel, ImageSto
         foreach (var (uid, desired, known) in PodJournal.Read(options).ToList())
         {
             _addresses.Take(known.Address);
-            Watch(new PodWorker(desired, options, () => kernel.Service, images, known.Address, _denials, report, new FoundPod(known, seen)));
+            Watch(new PodWorker(desired, options, () => kernel.Service, images, known.Address, _denials, tokens, report, new FoundPod(known, seen)));
         }
         foreach (var id in seen.Keys.Where(id => Owner(id) is null)) await kernel.Service.DeleteAsync(id, CancellationToken.None);
         foreach (var directory in new[] { "containers", "logs", "pods" })

@@ -1,6 +1,7 @@
 using System.Text;
 using System.Text.Json.Nodes;
 using Eyrie.Node.Contract.V1;
+using Eyrie.Node.Tokens;
 using Eyrie.Node.Volumes;
 using Xunit;
 
@@ -22,6 +23,8 @@ public sealed class VolumeTests : IDisposable
 
     private static PodObjects Objects(string config) => new([new ReferencedObject { Kind = "ConfigMap", Name = "c", Json = config }, new ReferencedObject { Kind = "Secret", Name = "s", Json = """{"data":{"p":"cGFzcw=="}}""" }]);
 
+    private static string? Token(TokenNeed need) => need.Audience == "vault" ? $"for {need.Audience} {need.Seconds} s" : null;
+
     private static string Text(SortedDictionary<string, VolumeFile> files) => string.Join(' ', files.Select(file => $"{file.Key}:{Convert.ToString(file.Value.Mode, 8)}={Encoding.UTF8.GetString(file.Value.Data)}"));
 
     [Theory]
@@ -30,16 +33,18 @@ public sealed class VolumeTests : IDisposable
     [InlineData("""{"secret":{"secretName":"s"}}""", "p:644=pass")]
     [InlineData("""{"secret":{"secretName":"none","optional":true}}""", "")]
     [InlineData("""{"downwardAPI":{"items":[{"path":"labels","fieldRef":{"fieldPath":"metadata.labels"}}]}}""", "labels:644=app=\"w\"")]
+    [InlineData("""{"projected":{"sources":[{"serviceAccountToken":{"audience":"vault","expirationSeconds":900,"path":"t"}}]}}""", "t:644=for vault 900 s")]
     [InlineData("""{"projected":{"defaultMode":256,"sources":[{"configMap":{"name":"c"}},{"secret":{"name":"s"}},{"downwardAPI":{"items":[{"path":"d/name","fieldRef":{"fieldPath":"metadata.name"}}]}}]}}""", "a:400=1 b:400=2 d/name:400=web p:400=pass")]
-    public void Files_follow_from_objects(string volume, string expected) => Assert.Equal(expected, Text(VolumeContent.Of(Json(volume), Facts, Objects("""{"data":{"a":"1","b":"2"}}"""))!));
+    public void Files_follow_from_objects(string volume, string expected) => Assert.Equal(expected, Text(VolumeContent.Of(Json(volume), Facts, Objects("""{"data":{"a":"1","b":"2"}}"""), Token)!));
 
     [Theory]
+    [InlineData("""{"projected":{"sources":[{"serviceAccountToken":{"path":"t"}}]}}""", "the token was not given yet")]
     [InlineData("""{"configMap":{"name":"none"}}""", "configmap \"none\" not found")]
     [InlineData("""{"configMap":{"name":"c","items":[{"key":"q","path":"q"}]}}""", "references non-existent key \"q\"; it has a")]
     [InlineData("""{"configMap":{"name":"c","items":[{"key":"a","path":"../../x"}]}}""", "must be relative")]
     [InlineData("""{"configMap":{"name":"c","items":[{"key":"a","path":"/x"}]}}""", "must be relative")]
     public void What_cannot_be_made_says_why(string volume, string expected) =>
-        Assert.Contains(expected, Assert.Throws<VolumeUnavailableException>(() => VolumeContent.Of(Json(volume), Facts, Objects("""{"data":{"a":"1"}}"""))).Message, StringComparison.Ordinal);
+        Assert.Contains(expected, Assert.Throws<VolumeUnavailableException>(() => VolumeContent.Of(Json(volume), Facts, Objects("""{"data":{"a":"1"}}"""), Token)).Message, StringComparison.Ordinal);
 
     private static SortedDictionary<string, VolumeFile> Files(params (string Path, string Text)[] files) => new(files.ToDictionary(file => file.Path, file => new VolumeFile(Encoding.UTF8.GetBytes(file.Text), 0b110_100_100)), StringComparer.Ordinal);
 

@@ -50,7 +50,7 @@ public static class PermissionSchema
             ["publish"] = Schema.List(Schema.Object(Grant(("gate", Schema.Text("Name of the gate, in the pod's own namespace.")), ("accept", Schema.List(Schema.Object(pods.ToDictionary(field => field.Item1, field => field.Item2))) with { Description = "Who may call it; absent: the pods of the own namespace." })))) with { Description = "Gates that the container serves." },
             ["files"] = Schema.List(file) with { Description = "Directories of the container's own root." },
             ["host"] = Schema.Object(new Dictionary<string, Schema> { ["paths"] = Schema.List(file) with { Description = "Files and directories of the host that hostPath volumes may mount." } }),
-            ["processes"] = processes, ["clock"] = Schema.Text("read."), ["random"] = Schema.Text("read."),
+            ["api"] = Schema.Object(new Dictionary<string, Schema> { ["token"] = new() { Type = "boolean", Description = "A token of the pod's service account for the cluster's API, and the connection there." }, ["audiences"] = names with { Description = "Tokens that projected volumes may carry for others." } }), ["processes"] = processes, ["clock"] = Schema.Text("read."), ["random"] = Schema.Text("read."),
             ["sets"] = names with { Description = "PermissionSets of the namespace that are granted as well." },
             ["optional"] = names with { Description = "Names of grants that are left out where the namespace's ceiling forbids them." },
             ["transitional"] = names with { Description = "Names of grants that are to be removed." },

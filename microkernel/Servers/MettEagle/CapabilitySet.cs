@@ -162,17 +162,32 @@ public static unsafe class CapabilitySet
     private static bool Below(ReadOnlySpan<byte> directory, ReadOnlySpan<byte> path) =>
         directory.Length > 0 && path.StartsWith(directory) && (path.Length == directory.Length || directory[directory.Length - 1] == '/' || path[directory.Length] == '/');
 
-    /// <summary>A mount is writable only with an entry that says so for its target; one of the host's files is there only with an entry for them.</summary>
+    /// <summary>What the node keeps tokens in: <c>pods/UID/tokens/...</c> of its root.</summary>
+    private static bool HoldsTokens(ReadOnlySpan<byte> source)
+    {
+        if (!source.StartsWith("pods/"u8)) return false;
+        var below = source.Slice(5);
+        int slash = below.IndexOf((byte)'/');
+        return slash >= 0 && below.Slice(slash).StartsWith("/tokens/"u8);
+    }
+
+    /// <summary>A mount is writable only with an entry that says so for its target; one of the host's files, or of tokens, is there only with an entry for them.</summary>
     private static void Mount(ReadOnlySpan<byte> request, ReadOnlySpan<byte> mount, ref FieldWriter writer)
     {
         if (mount.Length is < 11 or > 1024) return;
-        bool writable = false, host = mount[9] == '/', hostGranted = false, hostWritable = false;
+        bool writable = false, host = mount[9] == '/', hostGranted = false, hostWritable = false, tokenGranted = false;
         var source = mount.Slice(9, mount.Slice(9).IndexOf((byte)0));
         var scanner = new FieldScanner(request);
         while (scanner.Next(out int tag, out var value))
-            if (tag == ContainerProtocol.Capability && EntryLine.Parse(value, out var entry) && entry is { Writable: true, Audited: false } && entry.Path.SequenceEqual(Target(mount))) writable = true;
-            else if (host && tag == ContainerProtocol.Capability && EntryLine.Parse(value, out var path) && Below(path.HostPath, source)) { hostGranted = true; hostWritable |= path.HostWritable; }
-        if (host && !hostGranted) return;
+        {
+            if (tag != ContainerProtocol.Capability || !EntryLine.Parse(value, out var entry)) continue;
+            writable |= entry is { Writable: true, Audited: false } && entry.Path.SequenceEqual(Target(mount));
+            tokenGranted |= entry.Token;
+            if (!host || !Below(entry.HostPath, source)) continue;
+            hostGranted = true;
+            hostWritable |= entry.HostWritable;
+        }
+        if ((host && !hostGranted) || (HoldsTokens(source) && !tokenGranted)) return;
         Span<byte> copy = stackalloc byte[1024];
         mount.CopyTo(copy);
         if (!writable || (host && !hostWritable)) copy[0] = 1;

@@ -1,6 +1,7 @@
 using System.Text.Json.Nodes;
 using Eyrie.Microkernel.Client;
 using Eyrie.Node.Contract.V1;
+using Eyrie.Node.Tokens;
 
 namespace Eyrie.Node;
 
@@ -11,7 +12,7 @@ public sealed record StartRequest(JsonObject Pod, JsonObject Container, DesiredP
 public sealed record StartedContainer(Image Image, string WorkingDirectory, DateTimeOffset At, WrittenWatch Written);
 
 /// <summary>The start of one container: image, files, create, start. What fails leaves nothing behind.</summary>
-public sealed class ContainerStart(NodeOptions options, IContainerService containers, ImageStore images, Action<string, string> tell)
+public sealed class ContainerStart(NodeOptions options, IContainerService containers, ImageStore images, HeldTokens tokens, Action<string, string> tell)
 {
     /// <param name="request">What to start.</param>
     /// <param name="cancellationToken">Ends the waiting for the image; what comes after it is short and is done.</param>
@@ -21,7 +22,8 @@ public sealed class ContainerStart(NodeOptions options, IContainerService contai
         var image = await images.EnsureAsync(request.Container["image"]!.ToString(), request.Container["imagePullPolicy"]?.ToString() ?? "IfNotPresent", PullCredentials.Of(request.Pod, new PodObjects(request.Desired.Objects)), tell, cancellationToken);
         cancellationToken.ThrowIfCancellationRequested();
         var capabilities = request.Desired.Capabilities.First(set => set.Container == name).Entries;
-        var spec = ContainerSpecs.For(request, image, [.. capabilities], options);
+        await tokens.RenewAsync(TokenNeed.Of(request.Pod, request.Container, capabilities), false, cancellationToken);
+        var spec = ContainerSpecs.For(request, image, [.. capabilities], tokens, options);
         if (request.Previous.Length > 0) await RemoveAsync(request.Previous);
         PodFiles.MakeMessageFile(options, request.Desired.Uid, request.Id);
         foreach (var directory in new[] { "upper", "work", "root" }) Directory.CreateDirectory(Path.Combine(Scratch(request.Id), directory));
@@ -57,7 +59,8 @@ public sealed class ContainerStart(NodeOptions options, IContainerService contai
     public async Task<StartedContainer> ResumeAsync(StartRequest request, DateTimeOffset startedAt, CancellationToken cancellationToken)
     {
         var image = await images.EnsureAsync(request.Container["image"]!.ToString(), "IfNotPresent", PullCredentials.Of(request.Pod, new PodObjects(request.Desired.Objects)), tell, cancellationToken);
-        var spec = ContainerSpecs.For(request, image, [], options);
+        await tokens.RenewAsync(TokenNeed.Of(request.Pod, request.Container, request.Desired.Capabilities.First(set => set.Container == request.Container["name"]!.ToString()).Entries), false, cancellationToken);
+        var spec = ContainerSpecs.For(request, image, [], tokens, options);
         return new StartedContainer(image, spec.WorkingDirectory, startedAt, Watch(request, image, spec));
     }
 

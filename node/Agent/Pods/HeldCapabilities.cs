@@ -34,8 +34,8 @@ public sealed class HeldCapabilities(Func<IContainerService> containers, string 
 
     private static CallClass ClassesOf(IEnumerable<string> lines) => lines.Aggregate(CallClass.None, (classes, line) => classes | CallClasses.Of(Encoding.UTF8.GetBytes(line)));
 
-    /// <summary>A directory may no longer be written: files that are open in it are closed with their processes, at once.</summary>
-    public bool LosesFiles(IReadOnlyCollection<string> wanted) => Compiled.Any(line => line.StartsWith("dir ", StringComparison.Ordinal) && !wanted.Any(other => Coverage.Covers(other, line)));
+    /// <summary>A directory may no longer be written, or a token no longer be had: what is open there is closed with its processes, at once.</summary>
+    public bool LosesFiles(IReadOnlyCollection<string> wanted) => Compiled.Any(line => (line.StartsWith("dir ", StringComparison.Ordinal) || line.StartsWith("api ", StringComparison.Ordinal)) && !wanted.Any(other => Coverage.Covers(other, line)));
 
     /// <summary>False: it takes effect when the container is started anew. So does the first grant of the network.</summary>
     public bool CanBecome(IEnumerable<string> wanted)

@@ -4,12 +4,13 @@ using System.Text;
 using System.Text.Json.Nodes;
 using Eyrie.Node.Contract.V1;
 using Eyrie.Node.Logs;
+using Eyrie.Node.Tokens;
 using Eyrie.Node.Volumes;
 
 namespace Eyrie.Node;
 
 /// <summary>What stands on the node's disk for one pod: its hosts file, volumes, logs and termination messages; and its end.</summary>
-public sealed class PodFiles(NodeOptions options, string uid, PodAddress address)
+public sealed class PodFiles(NodeOptions options, string uid, PodAddress address, HeldTokens tokens)
 {
     private const int LongestMessage = 4096, LongestFromLog = 2048, MostLinesFromLog = 80;
 
@@ -43,7 +44,7 @@ public sealed class PodFiles(NodeOptions options, string uid, PodAddress address
         foreach (var alias in desired.HostAliases) hosts.Append(CultureInfo.InvariantCulture, $"{alias.Address}\t{string.Join(' ', alias.Names)}\n");
         foreach (var alias in (pod["spec"]?["hostAliases"] as JsonArray ?? []).OfType<JsonObject>())
             hosts.Append(CultureInfo.InvariantCulture, $"{alias["ip"]}\t{string.Join('\t', (alias["hostnames"] as JsonArray ?? []).Select(name => name!.ToString()))}\n");
-        new PodVolumes(options, uid).Write(options.Facts(pod, uid, address), new PodObjects(desired.Objects));
+        new PodVolumes(options, uid, tokens).Write(options.Facts(pod, uid, address), new PodObjects(desired.Objects));
         InPlace(Path.Combine(Home, "hosts"), hosts.ToString());
         InPlace(Path.Combine(Home, "hostname"), hostname + "\n");
         InPlace(Path.Combine(Home, "resolv.conf"), Resolver(pod));

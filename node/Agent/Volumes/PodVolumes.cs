@@ -1,24 +1,29 @@
 using System.Text.Json.Nodes;
 using Eyrie.Manifests.Permissions;
 using Eyrie.Microkernel.Client;
+using Eyrie.Node.Tokens;
 
 namespace Eyrie.Node.Volumes;
 
 /// <summary>The volumes of one pod on the node, and what of them is mounted into a container.</summary>
-public sealed class PodVolumes(NodeOptions options, string uid)
+public sealed class PodVolumes(NodeOptions options, string uid, HeldTokens tokens)
 {
     private string Directory(string volume) => Path.Combine(options.StateDirectory, "pods", uid, "volumes", volume);
 
+    /// <summary>Of a volume that is made from objects, relative to the node root: apart, if it carries tokens.</summary>
+    private string Home(JsonObject volume) => $"{(TokenNeed.IsCarriedBy(volume) ? AccountFiles.Directory(uid) : $"pods/{uid}")}/volumes/{volume["name"]}";
+
     private static IEnumerable<JsonObject> Volumes(JsonObject pod) => (pod["spec"]?["volumes"] as JsonArray ?? []).OfType<JsonObject>();
 
-    private static int? Group(JsonObject pod) => pod["spec"]?["securityContext"]?["fsGroup"] is JsonValue value && value.TryGetValue(out int group) ? group : null;
+    public static int? Group(JsonObject pod) => pod["spec"]?["securityContext"]?["fsGroup"] is JsonValue value && value.TryGetValue(out int group) ? group : null;
 
     /// <summary>Makes what can be made, and brings what is made from objects up to date: running containers see the new files at once.</summary>
     public void Write(PodFacts facts, PodObjects objects)
     {
+        if (tokens.Find(TokenNeed.Account) is { Length: > 0 } token) AccountFiles.Write(options, uid, facts.Pod, token, Group(facts.Pod));
         foreach (var volume in Volumes(facts.Pod))
         {
-            var directory = Directory(volume["name"]!.ToString());
+            var directory = Path.Combine(options.StateDirectory, Home(volume));
             if (volume["emptyDir"] is { } empty)
             {
                 if (InMemory(empty)) MemoryVolumes.Mount(directory, MemorySize(empty, facts), Group(facts.Pod));
@@ -27,7 +32,7 @@ public sealed class PodVolumes(NodeOptions options, string uid)
             }
             try
             {
-                if (VolumeContent.Of(volume, facts, objects) is { } files) AtomicDirectory.Write(directory, files, Group(facts.Pod));
+                if (VolumeContent.Of(volume, facts, objects, tokens.Find) is { } files) AtomicDirectory.Write(directory, files, Group(facts.Pod));
             }
             catch (Exception exception) when (exception is VolumeUnavailableException or ContainerConfigException)
             {
@@ -89,13 +94,14 @@ public sealed class PodVolumes(NodeOptions options, string uid)
 
     private MountSpec FromObjects(string name, JsonObject volume, string path, PodFacts facts, PodObjects objects)
     {
-        var files = VolumeContent.Of(volume, facts, objects) ?? throw new ContainerConfigException($"volume \"{name}\": type {volume.Select(field => field.Key).FirstOrDefault(field => field != "name")} is not supported; known are emptyDir, hostPath, persistentVolumeClaim, configMap, secret, downwardAPI and projected");
-        AtomicDirectory.Write(Directory(name), files, Group(facts.Pod));
-        if (path.Length == 0) return new MountSpec(Relative(name, ""), "", true);
+        var files = VolumeContent.Of(volume, facts, objects, tokens.Find) ?? throw new ContainerConfigException($"volume \"{name}\": type {volume.Select(field => field.Key).FirstOrDefault(field => field != "name")} is not supported; known are emptyDir, hostPath, persistentVolumeClaim, configMap, secret, downwardAPI and projected");
+        var (home, directory) = (Home(volume), Path.Combine(options.StateDirectory, Home(volume)));
+        AtomicDirectory.Write(directory, files, Group(facts.Pod));
+        if (path.Length == 0) return new MountSpec(home, "", true);
         // The very file of this version: a mount of one file does not follow later versions.
-        var file = Path.Combine(AtomicDirectory.Version(Directory(name))!, path);
-        if (!Path.Exists(Path.Combine(Directory(name), file))) throw new ContainerConfigException($"volume \"{name}\" has no \"{path}\" (subPath); it has {string.Join(", ", files.Keys)}");
-        return new MountSpec(Relative(name, file), "", true);
+        var file = Path.Combine(AtomicDirectory.Version(directory)!, path);
+        if (!Path.Exists(Path.Combine(directory, file))) throw new ContainerConfigException($"volume \"{name}\" has no \"{path}\" (subPath); it has {string.Join(", ", files.Keys)}");
+        return new MountSpec($"{home}/{file.TrimEnd('/')}", "", true);
     }
 
     private string Relative(string volume, string path) => $"pods/{uid}/volumes/{volume}" + (path.Length > 0 ? "/" + path.TrimEnd('/') : "");

@@ -1,5 +1,6 @@
 using System.Text;
 using System.Text.Json.Nodes;
+using Eyrie.Node.Tokens;
 
 namespace Eyrie.Node.Volumes;
 
@@ -15,8 +16,12 @@ public static class VolumeContent
     private const int DefaultMode = 0b110_100_100;
 
     /// <summary>Path beneath the volume to file; null: a volume of another type.</summary>
+    /// <param name="volume">The volume.</param>
+    /// <param name="facts">What is known of the pod.</param>
+    /// <param name="objects">ConfigMaps and Secrets.</param>
+    /// <param name="tokens">Tokens that were asked for; null: that one was not.</param>
     /// <exception cref="VolumeUnavailableException"/>
-    public static SortedDictionary<string, VolumeFile>? Of(JsonObject volume, PodFacts facts, PodObjects objects)
+    public static SortedDictionary<string, VolumeFile>? Of(JsonObject volume, PodFacts facts, PodObjects objects, Func<TokenNeed, string?> tokens)
     {
         var files = new SortedDictionary<string, VolumeFile>(StringComparer.Ordinal);
         if (volume["configMap"] is JsonObject map) Add(files, "ConfigMap", "name", map, Mode(map), objects);
@@ -28,7 +33,8 @@ public static class VolumeContent
                 if (source["configMap"] is JsonObject config) Add(files, "ConfigMap", "name", config, Mode(projected), objects);
                 else if (source["secret"] is JsonObject hidden) Add(files, "Secret", "name", hidden, Mode(projected), objects);
                 else if (source["downwardAPI"] is JsonObject about) Add(files, about, Mode(projected), facts);
-                else throw new VolumeUnavailableException($"projected source \"{source.FirstOrDefault().Key}\" is not supported; known are configMap, secret and downwardAPI");
+                else if (source["serviceAccountToken"] is JsonObject token) files[Checked(token["path"]?.ToString() ?? "token")] = new VolumeFile(Encoding.UTF8.GetBytes(tokens(TokenNeed.In(token)) ?? throw new VolumeUnavailableException("the token was not given yet")), Mode(projected));
+                else throw new VolumeUnavailableException($"projected source \"{source.FirstOrDefault().Key}\" is not supported; known are configMap, secret, downwardAPI and serviceAccountToken");
             }
         else return null;
         return files;

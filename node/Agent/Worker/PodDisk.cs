@@ -20,6 +20,9 @@ public sealed class PodDisk(PodState pod)
         _unwritten = true;
     }
 
+    /// <summary>The files are made anew with the next <see cref="Save"/>.</summary>
+    public void Rewrite() => _unwritten = true;
+
     /// <returns>False: see <see cref="Unsaved"/>.</returns>
     public bool Save()
     {

@@ -23,7 +23,7 @@ public sealed class PodStarts(PodState pod, ImageStore images, PodDisk disk, Pod
             return;
         }
         var (held, request) = (record.Held!, new StartRequest(pod.Pod, pod.Spec(record), pod.Desired, pod.Address, record.Id, pod.LogPath(record.Name, record.Runs), previous));
-        var start = new ContainerStart(pod.Options, pod.Containers(), images, (reason, message) => pod.Event("Normal", reason, message, 1, record.Name));
+        var start = new ContainerStart(pod.Options, pod.Containers(), images, pod.Tokens, (reason, message) => pod.Event("Normal", reason, message, 1, record.Name));
         _ = Task.Run(async () =>
         {
             try

@@ -4,6 +4,7 @@ using System.Threading.Channels;
 using Eyrie.Microkernel.Client;
 using Eyrie.Node.Contract.V1;
 using Eyrie.Node.Probes;
+using Eyrie.Node.Tokens;
 
 namespace Eyrie.Node;
 
@@ -17,11 +18,13 @@ public sealed class PodState
     /// <param name="options">The node's.</param>
     /// <param name="containers">The container service as it is now: it may be another's after a while.</param>
     /// <param name="address">The pod's own.</param>
+    /// <param name="tokens">Where tokens of its account are asked for.</param>
     /// <param name="report">Tells the control plane.</param>
-    public PodState(DesiredPod desired, NodeOptions options, Func<IContainerService> containers, PodAddress address, Action<NodeMessage> report)
+    public PodState(DesiredPod desired, NodeOptions options, Func<IContainerService> containers, PodAddress address, TokenRequests tokens, Action<NodeMessage> report)
     {
         (Desired, Pod, Options, Containers, Address, _report) = (desired, JsonNode.Parse(desired.PodJson)!.AsObject(), options, containers, address, report);
-        Files = new PodFiles(options, desired.Uid, address);
+        Tokens = tokens.For(desired.Uid, Pod);
+        Files = new PodFiles(options, desired.Uid, address, Tokens);
         Records = [.. Specs("initContainers").Select(spec => Record(spec, true)), .. Specs("containers").Select(spec => Record(spec, false))];
         if (Records.Any(record => record.Role == ContainerRole.Init))
             foreach (var record in Records.Where(record => record.Role == ContainerRole.Main)) record.Waiting = ("PodInitializing", "");
@@ -31,6 +34,7 @@ public sealed class PodState
     public Func<IContainerService> Containers { get; }
     public PodAddress Address { get; }
     public PodFiles Files { get; }
+    public HeldTokens Tokens { get; }
     /// <summary>Init containers and sidecars first, each list in its order.</summary>
     public IReadOnlyList<ContainerRecord> Records { get; }
     public DesiredPod Desired { get; private set; }

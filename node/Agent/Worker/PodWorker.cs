@@ -3,6 +3,7 @@ using Eyrie.Manifests;
 using Eyrie.Microkernel.Client;
 using Eyrie.Node.Contract.V1;
 using Eyrie.Node.Dns;
+using Eyrie.Node.Tokens;
 using Eyrie.Node.Volumes;
 
 namespace Eyrie.Node;
@@ -30,11 +31,12 @@ public sealed class PodWorker
     /// <param name="images">The node's images.</param>
     /// <param name="address">The pod's own.</param>
     /// <param name="denials">Where denials are written.</param>
+    /// <param name="tokens">Where tokens of its account are asked for.</param>
     /// <param name="report">Tells the control plane.</param>
     /// <param name="found">Of a pod that an agent before looked after; null: it is new here.</param>
-    public PodWorker(DesiredPod desired, NodeOptions options, Func<IContainerService> containers, ImageStore images, PodAddress address, DenialLog denials, Action<NodeMessage> report, FoundPod? found = null)
+    public PodWorker(DesiredPod desired, NodeOptions options, Func<IContainerService> containers, ImageStore images, PodAddress address, DenialLog denials, TokenRequests tokens, Action<NodeMessage> report, FoundPod? found = null)
     {
-        _pod = new PodState(desired, options, containers, address, report);
+        _pod = new PodState(desired, options, containers, address, tokens, report);
         if (found is not null) _pod.Restore(found.Known);
         _disk = new PodDisk(_pod);
         _uses = new PodUses(_pod, denials);
@@ -127,6 +129,20 @@ public sealed class PodWorker
         }
     }
 
+    /// <summary>Tokens that have grown old are made anew; the files that containers see follow. What cannot be had now is asked for again.</summary>
+    public async Task RenewTokensAsync(CancellationToken cancellationToken)
+    {
+        var needs = _pod.Records.Where(record => record.Running || record.Starting).SelectMany(record => TokenNeed.Of(_pod.Pod, _pod.Spec(record), _pod.Compiled(record))).ToHashSet();
+        try
+        {
+            if (await _pod.Tokens.RenewAsync(needs, true, cancellationToken)) _pod.Signal(_disk.Rewrite);
+        }
+        catch (VolumeUnavailableException exception)
+        {
+            _pod.Signal(() => _pod.Event("Warning", "FailedMount", exception.Message, 1, ""));
+        }
+    }
+
     public bool Owns(string containerId) => _pod.Records.Any(record => record.Id == containerId);
 
     /// <summary>A container was refused something; or one that is audited used something.</summary>
@@ -167,7 +183,7 @@ public sealed class PodWorker
         _disk.Save();
         if (found is not null) Adopt(found.Containers);
         if (_pod.Desired.Terminating) Drain();
-        _ = PodBounds.WatchAsync(_pod.Pod, new PodVolumes(_pod.Options, Uid), (reason, message) => _pod.Signal(() => Fail(reason, message)), _ended.Token);
+        _ = PodBounds.WatchAsync(_pod.Pod, new PodVolumes(_pod.Options, Uid, _pod.Tokens), (reason, message) => _pod.Signal(() => Fail(reason, message)), _ended.Token);
         while (true)
         {
             Report();

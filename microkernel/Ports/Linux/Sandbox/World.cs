@@ -202,10 +202,11 @@ public static unsafe class World
         nint found = OpenBeneath(root, path, Sys.OPath, InRoot);
         if (found != -Sys.Enoent) return found;
         nint parent = root;
+        int begin = 0;
         while (true)
         {
-            int slash = path.IndexOf((byte)'/');
-            var name = slash < 0 ? path : path.Slice(0, slash);
+            int slash = path.Slice(begin).IndexOf((byte)'/');
+            var name = slash < 0 ? path.Slice(begin) : path.Slice(begin, slash);
             byte* text = stackalloc byte[256];
             if (name.Length > 255) return -Sys.Einval;
             name.CopyTo(new Span<byte>(text, 256));
@@ -213,10 +214,10 @@ public static unsafe class World
             bool last = slash < 0;
             nint made = last && !directory ? Host.Call(Sys.Mknodat, parent, (nint)text, 0x8000 | 0x1A4, 0) : Host.Call(Sys.Mkdirat, parent, (nint)text, 0x1ED);
             if (made < 0 && made != -Sys.Eexist) return made;
-            nint next = OpenBeneath(parent, name, Sys.OPath, InRoot);
+            nint next = OpenBeneath(root, path.Slice(0, begin + name.Length), Sys.OPath, InRoot); // from the root, which links such as /var/run begin at
             if (next < 0 || last) return next;
             parent = next;
-            path = path.Slice(slash + 1);
+            begin += slash + 1;
         }
     }
 
