@@ -36,6 +36,8 @@ public static class ContainerErrorCode
         NotExecutable = 8, WrongArchitecture = 9, QuotaExhausted = 10, InvalidCapability = 11, PathEscapes = 12, HostFailure = 13;
     /// <summary>The container runs without the class of system calls that the entry brings (<see cref="CallClasses"/>): it takes effect when the container is started anew.</summary>
     public const int NeedsRestart = 14;
+    /// <summary>The memory quota was used up before the program was executed.</summary>
+    public const int MemoryExhausted = 15;
 }
 
 /// <summary>Calls of the network server's control gate (label 0), word 0; and the slot it signals denials through.</summary>

@@ -150,7 +150,7 @@ public sealed record CapabilityDenied(string ContainerId, string Operation, stri
 public enum ContainerError
 {
     InvalidRequest = 1, VersionMismatch, UnknownContainer, AlreadyExists, WrongState, ImageMissing, ProgramNotFound, NotExecutable,
-    WrongArchitecture, QuotaExhausted, InvalidCapability, PathEscapes, HostFailure, NeedsRestart,
+    WrongArchitecture, QuotaExhausted, InvalidCapability, PathEscapes, HostFailure, NeedsRestart, MemoryExhausted,
 }
 
 public sealed class ContainerServiceException(ContainerError error, string message) : Exception(message)

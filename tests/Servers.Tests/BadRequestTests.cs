@@ -167,4 +167,15 @@ public sealed class BadRequestTests : IAsyncLifetime
         Assert.Equal(Microkernel.Client.ContainerState.Created, (await _kernel.Service.ListAsync(CancellationToken.None)).Single().State);
         Assert.False(Directory.Exists($"/sys/fs/cgroup/memory/{_kernel.Group}/{spec.Id}"));
     }
+
+    [Fact]
+    public async Task A_memory_quota_that_does_not_suffice_for_starting_is_named_as_the_reason()
+    {
+        var spec = _kernel.Script("true") with { Capabilities = ["log write", "quota memory=65536 processes=8"] };
+        await _kernel.Service.CreateAsync(spec, CancellationToken.None);
+        var refused = await Assert.ThrowsAsync<ContainerServiceException>(() => _kernel.Service.StartAsync(spec.Id, CancellationToken.None));
+        Assert.Equal(ContainerError.MemoryExhausted, refused.Error);
+        Assert.EndsWith("the container's memory quota of 65536 bytes was exhausted while it was being started", refused.Message, StringComparison.Ordinal);
+        Assert.False(Directory.Exists($"/sys/fs/cgroup/memory/{_kernel.Group}/{spec.Id}"));
+    }
 }

@@ -13,6 +13,9 @@ public static unsafe class Boot
     /// <summary>Memory of the root factory: what all containers of a node may be given together.</summary>
     private const long RootQuota = 1L << 50, RootProcesses = 1L << 20;
 
+    /// <summary>The Landlock ABI from which on abstract Unix sockets have a scope.</summary>
+    private const int ScopedSockets = 6;
+
     private static ReadOnlySpan<byte> Usage => "usage: eyrie-kernel --root DIR --socket PATH --servers DIR --cgroup NAME [--owner PROCESS] [--host PATH[:ro]]... [--task PROGRAM:ARGUMENT]...\n"u8;
     private static ReadOnlySpan<short> MettEagleCalls => [0, 1, 3, 7, 9, 11, 15, 17, 20, 39, 44, 46, 47, 60, 72, 202, 228, 231, 232, 233, 291, 288, 293, 322];
     private static ReadOnlySpan<short> NetworkCalls => [0, 1, 3, 7, 9, 11, 15, 39, 41, 42, 48, 49, 50, 51, 52, 54, 55, 56, 60, 72, 202, 228, 231, 322];
@@ -40,7 +43,8 @@ public static unsafe class Boot
         if (directory < 0 || root[0] != '/') return Fail("eyrie-kernel: --root: not an absolute path of a directory that can be opened\n"u8);
         Node.Root = (int)directory;
         Node.RootPath = root;
-        if (!Prepare()) return Fail("eyrie-kernel: the host refused memory, namespaces or control groups; it must run as root\n"u8);
+        if (Privileges.ScopeVersion() < ScopedSockets) return Fail("eyrie-kernel: the host has no Landlock of ABI 6 (Linux 6.12, with landlock among its security modules), without which containers would reach each other's abstract sockets\n"u8);
+        if (!Prepare()) return Fail("eyrie-kernel: the host refused memory or namespaces; it must run as root\n"u8);
         if (!LiveSockets.Claim()) return Fail("eyrie-kernel: no mark for sockets is left: 63 kernels run on this host (their unix socket names are @eyrie-mark-192 to 254); end one\n"u8);
         if (owner != null && !EndWith(Text(owner))) return Fail("eyrie-kernel: --owner: there is no such process\n"u8);
         nint listening = Listen(socket);
@@ -80,8 +84,9 @@ public static unsafe class Boot
         Node.TaskFilter = Node.NetworkFilter + FilterCompiler.MaxInstructions;
         Node.TaskFilterLength = compiler.CompileNative(Node.TaskFilter, FurtherTasks.Calls);
         Node.Epoll = (int)Host.Call(Sys.EpollCreate1, Sys.Cloexec);
-        Node.FavouredMoves = (int)ControlGroup.FavourMoves();
-        return Node.Epoll >= 0 && EmptyPlaces() && Signals() && ControlGroup.Make(Text(Node.GroupPrefix), 0, 0, 0, 0) >= 0;
+        Node.FavouredMoves = (int)FavouredMoves.Ask();
+        ControlGroup.Open(Text(Node.GroupPrefix));
+        return Node.Epoll >= 0 && EmptyPlaces() && Signals();
     }
 
     /// <summary>One network namespace with nothing in it for all containers, and one directory with nothing in it for the servers' root.</summary>

@@ -98,22 +98,8 @@ public static unsafe class Calls
             ref var capability = ref Node.Kernel.Capabilities[c];
             ref var record = ref Node.Kernel.Objects[capability.Object];
             if (end - at < InspectLayout.Header + record.NameLength) return AbiError.TooLarge;
-            long first = record.A, second = record.C;
-            if (port.GroupLength > 0)
-                fixed (byte* g = port.Group)
-                {
-                    var group = new ReadOnlySpan<byte>(g, port.GroupLength);
-                    if (record.Kind == ObjectKind.Factory)
-                    {
-                        first = ControlGroup.Number("memory"u8, group, "memory.limit_in_bytes"u8);
-                        second = ControlGroup.Number("pids"u8, group, "pids.max"u8);
-                    }
-                    if (record.Kind == ObjectKind.SchedulingContext)
-                    {
-                        first = ControlGroup.Number("cpu"u8, group, "cpu.shares"u8);
-                        second = ControlGroup.Number("cpu"u8, group, "cpu.cfs_quota_us"u8) / 100;
-                    }
-                }
+            long first = record.A, second = record.Kind == ObjectKind.SchedulingContext ? record.B : record.C;
+            if (port.GroupLength > 0 && record.Kind is ObjectKind.Factory or ObjectKind.SchedulingContext) InForce(ref port, record.Kind, ref first, ref second);
             *(int*)(at + InspectLayout.Slot) = capability.Slot;
             at[InspectLayout.Kind] = (byte)record.Kind;
             at[InspectLayout.Rights] = (byte)capability.Rights;
@@ -126,6 +112,17 @@ public static unsafe class Calls
         }
         *(uint*)(buffer + MessageLayout.PayloadLength) = (uint)(at - buffer - MessageLayout.Payload);
         return count;
+    }
+
+    /// <summary>The numbers of a quota, as asked for, become those that the host enforces.</summary>
+    private static void InForce(ref PortTask port, ObjectKind kind, ref long first, ref long second)
+    {
+        bool memory = kind == ObjectKind.Factory;
+        var asked = memory ? new Limits { MemoryBytes = first, Processes = second } : new Limits { Shares = first, CpuMilli = second };
+        Limits found;
+        fixed (byte* group = port.Group) found = ControlGroup.Enforced(new ReadOnlySpan<byte>(group, port.GroupLength), asked);
+        first = memory ? found.MemoryBytes : found.Shares;
+        second = memory ? found.Processes : found.CpuMilli;
     }
 
     private static long Start(int task, int slot, byte* buffer)
@@ -266,14 +263,13 @@ public static unsafe class Calls
         int target = Node.Kernel.Decode(task, slot, ObjectKind.Task, Rights.Control);
         if (target < 0) return target;
         ref var port = ref Node.Tasks[target];
+        var used = new Usage();
         fixed (byte* g = port.Group)
-        {
-            var group = new ReadOnlySpan<byte>(g, port.GroupLength);
-            words[0] = port.GroupLength == 0 ? 0 : ControlGroup.Number("cpuacct"u8, group, "cpuacct.usage"u8) / 1000;
-            words[1] = port.GroupLength == 0 ? 0 : ControlGroup.Number("memory"u8, group, "memory.usage_in_bytes"u8);
-            words[2] = port.GroupLength == 0 ? 0 : ControlGroup.Number("pids"u8, group, "pids.current"u8);
-            words[3] = port.GroupLength == 0 ? 0 : ControlGroup.IdleFiles(group);
-        }
+            if (port.GroupLength > 0) used = ControlGroup.Used(new ReadOnlySpan<byte>(g, port.GroupLength));
+        words[0] = used.CpuMicroseconds;
+        words[1] = used.MemoryBytes;
+        words[2] = used.Processes;
+        words[3] = used.IdleFileBytes;
         *(uint*)(buffer + MessageLayout.WordCount) = 4;
         return 0;
     }

@@ -58,9 +58,7 @@ public static unsafe class EventLoop
             if (Node.Tasks[task].Kind == PortKind.Container) TaskLife.Release(task);
         End(Node.MettEagle);
         End(Node.Network);
-        int length = 0;
-        while (Node.GroupPrefix[length] != 0) length++;
-        ControlGroup.Remove(new ReadOnlySpan<byte>(Node.GroupPrefix, length));
+        ControlGroup.Remove(Boot.Text(Node.GroupPrefix));
         return 0;
     }
 

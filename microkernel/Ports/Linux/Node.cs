@@ -20,7 +20,7 @@ public static unsafe class Node
     public static int NativeCount;
     public static byte* GroupPrefix, RootPath;
     public static bool Stopping;
-    /// <summary>Held as long as the kernel lives: see <see cref="Sandbox.ControlGroup.FavourMoves"/>.</summary>
+    /// <summary>Held as long as the kernel lives: see <see cref="Sandbox.FavouredMoves"/>.</summary>
     public static int FavouredMoves;
     /// <summary>The start description at hand, copied out of the caller's buffer.</summary>
     public static byte* StartCopy;

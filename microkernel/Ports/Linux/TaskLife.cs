@@ -26,11 +26,17 @@ public static unsafe class TaskLife
         if (port.Changed) Changes.Forget(target); // of a launch that failed, and was not asked about
         if (joined != 0 && (Node.Tasks[joined].Kind != PortKind.Container || Node.Tasks[joined].State != TaskState.Running || Node.Tasks[joined].Joined != 0)) return AbiError.WrongState;
         var group = description.Bytes(StartTag.ControlGroup);
-        nint limited = joined != 0 ? 0 : ControlGroup.Make(group, description.Number(StartTag.Memory, 0), description.Number(StartTag.Processes, 0),
-            description.Number(StartTag.CpuLimit, 0), description.Number(StartTag.CpuShares, 0));
-        if (limited < 0)
+        var limits = new Limits
         {
-            ControlGroup.Remove(group);
+            MemoryBytes = description.Number(StartTag.Memory, 0), Processes = description.Number(StartTag.Processes, 0),
+            CpuMilli = description.Number(StartTag.CpuLimit, 0), Shares = description.Number(StartTag.CpuShares, 0),
+        };
+        nint limited = joined != 0 ? 0 : ControlGroup.Make(group, limits);
+        nint birthplace = limited < 0 ? limited : ControlGroup.Birthplace(group);
+        if (birthplace < 0)
+        {
+            limited = birthplace;
+            if (joined == 0) ControlGroup.Remove(group);
             stage = LaunchStage.ControlGroup;
             error = (int)limited;
             return AbiError.HostFailure;
@@ -39,11 +45,12 @@ public static unsafe class TaskLife
         var filter = ContainerFilters.Of(classes, out int filterLength);
         var child = new Launcher.Child
         {
-            Joined = joined == 0 ? -1 : Node.Tasks[joined].PidDescriptor, OwnProcesses = Node.OwnProcesses,
+            Birthplace = (int)birthplace, Joined = joined == 0 ? -1 : Node.Tasks[joined].PidDescriptor, OwnProcesses = Node.OwnProcesses,
             Description = description, RootPath = Node.RootPath, EmptyNetwork = Node.EmptyNetwork, Filter = filter, FilterLength = filterLength,
         };
         if (joined == 0 && description.Number(StartTag.Prepare, 0) != 0 && (child.Late = Late.Allocate()) == null)
         {
+            if (birthplace > 0) Host.Call(Sys.Close, birthplace);
             ControlGroup.Remove(group);
             stage = LaunchStage.Handshake;
             error = -Sys.Enomem;
@@ -55,6 +62,7 @@ public static unsafe class TaskLife
         child.Error = Taken(callerPid, description, StartTag.Error);
         var launch = new Launch();
         int begun = Launcher.Begin(ref child, ref launch);
+        if (birthplace > 0) Host.Call(Sys.Close, birthplace);
         if (child.Input >= 0) Host.Call(Sys.Close, child.Input);
         if (child.Output >= 0) Host.Call(Sys.Close, child.Output);
         if (child.Error >= 0) Host.Call(Sys.Close, child.Error);
@@ -141,12 +149,21 @@ public static unsafe class TaskLife
         Launcher.ClosePipes(ref launch);
     }
 
-    /// <summary>The control group of a task whose process has gone.</summary>
+    /// <summary>The control group of a task whose process has gone; it knows best why, when that was for want of memory.</summary>
     private static void Unmake(int task)
     {
         ref var port = ref Node.Tasks[task];
         fixed (byte* g = port.Group)
-            if (port.GroupLength > 0) ControlGroup.Remove(new ReadOnlySpan<byte>(g, port.GroupLength));
+            if (port.GroupLength > 0)
+            {
+                var group = new ReadOnlySpan<byte>(g, port.GroupLength);
+                if (ControlGroup.OutOfMemory(group))
+                {
+                    port.Launch.Stage = LaunchStage.Memory;
+                    port.Launch.Result = -Sys.Enomem;
+                }
+                ControlGroup.Remove(group);
+            }
         port.GroupLength = 0;
     }
 

@@ -125,6 +125,15 @@ public static unsafe class CapabilitySet
         return Microkernel.Word(0) < 0 ? ContainerErrorCode.InvalidRequest : ContainerErrorCode.None;
     }
 
+    /// <summary>Bytes that the container was promised, 0: it has no quota.</summary>
+    public static long MemoryQuota(int index)
+    {
+        var scanner = new FieldScanner(Containers.Request(index));
+        while (scanner.Next(out int tag, out var value))
+            if (tag == ContainerProtocol.Capability && EntryLine.Parse(value, out var entry) && entry.Kind == ObjectKind.Factory) return entry.First;
+        return 0;
+    }
+
     /// <summary>Limits, mounts and the root's protection as the set has them: what no entry allows is read-only or not there.</summary>
     public static void DescribeLimits(int index, ref FieldWriter writer)
     {

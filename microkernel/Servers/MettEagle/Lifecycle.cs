@@ -10,8 +10,8 @@ public static unsafe class Lifecycle
     public const int ExitSlot = 8;
     private const int Kill = 9;
 
-    /// <summary>Of the start refused last: the launch stage and the host's errno, for the message of a host failure.</summary>
-    public static long FailedStage, FailedErrno;
+    /// <summary>Of the start answered last: the launch stage, the host's errno and the container's memory quota, for the message of a failure.</summary>
+    public static long FailedStage, FailedErrno, FailedQuota;
 
     public static int Create(ReadOnlySpan<byte> request, int client, uint requestNumber)
     {
@@ -149,6 +149,7 @@ public static unsafe class Lifecycle
         {
             container.State = state == TaskState.Created ? TaskState.Created : TaskState.Running;
             int error = state == TaskState.Created ? Refusal(AbiError.HostFailure, stage, errno) : ContainerErrorCode.None;
+            FailedQuota = CapabilitySet.MemoryQuota(index);
             if (error == ContainerErrorCode.None)
             {
                 TakeEnds(index);
@@ -202,11 +203,12 @@ public static unsafe class Lifecycle
     /// <summary>Stage (LaunchStage of the hosted port) and errno to the protocol's error.</summary>
     public static int Refusal(long result, long stage, long errno)
     {
-        const int Layers = 5, ProgramStage = 19;
+        const int Layers = 5, ProgramStage = 19, MemoryStage = 23;
         FailedStage = stage;
         FailedErrno = -errno;
         if (result == AbiError.InvalidArgument || result == AbiError.TooLarge) return ContainerErrorCode.InvalidRequest;
         if (stage == Layers && errno == -Sys.Enoent) return ContainerErrorCode.ImageMissing;
+        if (stage == MemoryStage) return ContainerErrorCode.MemoryExhausted;
         if (errno == -18) return ContainerErrorCode.PathEscapes; // EXDEV
         if (stage == ProgramStage) return errno == -Sys.Enoent ? ContainerErrorCode.ProgramNotFound : errno == -Sys.Eacces ? ContainerErrorCode.NotExecutable : errno == -8 ? ContainerErrorCode.WrongArchitecture : ContainerErrorCode.HostFailure;
         return ContainerErrorCode.HostFailure;

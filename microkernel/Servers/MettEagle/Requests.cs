@@ -18,7 +18,7 @@ public static unsafe class Requests
         {
             writer = Clients.Begin();
             writer.AddNumber(ContainerProtocol.Error, (uint)error);
-            if (error == ContainerErrorCode.HostFailure) Explain(ref writer);
+            Explain(error, ref writer);
         }
         Clients.Send(client, request, type | ContainerProtocol.Response, writer);
     }
@@ -32,15 +32,24 @@ public static unsafe class Requests
         if (client < 0) return;
         var writer = Clients.Begin();
         if (error != ContainerErrorCode.None) writer.AddNumber(ContainerProtocol.Error, (uint)error);
-        if (error == ContainerErrorCode.HostFailure) Explain(ref writer);
+        Explain(error, ref writer);
         Clients.Send(client, request, type | ContainerProtocol.Response, writer);
     }
 
-    private static void Explain(ref FieldWriter writer)
+    private static void Explain(int error, ref FieldWriter writer)
     {
-        byte* memory = stackalloc byte[64];
-        var text = new Eyrie.Freestanding.TextWriter(new Span<byte>(memory, 64));
-        text.Add("launch stage "u8); text.Add(Lifecycle.FailedStage); text.Add(", errno "u8); text.Add(Lifecycle.FailedErrno);
+        const int Length = 160;
+        if (error is not (ContainerErrorCode.HostFailure or ContainerErrorCode.MemoryExhausted)) return;
+        byte* memory = stackalloc byte[Length];
+        var text = new Eyrie.Freestanding.TextWriter(new Span<byte>(memory, Length));
+        if (error == ContainerErrorCode.MemoryExhausted)
+        {
+            text.Add("the container's memory quota of "u8); text.Add(Lifecycle.FailedQuota); text.Add(" bytes was exhausted while it was being started"u8);
+        }
+        else
+        {
+            text.Add("launch stage "u8); text.Add(Lifecycle.FailedStage); text.Add(", errno "u8); text.Add(Lifecycle.FailedErrno);
+        }
         writer.Add(ContainerProtocol.Message, text.Written);
     }
 

@@ -8,6 +8,8 @@ public enum LaunchStage
 {
     None, Fork, ControlGroup, NetworkNamespace, Private, Layers, Overlay, Proc, Devices, Mount, ReadOnly, Pivot, Hostname, Privileges, Identity, Landlock,
     Stdio, WorkingDirectory, Filter, Program, Handshake, Join, Terminal,
+    /// <summary>Of no step: the host killed the child because the container's memory quota was used up.</summary>
+    Memory,
 }
 
 /// <summary>A launch under way, or what came of it: process, seccomp listener, the pipes to the child.</summary>
@@ -47,6 +49,8 @@ public static unsafe class Launcher
         public int Root, EmptyNetwork, Input, Output, Error;
         /// <summary>pidfd of the container whose world is entered, or -1; and the kernel's own pid namespace.</summary>
         public int Joined, OwnProcesses;
+        /// <summary>Directory of the control group that it is born in, or 0.</summary>
+        public int Birthplace;
         /// <summary>Waits before it executes, for what stands here then; null: it does not.</summary>
         public byte* Late;
         public ulong* Filter;
@@ -76,7 +80,7 @@ public static unsafe class Launcher
         // A pid namespace is entered by being born in it: the kernel's next child is, and only that one.
         if (joins && Host.Call(Sys.Setns, child.Joined, NewProcesses) < 0) { Close(pipes, 4); return -Sys.Einval; }
         launch.Stage = LaunchStage.Fork;
-        nint pid = Host.Call(Sys.Clone, flags, 0, (nint)(&pidfd));
+        nint pid = Born(flags, child.Birthplace, &pidfd);
         if (joins && pid != 0) Host.Call(Sys.Setns, child.OwnProcesses, NewProcesses);
         if (pid == 0)
         {
@@ -92,6 +96,21 @@ public static unsafe class Launcher
         launch.From = pipes[0];
         launch.To = pipes[3];
         return 0;
+    }
+
+    /// <summary>A copy of this process, as fork; where a control group is named, in it from its first instruction on.</summary>
+    private static nint Born(nint flags, int group, int* pidfd)
+    {
+        const ulong IntoGroup = 0x2_0000_0000;
+        const int Size = 88, Flags = 0, PidDescriptor = 1, ExitSignal = 4, Group = 10;
+        if (group == 0) return Host.Call(Sys.Clone, flags, 0, (nint)pidfd);
+        ulong* arguments = stackalloc ulong[Size / 8]; // struct clone_args
+        for (int i = 0; i < Size / 8; i++) arguments[i] = 0;
+        arguments[Flags] = (ulong)(flags & ~SigChild) | IntoGroup;
+        arguments[PidDescriptor] = (ulong)pidfd;
+        arguments[ExitSignal] = (ulong)SigChild;
+        arguments[Group] = (ulong)group;
+        return Host.Call(Sys.Clone3, (nint)arguments, Size);
     }
 
     /// <summary>

@@ -68,6 +68,9 @@ public static unsafe class Privileges
         return result;
     }
 
+    /// <summary>The host's Landlock ABI, or a negative errno: it has none.</summary>
+    public static nint ScopeVersion() => Host.Call(Sys.LandlockCreate, 0, 0, 1); // LANDLOCK_CREATE_RULESET_VERSION
+
     /// <summary>Installs the filter and gives its listener, or a negative errno. A trapped call cannot be interrupted but by a fatal signal.</summary>
     public static nint InstallFilter(ulong* program, int length)
     {

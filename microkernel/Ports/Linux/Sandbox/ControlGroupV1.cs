@@ -1,0 +1,87 @@
+using System;
+using Eyrie.Freestanding;
+
+namespace Eyrie.Microkernel.Ports.Linux.Sandbox;
+
+/// <summary>A container's group in the hierarchies of the first version: memory, cpu, cpuacct and pids (kernel.org/doc Documentation/admin-guide/cgroup-v1).</summary>
+public static class ControlGroupV1
+{
+    private const int Hierarchies = 4;
+
+    private static ReadOnlySpan<byte> Memory => "/sys/fs/cgroup/memory"u8;
+    private static ReadOnlySpan<byte> Cpu => "/sys/fs/cgroup/cpu"u8;
+    private static ReadOnlySpan<byte> Accounting => "/sys/fs/cgroup/cpuacct"u8;
+    private static ReadOnlySpan<byte> Processes => "/sys/fs/cgroup/pids"u8;
+
+    private static ReadOnlySpan<byte> Hierarchy(int index)
+    {
+        if (index == 0) return Memory;
+        if (index == 1) return Cpu;
+        return index == 2 ? Accounting : Processes;
+    }
+
+    /// <summary>Makes the node's group; which limits hold in it. All of them or none: a host has the first version whole or has it not.</summary>
+    public static LimitKinds Open(ReadOnlySpan<byte> prefix)
+    {
+        nint made = MakeEach(prefix);
+        if (made >= 0 || made == -Sys.Eexist) return LimitKinds.All;
+        Remove(prefix);
+        return LimitKinds.None;
+    }
+
+    public static nint Make(ReadOnlySpan<byte> name, in Limits limits)
+    {
+        nint result = MakeEach(name);
+        if (result < 0 && result != -Sys.Eexist) return result;
+        result = 0;
+        if (limits.MemoryBytes > 0) result = ControlGroupFiles.Put(Memory, name, "memory.limit_in_bytes"u8, limits.MemoryBytes);
+        if (result >= 0 && limits.Processes > 0) result = ControlGroupFiles.Put(Processes, name, "pids.max"u8, limits.Processes);
+        if (result >= 0 && limits.Shares > 1) result = ControlGroupFiles.Put(Cpu, name, "cpu.shares"u8, limits.Shares);
+        if (result >= 0 && limits.CpuMilli > 0)
+        {
+            result = ControlGroupFiles.Put(Cpu, name, "cpu.cfs_period_us"u8, 100000);
+            if (result >= 0) result = ControlGroupFiles.Put(Cpu, name, "cpu.cfs_quota_us"u8, limits.CpuMilli * 100);
+        }
+        return result < 0 ? result : 0;
+    }
+
+    /// <summary>Puts the calling process into the group, in every hierarchy.</summary>
+    public static nint Enter(ReadOnlySpan<byte> name)
+    {
+        nint result = 0;
+        for (int i = 0; i < Hierarchies && result >= 0; i++) result = ControlGroupFiles.Put(Hierarchy(i), name, "cgroup.procs"u8, 0);
+        return result < 0 ? result : 0;
+    }
+
+    public static nint Remove(ReadOnlySpan<byte> name)
+    {
+        nint worst = 0;
+        for (int i = 0; i < Hierarchies; i++)
+            if (ControlGroupFiles.RemoveDirectory(Hierarchy(i), name) is var result and < 0) worst = result;
+        return worst;
+    }
+
+    public static bool OutOfMemory(ReadOnlySpan<byte> name) => ControlGroupFiles.Keyed(Memory, name, "memory.oom_control"u8, "oom_kill"u8) > 0;
+
+    public static Limits Enforced(ReadOnlySpan<byte> name) => new()
+    {
+        MemoryBytes = ControlGroupFiles.Number(Memory, name, "memory.limit_in_bytes"u8), Processes = ControlGroupFiles.Number(Processes, name, "pids.max"u8),
+        Shares = ControlGroupFiles.Number(Cpu, name, "cpu.shares"u8), CpuMilli = ControlGroupFiles.Number(Cpu, name, "cpu.cfs_quota_us"u8) / 100,
+    };
+
+    public static Usage Used(ReadOnlySpan<byte> name) => new()
+    {
+        CpuMicroseconds = ControlGroupFiles.Number(Accounting, name, "cpuacct.usage"u8) / 1000, MemoryBytes = ControlGroupFiles.Number(Memory, name, "memory.usage_in_bytes"u8),
+        Processes = ControlGroupFiles.Number(Processes, name, "pids.current"u8), IdleFileBytes = ControlGroupFiles.Keyed(Memory, name, "memory.stat"u8, "total_inactive_file"u8),
+    };
+
+    public static nint OpenProcesses(ReadOnlySpan<byte> name) => ControlGroupFiles.Open(Processes, name, "cgroup.procs"u8, 0);
+
+    private static nint MakeEach(ReadOnlySpan<byte> name)
+    {
+        nint worst = 0;
+        for (int i = 0; i < Hierarchies; i++)
+            if (ControlGroupFiles.MakeDirectory(Hierarchy(i), name) is var result and < 0 && (worst == 0 || worst == -Sys.Eexist)) worst = result;
+        return worst;
+    }
+}

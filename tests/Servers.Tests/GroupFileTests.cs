@@ -1,0 +1,62 @@
+using System.Text;
+using Eyrie.Freestanding;
+using Eyrie.Microkernel.Ports.Linux.Sandbox;
+
+namespace Eyrie.Servers.Tests;
+
+/// <summary>What limits become in the files of a control group of the second version.</summary>
+public sealed class GroupFileTests
+{
+    private static string[] Written(Limits limits, LimitKinds kinds = LimitKinds.All)
+    {
+        var lines = new List<string>();
+        var text = new byte[64];
+        for (int i = 0; i < GroupSettings.Count; i++)
+        {
+            var value = new Freestanding.TextWriter(text);
+            var file = GroupSettings.Of(i, limits, kinds, ref value);
+            if (file.Length > 0) lines.Add(Encoding.ASCII.GetString(file) + "=" + Encoding.ASCII.GetString(value.Written));
+        }
+        return [.. lines];
+    }
+
+    [Fact]
+    public void Every_limit_has_its_file() => Assert.Equal(
+        ["memory.max=67108864", "memory.swap.max=0", "memory.oom.group=1", "pids.max=32", "cpu.weight=4", "cpu.max=50000 100000"],
+        Written(new Limits { MemoryBytes = 67108864, Processes = 32, CpuMilli = 500, Shares = 102 }));
+
+    [Fact]
+    public void What_is_not_limited_is_not_written() => Assert.Equal(["pids.max=3"], Written(new Limits { Processes = 3 }));
+
+    [Theory]
+    [InlineData(LimitKinds.None, 0)]
+    [InlineData(LimitKinds.Memory, 3)]
+    [InlineData(LimitKinds.Memory | LimitKinds.Processes, 4)]
+    [InlineData(LimitKinds.Cpu, 2)]
+    public void A_controller_that_the_host_keeps_for_itself_is_left_alone(LimitKinds kinds, int files) =>
+        Assert.Equal(files, Written(new Limits { MemoryBytes = 1, Processes = 1, CpuMilli = 1, Shares = 2 }, kinds).Length);
+
+    /// <summary>The ends and ordinary requests, as Kubernetes' kubelet converts them: 1 + (shares - 2) * 9999 / 262142.</summary>
+    [Theory]
+    [InlineData(2, 1)]
+    [InlineData(102, 4)]
+    [InlineData(1024, 39)]
+    [InlineData(4096, 157)]
+    [InlineData(262144, 10000)]
+    [InlineData(1L << 40, 10000)]
+    [InlineData(0, 1)]
+    public void Shares_become_a_weight(long shares, long weight) => Assert.Equal(weight, GroupSettings.Weight(shares));
+
+    [Fact]
+    public void A_weight_read_back_is_the_same_weight_again()
+    {
+        for (long weight = 1; weight <= 10_000; weight++) Assert.Equal(weight, GroupSettings.Weight(GroupSettings.Shares(weight)));
+    }
+
+    [Theory]
+    [InlineData("cpuset cpu io memory hugetlb pids rdma misc\n", LimitKinds.All)]
+    [InlineData("memory pids\n", LimitKinds.Memory | LimitKinds.Processes)]
+    [InlineData("cpuset io\n", LimitKinds.None)]
+    [InlineData("", LimitKinds.None)]
+    public void Controllers_are_known_by_their_names(string line, LimitKinds kinds) => Assert.Equal(kinds, GroupSettings.Kinds(Encoding.ASCII.GetBytes(line)));
+}
