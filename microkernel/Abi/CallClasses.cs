@@ -12,6 +12,7 @@ public static class CallClasses
         if (line.StartsWith("connect "u8) || line.StartsWith("listen "u8)) return CallClass.Network;
         if (line.StartsWith("dir "u8)) return EndsWith(line, " read,write"u8) ? CallClass.Files : CallClass.None;
         if (line.StartsWith("quota "u8)) return EndsWith(line, " processes=1"u8) ? CallClass.None : CallClass.Processes;
+        if (line.StartsWith("gate call "u8) || line.StartsWith("gate serve "u8)) return CallClass.Gates;
         return line.SequenceEqual("processes shared-memory"u8) ? CallClass.SharedMemory : CallClass.None;
     }
 

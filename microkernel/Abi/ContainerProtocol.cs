@@ -25,6 +25,8 @@ public static class ContainerProtocol
     public const int Numbers = 112, Operation = 113, Target = 114, Entry = 115, Count = 116;
     /// <summary>Of a <see cref="DeniedEvent"/>: <c>denied</c>, <c>audited</c> (no grant allows it, an audit let it through) or <c>granted</c> (of audited containers alone); and the thread's name, a space, the path of its executable.</summary>
     public const int Verdict = 118, Program = 119;
+    /// <summary>Of Create: who the container is to those that it calls, <c>NAMESPACE/POD/CONTAINER</c>; at most 240 bytes without spaces.</summary>
+    public const int Subject = 122;
     /// <summary>Of SetServices, a line <c>closed address ...</c>: pods that accept only whom they name, so that <c>connect any</c> does not reach them.</summary>
     public const int Closed = 120;
 }

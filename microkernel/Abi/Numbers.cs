@@ -31,6 +31,8 @@ public static class Call
     public const int Statistics = 1010;
     /// <summary>Says which program a caller is, of a call that the asking task has not answered yet: for records of who tried what.</summary>
     public const int Caller = 1011;
+    /// <summary>Sessions between containers, for the programs in them: ordinary Linux processes, from any thread. A container without a `gate` entry cannot make this call (EPERM, which is NoCapability).</summary>
+    public const int Gate = 1012;
     /// <summary>The version of this ABI. It grows when a call, an argument or a layout changes its meaning.</summary>
     public const int Version = 1015;
 }
@@ -66,6 +68,8 @@ public static class AbiError
     public const int UnknownCall = -13;
     /// <summary>The time given has passed.</summary>
     public const int TimedOut = -15;
+    /// <summary>No running container of this node serves the gate.</summary>
+    public const int NoServer = -16;
     /// <summary>Another thread of the task waits in a call; only ReplyValue may be made beside it.</summary>
     public const int Busy = -14;
 }
@@ -106,7 +110,19 @@ public enum CallClass : byte
     Processes = 2,
     Files = 4,
     SharedMemory = 8,
-    All = 15,
+    Gates = 16,
+    All = 31,
+}
+
+/// <summary>Operations of gate.</summary>
+public enum GateOperation
+{
+    Find = 0,
+    Call = 1,
+    Wait = 2,
+    Reply = 3,
+    ReplyWait = 4,
+    Who = 5,
 }
 
 /// <summary>Operations of ipc.</summary>
@@ -178,6 +194,25 @@ public static class MessageLayout
     public const int MaxPayload = 65376;
     /// <summary>Number of the file descriptor that a native task finds its message buffer at.</summary>
     public const int BufferDescriptor = 3;
+}
+
+/// <summary>A message of gate, Size bytes of the calling program's own memory, whole at every call: offsets in bytes, little endian. WordCount and PayloadLength (u32) say how much of it holds; Label (u64) is, at the server, the number of the caller's session, which no other session ever has; Caller (u64) is the handle to reply to, once; then MaxWords words (u64) and the payload. Descriptors and capabilities do not travel.</summary>
+public static class GateMessage
+{
+    public const int Size = 4096;
+    public const int WordCount = 0;
+    public const int PayloadLength = 4;
+    public const int Label = 8;
+    public const int Caller = 16;
+    public const int Words = 24;
+    public const int MaxWords = 8;
+    public const int Payload = 88;
+    /// <summary>Size - Payload.</summary>
+    public const int MaxPayload = 4008;
+    /// <summary>Calls in flight from one container.</summary>
+    public const int MaxCalls = 16;
+    /// <summary>Calls in flight to one container.</summary>
+    public const int MaxCallers = 64;
 }
 
 /// <summary>Fields of a start description: tag (u16), length (u32), bytes; repeated in any order, lists in order of appearance.</summary>

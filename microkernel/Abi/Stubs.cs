@@ -87,6 +87,14 @@ public static class KernelCalls<TEntry> where TEntry : IKernelEntry<TEntry>
     public static long Caller(long caller) =>
         TEntry.Enter(Call.Caller, (nint)caller, 0, 0, 0, 0, 0);
 
+    /// <summary>Sessions between containers, for the programs in them: ordinary Linux processes, from any thread. A container without a `gate` entry cannot make this call (EPERM, which is NoCapability).</summary>
+    /// <param name="operation">Find, Call, Wait, Reply, ReplyWait (both, in one) or Who.</param>
+    /// <param name="argument">Call: slot of a gate. Reply, ReplyWait, Who: handle of a caller, from the message. Otherwise not read.</param>
+    /// <param name="timeout">Call, Wait, ReplyWait: microseconds, 0 for none. Otherwise not read.</param>
+    /// <param name="message">Address of a GateMessage. Find: its payload is NAME (of the container's own namespace) or NAMESPACE/NAME. Call: the request, then the reply. Wait: the request that came. Reply: the reply. ReplyWait: the reply, then the next request. Who: gets a payload.</param>
+    public static long Gate(GateOperation operation, long argument, long timeout, long message) =>
+        TEntry.Enter(Call.Gate, (nint)operation, (nint)argument, (nint)timeout, (nint)message, 0, 0);
+
     /// <summary>The version of this ABI. It grows when a call, an argument or a layout changes its meaning.</summary>
     public static long Version() =>
         TEntry.Enter(Call.Version, 0, 0, 0, 0, 0, 0);

@@ -67,7 +67,7 @@ public sealed class ContainerService : IContainerService
         var frame = new FrameWriter()
             .Add(ContainerProtocol.Id, spec.Id).Add(ContainerProtocol.LogPath, spec.LogPath)
             .Add(ContainerProtocol.PodAddress, spec.PodAddress).Add(ContainerProtocol.PodLoopback, spec.PodLoopback)
-            .Add(StartTag.Scratch, spec.Writable ?? "").Add(StartTag.WorkingDirectory, spec.WorkingDirectory).Add(StartTag.Hostname, spec.Hostname)
+            .Add(StartTag.Scratch, spec.Writable ?? "").Add(StartTag.WorkingDirectory, spec.WorkingDirectory).Add(StartTag.Hostname, spec.Hostname).Add(ContainerProtocol.Subject, spec.Subject)
             .Add(StartTag.UserId, spec.UserId).Add(StartTag.GroupId, spec.GroupId);
         if (spec.Terminal) AddTerminal(frame, spec.WindowSize);
         if (spec.OpenInput) frame.Add(ContainerProtocol.OpenInput, [1]);
@@ -346,7 +346,7 @@ public sealed class ContainerService : IContainerService
         return new ContainerStatus(id, state, (int)numbers[1], numbers[2] != 0, Time(numbers[4]), Time(numbers[5]), (int)numbers[3]);
     }
 
-    private static UseVerdict Verdict(string word) => word switch { "audited" => UseVerdict.Audited, "granted" => UseVerdict.Granted, _ => UseVerdict.Denied };
+    private static UseVerdict Verdict(string word) => word switch { "audited" => UseVerdict.Audited, "unserved" => UseVerdict.Unserved, "granted" => UseVerdict.Granted, _ => UseVerdict.Denied };
 
     private static DateTimeOffset? Time(long milliseconds) => milliseconds == 0 ? null : DateTimeOffset.FromUnixTimeMilliseconds(milliseconds);
 

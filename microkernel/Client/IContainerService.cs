@@ -97,6 +97,8 @@ public sealed record ContainerSpec
     public required string PodAddress { get; init; }
     /// <summary>The pod's private localhost, e.g. 127.80.16.5.</summary>
     public required string PodLoopback { get; init; }
+    /// <summary>Who it is to those whose gates it calls, <c>NAMESPACE/POD/CONTAINER</c>, at most 240 letters without spaces; empty: nobody.</summary>
+    public string Subject { get; init; } = "";
     /// <summary>The capability set: entry lines (ARCHITECTURE.md, "Capability entries").</summary>
     public required IReadOnlyList<string> Capabilities { get; init; }
 }
@@ -133,8 +135,8 @@ public abstract record ContainerEvent(string ContainerId);
 
 public sealed record ContainerExited(string ContainerId, int ExitCode, bool OutOfMemory) : ContainerEvent(ContainerId);
 
-/// <summary>What became of a use: refused; let through by an audit alone; allowed by a grant (told of audited containers alone).</summary>
-public enum UseVerdict { Denied, Audited, Granted }
+/// <summary>What became of a use: refused; let through by an audit alone; allowed by a grant (told of audited containers alone); allowed, and nobody of this node serves the gate.</summary>
+public enum UseVerdict { Denied, Audited, Granted, Unserved }
 
 /// <summary>
 /// Something was tried without a grant, or a container that is audited used something. <see cref="MissingEntry"/> is the entry line that would allow it; <see cref="Count"/> is how often

@@ -107,6 +107,14 @@ public unsafe partial struct Kernel<TMachine>
         return true;
     }
 
+    /// <summary>A message could not be given to its server after all: its caller is cancelled.</summary>
+    public void Disown(int server, long handle)
+    {
+        if (!Owes(server, handle)) return;
+        Forget((int)(uint)handle);
+        Finish((int)(uint)handle, AbiError.Cancelled);
+    }
+
     /// <summary>Names one call of a task: whoever replies to it replies to that call and no later one.</summary>
     public readonly long HandleOf(int caller) => (long)Tasks[caller].Sequence << 32 | (uint)caller;
 

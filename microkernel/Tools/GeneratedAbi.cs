@@ -8,7 +8,7 @@ public static class GeneratedAbi
     public static IReadOnlyDictionary<string, string> Files(string json)
     {
         var abi = AbiDocument.Parse(json);
-        return new Dictionary<string, string> { ["Abi/Numbers.cs"] = NumbersFile.Write(abi), ["Abi/Stubs.cs"] = StubsFile.Write(abi), ["Abi/REFERENCE.md"] = ReferencePage.Write(abi) };
+        return new Dictionary<string, string> { ["Abi/Numbers.cs"] = NumbersFile.Write(abi), ["Abi/Stubs.cs"] = StubsFile.Write(abi), ["Abi/REFERENCE.md"] = ReferencePage.Write(abi), ["Abi/eyrie_gate.h"] = HeaderFile.Write(abi) };
     }
 
     public const string Notice = "// Generated from abi.json by microkernel/tool abi; a change belongs there.\n";

@@ -23,7 +23,7 @@ public sealed class ContainerEvents(Func<string, PodWorker?> owner) : IDisposabl
             if (occurred is CapabilityDenied use)
             {
                 if (use.Verdict == UseVerdict.Denied) Metrics.Denials.WithLabels(use.Operation).Inc(use.Count);
-                else Metrics.Uses.WithLabels(use.Operation, use.Verdict == UseVerdict.Granted ? "granted" : "audited").Inc(use.Count);
+                else Metrics.Uses.WithLabels(use.Operation, use.Verdict switch { UseVerdict.Granted => "granted", UseVerdict.Unserved => "unserved", _ => "audited" }).Inc(use.Count);
                 CapabilityDenied? told;
                 lock (_storm) told = _storm.Add(use);
                 if (told is not null) worker?.Used(told);

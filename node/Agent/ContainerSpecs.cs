@@ -37,9 +37,18 @@ public static class ContainerSpecs
             Id = request.Id, Layers = image.Layers, Writable = "containers/" + request.Id, LogPath = request.LogPath, PodAddress = request.Address.Pod, PodLoopback = request.Address.Loopback,
             Arguments = [.. command, .. arguments], Environment = [.. environment.Select(pair => $"{pair.Key}={pair.Value}")],
             WorkingDirectory = container["workingDir"]?.ToString() is { Length: > 0 } directory ? directory : image.WorkingDirectory.Length > 0 ? image.WorkingDirectory : "/", Hostname = PodFiles.Hostname(pod),
-            Terminal = Flag(container, "tty"), OpenInput = Flag(container, "stdin"), UserId = identity.User, GroupId = identity.Group, Groups = identity.Groups, Capabilities = capabilities,
+            Terminal = Flag(container, "tty"), OpenInput = Flag(container, "stdin"), Subject = Subject(pod, desired.Uid, container), UserId = identity.User, GroupId = identity.Group, Groups = identity.Groups, Capabilities = capabilities,
             Mounts = [.. Own(desired.Uid, request), .. Account(desired.Uid, request, capabilities, tokens, options), .. new PodVolumes(options, desired.Uid, tokens).Mounts(container, facts, objects, given)],
         };
+    }
+
+    private const int MaxSubject = 240;
+
+    /// <summary>Who a container is to those whose gates it calls. A pod's name can be too long for the kernel; its UID, which no name can look like, takes its place then.</summary>
+    private static string Subject(JsonObject pod, string uid, JsonObject container)
+    {
+        string Of(string name) => $"{pod["metadata"]?["namespace"]}/{name}/{container["name"]}";
+        return Of(pod["metadata"]?["name"]?.ToString() ?? "") is { Length: <= MaxSubject } subject ? subject : Of("uid:" + uid);
     }
 
     /// <summary>The files that every container has from its node.</summary>

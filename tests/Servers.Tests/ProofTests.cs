@@ -1,6 +1,7 @@
 using System.Globalization;
 using System.Text.Json.Nodes;
 using Eyrie.Manifests.Permissions;
+using Eyrie.Microkernel.Abi;
 
 namespace Eyrie.Servers.Tests;
 
@@ -36,7 +37,7 @@ public sealed class ProofTests : IAsyncLifetime
                 await _kernel.Service.StartAsync(spec.Id, CancellationToken.None);
                 await CompareAsync("started", spec.Id, lines, number);
                 Interlocked.Add(ref kinds, lines.Count);
-                var changed = Compile(Changed(pod, lines.Any(line => line.StartsWith("connect ", StringComparison.Ordinal) || line.StartsWith("listen ", StringComparison.Ordinal)), random));
+                var changed = Compile(Changed(pod, lines.Any(line => line.StartsWith("connect ", StringComparison.Ordinal) || line.StartsWith("listen ", StringComparison.Ordinal)), lines.Any(line => CallClasses.Of(System.Text.Encoding.UTF8.GetBytes(line)) == CallClass.Gates), random));
                 await _kernel.Service.ChangeCapabilitiesAsync(spec.Id, [.. changed.Except(lines)], [.. lines.Except(changed)], CancellationToken.None);
                 await CompareAsync("changed", spec.Id, changed, number);
                 await _kernel.Service.DeleteAsync(spec.Id, CancellationToken.None);
@@ -85,16 +86,17 @@ public sealed class ProofTests : IAsyncLifetime
             1 => new JsonObject { ["pods"] = new JsonObject { [Among(random, "app", "tier")] = Among(random, "a", "b") }, ["namespace"] = Among(random, "shop", "ops"), ["port"] = random.Next(1, 65536) },
             _ => new JsonObject { ["cidr"] = $"10.{random.Next(256)}.0.0/16", ["ports"] = new JsonArray(random.Next(1, 1000), $"{random.Next(1000, 2000)}-{random.Next(2000, 65536)}") },
         }),
+        ["gates"] = Some(random, 2, () => new JsonObject { ["service"] = Among(random, "keyvault", "prices", "ops/ledger") }), ["publish"] = Some(random, 2, () => new JsonObject { ["gate"] = Among(random, "keyvault", "prices"), ["accept"] = new JsonArray(new JsonObject { ["namespace"] = Among(random, "shop", "ops") }) }),
         ["accept"] = Some(random, 1, () => new JsonObject { ["pods"] = new JsonObject { ["app"] = "a" }, ["port"] = random.Next(1, 65536) }),
         ["listen"] = Some(random, 2, () => new JsonObject { ["port"] = random.Next(1, 65536) }), ["clock"] = "read", ["random"] = "read",
     };
 
-    /// <summary>The same pod with other grants of what can be given and taken while it runs: the network only to one that had something of it.</summary>
-    private static JsonObject Changed(JsonObject pod, bool network, Random random)
+    /// <summary>The same pod with other grants of what can be given and taken while it runs: the network, and gates, only to one that had something of it.</summary>
+    private static JsonObject Changed(JsonObject pod, bool network, bool gates, Random random)
     {
         var other = (JsonObject)pod.DeepClone();
         var permissions = other["spec"]!["containers"]![0]!["permissions"]!.AsObject();
-        foreach (var (name, value) in Permissions(random)) if (name == "accept" || (network && (name is "connect" or "listen"))) permissions[name] = value?.DeepClone();
+        foreach (var (name, value) in Permissions(random)) if (name == "accept" || (network && (name is "connect" or "listen")) || (gates && (name is "gates" or "publish"))) permissions[name] = value?.DeepClone();
         return other;
     }
 }

@@ -171,7 +171,7 @@ public static unsafe class Boot
             || kernel.Map(self, 3, 2, BootSlot.NetworkTask, Rights.Control) < 0 || kernel.Map(self, 2, 2, BootSlot.SelfTask, Rights.Control) < 0
             || kernel.Map(self, 5, 2, BootSlot.NetworkControl, Rights.Call) < 0 || kernel.Map(self, 4, 2, BootSlot.Log, Rights.Write | Rights.Map) < 0
             || kernel.Map(self, 4, 3, BootSlot.Log, Rights.Write) < 0) return false;
-        if (!Traps.Initialize(factory) || !LiveSockets.Initialize()) return false;
+        if (!Traps.Initialize(factory) || !GateCalls.Initialize(factory) || !Deadlines.Initialize() || !LiveSockets.Initialize()) return false;
         ServerRestart.Directory = directory;
         return StartNetwork() && Server(Node.MettEagle, directory, "metteagle"u8, Node.GroupPrefix, listening, false, Node.MettEagleFilter, Node.MettEagleFilterLength) && FurtherTasks.Start(directory);
     }

@@ -12,7 +12,7 @@ public static unsafe class CallerProgram
     public static int Describe(int trap, byte* into)
     {
         ref var entry = ref Node.Tasks[trap];
-        if (entry.Kind != PortKind.Trap || !entry.Waiting) return 0;
+        if (entry.Kind is not (PortKind.Trap or PortKind.GateCall) || !entry.Waiting) return 0;
         long thread = ((long*)(entry.Buffer + Abi.MessageLayout.Words))[7];
         var text = new TextWriter(new Span<byte>(into, MaxLength));
         byte* found = stackalloc byte[MaxLength];

@@ -4,18 +4,42 @@ using Eyrie.Microkernel.Core;
 
 namespace Eyrie.Microkernel.Ports.Linux;
 
-/// <summary>Timeouts of native tasks in IPC. There are few such tasks, so the next deadline is looked for among all of them.</summary>
+/// <summary>Timeouts of IPC. Tasks in a call with one stand in a list, and there are few: the next deadline is looked for among all of them.</summary>
 public static unsafe class Deadlines
 {
-    private const long Longest = 1L << 40; // microseconds; twelve days
+    public const long Longest = 1L << 40; // microseconds; twelve days
+
+    private const int Most = Node.MaxNatives + GateCalls.Max + 2048;
+    private static int* s_timed;
+    private static int s_count;
+
+    public static bool Initialize() => (s_timed = (int*)Node.Allocate(Most * sizeof(int))) != null;
+
+    /// <summary>The call that a task begins ends after so many microseconds; 0: never.</summary>
+    public static void Set(int task, long timeoutMicroseconds)
+    {
+        Clear(task);
+        if (timeoutMicroseconds == 0 || s_count == Most) return;
+        Node.Tasks[task].Deadline = Now() + timeoutMicroseconds * 1000;
+        s_timed[s_count++] = task;
+    }
+
+    public static void Clear(int task)
+    {
+        if (Node.Tasks[task].Deadline == 0) return;
+        Node.Tasks[task].Deadline = 0;
+        int at = 0;
+        while (s_timed[at] != task) at++;
+        s_timed[at] = s_timed[--s_count];
+    }
 
     public static long Ipc(int task, IpcOperation operation, long argument, long timeoutMicroseconds)
     {
         bool waits = operation is IpcOperation.Call or IpcOperation.Wait or IpcOperation.ReplyWait;
         if (waits && timeoutMicroseconds is < 0 or > Longest) return AbiError.InvalidArgument;
-        Node.Tasks[task].Deadline = waits && timeoutMicroseconds > 0 ? Now() + timeoutMicroseconds * 1000 : 0;
+        Set(task, waits ? timeoutMicroseconds : 0);
         long result = Node.Kernel.Ipc(task, operation, argument);
-        if (result != Kernel<LinuxMachine>.Blocked) Node.Tasks[task].Deadline = 0;
+        if (result != Kernel<LinuxMachine>.Blocked) Clear(task);
         return result;
     }
 
@@ -23,8 +47,8 @@ public static unsafe class Deadlines
     public static int Next()
     {
         long next = 0;
-        for (int i = 0; i < Node.NativeCount; i++)
-            if (Node.Tasks[Node.Natives[i]].Deadline is var deadline and > 0 && (next == 0 || deadline < next)) next = deadline;
+        for (int i = 0; i < s_count; i++)
+            if (Node.Tasks[s_timed[i]].Deadline is var deadline && (next == 0 || deadline < next)) next = deadline;
         if (next == 0) return -1;
         long left = (next - Now() + 999_999) / 1_000_000;
         return left < 0 ? 0 : (int)left;
@@ -32,8 +56,15 @@ public static unsafe class Deadlines
 
     public static void Expire()
     {
-        for (int i = 0; i < Node.NativeCount; i++)
-            if (Node.Tasks[Node.Natives[i]].Deadline is var deadline and > 0 && deadline <= Now()) Node.Kernel.TimeOut(Node.Natives[i]);
+        if (s_count == 0) return;
+        long now = Now();
+        for (int i = s_count - 1; i >= 0; i--)
+        {
+            if (i >= s_count || Node.Tasks[s_timed[i]].Deadline > now) continue;
+            int task = s_timed[i];
+            Clear(task);
+            Node.Kernel.TimeOut(task);
+        }
     }
 
     /// <summary>Nanoseconds of the monotonic clock.</summary>

@@ -13,9 +13,11 @@ public unsafe struct LinuxMachine : IMachine<LinuxMachine>
     {
         ref var entry = ref Node.Tasks[task];
         if (entry.Kind == PortKind.Trap) { Traps.Finish(task, result); return; }
+        if (entry.Kind == PortKind.GateCall) { GateCalls.Finish(task, result); return; }
+        if (entry.Kind == PortKind.Container) { GateServers.Resume(task, result); return; }
         if (!entry.Waiting) return;
         entry.Waiting = false;
-        entry.Deadline = 0;
+        Deadlines.Clear(task);
         Seccomp.AnswerRaw(entry.Listener, entry.Notification, result);
     }
 
@@ -28,7 +30,10 @@ public unsafe struct LinuxMachine : IMachine<LinuxMachine>
     public static void Revoked(int task, int slot)
     {
         ref var port = ref Node.Tasks[task];
-        if (port.Kind == PortKind.Container && port.State == TaskState.Running && port.Sockets) LiveSockets.Revoke(task, slot);
+        if (port.Kind != PortKind.Container || port.State != TaskState.Running) return;
+        if (port.Sockets) LiveSockets.Revoke(task, slot);
+        if (port.Calls > 0) GateCalls.Revoked(task, slot);
+        GateServers.Revoked(task);
     }
 
     /// <summary>From a trap: the waiting server gets the container's socket as well, which stays with the trap, to act on when it has been decided. From a server: the descriptor it names goes along.</summary>
@@ -36,6 +41,12 @@ public unsafe struct LinuxMachine : IMachine<LinuxMachine>
     {
         ref var source = ref Node.Tasks[from];
         ref var target = ref Node.Tasks[to];
+        if (source.Kind is PortKind.GateCall or PortKind.Container || target.Kind is PortKind.GateCall or PortKind.Container)
+        {
+            // Between containers nothing travels but bytes.
+            *(uint*)(source.Buffer + MessageLayout.Descriptor) = *(uint*)(target.Buffer + MessageLayout.Descriptor) = 0;
+            return;
+        }
         if (source.Kind == PortKind.Trap)
         {
             Give(ref target, source.Socket);

@@ -3,7 +3,7 @@ using Eyrie.Microkernel.Ports.Linux.Sandbox;
 
 namespace Eyrie.Microkernel.Ports.Linux;
 
-public enum PortKind : byte { None, Native, Container, Trap }
+public enum PortKind : byte { None, Native, Container, Trap, GateCall }
 
 /// <summary>What the hosted port holds for a task object, at the object's index.</summary>
 public unsafe struct PortTask
@@ -17,9 +17,9 @@ public unsafe struct PortTask
     /// <summary>The notification that waits for an answer: native (its own call) and trap (the container's call).</summary>
     public ulong Notification;
     public bool Waiting;
-    /// <summary>Native, in a call that waits: when it ends without a message, in nanoseconds of the monotonic clock; 0: never.</summary>
+    /// <summary>Native, gate call or container, in a call that waits: when it ends without a message, in nanoseconds of the monotonic clock; 0: never.</summary>
     public long Deadline;
-    /// <summary>Trap: listener and task it came from, the container whose grants count for it; next free trap.</summary>
+    /// <summary>Trap, gate call: listener and task it came from (of a container that waits to serve: the task alone), the container whose grants count for it; next free trap.</summary>
     public int TrapListener, Source, Container, NextTrap;
     /// <summary>Trap: held back until its server is ready; and how often it was given to a server that ended before it answered.</summary>
     public bool Parked;
@@ -36,6 +36,14 @@ public unsafe struct PortTask
     public int Number;
     /// <summary>Trap: what the call sends.</summary>
     public TrappedMessage Message;
+    /// <summary>Gate call, and container that waits to serve: the thread, and where its message is.</summary>
+    public int Thread;
+    public ulong Address;
+    /// <summary>Gate call: the slot it goes through, the container it goes to, and what it is answered once it has been reported (0: not at all).</summary>
+    public int Slot, Server;
+    public long Answer;
+    /// <summary>Container: gate calls in flight from it, and to it.</summary>
+    public int Calls, Callers;
     /// <summary>Container: some socket of it lives by a grant.</summary>
     public bool Sockets;
     /// <summary>Container: gate its trapped calls go to, and the notification for its end (object indices).</summary>

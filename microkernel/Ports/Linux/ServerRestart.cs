@@ -28,7 +28,7 @@ public static unsafe class ServerRestart
         ref var port = ref Node.Tasks[Node.Network];
         NetworkReady = false;
         port.Waiting = false;
-        port.Deadline = 0;
+        Deadlines.Clear(Node.Network);
         Node.Kernel.CancelIpc(Node.Network);
         Host.Call(Sys.Munmap, (nint)port.Buffer, MessageLayout.Size);
         Boot.Fail("eyrie-kernel: the network server ended; it is started anew\n"u8);

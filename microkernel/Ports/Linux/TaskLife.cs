@@ -213,6 +213,7 @@ public static unsafe class TaskLife
         if (port.Kind == PortKind.Container)
         {
             Traps.Withdraw(task);
+            GateCalls.Ended(task);
             if (port.GroupLength > 0) fixed (byte* g = port.Group)
             {
                 var group = new ReadOnlySpan<byte>(g, port.GroupLength);
@@ -245,6 +246,7 @@ public static unsafe class TaskLife
             LetGo(task);
         }
         Changes.Forget(task);
+        Deadlines.Clear(task);
         Launcher.CloseTerminal(ref port.Launch); // of a program that has ended the service may fetch it yet: what it wrote is in there
         port = default;
     }

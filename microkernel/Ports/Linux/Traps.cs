@@ -47,6 +47,7 @@ public static unsafe class Traps
         int listener = Node.Tasks[container].Listener;
         var n = new SeccompNotification();
         if (!Seccomp.Receive(listener, ref n)) return;
+        if (n.Number == Call.Gate) { GateCalls.Take(container, Node.Tasks[container].Joined != 0 ? Node.Tasks[container].Joined : container, ref n); return; }
         bool networked = (Node.Tasks[container].Classes & CallClass.Network) != 0;
         if (n.Number == Sys.Socket && !networked) { Pretend(listener, ref n); return; }
         if (n.Number == Sys.Socket && IsStream(ref n)) { Make(listener, ref n); return; }

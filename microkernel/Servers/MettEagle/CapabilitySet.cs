@@ -20,7 +20,7 @@ public static unsafe class CapabilitySet
             if (entry.Kind == ObjectKind.Factory) { memory = entry.First; processes = entry.Second; }
         }
         if (scanner.Broken) return ContainerErrorCode.InvalidRequest;
-        long made = Microkernel.Create(ObjectKind.Task, BootSlot.Factory, Containers.Slot(index, Container.TaskSlot), 0, 0, default);
+        long made = Microkernel.Create(ObjectKind.Task, BootSlot.Factory, Containers.Slot(index, Container.TaskSlot), 0, 0, FieldScanner.Find(request, ContainerProtocol.Subject));
         if (made >= 0) made = Microkernel.Create(ObjectKind.Gate, BootSlot.Factory, Containers.Slot(index, Container.HandlerSlot), index, BootSlot.NetworkTask, default);
         if (made < 0) return ContainerErrorCode.QuotaExhausted;
         scanner = new FieldScanner(request);
@@ -42,12 +42,20 @@ public static unsafe class CapabilitySet
         var classes = CallClasses.Of(line);
         if (container.State != TaskState.Created && (classes & ~container.Classes) != 0) return ContainerErrorCode.NeedsRestart;
         int relative = Container.EntrySlot + container.Entries, slot = Containers.Slot(index, relative);
+        if (entry.Calls || entry.Serves)
+        {
+            int refused = Gates.Add(index, relative, line, entry);
+            if (refused != ContainerErrorCode.None) return refused;
+            container.Entries++;
+            container.Classes |= classes;
+            return ContainerErrorCode.None;
+        }
         long first = entry.Kind == ObjectKind.Gate ? index : entry.First;
         long second = entry.Kind == ObjectKind.Gate ? (entry.Network ? BootSlot.NetworkTask : BootSlot.SelfTask) : entry.Second;
         if (Microkernel.Create(entry.Kind, BootSlot.Factory, slot, first, second, line) < 0) return ContainerErrorCode.QuotaExhausted;
         container.Entries++;
         container.Classes |= classes;
-        var rights = entry.Kind switch { ObjectKind.Gate => Rights.Call, ObjectKind.Log => Rights.Write, _ => Rights.Read };
+        var rights = entry.Kind switch { ObjectKind.Log => Rights.Write, _ => Rights.Read };
         return Microkernel.Map(slot, Containers.Slot(index, Container.TaskSlot), relative, rights) < 0 ? ContainerErrorCode.QuotaExhausted : ContainerErrorCode.None;
     }
 
@@ -63,6 +71,7 @@ public static unsafe class CapabilitySet
             at += InspectLayout.Header + length;
             if (!same) continue;
             Microkernel.Unmap(-1, Containers.Slot(index, relative), UnmapMode.Self);
+            Gates.Forget(index, relative);
             return ContainerErrorCode.None;
         }
         return ContainerErrorCode.InvalidCapability;

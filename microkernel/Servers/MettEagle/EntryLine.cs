@@ -20,6 +20,9 @@ public ref struct EntryLine
     public bool HostWritable;
     /// <summary>api token: tokens of the pod's account may be mounted.</summary>
     public bool Token;
+    /// <summary>gate call, gate serve: the gate, <c>namespace/name</c>; and which of the two.</summary>
+    public ReadOnlySpan<byte> Gate;
+    public bool Calls, Serves;
     /// <summary>Let through for want of a grant, and recorded.</summary>
     public bool Audited;
 
@@ -51,7 +54,7 @@ public ref struct EntryLine
         if (verb.SequenceEqual("audit"u8))
         {
             // Let through and recorded: `audit` and the entry that it goes up to.
-            if (line.Length < 7 || !Parse(line.Slice(6), out var bound) || bound.Kind != ObjectKind.Gate || bound.Audited) return false;
+            if (line.Length < 7 || !Parse(line.Slice(6), out var bound) || bound.Kind != ObjectKind.Gate || bound.Audited || bound.Calls || bound.Serves) return false;
             entry.Audited = true;
             entry.Network = bound.Network;
             entry.Path = bound.Path;
@@ -64,6 +67,14 @@ public ref struct EntryLine
             var access = fields.Next();
             entry.Writable = access.SequenceEqual("read,write"u8);
             return entry.Path.Length > 0 && entry.Path[0] == '/' && (entry.Writable || access.SequenceEqual("read"u8));
+        }
+        if (verb.SequenceEqual("gate"u8))
+        {
+            var use = fields.Next();
+            entry.Gate = fields.Next();
+            entry.Calls = use.SequenceEqual("call"u8);
+            entry.Serves = use.SequenceEqual("serve"u8);
+            return entry.Gate.Length is > 0 and <= GateSession.MaxName && (entry.Calls || entry.Serves || use.SequenceEqual("accept"u8));
         }
         if (verb.SequenceEqual("host"u8))
         {

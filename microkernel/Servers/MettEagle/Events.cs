@@ -39,9 +39,10 @@ public static unsafe class Events
             if (index <= 0 || index >= Containers.Max || !Containers.Table[index].Used) continue;
             int program = label.Length + count.Length + verdict.Length + operation.Length + address.Length + port.Length + 6, entry = program + name.Length + executable.Length + 2;
             if (line.Length < entry) continue;
-            Span<byte> target = stackalloc byte[32];
+            Span<byte> target = stackalloc byte[160];
             var writer = new TextWriter(target);
-            writer.Add(address); writer.Add((byte)':'); writer.Add(port);
+            writer.Add(address);
+            if (!port.SequenceEqual("-"u8)) { writer.Add((byte)':'); writer.Add(port); }
             var frame = Clients.Begin();
             frame.Add(ContainerProtocol.Id, Containers.Id(index));
             frame.Add(ContainerProtocol.Operation, operation);

@@ -156,6 +156,7 @@ public static unsafe class Lifecycle
                 container.StartedAt = Memory.Now();
                 container.ProcessId = processId;
                 LogPump.Watch(index);
+                Gates.Rebind();
             }
             Requests.AnswerLater(container.Starter, container.StartRequest, container.StartType, error);
             if (container.StartType == ContainerProtocol.Create) { Delete(index); return; } // only a failure answers it here: nothing is left half made
@@ -166,6 +167,7 @@ public static unsafe class Lifecycle
         container.OutOfMemory = outOfMemory;
         container.FinishedAt = Memory.Now();
         LogPump.Drain(index);
+        Gates.Rebind();
         if (container.Ending)
         {
             int client = container.Starter;
@@ -271,6 +273,7 @@ public static unsafe class Lifecycle
         NetworkSessions.Call();
         for (int slot = Container.EntrySlot; slot < Container.EntrySlot + container.Entries; slot++)
             Microkernel.Unmap(-1, Containers.Slot(index, slot), UnmapMode.Self);
+        Gates.Forget(index);
         // Of a task that has not ended, removing its last capability ends it.
         Microkernel.Control(Containers.Slot(index, Container.TaskSlot), TaskOperation.Destroy);
         Microkernel.Unmap(-1, Containers.Slot(index, Container.TaskSlot), UnmapMode.Self);

@@ -19,7 +19,7 @@ public static unsafe class Program
     {
         s_prefix = (byte*)stack[2];
         while (s_prefix[s_prefixLength] != 0) s_prefixLength++;
-        if (!Microkernel.Attach() || !Containers.Initialize() || !Clients.Initialize() || !Executions.Initialize() || !Attachments.Initialize() || !NetworkSessions.Initialize() || !Loop.Initialize()) return 1;
+        if (!Microkernel.Attach() || !Containers.Initialize() || !Clients.Initialize() || !Executions.Initialize() || !Attachments.Initialize() || !NetworkSessions.Initialize() || !Gates.Initialize() || !Loop.Initialize()) return 1;
         if (!Notification(Lifecycle.ExitSlot, Loop.Exit) || !Notification(9, Loop.Denial)) return 2;
         if (Microkernel.Map(9, BootSlot.NetworkTask, NetworkControl.DenialSlot, Rights.Write) < 0) return 3;
         NetworkSessions.TellAll();

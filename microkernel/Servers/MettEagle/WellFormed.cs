@@ -22,6 +22,7 @@ public static class WellFormed
         StartTag.Terminal or ContainerProtocol.OpenInput or ContainerProtocol.Prepared => value.Length == 1,
         StartTag.Mount => value.Length is > MountHead + 1 and <= MaxMount && value.Slice(MountHead).IndexOf((byte)0) is var end and >= 0 && end < value.Length - MountHead - 1,
         ContainerProtocol.Id => Name(value),
+        ContainerProtocol.Subject => value.Length <= 240 && value.IndexOf((byte)' ') < 0 && value.IndexOf((byte)'\n') < 0 && value.IndexOf((byte)0) < 0,
         StartTag.Layer or StartTag.Scratch or StartTag.Argument or StartTag.Environment or StartTag.WorkingDirectory or StartTag.Hostname or ContainerProtocol.LogPath => value.Length <= MaxText && value.IndexOf((byte)0) < 0,
         _ => true,
     };

@@ -13,12 +13,14 @@ public enum Verdict
     Audited,
     /// <summary>A grant allows it. Reported of audited sessions alone.</summary>
     Granted,
+    /// <summary>Granted, and nobody of this node is there to serve it.</summary>
+    Unserved,
 }
 
 /// <summary>Uses that are reported, until MettEagle fetches them. The same use of the same container is counted, not repeated; a full table drops the newest.</summary>
 public static unsafe class Denials
 {
-    private const int LineSpace = 256, ProgramSpace = 128;
+    private const int LineSpace = 320, ProgramSpace = 128;
 
     private struct Denial
     {
@@ -51,11 +53,26 @@ public static unsafe class Denials
             else { text.Add("cidr "u8); text.AddAddress(address); text.Add("/32 "u8); text.Add(port); }
         }
         else { text.Add("listen "u8); text.Add(udp ? "udp "u8 : "tcp "u8); text.Add(port); }
+        Record(label, caller, text.Written);
+    }
+
+    /// <summary>A gate that was asked for without its entry, or called with nobody to serve it: <c>verdict call namespace/name -</c>, then the entry.</summary>
+    public static void Gate(long label, long caller, Verdict verdict, ReadOnlySpan<byte> entry)
+    {
+        const int Words = 10; // of "gate call "
+        Span<byte> line = stackalloc byte[LineSpace];
+        var text = new TextWriter(line);
+        text.Add(verdict == Verdict.Denied ? "denied"u8 : "unserved"u8); text.Add(" call "u8); text.Add(entry.Slice(entry.Length < Words ? entry.Length : Words)); text.Add(" - "u8); text.Add(entry);
+        Record(label, caller, text.Written);
+    }
+
+    private static void Record(long label, long caller, ReadOnlySpan<byte> line)
+    {
         bool first = s_count == 0;
         for (int i = 0; i < s_count; i++)
         {
             Denial* known = s_denials + i;
-            if (known->Label != label || !text.Written.SequenceEqual(new ReadOnlySpan<byte>(known->Line, known->Length))) continue;
+            if (known->Label != label || !line.SequenceEqual(new ReadOnlySpan<byte>(known->Line, known->Length))) continue;
             known->Count++;
             return;
         }
@@ -63,8 +80,8 @@ public static unsafe class Denials
         Denial* denial = s_denials + s_count++;
         denial->Label = label;
         denial->Count = 1;
-        denial->Length = text.Length;
-        text.Written.CopyTo(new Span<byte>(denial->Line, LineSpace));
+        denial->Length = line.Length;
+        line.CopyTo(new Span<byte>(denial->Line, LineSpace));
         var program = Microkernel.Program(caller);
         if (program.Length > ProgramSpace) program = program.Slice(0, ProgramSpace);
         denial->ProgramLength = program.Length;

@@ -59,6 +59,10 @@ public static unsafe class Program
         if (!State.Find(label, out var session)) { Answer(socket, -Sys.Eacces, 0); return true; }
         switch (number)
         {
+            case Call.Gate:
+                Denials.Gate(label, caller, Microkernel.Word(1) == AbiError.NoServer ? Verdict.Unserved : Verdict.Denied, Microkernel.PayloadBytes);
+                Answer(socket, 0, 0);
+                return true;
             case Sys.Socket:
                 Open(session, second, Microkernel.Word(3));
                 return true;

@@ -12,7 +12,7 @@ namespace Eyrie.Node;
 public sealed class HeldCapabilities(Func<IContainerService> containers, string id, IEnumerable<string> compiled)
 {
     /// <summary>What a running container can be given or lose; quotas, files and identity are its world, made at its start.</summary>
-    private static readonly string[] Live = ["connect ", "listen ", "accept ", "clock ", "random ", "audit connect ", "audit listen "];
+    private static readonly string[] Live = ["connect ", "listen ", "accept ", "clock ", "random ", "gate ", "audit connect ", "audit listen "];
 
     /// <summary>Which system calls its processes reach was settled at the start, and a filter never widens.</summary>
     private readonly CallClass _reached = ClassesOf(compiled);

@@ -15,6 +15,11 @@ public sealed class PodUses(PodState pod, DenialLog denials)
     public void Used(CapabilityDenied use)
     {
         if (pod.Records.FirstOrDefault(record => record.Id == use.ContainerId) is not { } record) return;
+        if (use.Verdict == UseVerdict.Unserved)
+        {
+            pod.Event("Warning", "GateNotServed", $"container {record.Name} called gate {use.Target}, which no running container of this node serves: gates lead to pods of the same node. Run a pod that publishes it here (podAffinity), or wait until it runs", use.Count, record.Name);
+            return;
+        }
         if (use.Verdict != UseVerdict.Granted) Ungranted(record, use);
         if (record.Held?.Audited == true) Tell(record, [use]);
     }

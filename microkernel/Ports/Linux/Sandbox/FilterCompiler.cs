@@ -37,6 +37,11 @@ public unsafe struct FilterCompiler
         for (int i = 0; i < rules.Length; i += ArgumentRule.Width)
             if (Has((CallClass)rules[i])) _verdicts[rules[i + 1]] = ByRule;
         Header();
+        if (Has(CallClass.Gates))
+        {
+            Emit(JumpEqual, 0, 1, Call.Gate);
+            Emit(Return, 0, 0, Verdict.Trap);
+        }
         Tree(0, Numbers);
         return _length;
     }

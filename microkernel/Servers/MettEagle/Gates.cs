@@ -1,0 +1,144 @@
+using System;
+using Eyrie.Freestanding;
+using Eyrie.Microkernel.Abi;
+
+namespace Eyrie.Microkernel.Servers.MettEagle;
+
+/// <summary>One `gate` entry of one container.</summary>
+public unsafe struct GateSession
+{
+    public const int MaxName = 127;
+
+    /// <summary>0: free.</summary>
+    public int Container;
+    public int Slot;
+    public bool Serves;
+    /// <summary>Of one that calls: the container that serves it now, 0: none; and the label that its server sees, never that of another session.</summary>
+    public int Server;
+    public long Label;
+    public int NameLength;
+    public fixed byte Name[MaxName + 1];
+}
+
+/// <summary>
+/// Who calls whom. An entry that calls is a gate of the kernel to the task of a running container that serves the name, in the caller's slot; when that one ends, the same slot gets a gate to another one, or to nobody.
+/// Nothing else is kept than what the containers' entries say.
+/// </summary>
+public static unsafe class Gates
+{
+    private const int Max = 8192, NobodySlot = 10;
+    private static GateSession* s_table;
+    private static int s_highest, s_turn;
+    private static long s_label;
+
+    /// <summary>Gates without a server lead to a task that is over.</summary>
+    public static bool Initialize()
+    {
+        s_table = (GateSession*)Memory.Allocate((long)Max * sizeof(GateSession));
+        if (s_table == null || Microkernel.Create(ObjectKind.Task, BootSlot.Factory, NobodySlot, 0, 0, default) < 0) return false;
+        return Microkernel.Control(NobodySlot, TaskOperation.Destroy) >= 0;
+    }
+
+    /// <summary>Makes the entry's object in its slot and maps it into the container.</summary>
+    public static int Add(int container, int relative, ReadOnlySpan<byte> line, in EntryLine entry)
+    {
+        int index = 0;
+        while (index < Max && s_table[index].Container != 0) index++;
+        if (index == Max) return ContainerErrorCode.QuotaExhausted;
+        ref var session = ref s_table[index];
+        session = new GateSession { Container = container, Slot = relative, Serves = entry.Serves, Label = entry.Serves ? 0 : NewLabel(), NameLength = entry.Gate.Length };
+        fixed (byte* name = session.Name) entry.Gate.CopyTo(new Span<byte>(name, GateSession.MaxName));
+        if (index >= s_highest) s_highest = index + 1;
+        if (entry.Calls) session.Server = Server(session);
+        if (!Make(session, line)) { session = default; return ContainerErrorCode.QuotaExhausted; }
+        if (entry.Serves) Rebind();
+        return ContainerErrorCode.None;
+    }
+
+    /// <summary>An entry was revoked.</summary>
+    public static void Forget(int container, int relative)
+    {
+        for (int i = 0; i < s_highest; i++)
+        {
+            if (s_table[i].Container != container || s_table[i].Slot != relative) continue;
+            bool serves = s_table[i].Serves;
+            s_table[i] = default;
+            if (serves) Rebind();
+            return;
+        }
+    }
+
+    /// <summary>A container goes, with all its entries.</summary>
+    public static void Forget(int container)
+    {
+        bool served = false;
+        for (int i = 0; i < s_highest; i++)
+        {
+            if (s_table[i].Container != container) continue;
+            served |= s_table[i].Serves;
+            s_table[i] = default;
+        }
+        if (served) Rebind();
+    }
+
+    /// <summary>Sessions whose server is gone go to another one, and those that had none to one that is there now.</summary>
+    public static void Rebind()
+    {
+        for (int i = 0; i < s_highest; i++)
+        {
+            ref var session = ref s_table[i];
+            if (session.Container == 0 || session.Serves || (session.Server != 0 && IsServer(session.Server, session))) continue;
+            int server = Server(session);
+            if (server == session.Server) continue;
+            session.Server = server;
+            Span<byte> line = stackalloc byte[GateSession.MaxName + 16];
+            var text = new TextWriter(line);
+            fixed (byte* name = session.Name) { text.Add("gate call "u8); text.Add(new ReadOnlySpan<byte>(name, session.NameLength)); }
+            Microkernel.Unmap(-1, Containers.Slot(session.Container, session.Slot), UnmapMode.Self);
+            Make(session, text.Written);
+        }
+    }
+
+    private static bool Make(in GateSession session, ReadOnlySpan<byte> line)
+    {
+        int slot = Containers.Slot(session.Container, session.Slot), task = Containers.Slot(session.Container, Container.TaskSlot);
+        int server = session.Serves ? task : session.Server == 0 ? NobodySlot : Containers.Slot(session.Server, Container.TaskSlot);
+        return Microkernel.Create(ObjectKind.Gate, BootSlot.Factory, slot, session.Label, server, line) >= 0 && Microkernel.Map(slot, task, session.Slot, session.Serves ? Rights.Read : Rights.Call) >= 0;
+    }
+
+    /// <summary>A running container that serves a session's gate, in turn where there are several; 0: none.</summary>
+    private static int Server(in GateSession session)
+    {
+        for (int i = 0; i < s_highest; i++)
+        {
+            int at = (s_turn + 1 + i) % s_highest;
+            if (!s_table[at].Serves || !Same(s_table[at], session) || Containers.Table[s_table[at].Container].State != TaskState.Running) continue;
+            s_turn = at;
+            return s_table[at].Container;
+        }
+        return 0;
+    }
+
+    private static bool IsServer(int container, in GateSession session)
+    {
+        if (Containers.Table[container].State != TaskState.Running) return false;
+        for (int i = 0; i < s_highest; i++)
+            if (s_table[i].Container == container && s_table[i].Serves && Same(s_table[i], session)) return true;
+        return false;
+    }
+
+    private static bool Same(in GateSession one, in GateSession other)
+    {
+        fixed (byte* a = one.Name, b = other.Name) return new ReadOnlySpan<byte>(a, one.NameLength).SequenceEqual(new ReadOnlySpan<byte>(b, other.NameLength));
+    }
+
+    /// <summary>Never given before, not by a predecessor of this service either: the host's clock since its start, and one more each time.</summary>
+    private static long NewLabel()
+    {
+        long* time = stackalloc long[2];
+        Host.Call(Sys.ClockGettime, 1, (nint)time);
+        long now = time[0] * 1_000_000_000 + time[1];
+        s_label = now > s_label ? now : s_label + 1;
+        return s_label;
+    }
+}
