@@ -125,10 +125,20 @@ public static class Defaults
         if (pod is JsonObject spec) PodSpec(spec);
     }
 
+    /// <summary>Of sessionAffinity: ClientIP (three hours).</summary>
+    private const int AffinitySeconds = 10800;
+
     private static void Service(JsonObject spec)
     {
         Default(spec, "type", "ClusterIP");
         Default(spec, "sessionAffinity", "None");
+        if (spec.Text("sessionAffinity") == "ClientIP")
+        {
+            Default(spec, "sessionAffinityConfig", new JsonObject());
+            if (spec["sessionAffinityConfig"] is JsonObject config) Default(config, "clientIP", new JsonObject());
+            if (spec["sessionAffinityConfig"] is JsonObject { } whole && whole["clientIP"] is JsonObject client) Default(client, "timeoutSeconds", AffinitySeconds);
+        }
+        if (NodePorts.Needs(spec)) Default(spec, "externalTrafficPolicy", "Cluster");
         foreach (var port in Items(spec["ports"]))
         {
             Default(port, "protocol", "TCP");

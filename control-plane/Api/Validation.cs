@@ -124,6 +124,9 @@ public static partial class Validation
 
     private static void Service(JsonObject? spec, List<FieldError> errors)
     {
+        if (spec is not null) errors.AddRange(NodePorts.Check(spec).Concat(Affinity(spec)));
+        if (spec?["type"]?.ToString() is { } type and not ("ClusterIP" or "ExternalName" or "LoadBalancer" or "NodePort"))
+            errors.Add(new FieldError("spec.type", $"Unsupported value: \"{type}\": supported values: \"ClusterIP\", \"ExternalName\", \"LoadBalancer\", \"NodePort\"", "FieldValueNotSupported"));
         bool external = spec?["type"]?.ToString() == "ExternalName";
         var name = spec?["externalName"]?.ToString() ?? "";
         if (external && (name.Length is 0 or > 253 || !DnsSubdomain().IsMatch(name)))
@@ -134,6 +137,17 @@ public static partial class Validation
         for (int i = 0; i < ports.Count; i++)
             if (ports[i]?["port"] is not JsonValue value || !value.TryGetValue(out int port) || port is < 1 or > 65535)
                 errors.Add(new FieldError($"spec.ports[{i}].port", string.Create(CultureInfo.InvariantCulture, $"Invalid value: {ports[i]?["port"]}: must be between 1 and 65535, inclusive")));
+    }
+
+    private static IEnumerable<FieldError> Affinity(JsonObject spec)
+    {
+        const int Day = 86400;
+        var config = spec["sessionAffinityConfig"];
+        var affinity = spec["sessionAffinity"]?.ToString();
+        if (affinity is not ("ClientIP" or "None")) yield return new FieldError("spec.sessionAffinity", $"Unsupported value: \"{affinity}\": supported values: \"ClientIP\", \"None\"", "FieldValueNotSupported");
+        if (affinity == "None" && config is not null) yield return new FieldError("spec.sessionAffinityConfig", "Forbidden: must not be set when session affinity is None", "FieldValueForbidden");
+        if (affinity == "ClientIP" && (config?["clientIP"]?["timeoutSeconds"] is not JsonValue value || !value.TryGetValue(out int seconds) || seconds is < 1 or > Day))
+            yield return new FieldError("spec.sessionAffinityConfig.clientIP.timeoutSeconds", $"Invalid value: {config?["clientIP"]?["timeoutSeconds"]?.ToJsonString() ?? "null"}: must be greater than 0 and less than {Day}");
     }
 
     private static IEnumerable<JsonObject> Items(JsonNode? list) => (list as JsonArray)?.OfType<JsonObject>() ?? [];

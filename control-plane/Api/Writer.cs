@@ -53,6 +53,7 @@ public sealed class Writer(IObjects objects, IAdmission admission, ServiceAddres
         if (kind == Kinds.Service && document["spec"] is JsonObject spec && stored["spec"] is JsonObject old)
             foreach (var name in new[] { "clusterIP", "clusterIPs" })
                 if (spec[name] is null && old[name] is { } value) spec[name] = value.DeepClone();
+        if (kind == Kinds.Service && document["spec"] is JsonObject wanted && stored["spec"] is JsonObject had) NodePorts.Keep(wanted, had);
         if (kind.Custom is not null && kind.HasStatus)
         {
             document.Remove("status");
@@ -61,7 +62,7 @@ public sealed class Writer(IObjects objects, IAdmission admission, ServiceAddres
         Complete(kind, document);
         await RefuseAsync(call, document, stored);
         if (applied is null) Record(call, stored, document, call.Request.Subresource is "scale" ? "scale" : "");
-        if (!call.Options.DryRun) return await objects.UpdateAsync(kind, document, call.Ends);
+        if (!call.Options.DryRun) return kind == Kinds.Service ? await addresses.UpdateAsync(document, call.Ends) : await objects.UpdateAsync(kind, document, call.Ends);
         return Preview(kind, ObjectStamp.Replace(kind, stored, document), document, stored);
     }
 

@@ -29,7 +29,7 @@ public static class EndpointsPlan
             if (service["spec"]?["publishNotReadyAddresses"] is JsonValue published && published.TryGetValue(out bool early) && early) ready = [.. pods.Where(pod => pod.Namespace() == service.Namespace() && !pod.IsDeleted() && !pod.IsOver() && pod.PodAddress().Length > 0 && Views.Selects(selector, pod)).OrderBy(pod => pod.Uid(), StringComparer.Ordinal)];
             foreach (var port in ports)
             {
-                var entry = new ServicePort { Namespace = service.Namespace(), Name = service.Name(), ClusterAddress = ClusterAddress(service), Port = port["port"].Int(), PortName = port.Text("name") ?? "", Protocol = port.Text("protocol") ?? "", ExternalName = external };
+                var entry = new ServicePort { Namespace = service.Namespace(), Name = service.Name(), ClusterAddress = ClusterAddress(service), Port = port["port"].Int(), PortName = port.Text("name") ?? "", Protocol = port.Text("protocol") ?? "", ExternalName = external, AffinitySeconds = Affinity(service), NodePort = port["nodePort"].Int() };
                 entry.Endpoints.AddRange(ready.Select(pod => new Endpoint { Address = pod.PodAddress(), Port = Target(port, pod), PodUid = pod.Uid(), Hostname = Hostname(pod, service) }).Where(endpoint => endpoint.Port > 0 || entry.Port == 0));
                 if (api is not null && ClusterApiService.Is(service)) entry.Endpoints.Add(new Endpoint { Address = (api.Address.Equals(IPAddress.Any) ? IPAddress.Loopback : api.Address).ToString(), Port = api.Port });
                 table.Add(entry);
@@ -46,6 +46,9 @@ public static class EndpointsPlan
     }
 
     private static string Hostname(JsonObject pod, JsonObject service) => pod["spec"]?["subdomain"]?.ToString() == service.Name() ? pod["spec"]?["hostname"]?.ToString() ?? "" : "";
+
+    /// <summary>Seconds; 0: none.</summary>
+    private static int Affinity(JsonObject service) => service["spec"]?["sessionAffinity"]?.ToString() == "ClientIP" ? service["spec"]!["sessionAffinityConfig"]?["clientIP"]?["timeoutSeconds"].Int() ?? 0 : 0;
 
     /// <summary>Empty for a headless Service.</summary>
     private static string ClusterAddress(JsonObject service) => service["spec"]?["clusterIP"]?.ToString() is { } address and not "None" ? address : "";

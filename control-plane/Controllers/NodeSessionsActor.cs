@@ -303,6 +303,10 @@ public sealed class NodeSessionsActor : ReceiveActor, IWithTimers
                 var told = report.Message.PodEvent;
                 if (_cache.Get(Kinds.Pod, new ObjectName(told.Namespace, told.Name)) is { } pod) _events.Write(pod, told.Type, told.Reason, told.Message, Math.Max(1, told.Count));
                 break;
+            case NodeMessage.MessageOneofCase.ServiceEvent:
+                var said = report.Message.ServiceEvent;
+                if (_cache.Get(Kinds.Service, new ObjectName(said.Namespace, said.Name)) is { } service) _events.Write(service, said.Type, said.Reason, said.Message, 1);
+                break;
         }
     }
 

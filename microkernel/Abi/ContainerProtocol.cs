@@ -14,7 +14,7 @@ public static class ContainerProtocol
     public const int Id = 100, LogPath = 101, PodAddress = 102, PodLoopback = 103, Capability = 104, Revoked = 105, SignalNumber = 106, Error = 107, Message = 108;
     /// <summary>Container: id, state (u32), code (i32), out of memory (u8), process id (u32), started and finished (i64 unix milliseconds, 0: not).</summary>
     public const int Container = 109;
-    /// <summary>Service port as text: <c>namespace/name port cluster-address address:port ...</c>; and a u8 that says more frames of the same table follow.</summary>
+    /// <summary>Service port as text: <c>namespace/name port cluster-address address:port ...</c>, with <c>@seconds</c> before the endpoints for session affinity; and a u8 that says more frames of the same table follow.</summary>
     public const int Service = 110, More = 111;
     /// <summary>u32: number of an execution, never used twice.</summary>
     public const int Execution = 117;

@@ -1,5 +1,6 @@
 using System.Buffers.Binary;
 using System.Collections.Concurrent;
+using System.Globalization;
 using System.Net.Sockets;
 using System.Runtime.CompilerServices;
 using System.Text;
@@ -184,7 +185,7 @@ public sealed class ContainerService : IContainerService
         return ended;
     }
 
-    private static string Line(ServiceEntry service) => $"{service.Namespace}/{service.Name} {service.Port}{(service.Udp ? "/udp" : "")} {service.ClusterAddress} " + string.Join(' ', service.Endpoints.Select(endpoint => $"{endpoint.Address}:{endpoint.Port}"));
+    private static string Line(ServiceEntry service) => $"{service.Namespace}/{service.Name} {service.Port}{(service.Udp ? "/udp" : "")} {service.ClusterAddress} " + (service.Affinity > TimeSpan.Zero ? string.Create(CultureInfo.InvariantCulture, $"@{(long)service.Affinity.TotalSeconds} ") : "") + string.Join(' ', service.Endpoints.Select(endpoint => $"{endpoint.Address}:{endpoint.Port}"));
 
     public async Task SetServicesAsync(IReadOnlyList<ServiceEntry> services, CancellationToken cancellationToken, IReadOnlyList<string>? closed = null, IReadOnlyList<string>? hosts = null)
     {

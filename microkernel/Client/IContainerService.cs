@@ -127,6 +127,8 @@ public sealed record ServiceEntry(string Namespace, string Name, string ClusterA
 {
     /// <summary>TCP otherwise.</summary>
     public bool Udp { get; init; }
+    /// <summary>How long a pod's connections stay with the endpoint that the last one had; zero: they are spread.</summary>
+    public TimeSpan Affinity { get; init; }
 }
 
 public sealed record ServiceEndpoint(string Address, int Port);

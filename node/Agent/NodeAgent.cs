@@ -32,7 +32,7 @@ public sealed class NodeAgent
         _conditions = new NodeConditions(_session.Report);
         _pods = new PodTable(options, kernel, _images, new TokenRequests(options, client), _session.Report);
         _names = new NameService(options, _pods.At);
-        _services = new ServiceTable(kernel, _names, _session.Report);
+        _services = new ServiceTable(options.ClusterOctet, kernel, _names, _session.Report);
         _events = new ContainerEvents(_pods.Owner);
     }
 

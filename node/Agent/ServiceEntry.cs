@@ -1,4 +1,3 @@
-using System.Collections.Concurrent;
 using System.Net;
 using System.Net.Sockets;
 using Eyrie.Node.Contract.V1;
@@ -6,44 +5,94 @@ using Eyrie.Node.Contract.V1;
 namespace Eyrie.Node;
 
 /// <summary>
-/// Answers on each Service's cluster address for clients on the host, which no network server resolves for: a TCP forwarder to a ready
-/// endpoint. Every agent of a machine listens (SO_REUSEPORT), so one may go. A refused connect tries another endpoint.
+/// Answers for clients on the host, which no network server resolves for: a TCP forwarder to a ready endpoint, on each Service's cluster address, where every agent of a machine listens (SO_REUSEPORT), so that one may go,
+/// and at its node port on localhost, where one does (<see cref="NodePortClaim"/>). A refused connect tries another endpoint. What cannot be listened on is tried again.
 /// </summary>
-public sealed class ServiceEntry : IAsyncDisposable
+/// <param name="clusterOctet">Which cluster of this machine.</param>
+/// <param name="report">Told once of a node port that another program has, and when it is served after all.</param>
+public sealed class ServiceEntry(int clusterOctet, Action<ServiceEvent> report) : IAsyncDisposable
 {
-    private sealed record Listening(Socket Socket, Task Accepting);
+    private static readonly TimeSpan Again = TimeSpan.FromSeconds(2);
 
-    private readonly ConcurrentDictionary<(string Address, int Port), Listening> _listening = new();
-    private volatile IReadOnlyDictionary<(string, int), IReadOnlyList<IPEndPoint>> _endpoints = new Dictionary<(string, int), IReadOnlyList<IPEndPoint>>();
+    private sealed record Listening(Socket Socket, NodePortClaim? Claim, Task Accepting)
+    {
+        public void Close()
+        {
+            Socket.Dispose();
+            Claim?.Dispose();
+        }
+    }
+
+    /// <summary>Where a Service answers.</summary>
+    private sealed record Entrance(ServicePort Service, bool NodePort, IReadOnlyList<IPEndPoint> Endpoints)
+    {
+        public TimeSpan Affinity => TimeSpan.FromSeconds(Service.AffinitySeconds);
+    }
+
+    private readonly Dictionary<IPEndPoint, Listening> _listening = [];
+    private readonly HashSet<IPEndPoint> _taken = [];
+    private readonly ClientAffinity _affinity = new();
+    private readonly Lock _lock = new();
+    private volatile IReadOnlyDictionary<IPEndPoint, Entrance> _entrances = new Dictionary<IPEndPoint, Entrance>();
+    private Timer? _again;
 
     public void Apply(IEnumerable<ServicePort> ports)
     {
-        _endpoints = ports.Where(port => port.ClusterAddress.Length > 0 && port.Protocol != "UDP" && port.Port > 0).ToDictionary(port => (port.ClusterAddress, port.Port),
-            port => (IReadOnlyList<IPEndPoint>)[.. port.Endpoints.Select(endpoint => new IPEndPoint(IPAddress.Parse(endpoint.Address), endpoint.Port))]);
-        foreach (var gone in _listening.Keys.Except(_endpoints.Keys).ToList())
-            if (_listening.TryRemove(gone, out var listening)) listening.Socket.Dispose();
-        foreach (var wanted in _endpoints.Keys.Except(_listening.Keys).ToList()) Listen(wanted);
+        lock (_lock)
+        {
+            var entrances = new Dictionary<IPEndPoint, Entrance>();
+            foreach (var port in ports.Where(port => port.Protocol != "UDP" && port.Port > 0))
+            {
+                IReadOnlyList<IPEndPoint> endpoints = [.. port.Endpoints.Select(endpoint => new IPEndPoint(IPAddress.Parse(endpoint.Address), endpoint.Port))];
+                if (port.ClusterAddress.Length > 0) entrances[new IPEndPoint(IPAddress.Parse(port.ClusterAddress), port.Port)] = new Entrance(port, false, endpoints);
+                if (port.NodePort > 0) entrances[new IPEndPoint(IPAddress.Loopback, port.NodePort)] = new Entrance(port, true, endpoints);
+            }
+            _entrances = entrances;
+            foreach (var gone in _listening.Keys.Except(entrances.Keys).ToList())
+                if (_listening.Remove(gone, out var listening)) listening.Close();
+            _taken.IntersectWith(entrances.Keys);
+            ListenAll();
+            _again ??= new Timer(_ => { lock (_lock) if (_again is not null) ListenAll(); }, null, Again, Again);
+        }
     }
 
-    private void Listen((string Address, int Port) at)
+    private void ListenAll()
+    {
+        foreach (var (at, entrance) in _entrances)
+            if (!_listening.ContainsKey(at)) Listen(at, entrance);
+    }
+
+    private void Listen(IPEndPoint at, Entrance entrance)
     {
         const int SolSocket = 1, ReusePort = 15;
+        var claim = entrance.NodePort ? NodePortClaim.Take(clusterOctet, at.Port) : null;
+        if (entrance.NodePort && claim is null) return; // another node of this cluster serves it
         var socket = new Socket(AddressFamily.InterNetwork, SocketType.Stream, ProtocolType.Tcp);
         try
         {
-            socket.SetRawSocketOption(SolSocket, ReusePort, BitConverter.GetBytes(1));
-            socket.Bind(new IPEndPoint(IPAddress.Parse(at.Address), at.Port));
+            if (!entrance.NodePort) socket.SetRawSocketOption(SolSocket, ReusePort, BitConverter.GetBytes(1));
+            socket.Bind(at);
             socket.Listen(512);
-            _listening[at] = new Listening(socket, AcceptAsync(socket, at));
         }
         catch (SocketException exception)
         {
             socket.Dispose();
-            Console.Error.WriteLine($"eyrie-node: service address {at.Address}:{at.Port} cannot be listened on: {exception.Message}");
+            claim?.Dispose();
+            if (!_taken.Add(at)) return;
+            Console.Error.WriteLine($"eyrie-node: {at} of Service {entrance.Service.Namespace}/{entrance.Service.Name} cannot be listened on: {exception.Message}");
+            Tell(entrance.Service, "Warning", "NodePortTaken", $"{at} cannot be listened on ({exception.Message}): a program outside of this cluster has the port, which may be a second cluster. It is tried again every {Again.TotalSeconds:0} s; free the port, or choose another nodePort");
+            return;
+        }
+        _listening[at] = new Listening(socket, claim, AcceptAsync(socket, at));
+        if (_taken.Remove(at)) Tell(entrance.Service, "Normal", "NodePortServed", $"{at} is served now");
+
+        void Tell(ServicePort service, string type, string reason, string message)
+        {
+            if (entrance.NodePort) report(new ServiceEvent { Namespace = service.Namespace, Name = service.Name, Type = type, Reason = reason, Message = message });
         }
     }
 
-    private async Task AcceptAsync(Socket socket, (string, int) at)
+    private async Task AcceptAsync(Socket socket, IPEndPoint at)
     {
         while (true)
         {
@@ -59,12 +108,14 @@ public sealed class ServiceEntry : IAsyncDisposable
         }
     }
 
-    private async Task ForwardAsync(Socket client, (string, int) at)
+    private async Task ForwardAsync(Socket client, IPEndPoint at)
     {
         using (client)
         {
             client.NoDelay = true;
-            foreach (var endpoint in (_endpoints.GetValueOrDefault(at) ?? []).OrderBy(_ => Random.Shared.Next()))
+            var address = ((IPEndPoint)client.RemoteEndPoint!).Address;
+            if (!_entrances.TryGetValue(at, out var entrance)) return;
+            foreach (var endpoint in Order(at, address, entrance))
             {
                 using var server = new Socket(AddressFamily.InterNetwork, SocketType.Stream, ProtocolType.Tcp) { NoDelay = true };
                 try
@@ -75,10 +126,21 @@ public sealed class ServiceEntry : IAsyncDisposable
                 {
                     continue; // it went between the table and now: the next one
                 }
+                if (entrance.Affinity > TimeSpan.Zero)
+                    lock (_affinity) _affinity.Keep(at, address, endpoint, entrance.Affinity, DateTimeOffset.UtcNow);
                 await Task.WhenAll(CopyAsync(client, server), CopyAsync(server, client));
                 return;
             }
         }
+    }
+
+    private IEnumerable<IPEndPoint> Order(IPEndPoint at, IPAddress client, Entrance entrance)
+    {
+        var any = entrance.Endpoints.OrderBy(_ => Random.Shared.Next());
+        if (entrance.Affinity == TimeSpan.Zero) return any;
+        IPEndPoint? kept;
+        lock (_affinity) kept = _affinity.Of(at, client, DateTimeOffset.UtcNow);
+        return any.OrderByDescending(endpoint => endpoint.Equals(kept));
     }
 
     private static async Task CopyAsync(Socket from, Socket to)
@@ -99,9 +161,18 @@ public sealed class ServiceEntry : IAsyncDisposable
 
     public async ValueTask DisposeAsync()
     {
-        foreach (var listening in _listening.Values)
+        List<Listening> all;
+        lock (_lock)
         {
-            listening.Socket.Dispose();
+            _again?.Dispose();
+            _again = null;
+            _entrances = new Dictionary<IPEndPoint, Entrance>();
+            all = [.. _listening.Values];
+            _listening.Clear();
+        }
+        foreach (var listening in all)
+        {
+            listening.Close();
             await listening.Accepting;
         }
     }

@@ -5,9 +5,9 @@ using Eyrie.Node.Dns;
 namespace Eyrie.Node;
 
 /// <summary>The table of Services as the control plane told it last: the network server resolves with it, the node's names are answered from it, and clients on the host enter by it.</summary>
-public sealed class ServiceTable(KernelProcess kernel, NameService names, Action<NodeMessage> report) : IAsyncDisposable
+public sealed class ServiceTable(int clusterOctet, KernelProcess kernel, NameService names, Action<NodeMessage> report) : IAsyncDisposable
 {
-    private readonly ServiceEntry _entry = new();
+    private readonly ServiceEntry _entry = new(clusterOctet, told => report(new NodeMessage { ServiceEvent = told }));
     private readonly SemaphoreSlim _one = new(1, 1);
     private volatile Services? _services;
 
@@ -19,7 +19,7 @@ public sealed class ServiceTable(KernelProcess kernel, NameService names, Action
         try
         {
             await kernel.Service.SetServicesAsync([.. names.Entries(), .. services.Ports.Where(port => port.Port > 0).Select(port => new Eyrie.Microkernel.Client.ServiceEntry(port.Namespace, port.Name, port.ClusterAddress, port.Port, port.PortName,
-                [.. port.Endpoints.Select(endpoint => new ServiceEndpoint(endpoint.Address, endpoint.Port))]) { Udp = port.Protocol == "UDP" })], CancellationToken.None, services.Closed, names.Pins);
+                [.. port.Endpoints.Select(endpoint => new ServiceEndpoint(endpoint.Address, endpoint.Port))]) { Udp = port.Protocol == "UDP", Affinity = TimeSpan.FromSeconds(port.AffinitySeconds) })], CancellationToken.None, services.Closed, names.Pins);
             names.Table = new ClusterNames(services.Ports);
             _entry.Apply(services.Ports);
             report(new NodeMessage { ServicesApplied = new ServicesApplied { Revision = services.Revision } });

@@ -125,6 +125,22 @@ public sealed class NetworkTests(NodeCluster cluster)
         await space.UntilEventAsync("asker", $"tried to resolve hidden.{space.Name}.svc.cluster.local; missing grant: connect tcp service {space.Name}/hidden 80");
     }
 
+    /// <summary>What a server at a port of this host says; code 1: nobody is there.</summary>
+    private static async Task<(int Code, string Output)> AskAsync(int port)
+    {
+        using var client = new System.Net.Sockets.TcpClient();
+        try
+        {
+            await client.ConnectAsync(System.Net.IPAddress.Loopback, port);
+            using var reader = new StreamReader(client.GetStream());
+            return (0, await reader.ReadToEndAsync());
+        }
+        catch (System.Net.Sockets.SocketException exception)
+        {
+            return (1, exception.Message);
+        }
+    }
+
     private static IReadOnlyList<string> Part(string log, string from, string to) => [.. log.Split('\n').SkipWhile(line => line != from).Skip(1).TakeWhile(line => line != to)];
 
     [Fact]
@@ -144,5 +160,31 @@ public sealed class NetworkTests(NodeCluster cluster)
         await RunAsync(space, "stranger", "datagrams ask sendto $ECHO_SERVICE_HOST 53 x; true", "{connect: [{service: db, port: 8080}]}");
         Assert.Equal("-13\n", await space.EndedAsync("stranger"));
         await space.UntilEventAsync("stranger", $"missing grant: connect udp service {space.Name}/echo 53");
+    }
+
+    [Fact]
+    public async Task A_node_port_answers_on_the_host_and_affinity_keeps_a_client_on_one_pod()
+    {
+        var space = await StartAsync();
+        await space.ApplyAsync("""
+            apiVersion: v1
+            kind: Service
+            metadata: {name: door}
+            spec: {type: NodePort, selector: {app: db}, ports: [{name: http, port: 80, targetPort: 8080}]}
+            ---
+            apiVersion: v1
+            kind: Service
+            metadata: {name: sticky}
+            spec: {selector: {app: db}, sessionAffinity: ClientIP, ports: [{port: 80, targetPort: 8080}]}
+            """);
+        var shown = (await space.KubectlAsync("get", "svc", "door", "--no-headers")).Output;
+        var port = System.Text.RegularExpressions.Regex.Match(shown, @"NodePort +127\.[\d.]+ +<none> +80:(3\d{4})/TCP").Groups[1].Value;
+        Assert.True(port.Length > 0, shown);
+        await Shell.UntilAsync(() => AskAsync(int.Parse(port, System.Globalization.CultureInfo.InvariantCulture)), said => said.StartsWith("db-", StringComparison.Ordinal), "the node port to answer");
+        const string script = "for i in 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16; do nc $1 80 </dev/null; done";
+        await RunAsync(space, "visitor", script.Replace("$1", "sticky", StringComparison.Ordinal), "{connect: [{service: sticky, port: 80}]}");
+        await RunAsync(space, "wanderer", script.Replace("$1", "door", StringComparison.Ordinal), "{connect: [{service: door, port: 80}]}");
+        Assert.Single((await space.EndedAsync("visitor")).Split('\n', StringSplitOptions.RemoveEmptyEntries).Distinct());
+        Assert.Equal(2, (await space.EndedAsync("wanderer")).Split('\n', StringSplitOptions.RemoveEmptyEntries).Distinct().Count());
     }
 }

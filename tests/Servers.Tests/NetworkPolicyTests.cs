@@ -116,6 +116,18 @@ public sealed class NetworkPolicyTests
     }
 
     [Fact]
+    public void An_endpoint_that_is_kept_is_picked_whatever_the_draw_as_long_as_the_Service_has_it() =>
+        Gen.Select(Gen.UInt, Among("127.79.16.2:8080", "127.79.16.3:8081", "127.79.16.9:8080", "127.79.16.2:8081")).Sample((random, kept) =>
+        {
+            const string table = "default/hello 80 127.79.0.10 @10800 127.79.16.2:8080 127.79.16.3:8081\n";
+            var session = new Session { Pod = Pod, Loopback = Loopback, Grants = Encoding.ASCII.GetBytes(Grants) };
+            var peer = new Peer(Address(kept.Split(':')[0]), ushort.Parse(kept.Split(':')[1], System.Globalization.CultureInfo.InvariantCulture));
+            var decision = Policy.Connect(session, Encoding.ASCII.GetBytes(table), Address("127.79.0.10"), 80, random, false, peer);
+            var (address, port) = table.Contains(kept, StringComparison.Ordinal) ? (peer.Address, peer.Port) : random % 2 == 0 ? (Address("127.79.16.2"), 8080) : (Address("127.79.16.3"), (ushort)8081);
+            return decision.Kind == DecisionKind.Allow && decision.Affinity == 10800 && decision.Choices == 2 && (decision.Address, decision.Port) == (address, port);
+        });
+
+    [Fact]
     public void A_granted_service_with_nobody_ready_refuses_and_an_ungranted_one_denies_by_name()
     {
         Assert.Equal(DecisionKind.Refuse, Connect("8 connect tcp service default/empty 80\n", Address("127.79.0.11"), 80).Kind);

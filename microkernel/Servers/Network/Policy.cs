@@ -15,12 +15,21 @@ public ref struct Decision
     public int Grant;
     /// <summary>How many endpoints the Service has that was asked for; 0: an address of its own was.</summary>
     public int Choices;
+    /// <summary>Seconds for which the pod's connections to that Service stay with the endpoint; 0: they are spread.</summary>
+    public long Affinity;
     /// <summary>With Deny: the service the address belongs to (<c>namespace/name port</c>), empty when it is none.</summary>
     public ReadOnlySpan<byte> Service;
     /// <summary>With Allow: the service it went through, empty when it is none.</summary>
     public ReadOnlySpan<byte> Through;
     /// <summary>Allowed by an audit alone: to be recorded.</summary>
     public bool Audited;
+}
+
+/// <summary>Where one endpoint is. Port 0: none.</summary>
+public readonly struct Peer(uint address, ushort port)
+{
+    public readonly uint Address = address;
+    public readonly ushort Port = port;
 }
 
 /// <summary>A container's session: its addresses and its grants, lines of <c>slot entry</c>.</summary>
@@ -33,7 +42,8 @@ public ref struct Session
 }
 
 /// <summary>
-/// Decides from (session, services, call) alone. Services are lines of <c>namespace/name port cluster-address address:port ...</c>; nothing that is
+/// Decides from (session, services, call) alone. Services are lines of <c>namespace/name port cluster-address address:port ...</c>, with
+/// <c>@seconds</c> before the endpoints where the Service has session affinity; nothing that is
 /// not granted by a line is allowed, whatever name or address led there.
 /// </summary>
 public static class Policy
@@ -43,17 +53,18 @@ public static class Policy
 
     private static bool IsCluster(uint address) => address >> 21 == (127u << 24 | 64u << 16) >> 21;
 
-    public static Decision Connect(in Session session, ReadOnlySpan<byte> services, uint address, ushort port, uint random, bool udp = false)
+    /// <param name="kept">The endpoint that the pod's connections to this Service stay with, as long as the Service has it.</param>
+    public static Decision Connect(in Session session, ReadOnlySpan<byte> services, uint address, ushort port, uint random, bool udp = false, Peer kept = default)
     {
-        var decision = Connect(session, session.Grants, services, address, port, random, udp);
+        var decision = Connect(session, session.Grants, services, address, port, random, udp, kept);
         if (decision.Kind != DecisionKind.Deny || session.Audit.Length == 0) return decision;
-        var audited = Connect(session, session.Audit, services, address, port, random, udp);
+        var audited = Connect(session, session.Audit, services, address, port, random, udp, kept);
         if (audited.Kind == DecisionKind.Deny) return decision;
         audited.Audited = true;
         return audited;
     }
 
-    private static Decision Connect(in Session session, ReadOnlySpan<byte> grants, ReadOnlySpan<byte> services, uint address, ushort port, uint random, bool udp)
+    private static Decision Connect(in Session session, ReadOnlySpan<byte> grants, ReadOnlySpan<byte> services, uint address, ushort port, uint random, bool udp, Peer kept)
     {
         var decision = new Decision { Address = address, Port = port };
         if (IsLocalhost(address) || address == 0) { decision.Address = session.Loopback; return decision; }
@@ -79,7 +90,8 @@ public static class Policy
             decision.Grant = grant;
             decision.Service = default;
             decision.Through = line.Slice(0, name.Length + 1 + portField.Length);
-            if (atService && !Pick(fields, random, out decision.Choices, out decision.Address, out decision.Port)) decision.Kind = DecisionKind.Refuse;
+            if (atService) decision.Affinity = TakeAffinity(ref fields);
+            if (atService && !Pick(fields, random, decision.Affinity > 0 ? kept : default, out decision.Choices, out decision.Address, out decision.Port)) decision.Kind = DecisionKind.Refuse;
             if (!any || decision.Kind == DecisionKind.Refuse || IsOpen(services, decision.Address)) return decision;
             return new Decision { Kind = DecisionKind.Deny, Address = address, Port = port, Service = decision.Through };
         }
@@ -159,14 +171,26 @@ public static class Policy
         return false;
     }
 
-    private static bool Pick(FieldReader fields, uint random, out int count, out uint address, out ushort port)
+    /// <summary>Seconds; 0, and nothing is taken, where the endpoints begin.</summary>
+    private static long TakeAffinity(ref FieldReader fields)
     {
-        address = 0;
-        port = 0;
+        var rest = fields;
+        var first = rest.Next();
+        if (first.Length == 0 || first[0] != '@') return 0;
+        fields = rest;
+        long seconds = FieldReader.Number(first.Slice(1));
+        return seconds < 0 ? 0 : seconds;
+    }
+
+    private static bool Pick(FieldReader fields, uint random, Peer kept, out int count, out uint address, out ushort port)
+    {
+        address = kept.Address;
+        port = kept.Port;
         count = 0;
         var counting = fields;
         while (counting.Next().Length > 0) count++;
         if (count == 0) return false;
+        if (kept.Port != 0 && HasEndpoint(fields, kept.Address, kept.Port)) return true;
         for (uint skip = random % (uint)count; skip > 0; skip--) fields.Next();
         return Endpoint(fields.Next(), out address, out port);
     }

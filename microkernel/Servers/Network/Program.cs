@@ -104,7 +104,7 @@ public static unsafe class Program
     {
         if (!Sockets.Parse(Microkernel.PayloadBytes, out uint address, out ushort port)) { Answer(socket, -Sys.Eacces, 0); return true; }
         uint choice = State.Random();
-        var decision = Policy.Connect(session, State.Services, address, port, choice);
+        var decision = Policy.Connect(session, State.Services, address, port, choice, kept: Affinity.Of(session.Pod, address, port, false));
         if (decision.Kind == DecisionKind.Deny)
         {
             Denials.Record(label, caller, Verdict.Denied, "connect"u8, address, port, decision.Service);
@@ -125,10 +125,13 @@ public static unsafe class Program
             result = Sockets.Connect(socket, source, decision.Address, decision.Port, out pending);
         }
         if (result == -Sys.Enotsock) result = NoSocket(label, caller, "connect"u8, address, port);
+        if (decision.Affinity > 0 && result is 0 or -Sys.Einprogress) Keep(session, address, port, decision, false);
         if (pending && SlowConnect.Begin(socket, decision.Grant, caller)) return false;
         Answer(socket, pending ? -Sys.Eagain : result, decision.Grant);
         return true;
     }
+
+    private static void Keep(in Session session, uint address, ushort port, in Decision decision, bool udp) => Affinity.Keep(session.Pod, address, port, udp, new Peer(decision.Address, decision.Port), decision.Affinity);
 
     /// <summary>A pod may connect to itself without a grant, but not to a process of the host that answers at every address.</summary>
     private static bool OfHost(in Session session, in Decision decision, bool datagrams) =>
@@ -140,7 +143,7 @@ public static unsafe class Program
         if (name.Length >= 2 && name[0] == 0 && name[1] == 0) { Answer(socket, Datagrams.Disconnect(socket), 0); return; }
         if (!Sockets.Parse(name, out uint address, out ushort port)) { Answer(socket, -Sys.Eacces, 0); return; }
         uint choice = Datagrams.Choice(socket, session, address);
-        var decision = Policy.Connect(session, State.Services, address, port, choice, true);
+        var decision = Policy.Connect(session, State.Services, address, port, choice, true, Affinity.Of(session.Pod, address, port, true));
         if (decision.Kind == DecisionKind.Deny)
         {
             // Resolvers connect a datagram socket to learn their own address for a peer, and send nothing.
@@ -149,6 +152,7 @@ public static unsafe class Program
             return;
         }
         Used(label, caller, session, decision, "connect"u8, address, port, true);
+        if (decision.Affinity > 0 && decision.Kind == DecisionKind.Allow) Keep(session, address, port, decision, true);
         Answer(socket, decision.Kind == DecisionKind.Refuse || OfHost(session, decision, true) ? -Sys.Econnrefused : Datagrams.Connect(socket, session, decision.Address, decision.Port), decision.Grant);
     }
 
@@ -160,7 +164,8 @@ public static unsafe class Program
         // An answer first: to a client of the host, 127.0.0.1 is that client and not the pod's own localhost.
         var decision = heard ? Policy.Answer(session, address, port, Datagrams.Local(socket)) : default;
         bool answer = heard && decision.Kind == DecisionKind.Allow;
-        if (!answer) decision = Policy.Connect(session, State.Services, address, port, Datagrams.Choice(socket, session, address), true);
+        if (!answer) decision = Policy.Connect(session, State.Services, address, port, Datagrams.Choice(socket, session, address), true, Affinity.Of(session.Pod, address, port, true));
+        if (!answer && decision.Affinity > 0 && decision.Kind == DecisionKind.Allow) Keep(session, address, port, decision, true);
         if (!answer && decision.Kind == DecisionKind.Allow) Used(label, caller, session, decision, "connect"u8, address, port, true);
         if (decision.Kind == DecisionKind.Deny) Denials.Record(label, caller, Verdict.Denied, "connect"u8, address, port, decision.Service, true);
         if (!answer && OfHost(session, decision, true)) { Answer(socket, -Sys.Econnrefused, 0); return; }

@@ -27,7 +27,7 @@ public static unsafe class State
         s_services = Allocate(ServiceSpace);
         s_incoming = Allocate(ServiceSpace);
         s_random = 2463534242;
-        return s_sessions != null && s_services != null && s_incoming != null && Denials.Initialize();
+        return s_sessions != null && s_services != null && s_incoming != null && Denials.Initialize() && Affinity.Initialize();
     }
 
     public static byte* Allocate(long bytes)
