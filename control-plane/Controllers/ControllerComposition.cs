@@ -1,5 +1,7 @@
 using System.Text.Json.Nodes;
 using Akka.Actor;
+using Akka.Cluster.Sharding;
+using Akka.Cluster.Tools.Singleton;
 using Akka.Hosting;
 using Eyrie.ControlPlane.Controllers.Admission;
 using Eyrie.ControlPlane.Controllers.Autoscaling;
@@ -10,6 +12,7 @@ using Eyrie.ControlPlane.Controllers.Guards;
 using Eyrie.ControlPlane.Controllers.Nodes;
 using Eyrie.ControlPlane.Controllers.Recording;
 using Eyrie.ControlPlane.Controllers.Scheduling;
+using Eyrie.ControlPlane.Controllers.Sharding;
 using Eyrie.ControlPlane.Controllers.Volumes;
 using Eyrie.ControlPlane.Controllers.Workloads;
 using Eyrie.ControlPlane.Resources;
@@ -30,6 +33,8 @@ public sealed record ControllerOptions
     public System.Net.IPEndPoint? Api { get; init; }
     /// <summary>Base address of the Prometheus that custom metrics and rollout guards ask; null: none.</summary>
     public Uri? Prometheus { get; init; }
+    /// <summary>How long an object's actor stays when nothing of the object has changed.</summary>
+    public TimeSpan IdleAfter { get; init; } = TimeSpan.FromMinutes(2);
 }
 
 public static class ControllerComposition
@@ -48,7 +53,7 @@ public static class ControllerComposition
         services.AddSingleton<RecordWriter>().AddHostedService(provider => provider.GetRequiredService<RecordWriter>());
         services.AddSingleton(new PrometheusQueries(options.Prometheus, new HttpClient())).AddSingleton<MetricSources>();
         services.AddGrpc();
-        return services.AddAkka("eyrie", (akka, provider) => akka.WithActors((system, registry) => Start(system, registry, provider, options)));
+        return services.AddAkka("eyrie", (akka, provider) => akka.AddHocon(ClusterSettings.Hocon, HoconAddMode.Prepend).WithActors((system, registry) => Start(system, registry, provider, options)));
     }
 
     private static void Start(ActorSystem system, IActorRegistry registry, IServiceProvider provider, ControllerOptions options)
@@ -59,55 +64,29 @@ public static class ControllerComposition
         var clock = provider.GetRequiredService<TimeProvider>();
         var records = provider.GetRequiredService<RecordWriter>();
         var statistics = provider.GetRequiredService<PodStatistics>();
-        // One child actor an object; a change of what it owns concerns it too.
-        IActorRef Workload(ResourceKind kind, ResourceKind? owned, string name, Func<JsonObject, ObjectCache, DateTimeOffset, IReadOnlyList<WorkloadAction>> plan, Func<ObjectChange, ObjectCache, IEnumerable<ObjectName>>? concerns = null)
-        {
-            Decide decide = (item, known, now) => known.Get(kind, item) is { } document ? plan(document, known, now) : [];
-            var ledgers = new Dictionary<ObjectName, WorkloadActor.Ledger>();
-            return system.ActorOf(Props.Create(() => new WorkloadController(kind, owned, decide, cache, objects, events, clock, concerns, ledgers)), name);
-        }
-        IReadOnlyList<IActorRef> workloads =
-        [
-            Workload(Kinds.Deployment, Kinds.ReplicaSet, "deployments", (item, known, now) => DeploymentPlan.Decide(item, [.. known.OwnedBy(Kinds.ReplicaSet, item.Uid()), .. Namesake(item, known)], now)),
-            Workload(Kinds.ReplicaSet, Kinds.Pod, "replicasets", (item, known, now) => ReplicaSetPlan.Decide(item, known.PodsOwnedBy(item.Uid()), now)),
-            Workload(Kinds.ReplicationController, Kinds.Pod, "replicationcontrollers", (item, known, now) => ReplicaSetPlan.Decide(item, known.PodsOwnedBy(item.Uid()), now, Kinds.ReplicationController)),
-            Workload(Kinds.StatefulSet, Kinds.Pod, "statefulsets", (item, known, now) => StatefulSetPlan.Decide(item, known.OwnedBy(Kinds.Pod, item.Uid()), known.OwnedBy(Kinds.ControllerRevision, item.Uid()), name => known.Get(Kinds.PersistentVolumeClaim, name) is not null, now)),
-            Workload(Kinds.DaemonSet, Kinds.Pod, "daemonsets", (item, known, now) => DaemonSetPlan.Decide(item, known.OwnedBy(Kinds.Pod, item.Uid()), known.All(Kinds.Node), known.OwnedBy(Kinds.ControllerRevision, item.Uid()), now),
-                (change, known) => change.Kind == Kinds.Node ? known.All(Kinds.DaemonSet).Select(ObjectStamp.NameOf) : []),
-            Workload(Kinds.Job, Kinds.Pod, "jobs", (item, known, now) => JobPlan.Decide(item, known.OwnedBy(Kinds.Pod, item.Uid()), now)),
-            Workload(Kinds.CronJob, Kinds.Job, "cronjobs", (item, known, now) => CronJobPlan.Decide(item, known.OwnedBy(Kinds.Job, item.Uid()), now)),
-            Workload(Kinds.Service, Kinds.EndpointSlice, "services", (item, known, _) => EndpointObjectsPlan.Decide(item, known.All(Kinds.Pod), known.OwnedBy(Kinds.EndpointSlice, item.Uid()), known.Get(Kinds.Endpoints, ObjectStamp.NameOf(item))), SelectedBy),
-            Workload(Kinds.PersistentVolumeClaim, null, "claims", (item, known, _) => ClaimPlan.Decide(item, ClaimPlan.Around(item, known)), ClaimPlan.Concerned),
-            Workload(Kinds.PersistentVolume, null, "volumes", (item, known, _) => VolumePlan.Decide(item, known), VolumePlan.Concerned),
-            Workload(Kinds.PodDisruptionBudget, null, "disruptionbudgets", (item, known, now) => DisruptionBudgetPlan.Decide(item, known.All(Kinds.Pod), known.Get, now), DisruptionBudgetPlan.Concerned),
-            Workload(Kinds.ResourceQuota, null, "quotas", QuotaPlan.Decide, QuotaPlan.Concerned),
-            Workload(Kinds.Namespace, null, "service-accounts", (item, known, _) => ServiceAccountPlan.Decide(item, known.Get(Kinds.ServiceAccount, new ObjectName(item.Name(), "default"))), (change, _) => ServiceAccountPlan.Concerned(change)),
-            Workload(Kinds.PermissionRecord, null, "permissionrecords", (item, known, now) => RecordPlan.Decide(item, known.All(Kinds.Pod), now), RecordPlan.Concerned),
-        ];
+        // One actor an object, wherever its shard is; one router a kind tells it what concerns it.
+        var context = new WorkloadContext(cache, objects, events, clock, new WorkloadLedgers(), options.IdleAfter);
+        var kinds = WorkloadKinds.All.ToDictionary(entry => entry.Kind.ToString());
+        var region = ClusterSharding.Get(system).Start("objects", entity => WorkloadActor.Of(ObjectKey.Parse(entity), kinds, context), ClusterShardingSettings.Create(system), new ObjectExtractor(), ShardAllocationStrategy.LeastShardAllocationStrategy(4, 0.1), Finish.Instance);
+        foreach (var kind in WorkloadKinds.All) system.ActorOf(Props.Create(() => new WorkloadRouter(kind, cache, region)), kind.Kind.Plural);
         var assumed = new Dictionary<string, PodInfo>();
-        var scheduler = system.ActorOf(Props.Create(() => new SchedulerActor(cache, objects, events, clock, new PlacementOptions(0, 0), assumed)), "scheduler");
-        StoredKinds kinds = provider.GetRequiredService<StoredKinds>();
-        IReadOnlyList<IActorRef> caretakers =
-        [
-            system.ActorOf(Props.Create(() => new GarbageActor(cache, objects, kinds)), "garbage"), system.ActorOf(Props.Create(() => new NamespaceActor(cache, objects, kinds, clock)), "namespaces"),
-            system.ActorOf(Props.Create(() => new PodGarbageActor(cache, objects, clock)), "ended-pods"), system.ActorOf(Props.Create(() => new NodeLifecycleActor(cache, objects, events, clock)), "node-lifecycle"),
-            system.ActorOf(Props.Create(() => new AutoscalerActor(cache, objects, events, clock, provider.GetRequiredService<MetricSources>(), kinds)), "autoscalers"),
-            system.ActorOf(Props.Create(() => new GuardActor(cache, objects, events, provider.GetRequiredService<PrometheusQueries>(), clock)), "guards"),
-        ];
-        var sessions = system.ActorOf(Props.Create(() => new NodeSessionsActor(cache, objects, events, clock, statistics, records, options)), "node-sessions");
-        registry.Register<NodeSessionsActor>(sessions);
-        IReadOnlyList<IActorRef> listeners = [.. workloads, scheduler, .. caretakers, sessions];
-        system.ActorOf(Props.Create(() => new FeedActor(objects, cache, listeners)), "feed");
+        Once(system, "scheduler", Props.Create(() => new SchedulerActor(cache, objects, events, clock, new PlacementOptions(0, 0), assumed)));
+        StoredKinds stored = provider.GetRequiredService<StoredKinds>();
+        Once(system, "garbage", Props.Create(() => new GarbageActor(cache, objects, stored)));
+        Once(system, "namespaces-going", Props.Create(() => new NamespaceActor(cache, objects, stored, clock)));
+        Once(system, "ended-pods", Props.Create(() => new PodGarbageActor(cache, objects, clock)));
+        Once(system, "node-lifecycle", Props.Create(() => new NodeLifecycleActor(cache, objects, events, clock)));
+        Once(system, "autoscalers", Props.Create(() => new AutoscalerActor(cache, objects, events, clock, provider.GetRequiredService<MetricSources>(), stored)));
+        Once(system, "guards", Props.Create(() => new GuardActor(cache, objects, events, provider.GetRequiredService<PrometheusQueries>(), clock)));
+        registry.Register<NodeSessionsActor>(system.ActorOf(Props.Create(() => new NodeSessionsActor(cache, objects, events, clock, statistics, records, options)), "node-sessions"));
+        system.ActorOf(Props.Create(() => new FeedActor(objects, cache)), "feed");
+        var cluster = Akka.Cluster.Cluster.Get(system);
+        cluster.Join(cluster.SelfAddress);
     }
 
-    /// <summary>A ReplicaSet of another owner that has the name the next one of a Deployment would have.</summary>
-    private static IEnumerable<JsonObject> Namesake(JsonObject deployment, ObjectCache cache) =>
-        cache.Get(Kinds.ReplicaSet, DeploymentPlan.NextSet(deployment)) is { } there && there.OwnerUid() != deployment.Uid() ? [there] : [];
-
-    /// <summary>The Services whose selectors a pod matches, or matched.</summary>
-    private static IEnumerable<ObjectName> SelectedBy(ObjectChange change, ObjectCache cache) => change.Kind != Kinds.Pod ? [] : cache.All(Kinds.Service)
-        .Where(service => service.Namespace() == change.Name.Namespace && service["spec"]?["selector"] is JsonObject selector
-            && (Views.Selects(selector, change.Document) || (change.Previous is { } before && Views.Selects(selector, before)))).Select(ObjectStamp.NameOf);
+    /// <summary>An actor of which the cluster has one: on its oldest control plane, as <c>/user/NAME/one</c>.</summary>
+    private static void Once(ActorSystem system, string name, Props props) =>
+        system.ActorOf(ClusterSingletonManager.Props(props, PoisonPill.Instance, ClusterSingletonManagerSettings.Create(system).WithSingletonName("one")), name);
 
     public static void MapEyrieNodeSessions(this IEndpointRouteBuilder routes) => routes.MapGrpcService<NodeSessionService>();
 }

@@ -1,14 +1,26 @@
 using Akka.Actor;
+using Eyrie.ControlPlane.Controllers.Sharding;
 using Eyrie.ControlPlane.Resources;
 using Eyrie.ControlPlane.Store;
 
 namespace Eyrie.ControlPlane.Controllers;
 
 /// <summary>Changes of one kind that the cache holds already; an empty list is progress.</summary>
-public sealed record FeedBatch(ResourceKind Kind, IReadOnlyList<ObjectChange> Changes, Revision At);
+public sealed record FeedBatch(ResourceKind Kind, IReadOnlyList<ObjectChange> Changes, Revision At) : ILocalMessage
+{
+    /// <summary>Nothing has changed; what there is, is in the cache.</summary>
+    public static readonly FeedBatch Nothing = new(Kinds.Namespace, [], Revision.Zero);
+
+    /// <summary>Every batch from now on; if everything has been listed already, <see cref="Nothing"/> at once. To be called when an actor starts.</summary>
+    public static void Follow(IActorContext context, ObjectCache cache)
+    {
+        context.System.EventStream.Subscribe(context.Self, typeof(FeedBatch));
+        if (cache.IsListed) context.Self.Tell(Nothing);
+    }
+}
 
 /// <summary>
-/// Lists and watches every kind the controllers need, keeps the cache, and tells the controllers. When a watch fails the actor crashes and its
+/// Lists and watches every kind the controllers need, keeps the cache, and tells the controllers of its process (<see cref="FeedBatch.Follow"/>). When a watch fails the actor crashes and its
 /// supervisor starts it anew: it lists again and passes on the difference.
 /// </summary>
 public sealed class FeedActor : ReceiveActor
@@ -17,8 +29,8 @@ public sealed class FeedActor : ReceiveActor
     public static readonly IReadOnlyList<ResourceKind> Watched = [.. Kinds.Served.Where(kind => kind != Kinds.Event && kind != Kinds.Lease)];
 
     // What the watches of an instance tell is for that instance alone: one that was started anew has lists of its own.
-    private sealed record Told(FeedActor To, FeedBatch Batch);
-    private sealed record Broken(FeedActor Of, Exception Cause);
+    private sealed record Told(FeedActor To, FeedBatch Batch) : ILocalMessage;
+    private sealed record Broken(FeedActor Of, Exception Cause) : ILocalMessage;
 
     private static readonly TimeSpan Pause = TimeSpan.FromMilliseconds(200);
 
@@ -26,12 +38,13 @@ public sealed class FeedActor : ReceiveActor
     private readonly ObjectCache _cache;
     private readonly CancellationTokenSource _stopped = new();
 
-    public FeedActor(IObjects objects, ObjectCache cache, IReadOnlyList<IActorRef> listeners)
+    public FeedActor(IObjects objects, ObjectCache cache)
     {
         (_objects, _cache) = (objects, cache);
         // Nobody decides on half of the picture: a ReplicaSet whose pods have not been listed yet would look as if it had none.
         var first = new List<FeedBatch>();
         var listed = new HashSet<ResourceKind>();
+        var events = Context.System.EventStream;
         Receive<Told>(told => told.To == this, told =>
         {
             var batch = told.Batch;
@@ -40,8 +53,8 @@ public sealed class FeedActor : ReceiveActor
             listed.Add(batch.Kind);
             first.Add(batch);
             if (listed.Count < Watched.Count) return;
-            foreach (var known in first)
-                foreach (var listener in listeners) listener.Tell(known);
+            cache.Listed();
+            foreach (var known in first) events.Publish(known);
             first.Clear();
         });
         Receive<Broken>(broken => broken.Of == this, broken => throw new InvalidOperationException("a watch of the store ended", broken.Cause));

@@ -4,6 +4,7 @@ using Akka.Actor;
 using Akka.Event;
 using Eyrie.ControlPlane.Controllers.Recording;
 using Eyrie.ControlPlane.Controllers.Volumes;
+using Eyrie.ControlPlane.Controllers.Sharding;
 using Eyrie.ControlPlane.Resources;
 using Eyrie.ControlPlane.Store;
 using Eyrie.Manifests.Permissions;
@@ -11,13 +12,13 @@ using Eyrie.Node.Contract.V1;
 
 namespace Eyrie.ControlPlane.Controllers;
 
-public sealed record SessionOpened(Guid Session, NodeHello Hello, ChannelWriter<ControlMessage> Outbound);
-public sealed record SessionClosed(Guid Session, string Node);
-public sealed record SessionReport(string Node, NodeMessage Message);
+public sealed record SessionOpened(Guid Session, NodeHello Hello, ChannelWriter<ControlMessage> Outbound) : ILocalMessage;
+public sealed record SessionClosed(Guid Session, string Node) : ILocalMessage;
+public sealed record SessionReport(string Node, NodeMessage Message) : ILocalMessage;
 
 /// <summary>Sends a request to a node's session; answered with <see cref="Sent"/> or a failure.</summary>
-public sealed record SendToNode(string Node, ControlMessage Message);
-public sealed record Sent;
+public sealed record SendToNode(string Node, ControlMessage Message) : ILocalMessage;
+public sealed record Sent : ILocalMessage;
 
 /// <summary>
 /// Every connected node: pushes what it should run and the table of Services, takes what it reports. A pod that is being deleted is told to end only
@@ -34,10 +35,10 @@ public sealed class NodeSessionsActor : ReceiveActor, IWithTimers
         public long Acknowledged { get; set; }
     }
 
-    private sealed record NodeAbsent(string Node);
-    private sealed record RenewLeases;
-    private sealed record Wrote(string Uid);
-    private sealed record Failed(string What, Exception Cause);
+    private sealed record NodeAbsent(string Node) : ILocalMessage;
+    private sealed record RenewLeases : ILocalMessage;
+    private sealed record Wrote(string Uid) : ILocalMessage;
+    private sealed record Failed(string What, Exception Cause) : ILocalMessage;
 
     private static readonly HashSet<ResourceKind> Known = [Kinds.Pod, Kinds.Service, Kinds.Namespace, Kinds.NetworkPolicy, Kinds.PermissionSet, Kinds.PermissionRecord];
 
@@ -85,7 +86,11 @@ public sealed class NodeSessionsActor : ReceiveActor, IWithTimers
         Receive<Failed>(failed => _log.Warning("{0}: {1}", failed.What, failed.Cause.Message));
     }
 
-    protected override void PreStart() => Timers.StartPeriodicTimer("leases", new RenewLeases(), Renewal);
+    protected override void PreStart()
+    {
+        FeedBatch.Follow(Context, _cache);
+        Timers.StartPeriodicTimer("leases", new RenewLeases(), Renewal);
+    }
 
     /// <summary>What every node was told is forgotten: they connect anew and are told everything.</summary>
     protected override void PreRestart(Exception reason, object message)

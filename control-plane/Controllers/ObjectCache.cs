@@ -13,6 +13,13 @@ public sealed class ObjectCache
 {
     private readonly ConcurrentDictionary<ResourceKind, CachedKind> _kinds = new();
     private readonly ChangeSignal _changed = new();
+    private readonly TaskCompletionSource _listed = new(TaskCreationOptions.RunContinuationsAsynchronously);
+
+    /// <summary>Whether every kind has been listed. Before that nobody decides: a ReplicaSet whose pods are not known yet would look as if it had none.</summary>
+    public bool IsListed => _listed.Task.IsCompleted;
+
+    /// <summary>Completes when every kind has been listed.</summary>
+    public Task ListedAsync => _listed.Task;
 
     /// <summary>Completes with the next change. Take it first, look second, wait third.</summary>
     public Task NextChange => _changed.Next;
@@ -41,6 +48,9 @@ public sealed class ObjectCache
         Of(kind).Apply(changes, at);
         if (changes.Count > 0) _changed.Raise();
     }
+
+    /// <summary>The feed has listed every kind.</summary>
+    public void Listed() => _listed.TrySetResult();
 
     private CachedKind Of(ResourceKind kind) => _kinds.GetOrAdd(kind, _ => new CachedKind());
 }

@@ -3,6 +3,7 @@ using Akka.Actor;
 using Akka.Event;
 using Eyrie.ControlPlane.Controllers.Collection;
 using Eyrie.ControlPlane.Controllers.Scheduling;
+using Eyrie.ControlPlane.Controllers.Sharding;
 using Eyrie.ControlPlane.Resources;
 using Eyrie.ControlPlane.Store;
 
@@ -11,9 +12,9 @@ namespace Eyrie.ControlPlane.Controllers.Autoscaling;
 /// <summary>Every 15 s, and when an autoscaler is new or changed: reads the metrics of each, lets <see cref="HorizontalPlan"/> decide, and writes the target's replicas and the status.</summary>
 public sealed class AutoscalerActor : ReceiveActor, IWithTimers
 {
-    private sealed record Round;
-    private sealed record Again(ObjectName Name);
-    private sealed record Over(ObjectName Name, ScalingMemory? Memory, Exception? Failure);
+    private sealed record Round : ILocalMessage;
+    private sealed record Again(ObjectName Name) : ILocalMessage;
+    private sealed record Over(ObjectName Name, ScalingMemory? Memory, Exception? Failure) : ILocalMessage;
 
     public static readonly TimeSpan Interval = TimeSpan.FromSeconds(15);
     private static readonly TimeSpan Retry = TimeSpan.FromSeconds(1);
@@ -54,7 +55,12 @@ public sealed class AutoscalerActor : ReceiveActor, IWithTimers
         Receive<Again>(again => { if (cache.Get(Kinds.HorizontalPodAutoscaler, again.Name) is { } autoscaler) Look(autoscaler); });
     }
 
-    protected override void PreStart() => Timers.StartPeriodicTimer("round", new Round(), Interval);
+    protected override void PreStart()
+    {
+        FeedBatch.Follow(Context, _cache);
+        Timers.StartPeriodicTimer("round", new Round(), Interval);
+        Self.Tell(new Round());
+    }
 
     private void Look(JsonObject autoscaler)
     {

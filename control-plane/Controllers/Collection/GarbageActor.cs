@@ -1,6 +1,7 @@
 using System.Text.Json.Nodes;
 using Akka.Actor;
 using Akka.Event;
+using Eyrie.ControlPlane.Controllers.Sharding;
 using Eyrie.ControlPlane.Resources;
 using Eyrie.ControlPlane.Store;
 
@@ -15,14 +16,14 @@ public delegate IReadOnlyList<ResourceKind> StoredKinds();
 /// </summary>
 public sealed class GarbageActor : ReceiveActor, IWithTimers
 {
-    private sealed record Begin;
-    private sealed record LookForKinds;
+    private sealed record Begin : ILocalMessage;
+    private sealed record LookForKinds : ILocalMessage;
     // What the watches of an instance tell is for that instance alone.
-    private sealed record Listed(GarbageActor To, FeedBatch Batch);
-    private sealed record Changed(GarbageActor To, FeedBatch Batch);
-    private sealed record Broken(GarbageActor Of, Exception Cause);
-    private sealed record Done(string Uid, Exception? Failure);
-    private sealed record TryAgain(string Uid);
+    private sealed record Listed(GarbageActor To, FeedBatch Batch) : ILocalMessage;
+    private sealed record Changed(GarbageActor To, FeedBatch Batch) : ILocalMessage;
+    private sealed record Broken(GarbageActor Of, Exception Cause) : ILocalMessage;
+    private sealed record Done(string Uid, Exception? Failure) : ILocalMessage;
+    private sealed record TryAgain(string Uid) : ILocalMessage;
 
     private const int MostInFlight = 64;
     private static readonly TimeSpan Retry = TimeSpan.FromSeconds(1), NewKinds = TimeSpan.FromSeconds(5);
@@ -64,14 +65,9 @@ public sealed class GarbageActor : ReceiveActor, IWithTimers
 
     protected override void PreStart()
     {
+        FeedBatch.Follow(Context, _cache);
         Follow();
         Timers.StartPeriodicTimer("kinds", new LookForKinds(), NewKinds);
-    }
-
-    protected override void PostRestart(Exception reason)
-    {
-        base.PostRestart(reason);
-        Self.Tell(new Begin()); // the cache is filled already
     }
 
     protected override void PostStop() => _stopped.Cancel();

@@ -1,6 +1,7 @@
 using System.Text.Json.Nodes;
 using Akka.Actor;
 using Akka.Event;
+using Eyrie.ControlPlane.Controllers.Sharding;
 using Eyrie.ControlPlane.Resources;
 using Eyrie.ControlPlane.Store;
 
@@ -9,8 +10,8 @@ namespace Eyrie.ControlPlane.Controllers.Collection;
 /// <summary>Empties namespaces that are being deleted, round by round, as <see cref="NamespacePlan"/> decides, and then removes them.</summary>
 public sealed class NamespaceActor : ReceiveActor, IWithTimers
 {
-    private sealed record Round;
-    private sealed record Over(bool Remaining, IReadOnlyDictionary<string, IReadOnlyList<string>> Failures);
+    private sealed record Round : ILocalMessage;
+    private sealed record Over(bool Remaining, IReadOnlyDictionary<string, IReadOnlyList<string>> Failures) : ILocalMessage;
 
     private const int AtOnce = 64;
     private static readonly TimeSpan Pause = TimeSpan.FromSeconds(1);
@@ -48,7 +49,11 @@ public sealed class NamespaceActor : ReceiveActor, IWithTimers
         });
     }
 
-    protected override void PreStart() => Self.Tell(new Round());
+    protected override void PreStart()
+    {
+        FeedBatch.Follow(Context, _cache);
+        Self.Tell(new Round());
+    }
 
     private void Step()
     {

@@ -1,6 +1,7 @@
 using Akka.Actor;
 using Akka.Event;
 using Eyrie.ControlPlane.Controllers.Disruptions;
+using Eyrie.ControlPlane.Controllers.Sharding;
 using Eyrie.ControlPlane.Resources;
 using Eyrie.ControlPlane.Store;
 
@@ -9,11 +10,12 @@ namespace Eyrie.ControlPlane.Controllers.Collection;
 /// <summary>Every 20 s removes the pods that <see cref="PodGarbagePlan"/> finds.</summary>
 public sealed class PodGarbageActor : ReceiveActor, IWithTimers
 {
-    private sealed record Round;
-    private sealed record Over;
+    private sealed record Round : ILocalMessage;
+    private sealed record Over : ILocalMessage;
 
     private static readonly TimeSpan Interval = TimeSpan.FromSeconds(20);
     private readonly ILoggingAdapter _log = Context.GetLogger();
+    private readonly ObjectCache _cache;
     private Dictionary<string, DateTimeOffset> _missing = [];
     private bool _running;
 
@@ -21,6 +23,7 @@ public sealed class PodGarbageActor : ReceiveActor, IWithTimers
 
     public PodGarbageActor(ObjectCache cache, IObjects objects, TimeProvider clock)
     {
+        _cache = cache;
         Receive<FeedBatch>(_ => { if (!Timers.IsTimerActive("round")) Timers.StartPeriodicTimer("round", new Round(), Interval); }); // everything has been listed
         Receive<Round>(_ =>
         {
@@ -40,6 +43,8 @@ public sealed class PodGarbageActor : ReceiveActor, IWithTimers
             _log.Warning("ended pods are not removed yet: {0}", failure.Cause.Message);
         });
     }
+
+    protected override void PreStart() => FeedBatch.Follow(Context, _cache);
 
     private static async Task<Over> RemoveAsync(IObjects objects, IReadOnlyList<GarbagePod> found, DateTimeOffset now)
     {

@@ -69,7 +69,7 @@ public static class DeploymentPlan
         // More replicas since the sets were last sized, in the middle of a rollout: they are shared out first.
         if (active.Count > 1 && active.Any(set => int.TryParse(set.Metadata()["annotations"]?[DesiredAnnotation]?.ToString(), CultureInfo.InvariantCulture, out int before) && before < wanted))
         {
-            Write(active, RollingStep.Grow(active.ConvertAll(Size), wanted + surge), wanted, wanted + surge, actions);
+            Write(active, RollingStep.Grow(active.ConvertAll(Size), RollingStep.Room(own.Except(active).Select(Size), wanted + surge)), wanted, wanted + surge, actions); // beside what sets of no size still have
             return;
         }
         var (next, up) = RollingStep.Next(old.ConvertAll(Size), Size(current), wanted, surge, unavailable, old.Any(set => Size(set).Most > 0) ? most : null);
@@ -85,7 +85,7 @@ public static class DeploymentPlan
         int room = RollingStep.Room(own.Except(active).Select(Size), wanted + Bounds(spec, wanted).Surge);
         if (active.Count == 1) Write(active, [Math.Min(wanted, Math.Max(Size(active[0]).Wanted, room))], wanted, allowed, actions);
         else if (active.All(set => set.Metadata()["annotations"]?[DesiredAnnotation]?.ToString() == Text(wanted))) return;
-        else Write(active, total > allowed ? RollingStep.Cut(active.ConvertAll(Size), allowed) : RollingStep.Grow(active.ConvertAll(Size), allowed), wanted, allowed, actions);
+        else Write(active, total > allowed ? RollingStep.Cut(active.ConvertAll(Size), allowed) : RollingStep.Grow(active.ConvertAll(Size), room), wanted, allowed, actions);
     }
 
     private static void Write(IReadOnlyList<JsonObject> sets, IReadOnlyList<int> sizes, int wanted, int most, List<WorkloadAction> actions)

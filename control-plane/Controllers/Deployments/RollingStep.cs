@@ -24,7 +24,16 @@ public static class RollingStep
     {
         int limit = Math.Min(replicas, most ?? replicas), up = current.Wanted > replicas ? replicas : Math.Max(current.Wanted, Math.Min(limit, Room(old, replicas + surge)));
         var next = Kept(old, Shrink(old, current, replicas - unavailable), replicas - Math.Max(limit, up));
-        return (next, up - Exceed(old, next, current, up, replicas + surge));
+        up -= Exceed(old, next, current, up, replicas + surge);
+        return (next, up - Early(old, next, current, up, replicas + surge, replicas - unavailable));
+    }
+
+    /// <summary>Pods of old sets are there until those sets have removed them. A current set that was sized for more replicas than are wanted now makes none in their place yet, but for the least that must serve.</summary>
+    /// <returns>How many of the current set's pods are not made yet and are to wait.</returns>
+    private static int Early(IReadOnlyList<SetSize> old, int[] next, SetSize current, int up, int most, int least)
+    {
+        int counted = old.Zip(next).Sum(pair => Math.Min(pair.First.Serving, pair.Second));
+        return Math.Clamp(old.Sum(set => set.Most) + up - most, 0, Math.Max(0, up - Math.Max(current.Live, least - counted)));
     }
 
     /// <summary>Sets that were sized for more replicas than are wanted now give up what serves nobody, the old ones first.</summary>

@@ -3,6 +3,7 @@ using Akka.Actor;
 using Akka.Event;
 using Eyrie.ControlPlane.Controllers.Autoscaling;
 using Eyrie.ControlPlane.Controllers.Deployments;
+using Eyrie.ControlPlane.Controllers.Sharding;
 using Eyrie.ControlPlane.Resources;
 using Eyrie.ControlPlane.Store;
 
@@ -11,8 +12,8 @@ namespace Eyrie.ControlPlane.Controllers.Guards;
 /// <summary>Watches the rollouts of Deployments that have a guard: when something of them changes, and every second while one is under way. <see cref="GuardPlan"/> decides.</summary>
 public sealed class GuardActor : ReceiveActor, IWithTimers
 {
-    private sealed record Round;
-    private sealed record Looked(ObjectName Name, DateTimeOffset? Again, Exception? Failure);
+    private sealed record Round : ILocalMessage;
+    private sealed record Looked(ObjectName Name, DateTimeOffset? Again, Exception? Failure) : ILocalMessage;
 
     private static readonly TimeSpan Interval = TimeSpan.FromSeconds(1);
 
@@ -46,12 +47,10 @@ public sealed class GuardActor : ReceiveActor, IWithTimers
         });
     }
 
-    protected override void PreStart() => Timers.StartPeriodicTimer("round", new Round(), Interval);
-
-    protected override void PostRestart(Exception reason)
+    protected override void PreStart()
     {
-        base.PostRestart(reason);
-        Self.Tell(new FeedBatch(Kinds.Namespace, [], Revision.Zero)); // the cache is filled already
+        FeedBatch.Follow(Context, _cache);
+        Timers.StartPeriodicTimer("round", new Round(), Interval);
     }
 
     private void Take(ObjectName name)

@@ -2,6 +2,7 @@ using System.Text.Json.Nodes;
 using Akka.Actor;
 using Akka.Event;
 using Eyrie.ControlPlane.Controllers.Disruptions;
+using Eyrie.ControlPlane.Controllers.Sharding;
 using Eyrie.ControlPlane.Resources;
 using Eyrie.ControlPlane.Store;
 
@@ -13,8 +14,8 @@ namespace Eyrie.ControlPlane.Controllers.Nodes;
 /// </summary>
 public sealed class NodeLifecycleActor : ReceiveActor, IWithTimers
 {
-    private sealed record Look;
-    private sealed record Acted(Exception? Failure);
+    private sealed record Look : ILocalMessage;
+    private sealed record Acted(Exception? Failure) : ILocalMessage;
 
     private static readonly TimeSpan Gather = TimeSpan.FromMilliseconds(100), Retry = TimeSpan.FromSeconds(1);
 
@@ -55,11 +56,7 @@ public sealed class NodeLifecycleActor : ReceiveActor, IWithTimers
         });
     }
 
-    protected override void PostRestart(Exception reason)
-    {
-        base.PostRestart(reason);
-        Self.Tell(new FeedBatch(Kinds.Namespace, [], Revision.Zero)); // the cache is filled already
-    }
+    protected override void PreStart() => FeedBatch.Follow(Context, _cache);
 
     private void Soon(TimeSpan wait)
     {

@@ -2,6 +2,7 @@ using System.Text.Json.Nodes;
 using Akka.Actor;
 using Akka.Event;
 using Eyrie.ControlPlane.Controllers.Disruptions;
+using Eyrie.ControlPlane.Controllers.Sharding;
 using Eyrie.ControlPlane.Resources;
 using Eyrie.ControlPlane.Scheduler;
 using Eyrie.ControlPlane.Store;
@@ -14,10 +15,10 @@ namespace Eyrie.ControlPlane.Controllers.Scheduling;
 /// </summary>
 public sealed class SchedulerActor : ReceiveActor, IWithTimers
 {
-    private sealed record Bound(PodInfo Pod, string Node, bool Written);
-    private sealed record Written;
-    private sealed record NotWritten(string Uid, Exception Cause);
-    private sealed record Continue;
+    private sealed record Bound(PodInfo Pod, string Node, bool Written) : ILocalMessage;
+    private sealed record Written : ILocalMessage;
+    private sealed record NotWritten(string Uid, Exception Cause) : ILocalMessage;
+    private sealed record Continue : ILocalMessage;
 
     /// <summary>Bindings on their way to the store at once: more would only wait there.</summary>
     private const int MostInFlight = 1024;
@@ -68,11 +69,7 @@ public sealed class SchedulerActor : ReceiveActor, IWithTimers
         Receive<Continue>(_ => { _continuing = false; Place(); });
     }
 
-    protected override void PostRestart(Exception reason)
-    {
-        base.PostRestart(reason);
-        Self.Tell(new FeedBatch(Kinds.Pod, [], Revision.Zero)); // the cache is filled already
-    }
+    protected override void PreStart() => FeedBatch.Follow(Context, _cache);
 
     /// <summary>Everything there is: at the first change, and after a crash.</summary>
     private WakeUp Load()

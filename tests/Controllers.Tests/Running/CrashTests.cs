@@ -2,6 +2,7 @@ using System.Text.Json.Nodes;
 using System.Threading.Channels;
 using Akka.Actor;
 using Eyrie.ControlPlane.Controllers;
+using Eyrie.ControlPlane.Controllers.Sharding;
 using Eyrie.ControlPlane.Resources;
 using Eyrie.ControlPlane.Store;
 using Eyrie.Node.Contract.V1;
@@ -12,7 +13,7 @@ namespace Eyrie.Controllers.Tests.Running;
 /// <summary>The real actors over the real store seam, two nodes without containers; actors are crashed at random while Deployments are applied, rolled over and deleted.</summary>
 public sealed class CrashTests
 {
-    private static readonly string[] Actors = ["feed", "scheduler", "node-sessions", "garbage", "namespaces", "node-lifecycle", "guards", "deployments", "replicasets", "services", "service-accounts"];
+    private static readonly string[] Actors = ["feed", "region", "shard", "coordinator", "object", "scheduler/one", "node-sessions", "garbage/one", "namespaces-going/one", "node-lifecycle/one", "guards/one", "deployments", "replicasets", "services", "namespaces"];
 
     /// <summary>A node that says of every pod that it runs, ends those that are to end, and connects again when its session is ended.</summary>
     private sealed class FakeNode(RunningControllers running, string name)
@@ -67,10 +68,7 @@ public sealed class CrashTests
         foreach (var name in names) await running.CreateAsync(Kinds.Deployment, Web(name, 6, 0));
         for (int round = 0; round < 40; round++)
         {
-            // A batch without changes at all is one that no actor can take: it crashes there and then, and its supervisor starts it anew.
-            var actor = Actors[chance.Next(Actors.Length)];
-            if (actor == "feed") running.Store.CutWatches();
-            else running.Actors.ActorSelection("/user/" + actor).Tell(new FeedBatch(Kinds.Pod, null!, Revision.Zero));
+            Crash(running, Actors[chance.Next(Actors.Length)], names[chance.Next(names.Length)]);
             if (round % 4 == 0) await ChangeAsync(running, names[chance.Next(names.Length)], chance.Next(1, 8), round);
             foreach (var set in await running.ListAsync(Kinds.ReplicaSet))
             {
@@ -86,6 +84,23 @@ public sealed class CrashTests
         await RunningControllers.UntilAsync($"seed {seed}: nothing left", () => running.ListAsync(Kinds.Pod), pods => pods.Count == 0, pods => $"{pods.Count} pods");
         await end.CancelAsync();
         await Task.WhenAll(living);
+    }
+
+    /// <summary>What no actor can take crashes it there and then: a batch without changes, a message for no object. Its supervisor starts it anew; who is killed is missed by whoever needs it.</summary>
+    private static void Crash(RunningControllers running, string actor, string name)
+    {
+        const string Region = "/system/sharding/objects";
+        var key = new ObjectKey(Kinds.Deployment.ToString(), new ObjectName("default", name));
+        var shard = new ObjectExtractor().ShardId(key.ToString(), new Reconcile(key));
+        switch (actor)
+        {
+            case "feed": running.Store.CutWatches(); break;
+            case "region": running.Actors.ActorSelection(Region).Tell(new Reconcile(null!)); break;
+            case "shard": running.Actors.ActorSelection($"{Region}/{shard}").Tell(new Reconcile(null!)); break;
+            case "coordinator": running.Actors.ActorSelection(Region + "Coordinator/singleton/coordinator").Tell(Kill.Instance); break;
+            case "object": running.Actors.ActorSelection($"{Region}/{shard}/*").Tell(Kill.Instance); break;
+            default: running.Actors.ActorSelection("/user/" + actor).Tell(new FeedBatch(Kinds.Pod, null!, Revision.Zero)); break;
+        }
     }
 
     private static async Task ChangeAsync(RunningControllers running, string name, int replicas, int version)
@@ -115,7 +130,7 @@ public sealed class CrashTests
         await RunningControllers.UntilAsync("twenty pods", () => running.ListAsync(Kinds.Pod), pods => pods.Count >= 20, pods => $"{pods.Count}");
         var cache = new ObjectCache();
         var objects = running.Objects;
-        Decide decide = (name, known, now) =>
+        Decide decide = (document, known, now) =>
         {
             if (chance.Next(3) > 0 && crashes++ < 3) throw new InvalidOperationException("a decision that crashes");
             return [new CreateObject(Kinds.ConfigMap, new JsonObject { ["metadata"] = new JsonObject { ["name"] = $"made-{known.At(Kinds.ConfigMap).Value}", ["namespace"] = "default" } })];
@@ -123,10 +138,13 @@ public sealed class CrashTests
         var item = await running.CreateAsync(Kinds.Secret, """{"metadata":{"name":"item","namespace":"default"}}""");
         cache.Apply(Kinds.Secret, [new ObjectChange(ChangeType.Added, Kinds.Secret, ObjectStamp.NameOf(item), item, (JsonObject?)null)], new Revision(1));
         var events = new EventWriter(objects, TimeProvider.System, Microsoft.Extensions.Logging.Abstractions.NullLogger<EventWriter>.Instance);
-        var controller = running.Actors.ActorOf(Props.Create(() => new WorkloadController(Kinds.Secret, null, decide, cache, objects, events, TimeProvider.System, null, null)), "crashing");
-        controller.Tell(new FeedBatch(Kinds.Secret, [new ObjectChange(ChangeType.Modified, Kinds.Secret, ObjectStamp.NameOf(item), item, item)], new Revision(1)));
+        var key = new ObjectKey("secrets", ObjectStamp.NameOf(item));
+        var kinds = new Dictionary<string, WorkloadKind> { ["secrets"] = new(Kinds.Secret, null, decide) };
+        var actor = running.Actors.ActorOf(WorkloadActor.Of(key, kinds, new WorkloadContext(cache, objects, events, TimeProvider.System, new WorkloadLedgers(), TimeSpan.FromMinutes(2))), "crashing");
+        actor.Tell(new Reconcile(key));
+        cache.Listed(); // what came before that was kept
         await RunningControllers.UntilAsync("a decision that went through", () => running.ListAsync(Kinds.ConfigMap), made => made.Count == 1, made => $"{made.Count} made, {crashes} crashes");
-        for (int i = 0; i < 20; i++) controller.Tell(new FeedBatch(Kinds.Secret, [new ObjectChange(ChangeType.Modified, Kinds.Secret, ObjectStamp.NameOf(item), item, item)], new Revision(1)));
+        for (int i = 0; i < 20; i++) actor.Tell(new Reconcile(key));
         await Task.WhenAll(Enumerable.Range(0, 20).Select(_ => running.GetAsync(Kinds.Secret, "item")));
         Assert.Single(await running.ListAsync(Kinds.ConfigMap)); // the cache has not seen the first one: no second decision
     }

@@ -24,12 +24,14 @@ public sealed class RunningControllers : IAsyncDisposable
 
     public IActorRef Sessions => Akka.Hosting.ActorRegistry.For(Actors).Get<NodeSessionsActor>();
 
-    public static async Task<RunningControllers> StartAsync()
+    /// <param name="options">Changes of the usual options.</param>
+    public static async Task<RunningControllers> StartAsync(Func<ControllerOptions, ControllerOptions>? options = null)
     {
         var builder = Host.CreateApplicationBuilder();
         builder.Logging.ClearProviders();
         builder.Services.AddSingleton<IStore>(new BreakableStore()).AddSingleton(TimeProvider.System).AddEyrieObjects();
-        builder.Services.AddEyrieControllers(new ControllerOptions { ClusterOctet = 64, NodeToken = "token" });
+        var usual = new ControllerOptions { ClusterOctet = 64, NodeToken = "token" };
+        builder.Services.AddEyrieControllers(options?.Invoke(usual) ?? usual);
         var host = builder.Build();
         var objects = host.Services.GetRequiredService<IObjects>();
         await objects.CreateAsync(Kinds.Namespace, Documents.Json("""{"metadata":{"name":"default"},"spec":{"finalizers":["kubernetes"]}}"""), CancellationToken.None);

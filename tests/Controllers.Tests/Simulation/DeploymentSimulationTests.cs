@@ -33,6 +33,12 @@ public sealed class DeploymentSimulationTests
         if (First(DeploymentPlan.Decide, Histories) is { } broken) Assert.Fail(broken.Message);
     }
 
+    /// <summary>Histories that broke a rule once.</summary>
+    [Theory]
+    [InlineData(10_171)] // made smaller and undone: the new set made pods while the old one still had its own
+    [InlineData(12_819)] // made larger while a set of size 0 still had a pod
+    public void What_went_wrong_once_does_not_again(int seed) => new DeploymentSimulation(seed, DeploymentPlan.Decide).Run(Steps);
+
     [Fact]
     public void A_planner_that_lets_one_more_be_unavailable_is_caught() =>
         Assert.Contains("replicas - maxUnavailable", First(Believing("maxUnavailable"), Histories)?.Message, StringComparison.Ordinal);

@@ -1,0 +1,63 @@
+using System.Text.Json.Nodes;
+using Akka.Actor;
+using Eyrie.ControlPlane.Controllers.Sharding;
+using Eyrie.ControlPlane.Resources;
+
+namespace Eyrie.ControlPlane.Controllers;
+
+/// <summary>Tells the actors of one kind's objects what concerns them: changes of the object itself, of what it owns, and whatever <see cref="WorkloadKind.Concerns"/> says. When it starts anew, every object is looked at.</summary>
+public sealed class WorkloadRouter : ReceiveActor, IWithTimers
+{
+    private sealed record Again : ILocalMessage;
+
+    /// <summary>What crashed an actor may be there still.</summary>
+    private static readonly TimeSpan Pause = TimeSpan.FromSeconds(1);
+
+    private readonly ObjectCache _cache;
+    private readonly HashSet<ObjectKey> _owed = [];
+
+    public ITimerScheduler Timers { get; set; } = null!;
+
+    /// <param name="kind">The kind.</param>
+    /// <param name="cache">What is known.</param>
+    /// <param name="objects">The shard region of the objects' actors.</param>
+    public WorkloadRouter(WorkloadKind kind, ObjectCache cache, IActorRef objects)
+    {
+        _cache = cache;
+        bool looked = false;
+        Receive<FeedBatch>(batch =>
+        {
+            if (!looked) foreach (var item in cache.All(kind.Kind)) Tell(ObjectStamp.NameOf(item));
+            looked = true;
+            foreach (var change in batch.Changes)
+            {
+                if (batch.Kind == kind.Kind) Tell(change.Name);
+                else if (batch.Kind == kind.Owned && OwnerName(change) is { } owner && cache.Get(kind.Kind, owner) is not null) Tell(owner);
+                foreach (var name in kind.Concerns?.Invoke(change, cache) ?? []) Tell(name);
+            }
+        });
+        Receive<EndedEarly>(ended =>
+        {
+            if (ended.Key.Kind != kind.Kind.ToString()) return;
+            _owed.Add(ended.Key);
+            if (!Timers.IsTimerActive("owed")) Timers.StartSingleTimer("owed", new Again(), Pause);
+        });
+        Receive<Again>(_ =>
+        {
+            foreach (var key in _owed) objects.Tell(new Reconcile(key));
+            _owed.Clear();
+        });
+
+        void Tell(ObjectName name) => objects.Tell(new Reconcile(new ObjectKey(kind.Kind.ToString(), name)));
+    }
+
+    protected override void PreStart()
+    {
+        Context.System.EventStream.Subscribe(Self, typeof(EndedEarly));
+        FeedBatch.Follow(Context, _cache);
+    }
+
+    private static ObjectName? OwnerName(ObjectChange change) =>
+        (change.Document.Metadata()["ownerReferences"] as JsonArray)?.FirstOrDefault(reference => reference?["controller"]?.GetValue<bool>() == true)?["name"]?.ToString() is { } name
+            ? new ObjectName(change.Name.Namespace, name) : null;
+}

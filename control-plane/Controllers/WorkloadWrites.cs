@@ -1,0 +1,72 @@
+using System.Globalization;
+using System.Text.Json.Nodes;
+using Eyrie.ControlPlane.Resources;
+using Eyrie.ControlPlane.Store;
+
+namespace Eyrie.ControlPlane.Controllers;
+
+/// <summary>What came of a decision's actions.</summary>
+/// <param name="Written">The newest revision written, by kind.</param>
+/// <param name="Failure">The gravest refusal or outage; null: none.</param>
+public sealed record WriteOutcome(IReadOnlyDictionary<ResourceKind, Revision> Written, Exception? Failure);
+
+/// <summary>Carries out what was decided for one object. A conflict means that the cache was behind; the change that caused it will arrive.</summary>
+public sealed class WorkloadWrites(IObjects objects, EventWriter events, Func<JsonObject?> about)
+{
+    public async Task<WriteOutcome> ActAsync(IReadOnlyList<WorkloadAction> actions)
+    {
+        var written = new Dictionary<ResourceKind, Revision>();
+        Exception? failure = null;
+        for (int i = 0, together = 1; i < actions.Count;)
+        {
+            // What is made or deleted is so together, twice as much at a time as before, so that what is refused is refused once.
+            int count = actions[i] is CreateObject or DeleteObject ? actions.Skip(i).Take(together).TakeWhile(action => action.GetType() == actions[i].GetType()).Count() : 1;
+            together = count == together ? together * 2 : 1;
+            if (actions[i] is not CreateObject || failure is not ObjectForbiddenException)
+                foreach (var (kind, revision, wrong) in await Task.WhenAll(actions.Skip(i).Take(count).Select(TryAsync)))
+                {
+                    if (kind is not null && revision.CompareTo(written.GetValueOrDefault(kind)) > 0) written[kind] = revision;
+                    if (wrong is not null && (failure is null || wrong is ObjectForbiddenException)) failure = wrong;
+                }
+            i += count;
+        }
+        if (failure is ObjectForbiddenException) Report("Warning", "FailedCreate", "Error creating: " + failure.Message);
+        return new WriteOutcome(written, failure);
+    }
+
+    private void Report(string type, string reason, string message)
+    {
+        if (about() is { } document) events.Write(document, type, reason, message, 1);
+    }
+
+    private async Task<(ResourceKind? Kind, Revision At, Exception? Failure)> TryAsync(WorkloadAction action)
+    {
+        if (action is Report report)
+        {
+            Report(report.Type, report.Reason, report.Message);
+            return (null, Revision.Zero, null);
+        }
+        try
+        {
+            var (kind, document) = await ApplyAsync(action);
+            return (kind, new Revision(long.TryParse(document.Metadata().Text("resourceVersion"), CultureInfo.InvariantCulture, out long revision) ? revision : 0), null);
+        }
+        catch (Exception exception) when (exception is ObjectConflictException or ObjectNotFoundException or ObjectExistsException)
+        {
+            return (null, Revision.Zero, action is CreateObject ? exception : null); // what changed meanwhile arrives through the feed
+        }
+        catch (Exception exception) when (exception is ObjectForbiddenException or StoreUnavailableException)
+        {
+            return (null, Revision.Zero, exception);
+        }
+    }
+
+    private async Task<(ResourceKind Kind, JsonObject Document)> ApplyAsync(WorkloadAction action) => action switch
+    {
+        CreateObject create => (create.Kind, await objects.CreateAsync(create.Kind, create.Document, CancellationToken.None)),
+        UpdateObject update => (update.Kind, await objects.UpdateAsync(update.Kind, update.Document, CancellationToken.None)),
+        UpdateObjectStatus status => (status.Kind, await objects.UpdateStatusAsync(status.Kind, status.Document, CancellationToken.None)),
+        DeleteObject delete => (delete.Kind, await objects.DeleteAsync(delete.Kind, delete.Name, new DeleteOptions(Uid: delete.Uid), CancellationToken.None)),
+        _ => throw new InvalidOperationException($"no way to apply {action}"),
+    };
+}
