@@ -32,9 +32,9 @@ public static class ClusterSettings
           cluster {
             log-info = off
             min-nr-of-members = 1
-            leader-actions-interval = 100ms
-            gossip-interval = 200ms
+            leader-actions-interval = 200ms
             distributed-data.durable.keys = []
+            singleton.hand-over-retry-interval = 100ms
             sharding {
               state-store-mode = ddata
               remember-entities = off
