@@ -11,12 +11,13 @@ public static class PodStatus
 
     public static JsonObject Of(IReadOnlyList<ContainerRecord> records, string restartPolicy, string quality, string address, string hostAddress, DateTimeOffset started, JsonObject? before, (string Reason, string Message)? failure, DateTimeOffset now)
     {
-        var init = records.Where(record => record.Role != ContainerRole.Main).ToList();
+        var init = records.Where(record => record.Role is ContainerRole.Init or ContainerRole.Sidecar).ToList();
+        var added = records.Where(record => record.Role == ContainerRole.Ephemeral).ToList();
         var main = records.Where(record => record.Role == ContainerRole.Main).ToList();
         var phase = failure is not null && !records.Any(record => record.Running || record.Starting) ? "Failed" : Phase(init, main, restartPolicy);
         bool over = phase is "Succeeded" or "Failed";
         var uninitialized = init.Where(record => !Initialized(record)).Select(record => record.Name).ToList();
-        var unready = records.Where(record => record.Role != ContainerRole.Init && !record.Ready).Select(record => record.Name).ToList();
+        var unready = records.Where(record => record.Role is ContainerRole.Sidecar or ContainerRole.Main && !record.Ready).Select(record => record.Name).ToList();
         var notReady = unready.Count == 0 ? null : phase == "Succeeded" ? ("PodCompleted", "") : phase == "Failed" ? ("PodFailed", "") : ((string, string)?)("ContainersNotReady", $"containers with unready status: [{string.Join(' ', unready)}]");
         var notInitialized = uninitialized.Count == 0 || over ? null : ((string, string)?)("ContainersNotInitialized", $"containers with incomplete status: [{string.Join(' ', uninitialized)}]");
         var status = new JsonObject
@@ -35,6 +36,7 @@ public static class PodStatus
         }
         if (failure is { } why && phase == "Failed") (status["reason"], status["message"]) = (why.Reason, why.Message);
         if (init.Count > 0) status["initContainerStatuses"] = new JsonArray([.. init.Select(Container)]);
+        if (added.Count > 0) status["ephemeralContainerStatuses"] = new JsonArray([.. added.Select(Container)]);
         return status;
     }
 
@@ -53,7 +55,7 @@ public static class PodStatus
     {
         var status = new JsonObject
         {
-            ["name"] = record.Name, ["image"] = record.Image, ["imageID"] = record.ImageId, ["ready"] = record.Role == ContainerRole.Init ? record.End?.ExitCode == 0 : record.Ready,
+            ["name"] = record.Name, ["image"] = record.Image, ["imageID"] = record.ImageId, ["ready"] = record.Role switch { ContainerRole.Init => record.End?.ExitCode == 0, ContainerRole.Ephemeral => false, _ => record.Ready },
             ["started"] = record.Started, ["restartCount"] = record.Restarts, ["containerID"] = record.Runs > 0 ? "metteagle://" + record.Id : "",
         };
         bool current = false;

@@ -47,6 +47,19 @@ public sealed class PodPlanTests
         Assert.Equal(new Finished(), Decide("Never", Ended(Sidecar("s"), 143), Ended(Work("m"), 0)));
     }
 
+    [Fact]
+    public void An_ephemeral_container_waits_for_nobody_is_run_once_and_ends_with_the_pod()
+    {
+        var added = new ContainerView("e", ContainerRole.Ephemeral);
+        Assert.Equal(new StartContainer("e"), Decide("Always", Running(Init("a")), Work("m"), added));
+        Assert.Equal(new StartContainer("m"), Decide("Always", Work("m"), added with { Starting = true }));
+        Assert.Equal(new WaitUntil(null), Decide("Always", Running(Work("m")), Ended(added, 1)));
+        Assert.Equal(new WaitUntil(Now.AddSeconds(3)), Decide("Always", Running(Work("m")), added with { RetryAt = Now.AddSeconds(3) }));
+        Assert.Equal(new BeginStop("e", Grace), Decide("Never", Ended(Work("m"), 0), Running(added)));
+        Assert.Equal(new Finished(), Decide("Never", Ended(Work("m"), 0), added));
+        Assert.Equal(new BeginStop("e", Grace), Terminate(Grace, Now, Ended(Work("m"), 0), Running(added)));
+    }
+
     [Theory]
     [InlineData("Always", 0, true)]
     [InlineData("Always", 1, true)]

@@ -44,7 +44,14 @@ public sealed class ContainerRecord(string name, string image, ContainerRole rol
     /// <summary>Why it is not running: reason and message.</summary>
     public (string Reason, string Message)? Waiting { get; set; } = ("ContainerCreating", "");
 
-    public static ContainerRole RoleOf(JsonObject spec, bool init) => !init ? ContainerRole.Main : spec["restartPolicy"]?.ToString() == "Always" ? ContainerRole.Sidecar : ContainerRole.Init;
+    /// <param name="spec">A container of a pod.</param>
+    /// <param name="list">The list of the pod's spec that it stands in.</param>
+    public static ContainerRole RoleOf(JsonObject spec, string list) => list switch
+    {
+        PodLists.Init => spec["restartPolicy"]?.ToString() == "Always" ? ContainerRole.Sidecar : ContainerRole.Init,
+        PodLists.Ephemeral => ContainerRole.Ephemeral,
+        _ => ContainerRole.Main,
+    };
 
     public ContainerView View(bool hasStopHook) => new(Name, Role)
     {

@@ -45,7 +45,7 @@ public static class DownwardApi
     {
         var resource = reference["resource"]?.ToString() ?? "";
         if (reference["containerName"]?.ToString() is { Length: > 0 } named)
-            container = new[] { "initContainers", "containers" }.SelectMany(list => (facts.Pod["spec"]?[list] as JsonArray ?? []).OfType<JsonObject>()).FirstOrDefault(candidate => candidate["name"]?.ToString() == named)
+            container = PodLists.All.SelectMany(list => (facts.Pod["spec"]?[list] as JsonArray ?? []).OfType<JsonObject>()).FirstOrDefault(candidate => candidate["name"]?.ToString() == named)
                 ?? throw new ContainerConfigException($"resourceFieldRef: the pod has no container \"{named}\"");
         if (resource.Split('.') is not [("limits" or "requests") and var list2, ("cpu" or "memory" or "ephemeral-storage") and var name])
             throw new ContainerConfigException($"resourceFieldRef \"{resource}\": there is no such resource; known are limits and requests of cpu, memory and ephemeral-storage");

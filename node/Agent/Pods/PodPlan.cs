@@ -1,7 +1,10 @@
 namespace Eyrie.Node;
 
-/// <summary>Init: runs to its end before the next begins. Sidecar: an init container with restartPolicy Always, beside the others and after them. Main: the pod's work.</summary>
-public enum ContainerRole { Init, Sidecar, Main }
+/// <summary>
+/// Init: runs to its end before the next begins. Sidecar: an init container with restartPolicy Always, beside the others and after them. Main: the pod's work. Ephemeral: added while the pod
+/// is there, waits for none of the others and is run once.
+/// </summary>
+public enum ContainerRole { Init, Sidecar, Main, Ephemeral }
 
 /// <summary>One container as the node has seen it.</summary>
 public sealed record ContainerView(string Name, ContainerRole Role)
@@ -23,7 +26,7 @@ public sealed record ContainerView(string Name, ContainerRole Role)
 }
 
 /// <summary>What the plan is made from: pure data.</summary>
-/// <param name="Containers">Init containers and sidecars first, in order.</param>
+/// <param name="Containers">Init containers and sidecars first, in order; ephemeral ones last.</param>
 /// <param name="RestartPolicy">Always, OnFailure or Never.</param>
 /// <param name="Drained">Nobody is connected any more that came before it left its Services.</param>
 /// <param name="TerminatingSince">When its containers were first told to end; null: not yet.</param>
@@ -70,10 +73,12 @@ public static class PodPlan
 
     private static PodAction Run(PodView pod, DateTimeOffset now)
     {
-        if (!pod.Failing && pod.Containers.Any(container => container.Starting)) return new WaitUntil(null);
+        if (!pod.Failing && pod.Containers.Any(container => container is { Starting: true, Role: not ContainerRole.Ephemeral })) return new WaitUntil(null);
         if (pod.Failing || Failed(pod) || IsOver(pod)) return End(pod, ContainerStop.LeastAfterHook > pod.Grace ? ContainerStop.LeastAfterHook : pod.Grace);
-        DateTimeOffset? wake = null;
-        foreach (var container in pod.Containers)
+        var added = pod.Containers.Where(container => container is { Role: ContainerRole.Ephemeral, Starting: false, Running: false, ExitCode: null }).ToList();
+        if (added.FirstOrDefault(container => (container.RetryAt ?? now) <= now) is { } first) return new StartContainer(first.Name);
+        var wake = added.Min(container => container.RetryAt);
+        foreach (var container in pod.Containers.Where(container => container.Role != ContainerRole.Ephemeral))
         {
             if (container.Running)
             {
@@ -119,8 +124,8 @@ public static class PodPlan
     private static bool Restarts(PodView pod, ContainerView container) => Restarts(pod.RestartPolicy, container.Role, container.ExitCode ?? 1);
 
     /// <summary>Whether a container is run again after this end.</summary>
-    public static bool Restarts(string policy, ContainerRole role, int exitCode) => role == ContainerRole.Sidecar || policy switch
+    public static bool Restarts(string policy, ContainerRole role, int exitCode) => role != ContainerRole.Ephemeral && (role == ContainerRole.Sidecar || policy switch
     {
         "Never" => false, "OnFailure" => exitCode != 0, _ => role == ContainerRole.Main || exitCode != 0,
-    };
+    });
 }

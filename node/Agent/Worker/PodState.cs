@@ -25,7 +25,7 @@ public sealed class PodState
         (Desired, Pod, Options, Containers, Address, _report) = (desired, JsonNode.Parse(desired.PodJson)!.AsObject(), options, containers, address, report);
         Tokens = tokens.For(desired.Uid, Pod);
         Files = new PodFiles(options, desired.Uid, address, Tokens);
-        Records = [.. Specs("initContainers").Select(spec => Record(spec, true)), .. Specs("containers").Select(spec => Record(spec, false))];
+        Records = [.. PodLists.All.SelectMany(Listed)];
         if (Records.Any(record => record.Role == ContainerRole.Init))
             foreach (var record in Records.Where(record => record.Role == ContainerRole.Main)) record.Waiting = ("PodInitializing", "");
     }
@@ -35,8 +35,8 @@ public sealed class PodState
     public PodAddress Address { get; }
     public PodFiles Files { get; }
     public HeldTokens Tokens { get; }
-    /// <summary>Init containers and sidecars first, each list in its order.</summary>
-    public IReadOnlyList<ContainerRecord> Records { get; }
+    /// <summary>Init containers and sidecars first, those added later last, each list in its order. Replaced whole when one is added.</summary>
+    public IReadOnlyList<ContainerRecord> Records { get; private set; }
     public DesiredPod Desired { get; private set; }
     /// <summary>The document of <see cref="Desired"/>.</summary>
     public JsonObject Pod { get; private set; }
@@ -59,7 +59,12 @@ public sealed class PodState
     public string RestartPolicy => Pod["spec"]?["restartPolicy"]?.ToString() ?? "Always";
     public bool Terminating => Desired.Terminating || Removed;
 
-    public void Want(DesiredPod desired) => (Desired, Pod) = (desired, JsonNode.Parse(desired.PodJson)!.AsObject());
+    public void Want(DesiredPod desired)
+    {
+        (Desired, Pod) = (desired, JsonNode.Parse(desired.PodJson)!.AsObject());
+        var added = Listed(PodLists.Ephemeral).Where(record => Records.All(known => known.Name != record.Name)).ToList();
+        if (added.Count > 0) Records = [.. Records, .. added];
+    }
 
     /// <summary>Becomes what was saved.</summary>
     public void Restore(SavedPod known)
@@ -71,7 +76,7 @@ public sealed class PodState
 
     public void Signal(Action action) => _signals.Writer.TryWrite(action);
 
-    public JsonObject Spec(ContainerRecord record) => Specs(record.Role == ContainerRole.Main ? "containers" : "initContainers").First(spec => spec["name"]!.ToString() == record.Name);
+    public JsonObject Spec(ContainerRecord record) => Specs(PodLists.Of(record.Role)).First(spec => spec["name"]!.ToString() == record.Name);
 
     public ContainerRecord Named(string name) => Records.First(record => record.Name == name);
 
@@ -101,5 +106,5 @@ public sealed class PodState
 
     private IEnumerable<JsonObject> Specs(string list) => (Pod["spec"]?[list] as JsonArray ?? []).OfType<JsonObject>();
 
-    private static ContainerRecord Record(JsonObject spec, bool init) => new(spec["name"]!.ToString(), spec["image"]!.ToString(), ContainerRecord.RoleOf(spec, init));
+    private IEnumerable<ContainerRecord> Listed(string list) => Specs(list).Select(spec => new ContainerRecord(spec["name"]!.ToString(), spec["image"]!.ToString(), ContainerRecord.RoleOf(spec, list)));
 }
