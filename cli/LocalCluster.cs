@@ -58,6 +58,7 @@ public sealed class LocalCluster(string stateDirectory)
             if (prometheus is not null) arguments.AddRange(["--prometheus", prometheus]);
             members.RemoveAll(member => member.Name == "control-plane");
             members.Add(await LaunchAsync("control-plane", ControlPlane, arguments));
+            Store = store; // it opened
             Save(members);
         }
         var url = JsonNode.Parse(await File.ReadAllTextAsync(Path.Combine(stateDirectory, "control-plane.json")))!["url"]!.ToString();
@@ -158,10 +159,13 @@ public sealed class LocalCluster(string stateDirectory)
     /// <summary>A cluster keeps the store it was first started with: another one would not hold its objects.</summary>
     private string RememberedStore(string? wanted)
     {
-        if (Store is { } first) return wanted is null || wanted == first ? first
+        if (Store is { } first) return wanted is null ? first : Place(wanted) == Place(first) ? wanted
             : throw new Failure($"this cluster's objects are in the store {first}; it cannot be started with --store {wanted}. Move them with: eyrie move-store {wanted}, or start a new cluster with --state-dir DIR");
-        return Store = wanted ?? "embedded";
+        return wanted ?? "embedded";
     }
+
+    /// <summary>Which store an address means, whoever speaks to it and how: an etcd may get TLS, users and other certificates.</summary>
+    private static string Place(string store) => store.Split('?')[0].Replace("etcds://", "etcd://", StringComparison.Ordinal) is var place && place.IndexOf('@', StringComparison.Ordinal) is > 0 and var at ? "etcd://" + place[(at + 1)..] : place;
 
     private FileStream Lock()
     {

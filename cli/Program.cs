@@ -15,7 +15,7 @@ string State(ParseResult parsed) => Path.GetFullPath(parsed.GetValue(state)!);
 
 var upFile = new Argument<string?>("file") { Description = "Manifest to apply.", Arity = ArgumentArity.ZeroOrOne };
 var nodes = new Option<int>("--nodes") { Description = "Nodes on this machine.", DefaultValueFactory = _ => 2 };
-var store = new Option<string?>("--store") { Description = "Where objects are kept: embedded (default) or etcd://HOST:PORT[,HOST:PORT...][/PREFIX]; chosen at the first up." };
+var store = new Option<string?>("--store") { Description = "Where objects are kept: embedded (default) or etcd[s]://[USER@]HOST:PORT[,HOST:PORT...][/PREFIX][?ca=FILE&cert=FILE&key=FILE&password-file=FILE]; chosen at the first up." };
 var port = new Option<int?>("--port") { Description = "Port of the API; chosen once when absent." };
 var prometheus = new Option<string?>("--prometheus") { Description = "Address of a Prometheus that autoscalers and rollout guards may ask, e.g. http://127.0.0.1:9090." };
 var hostPaths = new Option<string[]>("--host-path") { Description = "File or directory of this machine that pods may be granted, PATH or PATH:ro. May be given again." };
@@ -161,7 +161,7 @@ restore.SetAction(async (parsed, _) => await Guard(async () =>
     await Backups.RestoreAsync(new LocalCluster(State(parsed)), State(parsed), parsed.GetValue(backupFile)!);
     Console.WriteLine("restored; start the cluster with: eyrie up");
 }));
-var address = new Argument<string>("address") { Description = "etcd://HOST:PORT[,HOST:PORT...][/PREFIX], empty." };
+var address = new Argument<string>("address") { Description = "etcd[s]://[USER@]HOST:PORT[,HOST:PORT...][/PREFIX][?ca=FILE&cert=FILE&key=FILE&password-file=FILE], empty." };
 var moveStore = new Command("move-store", "Moves the objects of a cluster that is down from the embedded store to an etcd.") { address };
 moveStore.SetAction(async (parsed, _) => await Guard(async () =>
     Console.WriteLine($"{await Backups.MoveAsync(new LocalCluster(State(parsed)), State(parsed), parsed.GetValue(address)!)} objects moved; start the cluster with: eyrie up")));

@@ -31,7 +31,9 @@ public static class Backup
                 case ["restore", "--state-dir", var directory, "--from", var file]:
                     EmbeddedStore.Restore(file, StoreFile(directory));
                     return 0;
-                case ["move", "--state-dir", var directory, "--to", var address] when EtcdAddress.Parse(address) is { } etcd:
+                case ["move", "--state-dir", var directory, "--to", var address]:
+                    var (found, wrong) = EtcdAddress.Read(address);
+                    if (found is not { } etcd) throw new StoreUnavailableException(wrong);
                     if (!File.Exists(StoreFile(directory))) throw new StoreUnavailableException($"{StoreFile(directory)}: there is no embedded store");
                     await using (var source = EmbeddedStore.Open(StoreFile(directory)))
                     await using (var target = await EtcdStore.OpenAsync(etcd, CancellationToken.None))

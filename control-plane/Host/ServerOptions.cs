@@ -36,8 +36,8 @@ public sealed record ServerOptions
         int octet = 64;
         if (values.TryGetValue("--cluster-octet", out var text) && (!int.TryParse(text, CultureInfo.InvariantCulture, out octet) || octet is < 64 or > 79)) problems.Add("--cluster-octet must be 64 to 79");
         var store = values.GetValueOrDefault("--store", "embedded");
-        var etcd = EtcdAddress.Parse(store);
-        if (store != "embedded" && etcd is null) problems.Add($"--store: \"{store}\" is neither embedded nor {EtcdAddress.Form}");
+        var (etcd, wrong) = store == "embedded" ? (null, "") : EtcdAddress.Read(store);
+        if (wrong.Length > 0) problems.Add($"--store is embedded or an etcd: {wrong}");
         Uri? prometheus = null;
         if (values.TryGetValue("--prometheus", out var server) && (!Uri.TryCreate(server.TrimEnd('/') + "/", UriKind.Absolute, out prometheus) || prometheus.Scheme is not ("http" or "https"))) problems.Add($"--prometheus: \"{server}\" is not an http or https address");
         foreach (var problem in problems) errors.WriteLine("eyrie-control-plane: " + problem);

@@ -20,6 +20,9 @@ public sealed class EtcdClusterTests
             var (code, output) = await cluster.EyrieAsync("up", "manifests/samples/hello.yaml", "--store", "embedded");
             Assert.Equal(1, code);
             Assert.Contains($"this cluster's objects are in the store {store}", output, StringComparison.Ordinal);
+            (code, output) = await cluster.EyrieAsync("up", "manifests/samples/hello.yaml", "--store", store.Replace("etcd:", "etcds:", StringComparison.Ordinal));
+            Assert.Equal(1, code);
+            Assert.Contains("it does not speak TLS there: write etcd://", output, StringComparison.Ordinal);
             (code, output) = await cluster.EyrieAsync("up", "manifests/samples/hello.yaml");
             Assert.True(code == 0, output);
             Assert.Contains("deployment/hello unchanged", output, StringComparison.Ordinal);

@@ -105,7 +105,7 @@ public sealed class EtcdOutageTests : IAsyncLifetime
         {
             relay.Cut();
             await direct.CommitAsync(Number(1000), CancellationToken.None);
-            await Task.Delay(TimeSpan.FromSeconds(3)); // the outage itself, not a wait for something
+            await Task.Delay(TimeSpan.FromSeconds(10)); // the outage itself, not a wait for something
             relay.Mend();
         }, during: 1000);
     }
@@ -150,7 +150,7 @@ public sealed class EtcdOutageTests : IAsyncLifetime
     private static Transaction Number(int number) => new([], [new Write("/number", Encoding.UTF8.GetBytes(number.ToString(CultureInfo.InvariantCulture)))]);
 
     /// <summary>Writes 0 to 9 before the fault and 10 to 19 after it, and expects the watch to bring each once, in order, with what the fault wrote between.</summary>
-    private static async Task WatchedAsync(IStore writer, IStore watched, Func<Task> fault, int? during = null)
+    internal static async Task WatchedAsync(IStore writer, IStore watched, Func<Task> fault, int? during = null)
     {
         using var deadline = new CancellationTokenSource(TimeSpan.FromSeconds(60));
         var start = (await watched.RangeAsync(new RangeQuery("/", "/0"), deadline.Token)).At;
@@ -195,6 +195,25 @@ public sealed class EtcdAddressTests
     [InlineData("etcd://127.0.0.1:2379", "etcd://127.0.0.1:2379/eyrie")]
     [InlineData("etcd://a:1,b.c:2/x", "etcd://a:1,b.c:2/x")]
     public void An_address_has_members_and_a_prefix(string text, string expected) => Assert.Equal(expected, EtcdAddress.Parse(text)!.ToString());
+
+    [Fact]
+    public void Files_and_a_user_come_with_it()
+    {
+        var address = EtcdAddress.Parse("etcds://ann@a:1,b:2/x?ca=/c.pem&cert=/d.pem&key=/e%20f.key&password-file=/p")!;
+        Assert.Equal(("etcds://ann@a:1,b:2/x", new EtcdTls("/c.pem", "/d.pem", "/e f.key"), new EtcdUser("ann", "/p")), (address.ToString(), address.Tls, address.User));
+    }
+
+    [Theory]
+    [InlineData("etcd://ann:secret@a:1?password-file=/p", "a password does not belong into the address")]
+    [InlineData("etcd://ann@a:1", "user ann needs a password: ?password-file=FILE")]
+    [InlineData("etcd://a:1?password-file=/p", "password-file needs a user")]
+    [InlineData("etcd://a:1?ca=/c", "ca, cert and key are of TLS: write etcds://")]
+    [InlineData("etcds://a:1?cert=/c", "cert and key go together")]
+    [InlineData("etcds://a:1?ca=c.pem", "ca=\"c.pem\" is not the absolute path of a file")]
+    [InlineData("etcds://a:1?cacert=/c", "\"cacert\" is none of ca, cert, key and password-file")]
+    [InlineData("etcds://a:1?ca=/c&ca=/d", "ca is there twice")]
+    [InlineData("etcd://ann:secret@a", "\"...@a\" is not etcd[s]://")]
+    public void What_is_wrong_with_an_address_is_said(string text, string why) => Assert.StartsWith(why, EtcdAddress.Read(text).Problem, StringComparison.Ordinal);
 
     [Theory]
     [InlineData("etcd://")]

@@ -2,6 +2,7 @@ using System.Net;
 using dotnet_etcd;
 using Etcdserverpb;
 using Grpc.Core;
+using Grpc.Core.Interceptors;
 using Grpc.Net.Client;
 using Grpc.Net.Client.Balancer;
 using Grpc.Net.Client.Configuration;
@@ -19,25 +20,35 @@ public sealed class EtcdStore : IStore
     private readonly EtcdMapping _mapping;
     private readonly EtcdWatch _watch;
     private readonly EtcdAddress _address;
+    private readonly EtcdTrust? _trust;
+    private readonly EtcdLogin? _login;
 
-    private EtcdStore(EtcdAddress address, GrpcChannel channel)
+    private EtcdStore(EtcdAddress address, EtcdTrust? trust, GrpcChannel channel)
     {
-        (_address, _channel) = (address, channel);
+        (_address, _trust, _channel) = (address, trust, channel);
         var invoker = channel.CreateCallInvoker();
+        if (address.User is { } user)
+        {
+            _login = new EtcdLogin(new Auth.AuthClient(invoker), user);
+            invoker = invoker.Intercept(_login.With);
+        }
         (_client, _mapping) = (new EtcdClient(invoker), new EtcdMapping(address.Prefix));
         // The library's own watch starts anew at the newest revision after an outage; this one must resume, so it stands on the generated client.
-        _watch = new EtcdWatch(new Watch.WatchClient(invoker), _mapping);
+        _watch = new EtcdWatch(new Watch.WatchClient(invoker), _mapping, _login);
     }
 
     /// <summary>Connects; the etcd must answer.</summary>
-    /// <exception cref="StoreUnavailableException">None of its members answers.</exception>
+    /// <exception cref="StoreUnavailableException">None of its members answers, or it refuses; the message says what to do.</exception>
     public static async Task<EtcdStore> OpenAsync(EtcdAddress address, CancellationToken cancellationToken)
     {
         var members = address.Members.Select(member => new BalancerAddress(member.Host, member.Port)).ToList();
-        var store = new EtcdStore(address, GrpcChannel.ForAddress("static:///etcd", new GrpcChannelOptions
+        var trust = address.Tls is { } tls ? new EtcdTrust(address.Members.Select(member => member.Host), tls) : null;
+        var handler = new SocketsHttpHandler { EnableMultipleHttp2Connections = true, KeepAlivePingDelay = TimeSpan.FromSeconds(10), KeepAlivePingTimeout = TimeSpan.FromSeconds(10), ConnectTimeout = TimeSpan.FromSeconds(5), UseProxy = false };
+        if (trust is not null) handler.SslOptions = trust.Options;
+        var store = new EtcdStore(address, trust, GrpcChannel.ForAddress("static:///etcd", new GrpcChannelOptions
         {
-            Credentials = ChannelCredentials.Insecure, MaxReceiveMessageSize = null, ServiceConfig = new ServiceConfig { LoadBalancingConfigs = { new RoundRobinConfig() } },
-            HttpHandler = new SocketsHttpHandler { EnableMultipleHttp2Connections = true, KeepAlivePingDelay = TimeSpan.FromSeconds(10), KeepAlivePingTimeout = TimeSpan.FromSeconds(10), ConnectTimeout = TimeSpan.FromSeconds(5), UseProxy = false },
+            Credentials = trust is null ? ChannelCredentials.Insecure : ChannelCredentials.SecureSsl, MaxReceiveMessageSize = null, ServiceConfig = new ServiceConfig { LoadBalancingConfigs = { new RoundRobinConfig() } },
+            HttpHandler = handler,
             MaxReconnectBackoff = TimeSpan.FromSeconds(2), InitialReconnectBackoff = TimeSpan.FromMilliseconds(100),
             ServiceProvider = new ServiceCollection().AddSingleton<ResolverFactory>(new StaticResolverFactory(_ => members)).BuildServiceProvider(),
         }));
@@ -88,7 +99,7 @@ public sealed class EtcdStore : IStore
     {
         try
         {
-            return await call();
+            return await LoggedInAsync(call);
         }
         catch (RpcException exception) when (exception.StatusCode == StatusCode.OutOfRange && exception.Status.Detail.Contains("compacted", StringComparison.Ordinal))
         {
@@ -100,8 +111,26 @@ public sealed class EtcdStore : IStore
         }
         catch (RpcException exception)
         {
-            throw new StoreUnavailableException($"{_address}: {exception.StatusCode}: {exception.Status.Detail}", exception);
+            throw new StoreUnavailableException(EtcdFailure.Explain(exception.Status, _address, _trust?.Refused), exception);
         }
+    }
+
+    /// <summary>A call as the user, who logs in at the first one and when the login is over.</summary>
+    private async Task<T> LoggedInAsync<T>(Func<Task<T>> call)
+    {
+        if (_login is null) return await call();
+        var used = _login.Token;
+        if (used.Length == 0) await _login.RenewAsync(used, CancellationToken.None);
+        else
+            try
+            {
+                return await call();
+            }
+            catch (RpcException exception) when (EtcdLogin.IsOver(exception))
+            {
+                await _login.RenewAsync(used, CancellationToken.None);
+            }
+        return await call();
     }
 
     public ValueTask DisposeAsync()

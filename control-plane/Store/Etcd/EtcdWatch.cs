@@ -7,9 +7,9 @@ namespace Eyrie.ControlPlane.Store;
 
 /// <summary>
 /// One watch, as long as its caller wants it: over however many streams that takes. A stream that fails, or brings nothing for <see cref="Silence"/> although it is asked
-/// for progress every <see cref="Beat"/>, is left, and the next one goes on after the last revision that was passed on.
+/// for progress every <see cref="Beat"/>, is left, and the next one goes on after the last revision that was passed on. It begins with a login of its own: the one before may be over.
 /// </summary>
-internal sealed class EtcdWatch(Watch.WatchClient client, EtcdMapping mapping)
+internal sealed class EtcdWatch(Watch.WatchClient client, EtcdMapping mapping, EtcdLogin? login)
 {
     public static readonly TimeSpan Beat = TimeSpan.FromSeconds(3), Silence = TimeSpan.FromSeconds(10);
     private static readonly TimeSpan FirstBackOff = TimeSpan.FromMilliseconds(50), LongestBackOff = TimeSpan.FromSeconds(2);
@@ -17,11 +17,11 @@ internal sealed class EtcdWatch(Watch.WatchClient client, EtcdMapping mapping)
     public async IAsyncEnumerable<WatchBatch> RunAsync(string prefix, Revision after, [EnumeratorCancellation] CancellationToken cancellationToken)
     {
         var wait = FirstBackOff;
-        while (true)
+        for (bool again = false; ; again = true)
         {
             var batches = Channel.CreateBounded<WatchBatch>(16);
             using var stop = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
-            var stream = StreamAsync(prefix, after, batches.Writer, stop.Token);
+            var stream = StreamAsync(prefix, after, batches.Writer, again, stop.Token);
             try
             {
                 await foreach (var batch in batches.Reader.ReadAllAsync(cancellationToken))
@@ -42,13 +42,14 @@ internal sealed class EtcdWatch(Watch.WatchClient client, EtcdMapping mapping)
     }
 
     /// <summary>One stream; returns when it is of no more use.</summary>
-    private async Task StreamAsync(string prefix, Revision after, ChannelWriter<WatchBatch> batches, CancellationToken cancellationToken)
+    private async Task StreamAsync(string prefix, Revision after, ChannelWriter<WatchBatch> batches, bool again, CancellationToken cancellationToken)
     {
         using var silent = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
         Exception? failure = null;
         try
         {
             silent.CancelAfter(Silence);
+            if (again && login is not null) await login.RenewAsync(login.Token, silent.Token);
             using var call = client.Watch(cancellationToken: silent.Token);
             await call.RequestStream.WriteAsync(new WatchRequest
             {
@@ -68,7 +69,7 @@ internal sealed class EtcdWatch(Watch.WatchClient client, EtcdMapping mapping)
             await silent.CancelAsync();
             await beating;
         }
-        catch (Exception exception) when (exception is RpcException or OperationCanceledException or IOException or InvalidOperationException)
+        catch (Exception exception) when (exception is RpcException or OperationCanceledException or IOException or InvalidOperationException or StoreUnavailableException)
         {
             // Waited out: the next stream goes on from the last revision.
         }
