@@ -40,7 +40,7 @@ public sealed class WorkloadActor : ReceiveActor, IWithTimers, IWithStash
     public WorkloadActor(ObjectKey key, WorkloadKind kind, WorkloadContext context)
     {
         (_key, _kind, _context, _ledger) = (key, kind, context, context.Ledgers.Of(key));
-        _writes = new WorkloadWrites(context.Objects, context.Events, () => context.Cache.Get(kind.Kind, key.Name));
+        _writes = new WorkloadWrites(kind.Kind, key.Name, context);
         if (context.Cache.IsListed) Deciding();
         else Waiting();
     }

@@ -1,5 +1,6 @@
 using System.Globalization;
 using System.Text.Json.Nodes;
+using Eyrie.ControlPlane.Controllers.Workloads;
 using Eyrie.ControlPlane.Resources;
 using Eyrie.ControlPlane.Store;
 
@@ -11,7 +12,10 @@ namespace Eyrie.ControlPlane.Controllers;
 public sealed record WriteOutcome(IReadOnlyDictionary<ResourceKind, Revision> Written, Exception? Failure);
 
 /// <summary>Carries out what was decided for one object. A conflict means that the cache was behind; the change that caused it will arrive.</summary>
-public sealed class WorkloadWrites(IObjects objects, EventWriter events, Func<JsonObject?> about)
+/// <param name="kind">The object's kind.</param>
+/// <param name="name">Its name.</param>
+/// <param name="context">Where it is read and written.</param>
+public sealed class WorkloadWrites(ResourceKind kind, ObjectName name, WorkloadContext context)
 {
     public async Task<WriteOutcome> ActAsync(IReadOnlyList<WorkloadAction> actions)
     {
@@ -23,20 +27,31 @@ public sealed class WorkloadWrites(IObjects objects, EventWriter events, Func<Js
             int count = actions[i] is CreateObject or DeleteObject ? actions.Skip(i).Take(together).TakeWhile(action => action.GetType() == actions[i].GetType()).Count() : 1;
             together = count == together ? together * 2 : 1;
             if (actions[i] is not CreateObject || failure is not ObjectForbiddenException)
-                foreach (var (kind, revision, wrong) in await Task.WhenAll(actions.Skip(i).Take(count).Select(TryAsync)))
+                foreach (var (of, revision, wrong) in await Task.WhenAll(actions.Skip(i).Take(count).Select(TryAsync)))
                 {
-                    if (kind is not null && revision.CompareTo(written.GetValueOrDefault(kind)) > 0) written[kind] = revision;
+                    if (of is not null && revision.CompareTo(written.GetValueOrDefault(of)) > 0) written[of] = revision;
                     if (wrong is not null && (failure is null || wrong is ObjectForbiddenException)) failure = wrong;
                 }
             i += count;
         }
-        if (failure is ObjectForbiddenException) Report("Warning", "FailedCreate", "Error creating: " + failure.Message);
+        if (failure is ObjectForbiddenException)
+        {
+            Report("Warning", "FailedCreate", "Error creating: " + failure.Message);
+            if (ReplicaFailure.IsOf(kind)) await TellAsync(failure.Message, written);
+        }
         return new WriteOutcome(written, failure);
+    }
+
+    /// <summary>The condition is about the object as it is in the store by now; one that was written meanwhile is decided about anew, and told then.</summary>
+    private async Task TellAsync(string message, Dictionary<ResourceKind, Revision> written)
+    {
+        if (await context.Objects.GetAsync(kind, name, CancellationToken.None) is not { } set || ReplicaFailure.Told(set, message, context.Clock.GetUtcNow()) is not { } told) return;
+        if (await TryAsync(new UpdateObjectStatus(kind, told)) is { Kind: not null, At: var at }) written[kind] = at;
     }
 
     private void Report(string type, string reason, string message)
     {
-        if (about() is { } document) events.Write(document, type, reason, message, 1);
+        if (context.Cache.Get(kind, name) is { } document) context.Events.Write(document, type, reason, message, 1);
     }
 
     private async Task<(ResourceKind? Kind, Revision At, Exception? Failure)> TryAsync(WorkloadAction action)
@@ -48,8 +63,8 @@ public sealed class WorkloadWrites(IObjects objects, EventWriter events, Func<Js
         }
         try
         {
-            var (kind, document) = await ApplyAsync(action);
-            return (kind, new Revision(long.TryParse(document.Metadata().Text("resourceVersion"), CultureInfo.InvariantCulture, out long revision) ? revision : 0), null);
+            var (of, document) = await ApplyAsync(action);
+            return (of, new Revision(long.TryParse(document.Metadata().Text("resourceVersion"), CultureInfo.InvariantCulture, out long revision) ? revision : 0), null);
         }
         catch (Exception exception) when (exception is ObjectConflictException or ObjectNotFoundException or ObjectExistsException)
         {
@@ -63,10 +78,10 @@ public sealed class WorkloadWrites(IObjects objects, EventWriter events, Func<Js
 
     private async Task<(ResourceKind Kind, JsonObject Document)> ApplyAsync(WorkloadAction action) => action switch
     {
-        CreateObject create => (create.Kind, await objects.CreateAsync(create.Kind, create.Document, CancellationToken.None)),
-        UpdateObject update => (update.Kind, await objects.UpdateAsync(update.Kind, update.Document, CancellationToken.None)),
-        UpdateObjectStatus status => (status.Kind, await objects.UpdateStatusAsync(status.Kind, status.Document, CancellationToken.None)),
-        DeleteObject delete => (delete.Kind, await objects.DeleteAsync(delete.Kind, delete.Name, new DeleteOptions(Uid: delete.Uid), CancellationToken.None)),
+        CreateObject create => (create.Kind, await context.Objects.CreateAsync(create.Kind, create.Document, CancellationToken.None)),
+        UpdateObject update => (update.Kind, await context.Objects.UpdateAsync(update.Kind, update.Document, CancellationToken.None)),
+        UpdateObjectStatus status => (status.Kind, await context.Objects.UpdateStatusAsync(status.Kind, status.Document, CancellationToken.None)),
+        DeleteObject delete => (delete.Kind, await context.Objects.DeleteAsync(delete.Kind, delete.Name, new DeleteOptions(Uid: delete.Uid), CancellationToken.None)),
         _ => throw new InvalidOperationException($"no way to apply {action}"),
     };
 }

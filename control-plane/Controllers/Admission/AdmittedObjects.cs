@@ -7,7 +7,7 @@ namespace Eyrie.ControlPlane.Controllers.Admission;
 
 /// <summary>
 /// The objects behind what is asked of everything that is made, by a client or by a controller alike: defaults that only what is made gets, limit ranges, quotas. Where a namespace has a
-/// quota, what falls under it is made one after the other: looked at, made, and counted, so that a quota is never exceeded; the count that a crash left out the quota's controller finds.
+/// quota, what falls under it is made, and changed if that may use more, one after the other: looked at, written, and counted, so that a quota is never exceeded; the count that a crash left out the quota's controller finds.
 /// </summary>
 public sealed class AdmittedObjects(IObjects inner, ObjectCache cache) : IObjects, IAdmission
 {
@@ -18,14 +18,28 @@ public sealed class AdmittedObjects(IObjects inner, ObjectCache cache) : IObject
         if (!kind.Namespaced) return await inner.CreateAsync(kind, document, cancellationToken);
         var made = await AdmitAsync(kind, document, cancellationToken);
         if (!IsCounted(kind, made.Namespace())) return await inner.CreateAsync(kind, made, cancellationToken);
-        var turn = _homes.GetOrAdd(made.Namespace(), _ => new SemaphoreSlim(1));
+        return await CountedAsync(kind, made, null, () => inner.CreateAsync(kind, made, cancellationToken), cancellationToken);
+    }
+
+    public async Task<JsonObject> UpdateAsync(ResourceKind kind, JsonObject document, CancellationToken cancellationToken)
+    {
+        if (!Quotas.MayChange(kind) || !IsCounted(kind, document.Namespace())) return await inner.UpdateAsync(kind, document, cancellationToken);
+        return await CountedAsync(kind, document, ObjectStamp.NameOf(document), () => inner.UpdateAsync(kind, document, cancellationToken), cancellationToken);
+    }
+
+    /// <param name="changed">Which object is changed; null: it is made.</param>
+    private async Task<JsonObject> CountedAsync(ResourceKind kind, JsonObject document, ObjectName? changed, Func<Task<JsonObject>> write, CancellationToken cancellationToken)
+    {
+        var turn = _homes.GetOrAdd(document.Namespace(), _ => new SemaphoreSlim(1));
         await turn.WaitAsync(cancellationToken);
         try
         {
-            var quotas = await CheckQuotasAsync(kind, made, [], cancellationToken);
-            var created = await inner.CreateAsync(kind, made, cancellationToken);
-            foreach (var quota in quotas) await ChargeAsync(quota, kind, created);
-            return created;
+            var before = changed is { } name ? await inner.GetAsync(kind, name, cancellationToken) : null;
+            if (changed is not null && before is null) return await write(); // which says that it is not there
+            var quotas = await CheckQuotasAsync(kind, document, before, [], cancellationToken);
+            var written = await write();
+            foreach (var quota in quotas) await ChargeAsync(quota, kind, written, before);
+            return written;
         }
         finally
         {
@@ -47,7 +61,7 @@ public sealed class AdmittedObjects(IObjects inner, ObjectCache cache) : IObject
             LimitRanges.Default(made, ranges);
         }
         errors.AddRange(LimitRanges.Check(kind, made, ranges));
-        if (IsCounted(kind, made.Namespace())) await CheckQuotasAsync(kind, made, errors, cancellationToken);
+        if (IsCounted(kind, made.Namespace())) await CheckQuotasAsync(kind, made, null, errors, cancellationToken);
         return errors.Count == 0 ? made : throw Forbidden(kind, made, errors);
     }
 
@@ -64,13 +78,14 @@ public sealed class AdmittedObjects(IObjects inner, ObjectCache cache) : IObject
     private bool IsCounted(ResourceKind kind, string home) => cache.All(Kinds.ResourceQuota) is { Count: > 0 } quotas && quotas.Any(quota => quota.Namespace() == home && Quotas.Concerns(quota, kind));
 
     /// <summary>The quotas that the object falls under, at this moment; every refusal together with the errors that are known already.</summary>
-    private async Task<IReadOnlyList<JsonObject>> CheckQuotasAsync(ResourceKind kind, JsonObject made, List<string> errors, CancellationToken cancellationToken)
+    private async Task<IReadOnlyList<JsonObject>> CheckQuotasAsync(ResourceKind kind, JsonObject made, JsonObject? before, List<string> errors, CancellationToken cancellationToken)
     {
         var concerned = new List<JsonObject>();
         foreach (var quota in (await inner.ListAsync(Kinds.ResourceQuota, made.Namespace(), cancellationToken)).Items.Where(quota => Quotas.Concerns(quota, kind)))
         {
+            if (before is not null && Quotas.Difference(quota, kind, made, before).Count == 0) continue;
             if (!JsonNode.DeepEquals(quota["status"]?["hard"], quota["spec"]?["hard"])) quota["status"] = Quotas.Status(quota, await SumAsync(quota, cancellationToken));
-            if (Quotas.Refusal(quota, kind, made, Quantities.Of(quota["status"]?["used"])) is { } refusal) errors.Add(refusal);
+            if (Quotas.Refusal(quota, kind, made, before, Quantities.Of(quota["status"]?["used"])) is { } refusal) errors.Add(refusal);
             concerned.Add(quota);
         }
         return errors.Count == 0 ? concerned : throw Forbidden(kind, made, errors);
@@ -84,10 +99,10 @@ public sealed class AdmittedObjects(IObjects inner, ObjectCache cache) : IObject
         return Quotas.Sum(quota, all);
     }
 
-    private async Task ChargeAsync(JsonObject quota, ResourceKind kind, JsonObject created)
+    private async Task ChargeAsync(JsonObject quota, ResourceKind kind, JsonObject written, JsonObject? before)
     {
         var used = Quantities.Of(quota["status"]?["used"]);
-        Quantities.Add(used, Quotas.Usage(quota, kind, created));
+        Quantities.Add(used, Quotas.Difference(quota, kind, written, before));
         while (true)
         {
             quota["status"] = Quotas.Status(quota, used);
@@ -117,8 +132,6 @@ public sealed class AdmittedObjects(IObjects inner, ObjectCache cache) : IObject
     public Task<ObjectList> ListAsync(ResourceKind kind, string? @namespace, CancellationToken cancellationToken) => inner.ListAsync(kind, @namespace, cancellationToken);
 
     public Task<ObjectPage> PageAsync(ResourceKind kind, string? @namespace, PageQuery page, CancellationToken cancellationToken) => inner.PageAsync(kind, @namespace, page, cancellationToken);
-
-    public Task<JsonObject> UpdateAsync(ResourceKind kind, JsonObject document, CancellationToken cancellationToken) => inner.UpdateAsync(kind, document, cancellationToken);
 
     public Task<JsonObject> UpdateStatusAsync(ResourceKind kind, JsonObject document, CancellationToken cancellationToken) => inner.UpdateStatusAsync(kind, document, cancellationToken);
 

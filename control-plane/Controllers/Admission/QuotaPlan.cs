@@ -22,8 +22,8 @@ public static class QuotaPlan
         return actions;
     }
 
-    /// <summary>The quotas that a change may make room in: something went, or a pod has ended.</summary>
+    /// <summary>The quotas that a change may make room in: something went, a pod has ended, or a Service or claim uses less.</summary>
     public static IEnumerable<ObjectName> Concerned(ObjectChange change, ObjectCache cache) =>
-        change.Kind.Namespaced && (change.Type == ChangeType.Deleted || (change.Kind == Kinds.Pod && change.Document.IsOver())) && cache.All(Kinds.ResourceQuota) is { Count: > 0 } quotas
+        change.Kind.Namespaced && (change.Type == ChangeType.Deleted || (change.Kind == Kinds.Pod && change.Document.IsOver()) || (change.Type == ChangeType.Modified && Quotas.MayChange(change.Kind) && !change.OnlyStatus)) && cache.All(Kinds.ResourceQuota) is { Count: > 0 } quotas
             ? quotas.Where(quota => quota.Namespace() == change.Name.Namespace && Quotas.Concerns(quota, change.Kind)).Select(ObjectStamp.NameOf) : [];
 }

@@ -24,12 +24,26 @@ public static class Quotas
         return usage;
     }
 
-    /// <summary>Why there is no room; null: there is.</summary>
-    /// <param name="used">What is used by now.</param>
-    public static string? Refusal(JsonObject quota, ResourceKind kind, JsonObject document, IReadOnlyDictionary<string, decimal> used)
+    /// <summary>Kinds whose objects can come to use more, or less, while they are there. What a pod requests is settled when it is made.</summary>
+    public static bool MayChange(ResourceKind kind) => kind == Kinds.Service || kind == Kinds.PersistentVolumeClaim;
+
+    /// <summary>What an object uses more of a quota than before (negative: less), without what stays.</summary>
+    /// <param name="before">As it was; null: it is made.</param>
+    public static Dictionary<string, decimal> Difference(JsonObject quota, ResourceKind kind, JsonObject document, JsonObject? before)
     {
-        var wanted = Usage(quota, kind, document);
-        if (kind == Kinds.Pod && InScope(quota, kind, document) && Unsaid(quota, document) is { Length: > 0 } unsaid) return $"failed quota: {quota.Name()}: must specify {unsaid}";
+        var usage = Usage(quota, kind, document);
+        if (before is null) return usage;
+        Quantities.Add(usage, Usage(quota, kind, before).Select(pair => KeyValuePair.Create(pair.Key, -pair.Value)));
+        return usage.Where(pair => pair.Value != 0).ToDictionary();
+    }
+
+    /// <summary>Why there is no room; null: there is.</summary>
+    /// <param name="before">As it was; null: it is made.</param>
+    /// <param name="used">What is used by now.</param>
+    public static string? Refusal(JsonObject quota, ResourceKind kind, JsonObject document, JsonObject? before, IReadOnlyDictionary<string, decimal> used)
+    {
+        var wanted = Difference(quota, kind, document, before);
+        if (kind == Kinds.Pod && before is null && InScope(quota, kind, document) && Unsaid(quota, document) is { Length: > 0 } unsaid) return $"failed quota: {quota.Name()}: must specify {unsaid}";
         var hard = Quantities.Of(quota["spec"]?["hard"]);
         var over = wanted.Where(pair => pair.Value > 0 && hard.TryGetValue(pair.Key, out var most) && used.GetValueOrDefault(pair.Key) + pair.Value > most).ToList();
         return over.Count == 0 ? null : $"exceeded quota: {quota.Name()}, requested: {Quantities.Text(over)}, used: {Quantities.Text(over.Select(pair => KeyValuePair.Create(pair.Key, used.GetValueOrDefault(pair.Key))))}, limited: {Quantities.Text(over.Select(pair => KeyValuePair.Create(pair.Key, hard[pair.Key])))}";

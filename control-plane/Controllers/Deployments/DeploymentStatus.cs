@@ -1,6 +1,7 @@
 using System.Globalization;
 using System.Text.Json.Nodes;
 using Eyrie.ControlPlane.Controllers.Guards;
+using Eyrie.ControlPlane.Controllers.Workloads;
 using Eyrie.ControlPlane.Resources;
 
 namespace Eyrie.ControlPlane.Controllers.Deployments;
@@ -20,6 +21,7 @@ public static class DeploymentStatus
         status["conditions"] = new JsonArray(
             Condition(deployment, "Available", enough ? "True" : "False", enough ? "MinimumReplicasAvailable" : "MinimumReplicasUnavailable", enough ? "Deployment has minimum availability." : "Deployment does not have minimum availability.", now, false),
             Progress(deployment, status, current?.Name() ?? deployment.Name(), complete, now));
+        if (ReplicaFailure.Of(current, own) is { } failure) status["conditions"]!.AsArray().Add(failure);
         // What the guard wrote is the guard's.
         if (deployment.Condition(GuardPlan.Condition) is { } guarded) status["conditions"]!.AsArray().Add(guarded.DeepClone());
         if (deployment["status"]?["guard"] is { } guard) status["guard"] = guard.DeepClone();

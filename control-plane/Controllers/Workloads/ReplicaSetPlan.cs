@@ -32,7 +32,7 @@ public static class ReplicaSetPlan
                 staying = [.. live.Except(going)];
             }
         }
-        PodTemplates.WriteStatus(kind, set, Status(set, live.Count, staying, minReady, now), actions);
+        PodTemplates.WriteStatus(kind, set, Status(set, live.Count, wanted, staying, minReady, now), actions);
         if (minReady > 0 && staying.Where(pod => !pod.IsAvailable(minReady, now)).Min(pod => pod.AvailableAt(minReady)) is { } next) actions.Add(new LookAgain(next));
         return actions;
     }
@@ -41,11 +41,12 @@ public static class ReplicaSetPlan
     private static int Rank(PodView pod, int minReady, DateTimeOffset now) =>
         pod.Document.NodeName().Length == 0 ? 0 : pod.Document.Phase() != "Running" ? 1 : !pod.IsReady ? 2 : !pod.IsAvailable(minReady, now) ? 3 : 4;
 
-    private static JsonObject Status(JsonObject set, int there, List<PodView> staying, int minReady, DateTimeOffset now)
+    private static JsonObject Status(JsonObject set, int there, int wanted, List<PodView> staying, int minReady, DateTimeOffset now)
     {
         var status = new JsonObject { ["replicas"] = there, ["fullyLabeledReplicas"] = there, ["observedGeneration"] = set.Metadata()["generation"]?.DeepClone() };
         if (staying.Count(pod => pod.IsReady) is > 0 and var ready) status["readyReplicas"] = ready;
         if (staying.Count(pod => pod.IsAvailable(minReady, now)) is > 0 and var available) status["availableReplicas"] = available;
+        if (there < wanted && set.Condition(ReplicaFailure.Condition) is { } failure) status["conditions"] = new JsonArray(failure.DeepClone());
         return status;
     }
 }

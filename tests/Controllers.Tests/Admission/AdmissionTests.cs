@@ -59,7 +59,7 @@ public sealed class AdmissionTests
     public void What_a_quota_refuses_is_said_as_kubernetes_says_it(string hard, string scopes, string used, string? refusal)
     {
         var pod = PodOf("""[{"name":"a","resources":{"requests":{"cpu":"600m"}}}]""", ""","priorityClassName":"high" """);
-        Assert.Equal(refusal, Quotas.Refusal(Quota(hard, scopes), Kinds.Pod, pod, Json(used).ToDictionary(pair => pair.Key, pair => (decimal)pair.Value!.GetValue<double>())));
+        Assert.Equal(refusal, Quotas.Refusal(Quota(hard, scopes), Kinds.Pod, pod, null, Json(used).ToDictionary(pair => pair.Key, pair => (decimal)pair.Value!.GetValue<double>())));
     }
 
     [Fact]

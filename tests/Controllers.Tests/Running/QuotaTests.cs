@@ -45,11 +45,41 @@ public sealed class QuotaTests
         await running.CreateAsync(Kinds.ReplicaSet, """{"metadata":{"name":"web","namespace":"default"},"spec":{"replicas":3,"selector":{"matchLabels":{"app":"web"}},"template":{"metadata":{"labels":{"app":"web"}},"spec":{"containers":[{"name":"c","image":"i"}]}}}}""");
         await UsedAsync(running, "2");
         await RunningControllers.UntilAsync("an event", () => running.ListAsync(Kinds.Event), events => events.Any(happened => happened.Text("reason") == "FailedCreate" && happened.Text("message")!.Contains("exceeded quota: q, requested: pods=1, used: pods=2, limited: pods=2", StringComparison.Ordinal)));
+        await RunningControllers.UntilAsync("the condition", () => running.GetAsync(Kinds.ReplicaSet, "web"), set => set!.Condition("ReplicaFailure") is { } failure && failure.Text("reason") == "FailedCreate" && failure.Text("message")!.Contains("is forbidden: exceeded quota: q", StringComparison.Ordinal), set => set!.ToJsonString());
         var quota = (await running.GetAsync(Kinds.ResourceQuota, "q"))!;
         quota["spec"]!["hard"]!["pods"] = "3";
         quota.Metadata().Remove("resourceVersion");
         await running.Objects.UpdateAsync(Kinds.ResourceQuota, quota, CancellationToken.None);
         await UsedAsync(running, "3");
+        await RunningControllers.UntilAsync("no condition", () => running.GetAsync(Kinds.ReplicaSet, "web"), set => set!["status"]!["replicas"].Int() == 3 && set.Condition("ReplicaFailure") is null, set => set!.ToJsonString());
+    }
+
+    [Fact]
+    public async Task A_deployment_says_that_its_pods_are_refused()
+    {
+        await using var running = await WithQuotaAsync("""{"pods":"1"}""");
+        await running.CreateAsync(Kinds.Deployment, """{"metadata":{"name":"web","namespace":"default"},"spec":{"replicas":2,"selector":{"matchLabels":{"app":"web"}},"template":{"metadata":{"labels":{"app":"web"}},"spec":{"containers":[{"name":"c","image":"i"}]}}}}""");
+        await RunningControllers.UntilAsync("the condition", () => running.GetAsync(Kinds.Deployment, "web"), web => web!.Condition("ReplicaFailure")?.Text("message")?.Contains("exceeded quota: q, requested: pods=1, used: pods=1, limited: pods=1", StringComparison.Ordinal) == true, web => web!.ToJsonString());
+    }
+
+    [Fact]
+    public async Task A_change_that_uses_more_than_there_is_is_refused_and_one_that_uses_less_makes_room()
+    {
+        await using var running = await WithQuotaAsync("""{"pods":"1","services.nodeports":"2","requests.storage":"10Gi"}""");
+        var first = await running.CreateAsync(Kinds.Service, """{"metadata":{"name":"a","namespace":"default"},"spec":{"type":"NodePort","ports":[{"port":80},{"port":81}]}}""");
+        var second = await running.CreateAsync(Kinds.Service, """{"metadata":{"name":"b","namespace":"default"},"spec":{"type":"ClusterIP","ports":[{"port":80}]}}""");
+        second["spec"]!["type"] = "NodePort";
+        second.Metadata().Remove("resourceVersion");
+        var refused = await Assert.ThrowsAsync<ObjectForbiddenException>(() => running.Objects.UpdateAsync(Kinds.Service, second, CancellationToken.None));
+        Assert.Equal("services \"b\" is forbidden: exceeded quota: q, requested: services.nodeports=1, used: services.nodeports=2, limited: services.nodeports=2", refused.Message);
+        first["spec"]!["type"] = "ClusterIP";
+        await running.Objects.UpdateAsync(Kinds.Service, first, CancellationToken.None);
+        await running.Objects.UpdateAsync(Kinds.Service, second, CancellationToken.None);
+        var claim = await running.CreateAsync(Kinds.PersistentVolumeClaim, """{"metadata":{"name":"c","namespace":"default"},"spec":{"accessModes":["ReadWriteOnce"],"resources":{"requests":{"storage":"8Gi"}}}}""");
+        claim["spec"]!["resources"]!["requests"]!["storage"] = "12Gi";
+        refused = await Assert.ThrowsAsync<ObjectForbiddenException>(() => running.Objects.UpdateAsync(Kinds.PersistentVolumeClaim, claim, CancellationToken.None));
+        Assert.Contains("exceeded quota: q, requested: requests.storage=4Gi, used: requests.storage=8Gi, limited: requests.storage=10Gi", refused.Message, StringComparison.Ordinal);
+        await RunningControllers.UntilAsync("what is used", () => running.GetAsync(Kinds.ResourceQuota, "q"), quota => quota!["status"]?["used"]?["services.nodeports"]?.ToString() == "1" && quota["status"]!["used"]!["requests.storage"]!.ToString() == "8Gi", quota => quota!.ToJsonString());
     }
 
     [Fact]
