@@ -82,7 +82,8 @@ public sealed class LocalCluster(string stateDirectory)
         foreach (var member in members.Where(member => member.Name != "control-plane").Append(members.FirstOrDefault(member => member.Name == "control-plane")!).Where(member => member is not null && Alive(member)))
         {
             if (member.Name == "control-plane") await WaitAsync(members.Where(other => other.Name != "control-plane"));
-            using var kill = Process.Start("kill", ["-TERM", member.ProcessId.ToString(CultureInfo.InvariantCulture)])!;
+            // A node that is shut down (SIGTERM) gives its pods their grace; this is the end of all of them.
+            using var kill = Process.Start("kill", [member.Name == "control-plane" ? "-TERM" : "-USR1", member.ProcessId.ToString(CultureInfo.InvariantCulture)])!;
             await kill.WaitForExitAsync();
         }
         await WaitAsync(members);

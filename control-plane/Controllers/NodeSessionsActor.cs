@@ -299,6 +299,7 @@ public sealed class NodeSessionsActor : ReceiveActor, IWithTimers
             case NodeMessage.MessageOneofCase.VolumeGone: Run("removing volume " + report.Message.VolumeGone.Name, VolumeGoneAsync(report.Message.VolumeGone.Name)); break;
             case NodeMessage.MessageOneofCase.NodeStatus:
                 if (!_sessions.TryGetValue(report.Node, out var node)) break;
+                node.Hello.NotReady = report.Message.NodeStatus.NotReady;
                 node.Hello.Conditions.Clear();
                 node.Hello.Conditions.Add(report.Message.NodeStatus.Conditions);
                 Run("telling the conditions of " + report.Node, RegisterAsync(node.Hello));

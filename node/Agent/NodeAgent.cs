@@ -30,7 +30,7 @@ public sealed class NodeAgent
         (_options, _kernel, _processes, _images, _streams) = (options, kernel, processes, new ImageStore(options, client), new Streams(options, kernel, client));
         _session = new NodeSession(options, client, Hello, Begin);
         _conditions = new NodeConditions(_session.Report);
-        _pods = new PodTable(options, kernel, _images, new TokenRequests(options, client), _session.Report);
+        _pods = new PodTable(options, kernel, _images, new TokenRequests(options, client), TimeProvider.System, _session.Report);
         _names = new NameService(options, _pods.At);
         _services = new ServiceTable(options.ClusterOctet, kernel, _names, _session.Report);
         _events = new ContainerEvents(_pods.Owner);
@@ -50,6 +50,7 @@ public sealed class NodeAgent
         _events.Start();
         Follow();
         _ = new DiskWatch(_options, _images, () => _pods.All.SelectMany(worker => worker.Images()), message => _conditions.Set(DiskWatch.Condition, message)).RunAsync(cancellationToken);
+        _ = new ClockWatch(TimeProvider.System, message => _conditions.Set(ClockWatch.Condition, message)).RunAsync(cancellationToken);
         _ = IdleMemory.RunAsync(cancellationToken);
         _ = new LogRotation(_options, _kernel, () => _pods.All.SelectMany(worker => worker.RunningLogs())).RunAsync(cancellationToken);
         _ = new UsageReports(_kernel, _processes, Running, _session.Report).RunAsync(cancellationToken);
@@ -123,6 +124,15 @@ public sealed class NodeAgent
         foreach (var (name, value) in _options.Labels) hello.Labels[name] = value;
         _conditions.AddTo(hello);
         return hello;
+    }
+
+    /// <summary>The node is going down: no pod is taken any more, those that are here end within their grace (<see cref="ShutdownPlan"/>), and the control plane hears how.</summary>
+    /// <param name="atOnce">There is no time for that.</param>
+    public async Task ShutDownAsync(CancellationToken atOnce)
+    {
+        _conditions.NotReady("node is shutting down");
+        await _pods.ShutDownAsync(atOnce);
+        await _session.EndAsync();
     }
 
     /// <summary>Ends every pod; the control plane will find this node gone.</summary>

@@ -6,16 +6,33 @@ namespace Eyrie.Node;
 public sealed class NodeConditions(Action<NodeMessage> report)
 {
     private readonly Dictionary<string, string> _true = [];
+    private string _notReady = "";
+
+    /// <summary>The node takes no pods from now on, and why.</summary>
+    public void NotReady(string why)
+    {
+        lock (_true) _notReady = why;
+        Tell();
+    }
 
     /// <summary>A condition begins or goes on, with its message, or ends (null).</summary>
     public void Set(string type, string? message)
     {
-        var status = new NodeStatusReport();
         lock (_true)
         {
             if (_true.GetValueOrDefault(type) == message) return;
             if (message is null) _true.Remove(type);
             else _true[type] = message;
+        }
+        Tell();
+    }
+
+    private void Tell()
+    {
+        var status = new NodeStatusReport();
+        lock (_true)
+        {
+            status.NotReady = _notReady;
             foreach (var (name, text) in _true) status.Conditions[name] = text;
         }
         report(new NodeMessage { NodeStatus = status });
@@ -25,6 +42,9 @@ public sealed class NodeConditions(Action<NodeMessage> report)
     public void AddTo(NodeHello hello)
     {
         lock (_true)
+        {
+            hello.NotReady = _notReady;
             foreach (var (name, text) in _true) hello.Conditions[name] = text;
+        }
     }
 }

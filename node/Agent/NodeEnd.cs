@@ -11,7 +11,7 @@ public static class NodeEnd
     {
         if (AgentLock.Owner(stateDirectory) is { IsAlive: true } agent)
         {
-            agent.Signal(HostProcess.Terminate);
+            agent.Signal(EndSignals.AtOnce);
             if (!await agent.EndedAsync(Longest, CancellationToken.None)) agent.Signal(HostProcess.Kill);
         }
         await KernelProcess.EndAsync(stateDirectory);

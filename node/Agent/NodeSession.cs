@@ -12,12 +12,21 @@ namespace Eyrie.Node;
 /// <param name="begin">A session begins: makes who takes its messages.</param>
 public sealed class NodeSession(NodeOptions options, HttpClient client, Func<NodeHello> hello, Func<Action<ControlMessage>> begin)
 {
-    private static readonly TimeSpan Beat = TimeSpan.FromSeconds(5), Silence = TimeSpan.FromSeconds(15), FirstBackOff = TimeSpan.FromMilliseconds(200), LongestBackOff = TimeSpan.FromSeconds(10);
+    private static readonly TimeSpan Beat = TimeSpan.FromSeconds(5), Silence = TimeSpan.FromSeconds(15), Goodbye = TimeSpan.FromSeconds(3), FirstBackOff = TimeSpan.FromMilliseconds(200), LongestBackOff = TimeSpan.FromSeconds(10);
 
     private volatile ChannelWriter<NodeMessage>? _outbound;
+    private volatile TaskCompletionSource? _over;
 
     /// <summary>Tells the control plane, if there is a session.</summary>
     public void Report(NodeMessage message) => _outbound?.TryWrite(message);
+
+    /// <summary>Nothing more is to be told: what was told has been taken when this completes, or there is no session, or the control plane does not answer.</summary>
+    public async Task EndAsync()
+    {
+        if (_over is not { } over || _outbound is not { } outbound) return;
+        outbound.TryComplete();
+        await Task.WhenAny(over.Task, Task.Delay(Goodbye));
+    }
 
     public async Task RunAsync(CancellationToken cancellationToken)
     {
@@ -48,7 +57,8 @@ public sealed class NodeSession(NodeOptions options, HttpClient client, Func<Nod
         var outbound = Channel.CreateUnbounded<NodeMessage>(new UnboundedChannelOptions { SingleReader = true });
         var writing = WriteAsync(outbound.Reader, call.RequestStream, silent);
         using var beat = new Timer(_ => outbound.Writer.TryWrite(new NodeMessage { Heartbeat = new Heartbeat { UnixMilliseconds = DateTimeOffset.UtcNow.ToUnixTimeMilliseconds() } }), null, Beat, Beat);
-        _outbound = outbound.Writer;
+        var over = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
+        (_outbound, _over) = (outbound.Writer, over);
         var take = begin();
         try
         {
@@ -65,6 +75,7 @@ public sealed class NodeSession(NodeOptions options, HttpClient client, Func<Nod
             outbound.Writer.TryComplete();
             await silent.CancelAsync();
             await writing;
+            over.TrySetResult();
         }
     }
 
@@ -73,6 +84,7 @@ public sealed class NodeSession(NodeOptions options, HttpClient client, Func<Nod
         try
         {
             await foreach (var message in outbound.ReadAllAsync(ends.Token)) await stream.WriteAsync(message, ends.Token);
+            await stream.CompleteAsync(); // the control plane has read everything when it ends its side
         }
         catch (Exception exception) when (exception is OperationCanceledException or RpcException or InvalidOperationException or IOException)
         {

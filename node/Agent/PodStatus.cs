@@ -34,10 +34,19 @@ public static class PodStatus
             var differing = records.Where(record => record.Mismatch is { Length: > 0 }).Select(record => $"container {record.Name}: {record.Mismatch}").ToList();
             status["conditions"]!.AsArray().Add((JsonNode)Condition(CapabilitiesEqual, differing.Count == 0 ? null : ("CapabilityMismatch", string.Join("; ", differing)), before, now));
         }
+        if (failure is ({ } reason, { } message) && reason == ShutdownPlan.Reason) status["conditions"]!.AsArray().Add((JsonNode)Disrupted(message, before, now));
         if (failure is { } why && phase == "Failed") (status["reason"], status["message"]) = (why.Reason, why.Message);
         if (init.Count > 0) status["initContainerStatuses"] = new JsonArray([.. init.Select(Container)]);
         if (added.Count > 0) status["ephemeralContainerStatuses"] = new JsonArray([.. added.Select(Container)]);
         return status;
+    }
+
+    /// <summary>The pod was ended though nothing was wrong with it: whoever made it may not count that against it.</summary>
+    private static JsonObject Disrupted(string message, JsonObject? before, DateTimeOffset now)
+    {
+        var condition = Condition("DisruptionTarget", null, before, now);
+        (condition["reason"], condition["message"]) = ("TerminationByKubelet", message);
+        return condition;
     }
 
     private static bool Initialized(ContainerRecord record) => record.Role == ContainerRole.Sidecar ? record.Started : record.End?.ExitCode == 0;

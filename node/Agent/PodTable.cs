@@ -7,10 +7,11 @@ using Eyrie.Node.Volumes;
 namespace Eyrie.Node;
 
 /// <summary>The pods of this node: a worker each, from the moment one is wanted until nothing of it is left.</summary>
-public sealed class PodTable(NodeOptions options, KernelProcess kernel, ImageStore images, TokenRequests tokens, Action<NodeMessage> report)
+public sealed class PodTable(NodeOptions options, KernelProcess kernel, ImageStore images, TokenRequests tokens, TimeProvider time, Action<NodeMessage> report)
 {
     private readonly ConcurrentDictionary<string, PodWorker> _pods = new();
     private readonly AddressPool _addresses = new(options);
+    private volatile bool _closed;
     private readonly DenialLog _denials = new(options.StateDirectory);
 
     public ICollection<PodWorker> All => _pods.Values;
@@ -28,7 +29,12 @@ public sealed class PodTable(NodeOptions options, KernelProcess kernel, ImageSto
     public void Want(DesiredPod desired)
     {
         if (_pods.TryGetValue(desired.Uid, out var worker)) { worker.Update(desired); return; }
-        Watch(new PodWorker(desired, options, () => kernel.Service, images, _addresses.Take(), _denials, tokens, report));
+        if (_closed && !desired.Terminating)
+        {
+            report(new NodeMessage { PodStatus = ShutdownPlan.Rejected(desired, time.GetUtcNow()) });
+            return;
+        }
+        Watch(new PodWorker(desired, options, () => kernel.Service, images, _addresses.Take(), _denials, tokens, time, report));
     }
 
     /// <summary>All that this node is to have has been told: each says how it stands, and what was not told has gone while there was no session.</summary>
@@ -43,10 +49,10 @@ public sealed class PodTable(NodeOptions options, KernelProcess kernel, ImageSto
     public async Task AdoptAsync()
     {
         var seen = await ListAsync();
-        foreach (var (uid, desired, known) in PodJournal.Read(options).ToList())
+        foreach (var (uid, desired, known) in PodJournal.Read(options, SteadyTime.Now(time)).ToList())
         {
             _addresses.Take(known.Address);
-            Watch(new PodWorker(desired, options, () => kernel.Service, images, known.Address, _denials, tokens, report, new FoundPod(known, seen)));
+            Watch(new PodWorker(desired, options, () => kernel.Service, images, known.Address, _denials, tokens, time, report, new FoundPod(known, seen)));
         }
         foreach (var id in seen.Keys.Where(id => Owner(id) is null)) await kernel.Service.DeleteAsync(id, CancellationToken.None);
         foreach (var directory in new[] { "containers", "logs", "pods" })
@@ -102,10 +108,23 @@ public sealed class PodTable(NodeOptions options, KernelProcess kernel, ImageSto
         return answer;
     }
 
-    /// <summary>Ends every pod at once.</summary>
+    /// <summary>Ends every pod within its grace, as <see cref="ShutdownPlan"/> says, and takes no other.</summary>
+    /// <param name="atOnce">What has not ended by then stays for <see cref="StopAsync"/>.</param>
+    public async Task ShutDownAsync(CancellationToken atOnce)
+    {
+        _closed = true;
+        foreach (var (pods, longest) in ShutdownPlan.Decide(_pods.Values.ToList(), worker => worker.Priority, options.ShutdownGrace, options.ShutdownGraceCritical))
+        {
+            var ended = Task.WhenAll(pods.Select(worker => worker.ShutDownAsync(longest)));
+            await Task.WhenAny(ended, Task.Delay(longest + ContainerStop.LeastAfterHook, time, atOnce));
+        }
+    }
+
+    /// <summary>Ends every pod at once; what the node knows of those that are over stays.</summary>
     public async Task StopAsync()
     {
-        foreach (var worker in _pods.Values) worker.Remove();
-        await Task.WhenAll(_pods.Values.Select(worker => worker.Completion));
+        var running = _pods.Values.Where(worker => !worker.IsOver).ToList();
+        foreach (var worker in running) worker.Remove();
+        await Task.WhenAll(running.Select(worker => worker.Completion));
     }
 }

@@ -10,19 +10,14 @@ if (args is ["end", "--state-dir", var ended]) return await NodeEnd.RunAsync(Pat
 if (NodeOptions.Parse(args, Console.Error) is not { } options) return 2;
 foreach (var directory in new[] { "images/layers", "containers", "logs", "pods" }) Directory.CreateDirectory(Path.Combine(options.StateDirectory, directory));
 using var alone = await AgentLock.TakeAsync(options.StateDirectory, CancellationToken.None);
-using var stop = new CancellationTokenSource();
-bool leave = false;
-void On(PosixSignalContext signal)
+using CancellationTokenSource stop = new(), atOnce = new();
+var asked = new TaskCompletionSource<EndOfAgent>(TaskCreationOptions.RunContinuationsAsynchronously);
+List<IDisposable> handled = [.. EndSignals.Handle(end =>
 {
-    signal.Cancel = true;
-    leave |= signal.Signal == PosixSignal.SIGHUP;
-    stop.Cancel();
-}
-using var terminated = PosixSignalRegistration.Create(PosixSignal.SIGTERM, On);
-using var interrupted = PosixSignalRegistration.Create(PosixSignal.SIGINT, On);
-using var replaced = PosixSignalRegistration.Create(PosixSignal.SIGHUP, On);
+    if (!asked.TrySetResult(end) || end == EndOfAgent.AtOnce) atOnce.Cancel(); // who asks twice is in a hurry
+})];
 using var client = Tls.Client(options);
-await using var kernel = await KernelProcess.OpenAsync(options, stop.Token);
+await using var kernel = await KernelProcess.OpenAsync(options, atOnce.Token);
 using var metrics = new MetricsListener();
 Task DescribeAsync() => File.WriteAllTextAsync(Path.Combine(options.StateDirectory, "node.json"), new JsonObject { ["pid"] = Environment.ProcessId, ["kernelPid"] = kernel.ProcessId, ["metrics"] = metrics.Url }.ToJsonString());
 await DescribeAsync();
@@ -36,10 +31,14 @@ var supervising = kernel.SuperviseAsync(async anew =>
     await DescribeAsync();
     await agent.KernelConnectedAsync(anew);
 }, stop.Token);
-if (await Task.WhenAny(agent.Synced.Task, running) == agent.Synced.Task) Console.WriteLine("ready");
+if (await Task.WhenAny(agent.Synced.Task, asked.Task) == agent.Synced.Task) Console.WriteLine("ready");
+var ending = await asked.Task;
+if (ending == EndOfAgent.Graceful) await agent.ShutDownAsync(atOnce.Token);
+await stop.CancelAsync();
 await running;
 await supervising.ContinueWith(_ => { }, CancellationToken.None, TaskContinuationOptions.ExecuteSynchronously, TaskScheduler.Default);
-if (leave) return 0; // the next agent takes over what runs
+foreach (var signal in handled) signal.Dispose();
+if (ending == EndOfAgent.Replaced) return 0; // the next agent takes over what runs
 await agent.StopAsync();
 await kernel.EndAsync();
 MemoryVolumes.RemoveAll(options.StateDirectory);

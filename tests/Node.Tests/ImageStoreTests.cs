@@ -21,10 +21,12 @@ public sealed class ImageStoreTests : IDisposable
         Directory.Delete(_state, true);
     }
 
-    private ImageStore Store() => new(new NodeOptions
+    internal static NodeOptions Options(string state) => new()
     {
-        StateDirectory = _state, Name = "node-0", Index = 0, ClusterOctet = 64, Server = new Uri("https://127.0.0.1:1"), AuthorityFile = "", TokenFile = "", Microkernel = "",
-    }, _cluster);
+        StateDirectory = state, Name = "node-0", Index = 0, ClusterOctet = 64, Server = new Uri("https://127.0.0.1:1"), AuthorityFile = "", TokenFile = "", Microkernel = "",
+    };
+
+    private ImageStore Store() => new(Options(_state), _cluster);
 
     private Task<Image> PullAsync(string name, string policy = "IfNotPresent", PullCredentials? credentials = null) => Store().EnsureAsync(name, policy, credentials ?? PullCredentials.None, (reason, _) => _told.Add(reason), CancellationToken.None);
 

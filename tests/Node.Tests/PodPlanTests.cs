@@ -5,18 +5,18 @@ namespace Eyrie.Node.Tests;
 
 public sealed class PodPlanTests
 {
-    private static readonly DateTimeOffset Now = new(2026, 1, 1, 0, 0, 0, TimeSpan.Zero);
+    private static readonly SteadyTime Now = new(TimeSpan.FromDays(3));
     private static readonly TimeSpan Grace = TimeSpan.FromSeconds(30);
 
     private static ContainerView Init(string name) => new(name, ContainerRole.Init);
     private static ContainerView Sidecar(string name) => new(name, ContainerRole.Sidecar);
     private static ContainerView Work(string name) => new(name, ContainerRole.Main);
     private static ContainerView Running(ContainerView container) => container with { Running = true, Started = true };
-    private static ContainerView Ended(ContainerView container, int code, int secondsAgo = 0, int backOff = 0) => container with { ExitCode = code, FinishedAt = Now.AddSeconds(-secondsAgo), BackOff = TimeSpan.FromSeconds(backOff) };
+    private static ContainerView Ended(ContainerView container, int code, int secondsAgo = 0, int backOff = 0) => container with { ExitCode = code, EndedAt = Now - TimeSpan.FromSeconds(secondsAgo), BackOff = TimeSpan.FromSeconds(backOff) };
     private static ContainerView Stopping(ContainerView container, ContainerStop stop) => Running(container) with { Stop = stop };
 
     private static PodAction Decide(string policy, params ContainerView[] containers) => PodPlan.Decide(new PodView(containers, policy, false, false, null, Grace), Now);
-    private static PodAction Terminate(TimeSpan grace, DateTimeOffset? since, params ContainerView[] containers) => PodPlan.Decide(new PodView(containers, "Always", true, true, since, grace), Now);
+    private static PodAction Terminate(TimeSpan grace, SteadyTime? since, params ContainerView[] containers) => PodPlan.Decide(new PodView(containers, "Always", true, true, since, grace), Now);
 
     [Fact]
     public void Init_containers_run_one_after_another_and_before_all_others()
@@ -32,7 +32,7 @@ public sealed class PodPlanTests
     public void A_failed_init_container_is_run_again_or_fails_the_pod()
     {
         Assert.Equal(new StartContainer("a"), Decide("Always", Ended(Init("a"), 1), Work("m")));
-        Assert.Equal(new WaitUntil(Now.AddSeconds(6)), Decide("OnFailure", Ended(Init("a"), 1, 4, 10), Work("m")));
+        Assert.Equal(new WaitUntil((Now + TimeSpan.FromSeconds(6))), Decide("OnFailure", Ended(Init("a"), 1, 4, 10), Work("m")));
         Assert.Equal(new Finished(), Decide("Never", Ended(Init("a"), 1), Work("m")));
     }
 
@@ -54,7 +54,7 @@ public sealed class PodPlanTests
         Assert.Equal(new StartContainer("e"), Decide("Always", Running(Init("a")), Work("m"), added));
         Assert.Equal(new StartContainer("m"), Decide("Always", Work("m"), added with { Starting = true }));
         Assert.Equal(new WaitUntil(null), Decide("Always", Running(Work("m")), Ended(added, 1)));
-        Assert.Equal(new WaitUntil(Now.AddSeconds(3)), Decide("Always", Running(Work("m")), added with { RetryAt = Now.AddSeconds(3) }));
+        Assert.Equal(new WaitUntil((Now + TimeSpan.FromSeconds(3))), Decide("Always", Running(Work("m")), added with { RetryAt = (Now + TimeSpan.FromSeconds(3)) }));
         Assert.Equal(new BeginStop("e", Grace), Decide("Never", Ended(Work("m"), 0), Running(added)));
         Assert.Equal(new Finished(), Decide("Never", Ended(Work("m"), 0), added));
         Assert.Equal(new BeginStop("e", Grace), Terminate(Grace, Now, Ended(Work("m"), 0), Running(added)));
@@ -70,7 +70,7 @@ public sealed class PodPlanTests
         Assert.Equal(again ? new StartContainer("m") : new Finished(), Decide(policy, Ended(Work("m"), code)));
 
     [Fact]
-    public void Nothing_starts_before_its_back_off_is_over() => Assert.Equal(new WaitUntil(Now.AddSeconds(15)), Decide("Always", Ended(Work("m"), 1, 5, 20)));
+    public void Nothing_starts_before_its_back_off_is_over() => Assert.Equal(new WaitUntil((Now + TimeSpan.FromSeconds(15))), Decide("Always", Ended(Work("m"), 1, 5, 20)));
 
     [Fact]
     public void The_first_restart_is_at_once_the_next_after_10_s_doubled_up_to_5_minutes() =>
@@ -83,7 +83,7 @@ public sealed class PodPlanTests
         var asked = new ContainerStop(Now, Grace, StopPhase.TermSent, Now);
         Assert.Equal(new BeginStop("n", Grace), Terminate(Grace, Now, Running(Sidecar("s")), Stopping(Work("m"), asked), Running(Work("n"))));
         Assert.Equal(new WaitUntil(Now + Grace), Terminate(Grace, Now, Running(Sidecar("s")), Stopping(Work("m"), asked)));
-        Assert.Equal(new BeginStop("s", TimeSpan.FromSeconds(20)), Terminate(Grace, Now.AddSeconds(-10), Running(Sidecar("s")), Ended(Work("m"), 0)));
+        Assert.Equal(new BeginStop("s", TimeSpan.FromSeconds(20)), Terminate(Grace, (Now - TimeSpan.FromSeconds(10)), Running(Sidecar("s")), Ended(Work("m"), 0)));
         Assert.Equal(new Finished(), Terminate(Grace, Now, Ended(Sidecar("s"), 0), Ended(Work("m"), 0)));
     }
 
@@ -109,14 +109,14 @@ public sealed class PodPlanTests
     {
         var late = new ContainerStop(Now - Grace, Grace, StopPhase.Hook);
         Assert.Equal(new SendTerm("m"), Decide("Always", Stopping(Work("m"), late) with { HasStopHook = true }));
-        Assert.Equal(new WaitUntil(Now.AddSeconds(2)), Decide("Always", Stopping(Work("m"), late with { Phase = StopPhase.TermSent, TermAt = Now }) with { HasStopHook = true }));
+        Assert.Equal(new WaitUntil((Now + TimeSpan.FromSeconds(2))), Decide("Always", Stopping(Work("m"), late with { Phase = StopPhase.TermSent, TermAt = Now }) with { HasStopHook = true }));
     }
 
     [Fact]
     public void A_shorter_grace_given_later_counts_and_none_at_all_kills_at_once()
     {
-        var sent = new ContainerStop(Now.AddSeconds(-5), Grace, StopPhase.TermSent, Now.AddSeconds(-5));
-        Assert.Equal(new SendKill("m"), Terminate(TimeSpan.FromSeconds(1), Now.AddSeconds(-5), Stopping(Work("m"), sent)));
+        var sent = new ContainerStop((Now - TimeSpan.FromSeconds(5)), Grace, StopPhase.TermSent, (Now - TimeSpan.FromSeconds(5)));
+        Assert.Equal(new SendKill("m"), Terminate(TimeSpan.FromSeconds(1), (Now - TimeSpan.FromSeconds(5)), Stopping(Work("m"), sent)));
         Assert.Equal(new SendKill("m"), Terminate(TimeSpan.Zero, null, Stopping(Work("m"), new ContainerStop(Now, TimeSpan.Zero))));
     }
 
@@ -127,7 +127,7 @@ public sealed class PodPlanTests
             return state switch
             {
                 0 => container,
-                1 => Running(container) with { Stop = phase == 0 ? null : new ContainerStop(Now.AddSeconds(-ago), Grace, (StopPhase)(phase + 1), Now.AddSeconds(-ago)) },
+                1 => Running(container) with { Stop = phase == 0 ? null : new ContainerStop((Now - TimeSpan.FromSeconds(ago)), Grace, (StopPhase)(phase + 1), (Now - TimeSpan.FromSeconds(ago))) },
                 _ => Ended(container, code, ago, 10),
             };
         });
@@ -137,7 +137,7 @@ public sealed class PodPlanTests
     public void A_pod_that_is_to_end_always_comes_to_its_end() => AnyContainer.Array[1, 5].Sample(made =>
     {
         var containers = made.Select((container, index) => container with { Name = $"c{index}" }).ToArray();
-        var (now, since) = (Now, (DateTimeOffset?)null);
+        var (now, since) = (Now, (SteadyTime?)null);
         for (int step = 0; step < 100; step++)
         {
             var action = PodPlan.Decide(new PodView(containers, "Always", true, true, since, Grace), now);

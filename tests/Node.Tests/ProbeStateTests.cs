@@ -64,7 +64,7 @@ public sealed class ProbeStateTests
         using var stop = new CancellationTokenSource();
         int asked = 0;
         var told = new List<bool>();
-        var runner = new ProbeRunner(ProbeKind.Startup, new ProbeTiming(TimeSpan.Zero, TimeSpan.FromHours(1), TimeSpan.FromSeconds(1), 1, 2), true, false, _ => Task.FromResult(new ProbeOutcome(++asked == 5, "not yet")));
+        var runner = new ProbeRunner(ProbeKind.Startup, new ProbeTiming(TimeSpan.Zero, TimeSpan.FromHours(1), TimeSpan.FromSeconds(1), 1, 2), true, false, TimeProvider.System, _ => Task.FromResult(new ProbeOutcome(++asked == 5, "not yet")));
         await runner.RunAsync((state, outcome) => told.Add(outcome.Success), stop.Token).WaitAsync(TimeSpan.FromSeconds(10));
         Assert.Equal(5, asked);
         Assert.Equal([false, true], told);
@@ -75,7 +75,7 @@ public sealed class ProbeStateTests
     {
         string? message = null;
         using var stop = new CancellationTokenSource();
-        var runner = new ProbeRunner(ProbeKind.Liveness, new ProbeTiming(TimeSpan.Zero, TimeSpan.FromSeconds(1), TimeSpan.FromMilliseconds(50), 1, 1), true, false, async token =>
+        var runner = new ProbeRunner(ProbeKind.Liveness, new ProbeTiming(TimeSpan.Zero, TimeSpan.FromSeconds(1), TimeSpan.FromMilliseconds(50), 1, 1), true, false, TimeProvider.System, async token =>
         {
             await Task.Delay(Timeout.Infinite, token);
             return default;

@@ -24,9 +24,9 @@ public static class NodeObjects
             ["cpu"] = hello.CpuMilli % 1000 == 0 ? (hello.CpuMilli / 1000).ToString(CultureInfo.InvariantCulture) : $"{hello.CpuMilli}m",
             ["memory"] = $"{hello.MemoryBytes / 1024}Ki", ["pods"] = hello.MaxPods.ToString(CultureInfo.InvariantCulture),
         };
-        var conditions = new JsonArray(Ready(node, true, "NodeSessionOpen", "the node agent is connected", now));
+        var conditions = new JsonArray(hello.NotReady.Length > 0 ? Ready(node, "False", "KubeletNotReady", hello.NotReady, now) : Ready(node, "True", "NodeSessionOpen", "the node agent is connected", now));
         foreach (var (type, message) in hello.Conditions.OrderBy(pair => pair.Key, StringComparer.Ordinal))
-            conditions.Add(new JsonObject { ["type"] = type, ["status"] = "True", ["reason"] = type, ["message"] = message, ["lastTransitionTime"] = ObjectStamp.Time(now) });
+            conditions.Add(Condition(node, type, "True", type, message, now));
         made["status"] = new JsonObject
         {
             ["capacity"] = Amounts(), ["allocatable"] = Amounts(), ["conditions"] = conditions,
@@ -54,18 +54,20 @@ public static class NodeObjects
     {
         var made = (JsonObject)node.DeepClone();
         made.Metadata().Remove("resourceVersion");
-        if (made["status"] is JsonObject status) status["conditions"] = new JsonArray(Ready(node, false, "NodeSessionLost", "the node agent is not connected", now));
+        if (made["status"] is JsonObject status) status["conditions"] = new JsonArray(Ready(node, "Unknown", "NodeSessionLost", "the node agent is not connected", now));
         return made;
     }
 
-    private static JsonObject Ready(JsonObject node, bool ready, string reason, string message, DateTimeOffset now)
+    private static JsonObject Ready(JsonObject node, string word, string reason, string message, DateTimeOffset now)
     {
-        var word = ready ? "True" : "Unknown";
-        var before = node.Condition("Ready");
-        return new JsonObject
-        {
-            ["type"] = "Ready", ["status"] = word, ["reason"] = reason, ["message"] = message,
-            ["lastHeartbeatTime"] = ObjectStamp.Time(now), ["lastTransitionTime"] = before?.Text("status") == word ? before.Text("lastTransitionTime") : ObjectStamp.Time(now),
-        };
+        var made = Condition(node, "Ready", word, reason, message, now);
+        made["lastHeartbeatTime"] = ObjectStamp.Time(now);
+        return made;
     }
+
+    private static JsonObject Condition(JsonObject node, string type, string word, string reason, string message, DateTimeOffset now) => new()
+    {
+        ["type"] = type, ["status"] = word, ["reason"] = reason, ["message"] = message,
+        ["lastTransitionTime"] = node.Condition(type) is { } before && before.Text("status") == word ? before.Text("lastTransitionTime") : ObjectStamp.Time(now),
+    };
 }

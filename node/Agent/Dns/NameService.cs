@@ -24,7 +24,7 @@ public sealed class NameService(NodeOptions options, Func<string, PodWorker?> po
     public void Start(Func<Task> pinned)
     {
         var dns = new DnsServer(IPAddress.Parse(options.DnsAddress), (from, question) => AnswerAsync(from.ToString(), question));
-        if (options.Resolver is { } resolver) _hosts = new HostNames(new UpstreamResolver(resolver).AskAsync, pinned, TimeProvider.System);
+        if (options.Resolver is { } resolver) _hosts = new HostNames(new UpstreamResolver(resolver).AskAsync, pinned, new SteadyClock(TimeProvider.System));
         try
         {
             dns.Start();

@@ -134,6 +134,7 @@ public sealed class KernelProcess : IAsyncDisposable
     /// <summary>Lets go of the kernel; it and its containers go on.</summary>
     public async ValueTask DisposeAsync()
     {
+        if (_stopping) return;
         _stopping = true;
         await _service.DisposeAsync();
     }

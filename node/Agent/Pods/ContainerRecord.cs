@@ -30,12 +30,16 @@ public sealed class ContainerRecord(string name, string image, ContainerRole rol
     public bool Ready { get; set; }
     public int Restarts { get; set; }
     public DateTimeOffset? StartedAt { get; set; }
+    /// <summary>When the newest run began.</summary>
+    public SteadyTime? RunningSince { get; set; }
+    /// <summary>When the last run that ended did.</summary>
+    public SteadyTime? EndedAt { get; set; }
     public ContainerEnd? End { get; set; }
     /// <summary>Ends in a row, each sooner than <see cref="BackOff.Forgiven"/> after its start.</summary>
     public int Ends { get; set; }
     /// <summary>Starts in a row that failed.</summary>
     public int Failures { get; set; }
-    public DateTimeOffset? RetryAt { get; set; }
+    public SteadyTime? RetryAt { get; set; }
     public ContainerStop? Stop { get; set; }
     /// <summary>It ended before its start was told.</summary>
     public ContainerExited? Early { get; set; }
@@ -55,10 +59,10 @@ public sealed class ContainerRecord(string name, string image, ContainerRole rol
 
     public ContainerView View(bool hasStopHook) => new(Name, Role)
     {
-        Starting = Starting, Running = Running, Started = Started, ExitCode = End?.ExitCode, BackOff = BackOff.AfterEnds(Ends), FinishedAt = End?.FinishedAt, RetryAt = RetryAt, Stop = Stop, HasStopHook = hasStopHook,
+        Starting = Starting, Running = Running, Started = Started, ExitCode = End?.ExitCode, BackOff = BackOff.AfterEnds(Ends), EndedAt = EndedAt, RetryAt = RetryAt, Stop = Stop, HasStopHook = hasStopHook,
     };
 
-    public SavedContainer Save() => new(Name, Image, ImageId, Id, Held is null ? null : [.. Held.Compiled], WorkingDirectory, Runs, Starting, Running, Started, Ready, Restarts, StartedAt, End, Ends, Failures, RetryAt, Stop,
+    public SavedContainer Save() => new(Name, Image, ImageId, Id, Held is null ? null : [.. Held.Compiled], WorkingDirectory, Runs, Starting, Running, Started, Ready, Restarts, StartedAt, RunningSince, End, EndedAt, Ends, Failures, RetryAt, Stop,
         SavedReason.Of(Waiting), Written?.Layers, Written?.Mounts);
 
     /// <summary>Becomes what was saved.</summary>
@@ -68,7 +72,7 @@ public sealed class ContainerRecord(string name, string image, ContainerRole rol
     public void Restore(SavedContainer saved, Func<string, IReadOnlyList<string>, HeldCapabilities> held, string stateDirectory)
     {
         (Image, ImageId, Id, WorkingDirectory, Runs, Starting, Running, Started, Ready) = (saved.Image, saved.ImageId, saved.Id, saved.WorkingDirectory, saved.Runs, saved.Starting, saved.Running, saved.Started, saved.Ready);
-        (Restarts, StartedAt, End, Ends, Failures, RetryAt, Waiting) = (saved.Restarts, saved.StartedAt, saved.End, saved.Ends, saved.Failures, saved.RetryAt, SavedReason.Pair(saved.Waiting));
+        (Restarts, StartedAt, RunningSince, End, EndedAt, Ends, Failures, RetryAt, Waiting) = (saved.Restarts, saved.StartedAt, saved.RunningSince, saved.End, saved.EndedAt, saved.Ends, saved.Failures, saved.RetryAt, SavedReason.Pair(saved.Waiting));
         // A hook that was under way is run again: at least once, as in Kubernetes.
         Stop = saved.Stop is { Phase: StopPhase.Hook } stop ? stop with { Phase = StopPhase.Asked } : saved.Stop;
         Written = saved.Layers is { } layers ? new WrittenWatch(stateDirectory, Id, layers, saved.Mounts ?? []) : null;
@@ -77,11 +81,12 @@ public sealed class ContainerRecord(string name, string image, ContainerRole rol
 
     /// <summary>The run is over.</summary>
     /// <param name="end">How.</param>
+    /// <param name="at">When.</param>
     /// <param name="own">Whether the end was the container's own: what its node took down is started again at once.</param>
-    public void Ended(ContainerEnd end, bool own)
+    public void Ended(ContainerEnd end, SteadyTime at, bool own)
     {
-        (Running, Started, Ready, Starting, Stop, End) = (false, false, false, false, null, end);
-        if (own) Ends = end.StartedAt is { } started && end.FinishedAt - started >= BackOff.Forgiven ? 1 : Ends + 1;
+        (Running, Started, Ready, Starting, Stop, End, EndedAt) = (false, false, false, false, null, end, at);
+        if (own) Ends = at - RunningSince >= BackOff.Forgiven ? 1 : Ends + 1;
         Beside.Cancel();
     }
 }

@@ -5,14 +5,14 @@ public enum StopPhase { Asked, Hook, HookDone, TermSent, KillSent }
 /// <summary>A running container that is to end, and how far that is.</summary>
 /// <param name="Asked">When it was asked; the grace runs from here and the preStop hook uses it too.</param>
 /// <param name="TermAt">When SIGTERM was sent.</param>
-public sealed record ContainerStop(DateTimeOffset Asked, TimeSpan Grace, StopPhase Phase = StopPhase.Asked, DateTimeOffset? TermAt = null)
+public sealed record ContainerStop(SteadyTime Asked, TimeSpan Grace, StopPhase Phase = StopPhase.Asked, SteadyTime? TermAt = null)
 {
     /// <summary>What is left for a container whose hook took all of its grace.</summary>
     public static readonly TimeSpan LeastAfterHook = TimeSpan.FromSeconds(2);
 
     /// <summary>The next step: hook, SIGTERM, SIGKILL, or waiting for one of their times. Pure.</summary>
     /// <param name="limit">The pod as a whole has to be gone by then; null: no more than this stop's own grace.</param>
-    public PodAction Next(string name, bool hasHook, DateTimeOffset? limit, DateTimeOffset now)
+    public PodAction Next(string name, bool hasHook, SteadyTime? limit, SteadyTime now)
     {
         var end = Asked + Grace;
         if (limit is { } bound && bound < end) end = bound;

@@ -40,7 +40,7 @@ public sealed class PodJournal(NodeOptions options, string uid)
     }
 
     /// <summary>Every pod that is whole on disk. What is not was never given a container, or is damaged.</summary>
-    public static IEnumerable<(string Uid, DesiredPod Desired, SavedPod Known)> Read(NodeOptions options)
+    public static IEnumerable<(string Uid, DesiredPod Desired, SavedPod Known)> Read(NodeOptions options, SteadyTime now)
     {
         foreach (var directory in Directory.EnumerateDirectories(Path.Combine(options.StateDirectory, "pods")))
         {
@@ -49,7 +49,7 @@ public sealed class PodJournal(NodeOptions options, string uid)
             (DesiredPod, SavedPod)? pod = null;
             try
             {
-                if (JsonSerializer.Deserialize(File.ReadAllBytes(known), SavedPodJson.Default.SavedPod) is { } saved) pod = (DesiredPod.Parser.ParseFrom(File.ReadAllBytes(desired)), saved);
+                if (JsonSerializer.Deserialize(File.ReadAllBytes(known), SavedPodJson.Default.SavedPod) is { } saved) pod = (DesiredPod.Parser.ParseFrom(File.ReadAllBytes(desired)), saved.At(SteadyTime.Boot, now));
             }
             catch (Exception exception) when (exception is JsonException or InvalidProtocolBufferException)
             {

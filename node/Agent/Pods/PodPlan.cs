@@ -18,9 +18,9 @@ public sealed record ContainerView(string Name, ContainerRole Role)
     public int? ExitCode { get; init; }
     /// <summary>How long it is left alone after its last end.</summary>
     public TimeSpan BackOff { get; init; }
-    public DateTimeOffset? FinishedAt { get; init; }
+    public SteadyTime? EndedAt { get; init; }
     /// <summary>A start failed and is tried again then.</summary>
-    public DateTimeOffset? RetryAt { get; init; }
+    public SteadyTime? RetryAt { get; init; }
     public ContainerStop? Stop { get; init; }
     public bool HasStopHook { get; init; }
 }
@@ -30,7 +30,7 @@ public sealed record ContainerView(string Name, ContainerRole Role)
 /// <param name="RestartPolicy">Always, OnFailure or Never.</param>
 /// <param name="Drained">Nobody is connected any more that came before it left its Services.</param>
 /// <param name="TerminatingSince">When its containers were first told to end; null: not yet.</param>
-public sealed record PodView(IReadOnlyList<ContainerView> Containers, string RestartPolicy, bool Terminating, bool Drained, DateTimeOffset? TerminatingSince, TimeSpan Grace)
+public sealed record PodView(IReadOnlyList<ContainerView> Containers, string RestartPolicy, bool Terminating, bool Drained, SteadyTime? TerminatingSince, TimeSpan Grace)
 {
     /// <summary>It has used up what it was given (time, disk): its containers end and none starts again.</summary>
     public bool Failing { get; init; }
@@ -47,7 +47,7 @@ public sealed record SendTerm(string Name) : PodAction;
 public sealed record SendKill(string Name) : PodAction;
 
 /// <summary>Nothing to do until something changes, or until then.</summary>
-public sealed record WaitUntil(DateTimeOffset? Time) : PodAction;
+public sealed record WaitUntil(SteadyTime? Time) : PodAction;
 
 /// <summary>Every container has ended and none is to start again.</summary>
 public sealed record Finished : PodAction;
@@ -55,9 +55,9 @@ public sealed record Finished : PodAction;
 /// <summary>What a node does next for a pod: a pure function of (desired, observed, now).</summary>
 public static class PodPlan
 {
-    public static PodAction Decide(PodView pod, DateTimeOffset now)
+    public static PodAction Decide(PodView pod, SteadyTime now)
     {
-        DateTimeOffset? wake = null;
+        SteadyTime? wake = null;
         foreach (var container in pod.Containers.Where(container => container is { Running: true, Stop: not null }))
         {
             var limit = pod.Terminating ? pod.TerminatingSince + pod.Grace : null;
@@ -69,9 +69,9 @@ public static class PodPlan
         return action is WaitUntil until ? new WaitUntil(Earlier(wake, until.Time)) : action;
     }
 
-    private static DateTimeOffset? Earlier(DateTimeOffset? first, DateTimeOffset? second) => first is null || second < first ? second ?? first : first;
+    private static SteadyTime? Earlier(SteadyTime? first, SteadyTime? second) => first is null || second < first ? second ?? first : first;
 
-    private static PodAction Run(PodView pod, DateTimeOffset now)
+    private static PodAction Run(PodView pod, SteadyTime now)
     {
         if (!pod.Failing && pod.Containers.Any(container => container is { Starting: true, Role: not ContainerRole.Ephemeral })) return new WaitUntil(null);
         if (pod.Failing || Failed(pod) || IsOver(pod)) return End(pod, ContainerStop.LeastAfterHook > pod.Grace ? ContainerStop.LeastAfterHook : pod.Grace);
@@ -86,7 +86,7 @@ public static class PodPlan
                 continue;
             }
             if (container.ExitCode is not null && container.RetryAt is null && !Restarts(pod, container)) continue;
-            var due = container.RetryAt ?? container.FinishedAt + container.BackOff ?? now;
+            var due = container.RetryAt ?? container.EndedAt + container.BackOff ?? now;
             if (due <= now) return new StartContainer(container.Name);
             wake = Earlier(wake, due);
             if (container.Role != ContainerRole.Main) return new WaitUntil(wake);
@@ -100,7 +100,7 @@ public static class PodPlan
     /// <summary>Every container of the pod's work has ended for good.</summary>
     private static bool IsOver(PodView pod) => pod.Containers.Where(container => container.Role == ContainerRole.Main).All(container => container is { Running: false, RetryAt: null, ExitCode: not null } && !Restarts(pod, container));
 
-    private static PodAction Terminate(PodView pod, DateTimeOffset now)
+    private static PodAction Terminate(PodView pod, SteadyTime now)
     {
         if (!pod.Containers.Any(container => container.Running || container.Starting)) return new Finished();
         if (!pod.Drained && pod.Grace > TimeSpan.Zero) return new WaitUntil(null);

@@ -7,19 +7,19 @@ public readonly record struct ProbeOutcome(bool Success, string Message);
 /// Asks one probe over and over. Between two asks that count, what is not yet ready over the network is also asked early, so that a fast start is seen fast; only a
 /// success counts then, so thresholds and periods mean what they mean in Kubernetes. What was found ready by an agent before is ready until it is found not to be.
 /// </summary>
-public sealed class ProbeRunner(ProbeKind kind, ProbeTiming timing, bool eager, bool ready, Func<CancellationToken, Task<ProbeOutcome>> ask)
+public sealed class ProbeRunner(ProbeKind kind, ProbeTiming timing, bool eager, bool ready, TimeProvider time, Func<CancellationToken, Task<ProbeOutcome>> ask)
 {
     private static readonly TimeSpan FirstEager = TimeSpan.FromMilliseconds(50), LongestEager = TimeSpan.FromSeconds(1);
 
     public async Task RunAsync(Action<ProbeState, ProbeOutcome> answered, CancellationToken cancellationToken)
     {
-        if (!ready) await Task.Delay(timing.InitialDelay, cancellationToken);
+        if (!ready) await Task.Delay(timing.InitialDelay, time, cancellationToken);
         var state = ready ? new ProbeState(true, null, 0) : ProbeState.First(kind);
-        var counted = DateTimeOffset.UtcNow;
+        var counted = SteadyTime.Now(time);
         var early = FirstEager;
         while (true)
         {
-            var asked = DateTimeOffset.UtcNow;
+            var asked = SteadyTime.Now(time);
             var outcome = await WithinAsync(cancellationToken);
             if (outcome.Success || asked >= counted)
             {
@@ -28,16 +28,16 @@ public sealed class ProbeRunner(ProbeKind kind, ProbeTiming timing, bool eager, 
                 answered(state, outcome);
                 if (state.Over(kind)) return;
             }
-            var wait = counted - DateTimeOffset.UtcNow;
+            var wait = counted - SteadyTime.Now(time);
             if (eager && state.Last is not true && state.Holds is not true && kind != ProbeKind.Liveness) (wait, early) = (wait < early ? wait : early, early < LongestEager ? early * 1.2 : early);
-            if (wait > TimeSpan.Zero) await Task.Delay(wait, cancellationToken);
+            if (wait > TimeSpan.Zero) await Task.Delay(wait, time, cancellationToken);
         }
     }
 
     private async Task<ProbeOutcome> WithinAsync(CancellationToken cancellationToken)
     {
-        using var deadline = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
-        deadline.CancelAfter(timing.Timeout);
+        using var over = new CancellationTokenSource(timing.Timeout, time);
+        using var deadline = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken, over.Token);
         try
         {
             return await ask(deadline.Token);

@@ -30,7 +30,7 @@ public sealed class PodDisk(PodState pod)
         {
             if (_unwritten) pod.Files.Create(pod.Desired, pod.Pod);
             _unwritten = false;
-            _journal.Save(new SavedPod(pod.Address, pod.Started, pod.TerminatingSince, SavedReason.Of(pod.Failure), [.. pod.Records.Select(record => record.Save())], pod.Status));
+            _journal.Save(new SavedPod(pod.Address, pod.Started, SteadyTime.Boot, pod.Began, pod.TerminatingSince, SavedReason.Of(pod.Failure), [.. pod.Records.Select(record => record.Save())], pod.Status));
             Unsaved = null;
             return true;
         }
@@ -43,5 +43,5 @@ public sealed class PodDisk(PodState pod)
     }
 
     /// <summary>What could not be written is tried again then.</summary>
-    public DateTimeOffset? Again(DateTimeOffset? until, DateTimeOffset now) => Unsaved is null || until < now + SaveAgain ? until : now + SaveAgain;
+    public SteadyTime? Again(SteadyTime? until, SteadyTime now) => Unsaved is null || until < now + SaveAgain ? until : now + SaveAgain;
 }

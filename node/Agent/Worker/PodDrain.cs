@@ -8,13 +8,14 @@ public static class PodDrain
 
     /// <param name="address">The pod's.</param>
     /// <param name="grace">The pod's: no longer than that.</param>
-    public static async Task WaitAsync(string address, TimeSpan grace)
+    /// <param name="time">The host's clocks.</param>
+    public static async Task WaitAsync(string address, TimeSpan grace, TimeProvider time)
     {
-        var end = DateTimeOffset.UtcNow + (grace < Longest ? grace : Longest);
-        for (int idle = 0; idle < LooksInRow && DateTimeOffset.UtcNow < end;)
+        var end = SteadyTime.Now(time) + (grace < Longest ? grace : Longest);
+        for (int idle = 0; idle < LooksInRow && SteadyTime.Now(time) < end;)
         {
             idle = Connections.Count(address) == 0 ? idle + 1 : 0;
-            await Task.Delay(Look);
+            await Task.Delay(Look, time);
         }
     }
 }

@@ -25,7 +25,7 @@ public sealed class PodEnds(PodState pod, PodUses uses)
         uses.Written(record);
         var reason = outOfMemory ? "OOMKilled" : exitCode == 0 ? "Completed" : "Error";
         var said = message ?? pod.Files.TerminationMessage(record.Id, pod.Spec(record), record.Runs > 0 ? pod.LogFile(record.Name, record.Runs - 1) : null, exitCode);
-        record.Ended(new ContainerEnd(exitCode, reason, record.StartedAt, finishedAt ?? DateTimeOffset.UtcNow, said, record.Id), message != LostMessage);
+        record.Ended(new ContainerEnd(exitCode, reason, record.StartedAt, finishedAt ?? pod.Time.GetUtcNow(), said, record.Id), pod.Now, message != LostMessage);
         var wait = BackOff.AfterEnds(record.Ends);
         if (pod.Terminating || wait == TimeSpan.Zero || !PodPlan.Restarts(pod.RestartPolicy, record.Role, exitCode)) return;
         record.Waiting = ("CrashLoopBackOff", $"back-off {Wording.Duration(wait)} restarting failed container={record.Name} pod={pod.Name}_{pod.Namespace}({pod.Uid})");

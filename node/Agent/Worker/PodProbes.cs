@@ -11,7 +11,7 @@ public sealed class PodProbes(PodState pod, PodStops stops)
     {
         var spec = pod.Spec(record);
         record.Started = spec["startupProbe"] is null;
-        record.Ready = record.Started && spec["readinessProbe"] is null;
+        record.Ready = record.Started && pod.ShutdownGrace is null && spec["readinessProbe"] is null;
         GoOn(record);
     }
 
@@ -26,7 +26,7 @@ public sealed class PodProbes(PodState pod, PodStops stops)
             if (container[ProbeNames.Field(kind)] is JsonObject probe)
             {
                 var (id, cancellation) = (record.Id, record.Beside.Token);
-                var runner = new ProbeRunner(kind, ProbeTiming.From(probe), ProbeChecks.OverNetwork(probe), kind == ProbeKind.Readiness && record.Ready, token => checks.AskAsync(probe, token));
+                var runner = new ProbeRunner(kind, ProbeTiming.From(probe), ProbeChecks.OverNetwork(probe), kind == ProbeKind.Readiness && record.Ready, pod.Time, token => checks.AskAsync(probe, token));
                 _ = runner.RunAsync((state, outcome) => pod.Signal(() =>
                 {
                     if (record.Id == id && record.Running) Answered(record, kind, probe, state, outcome);
@@ -37,11 +37,11 @@ public sealed class PodProbes(PodState pod, PodStops stops)
     private void Answered(ContainerRecord record, ProbeKind kind, JsonObject probe, ProbeState state, ProbeOutcome outcome)
     {
         if (!outcome.Success) pod.Event("Warning", "Unhealthy", $"{kind} probe failed: {outcome.Message}", 1, record.Name);
-        if (kind == ProbeKind.Readiness) record.Ready = state.Holds == true;
+        if (kind == ProbeKind.Readiness) record.Ready = state.Holds == true && pod.ShutdownGrace is null;
         if (kind == ProbeKind.Startup && state.Holds == true && !record.Started)
         {
             record.Started = true;
-            record.Ready = pod.Spec(record)["readinessProbe"] is null;
+            record.Ready = pod.ShutdownGrace is null && pod.Spec(record)["readinessProbe"] is null;
             GoOn(record);
         }
         if (state.Fatal(kind) && record.Stop is null && !pod.Terminating) stops.Ask(record, pod.Grace(probe), $"Container {record.Name} failed {ProbeNames.Word(kind)} probe, will be restarted");

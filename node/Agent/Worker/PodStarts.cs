@@ -28,7 +28,7 @@ public sealed class PodStarts(PodState pod, ImageStore images, PodDisk disk, Pod
         {
             try
             {
-                var started = begun is null ? await start.RunAsync(request, record.Beside.Token) : await start.ResumeAsync(request, begun.StartedAt ?? DateTimeOffset.UtcNow, record.Beside.Token);
+                var started = begun is null ? await start.RunAsync(request, record.Beside.Token) : await start.ResumeAsync(request, begun.StartedAt ?? pod.Time.GetUtcNow(), record.Beside.Token);
                 pod.Signal(() => Started(record, started));
                 capabilities.Compare(record, await held.VerifyAsync());
                 await PostStartAsync(record, request.Container, record.Beside.Token);
@@ -57,7 +57,7 @@ public sealed class PodStarts(PodState pod, ImageStore images, PodDisk disk, Pod
     {
         bool again = record.Runs++ > 0;
         if (again) record.Restarts++;
-        (record.Running, record.Waiting, record.Failures, record.StartedAt, record.ImageId, record.WorkingDirectory, record.Written) = (true, null, 0, started.At, started.Image.Digest, started.WorkingDirectory, started.Written);
+        (record.Running, record.Waiting, record.Failures, record.StartedAt, record.RunningSince, record.ImageId, record.WorkingDirectory, record.Written) = (true, null, 0, started.At, pod.Now, started.Image.Digest, started.WorkingDirectory, started.Written);
         uses.WatchWrites(record);
         pod.Event("Normal", "Started", $"Started container {record.Name}", 1, record.Name);
         if (Hooks.Of(pod.Spec(record), "postStart") is null) Begun(record);
@@ -86,7 +86,7 @@ public sealed class PodStarts(PodState pod, ImageStore images, PodDisk disk, Pod
         var reason = StartFailure.Reason(exception, record.Waiting?.Reason);
         bool told = record.Waiting?.Message == exception.Message;
         record.Waiting = (reason, exception.Message);
-        record.RetryAt = DateTimeOffset.UtcNow + BackOff.AfterFailures(++record.Failures);
+        record.RetryAt = pod.Now + BackOff.AfterFailures(++record.Failures);
         if (!told) pod.Event("Warning", exception is VolumeUnavailableException ? "FailedMount" : "Failed", exception.Message, 1, record.Name);
         else if (reason == "ImagePullBackOff") pod.Event("Normal", "BackOff", $"Back-off pulling image \"{record.Image}\"", 1, record.Name);
     }

@@ -19,10 +19,12 @@ public sealed class PodState
     /// <param name="containers">The container service as it is now: it may be another's after a while.</param>
     /// <param name="address">The pod's own.</param>
     /// <param name="tokens">Where tokens of its account are asked for.</param>
+    /// <param name="time">The host's clocks.</param>
     /// <param name="report">Tells the control plane.</param>
-    public PodState(DesiredPod desired, NodeOptions options, Func<IContainerService> containers, PodAddress address, TokenRequests tokens, Action<NodeMessage> report)
+    public PodState(DesiredPod desired, NodeOptions options, Func<IContainerService> containers, PodAddress address, TokenRequests tokens, TimeProvider time, Action<NodeMessage> report)
     {
-        (Desired, Pod, Options, Containers, Address, _report) = (desired, JsonNode.Parse(desired.PodJson)!.AsObject(), options, containers, address, report);
+        (Desired, Pod, Options, Containers, Address, Time, _report) = (desired, JsonNode.Parse(desired.PodJson)!.AsObject(), options, containers, address, time, report);
+        (Started, Began) = (time.GetUtcNow(), Now);
         Tokens = tokens.For(desired.Uid, Pod);
         Files = new PodFiles(options, desired.Uid, address, Tokens);
         Records = [.. PodLists.All.SelectMany(Listed)];
@@ -33,6 +35,9 @@ public sealed class PodState
     public NodeOptions Options { get; }
     public Func<IContainerService> Containers { get; }
     public PodAddress Address { get; }
+    public TimeProvider Time { get; }
+    /// <summary>What is waited for is measured by it.</summary>
+    public SteadyTime Now => SteadyTime.Now(Time);
     public PodFiles Files { get; }
     public HeldTokens Tokens { get; }
     /// <summary>Init containers and sidecars first, those added later last, each list in its order. Replaced whole when one is added.</summary>
@@ -43,11 +48,15 @@ public sealed class PodState
     /// <summary>The pod is nobody's any more: it ends at once.</summary>
     public bool Removed { get; set; }
     /// <summary>When the pod came to this node.</summary>
-    public DateTimeOffset Started { get; set; } = DateTimeOffset.UtcNow;
+    public DateTimeOffset Started { get; private set; }
+    /// <summary>The same moment, as what is waited for is measured.</summary>
+    public SteadyTime Began { get; private set; }
     /// <summary>When its containers were first told to end, with the pod.</summary>
-    public DateTimeOffset? TerminatingSince { get; set; }
+    public SteadyTime? TerminatingSince { get; set; }
     /// <summary>The pod is over, and why: nothing starts again.</summary>
     public (string Reason, string Message)? Failure { get; set; }
+    /// <summary>The node is going down, and its pods have no longer than this; null: it is not.</summary>
+    public TimeSpan? ShutdownGrace { get; set; }
     /// <summary>The status as last made; null: none was.</summary>
     public JsonObject? Status { get; set; }
     /// <summary>What is to be done on the worker's turn.</summary>
@@ -69,7 +78,7 @@ public sealed class PodState
     /// <summary>Becomes what was saved.</summary>
     public void Restore(SavedPod known)
     {
-        (Started, TerminatingSince, Failure, Status) = (known.Started, known.TerminatingSince, SavedReason.Pair(known.Failure), known.Status);
+        (Started, Began, TerminatingSince, Failure, Status) = (known.Started, known.Began, known.TerminatingSince, SavedReason.Pair(known.Failure), known.Status);
         foreach (var record in Records)
             if (known.Containers.FirstOrDefault(saved => saved.Name == record.Name) is { } saved) record.Restore(saved, (id, compiled) => new HeldCapabilities(Containers, id, compiled), Options.StateDirectory);
     }

@@ -9,7 +9,7 @@ public sealed class PodStops(PodState pod, PodEnds ends)
     /// <summary>The container is to end from now on.</summary>
     public void Ask(ContainerRecord record, TimeSpan grace, string message)
     {
-        record.Stop = new ContainerStop(DateTimeOffset.UtcNow, grace);
+        record.Stop = new ContainerStop(pod.Now, grace);
         pod.Event("Normal", "Killing", message, 1, record.Name);
     }
 
@@ -37,11 +37,11 @@ public sealed class PodStops(PodState pod, PodEnds ends)
         });
     }
 
-    public Task TermAsync(ContainerRecord record, DateTimeOffset now) => SignalAsync(record, HostProcess.Terminate, StopPhase.TermSent, now);
+    public Task TermAsync(ContainerRecord record, SteadyTime now) => SignalAsync(record, HostProcess.Terminate, StopPhase.TermSent, now);
 
-    public Task KillAsync(ContainerRecord record, DateTimeOffset now) => SignalAsync(record, HostProcess.Kill, StopPhase.KillSent, now);
+    public Task KillAsync(ContainerRecord record, SteadyTime now) => SignalAsync(record, HostProcess.Kill, StopPhase.KillSent, now);
 
-    private async Task SignalAsync(ContainerRecord record, int signal, StopPhase phase, DateTimeOffset now)
+    private async Task SignalAsync(ContainerRecord record, int signal, StopPhase phase, SteadyTime now)
     {
         record.Stop = record.Stop! with { Phase = phase, TermAt = record.Stop.TermAt ?? now };
         try

@@ -9,7 +9,7 @@ public sealed class PodUses(PodState pod, DenialLog denials)
 {
     private static readonly TimeSpan WriteCheck = TimeSpan.FromSeconds(2), TellAgain = TimeSpan.FromSeconds(10);
 
-    private readonly Dictionary<string, (DateTimeOffset Since, int Count)> _withheld = [];
+    private readonly Dictionary<string, (SteadyTime? Since, int Count)> _withheld = [];
 
     /// <summary>A container was refused something; or one that is audited used something.</summary>
     public void Used(CapabilityDenied use)
@@ -47,9 +47,9 @@ public sealed class PodUses(PodState pod, DenialLog denials)
     /// <summary>How often it has happened since it was last told; null: it is not yet time to tell.</summary>
     private int? Due(string what)
     {
-        var now = DateTimeOffset.UtcNow;
+        var now = pod.Now;
         var (since, count) = _withheld.GetValueOrDefault(what);
-        bool tell = now - since >= TellAgain;
+        bool tell = since is null || now - since >= TellAgain;
         _withheld[what] = tell ? (now, 0) : (since, count + 1);
         return tell ? count + 1 : null;
     }
@@ -58,7 +58,7 @@ public sealed class PodUses(PodState pod, DenialLog denials)
     {
         bool denied = use.Verdict == UseVerdict.Denied;
         var lines = Remedy.For(use.MissingEntry, pod.Namespace);
-        denials.Write(new DenialRecord(DateTimeOffset.UtcNow, pod.Options.Name, pod.Namespace, pod.Name, record.Name, use.Operation, use.Target, use.MissingEntry, use.Count, lines, denied ? "denied" : "audited", use.Program));
+        denials.Write(new DenialRecord(pod.Time.GetUtcNow(), pod.Options.Name, pod.Namespace, pod.Name, record.Name, use.Operation, use.Target, use.MissingEntry, use.Count, lines, denied ? "denied" : "audited", use.Program));
         var (program, remedy) = (use.Program.Length > 0 ? $" ({use.Program})" : "", lines.Replace("\n", "\n  ", StringComparison.Ordinal));
         if (denied) pod.Event("Warning", "PermissionDenied", $"container {record.Name}{program} tried to {use.Operation} {use.Target}; missing grant: {use.MissingEntry}. To allow it, add to the container:\n  {remedy}", use.Count, record.Name);
         else pod.Event("Normal", "PermissionAudited", $"container {record.Name}{program} was let {use.Operation} {use.Target} by an audit; missing grant: {use.MissingEntry}. To allow it, add to the container:\n  {remedy}", use.Count, record.Name);

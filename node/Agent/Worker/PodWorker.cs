@@ -22,6 +22,7 @@ public sealed class PodWorker
     private readonly PodCapabilities _capabilities;
     private readonly PodStarts _starts;
     private readonly CancellationTokenSource _ended = new();
+    private readonly TaskCompletionSource _over = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private volatile KnownReach? _reach;
     private bool _drained, _draining;
 
@@ -32,11 +33,12 @@ public sealed class PodWorker
     /// <param name="address">The pod's own.</param>
     /// <param name="denials">Where denials are written.</param>
     /// <param name="tokens">Where tokens of its account are asked for.</param>
+    /// <param name="time">The host's clocks.</param>
     /// <param name="report">Tells the control plane.</param>
     /// <param name="found">Of a pod that an agent before looked after; null: it is new here.</param>
-    public PodWorker(DesiredPod desired, NodeOptions options, Func<IContainerService> containers, ImageStore images, PodAddress address, DenialLog denials, TokenRequests tokens, Action<NodeMessage> report, FoundPod? found = null)
+    public PodWorker(DesiredPod desired, NodeOptions options, Func<IContainerService> containers, ImageStore images, PodAddress address, DenialLog denials, TokenRequests tokens, TimeProvider time, Action<NodeMessage> report, FoundPod? found = null)
     {
-        _pod = new PodState(desired, options, containers, address, tokens, report);
+        _pod = new PodState(desired, options, containers, address, tokens, time, report);
         if (found is not null) _pod.Restore(found.Known);
         _disk = new PodDisk(_pod);
         _uses = new PodUses(_pod, denials);
@@ -54,6 +56,12 @@ public sealed class PodWorker
     public string Address => _pod.Address.Pod;
     public string Loopback => _pod.Address.Loopback;
     public Task Completion { get; }
+
+    /// <summary>Its containers have ended for good; it is still there.</summary>
+    public bool IsOver => _over.Task.IsCompleted;
+
+    /// <summary>As admission made it of the pod's priority class.</summary>
+    public int Priority => _pod.Pod["spec"]?["priority"] is JsonValue value && value.TryGetValue(out int priority) ? priority : 0;
 
     /// <summary>Addresses outside that it was told for names.</summary>
     public ResolvedHosts Resolved { get; } = new();
@@ -82,11 +90,11 @@ public sealed class PodWorker
     /// <summary>What a container waits for may be there now; another image is another container.</summary>
     private void Changed(ContainerRecord record)
     {
-        if (record.Waiting?.Reason is "CreateContainerConfigError" or "ContainerCreating") record.RetryAt = record.RetryAt is null ? null : DateTimeOffset.UtcNow;
+        if (record.Waiting?.Reason is "CreateContainerConfigError" or "ContainerCreating") record.RetryAt = record.RetryAt is null ? null : _pod.Now;
         var image = _pod.Spec(record)["image"]!.ToString();
         if (image == record.Image) return;
         record.Image = image;
-        if (record.RetryAt is not null) record.RetryAt = DateTimeOffset.UtcNow;
+        if (record.RetryAt is not null) record.RetryAt = _pod.Now;
         if (record is { Running: true, Stop: null }) _stops.Ask(record, _pod.Grace(null), $"Container {record.Name} definition changed, will be restarted");
     }
 
@@ -96,6 +104,25 @@ public sealed class PodWorker
         _pod.Removed = true;
         foreach (var record in _pod.Records.Where(record => record.Starting)) record.Beside.Cancel();
     });
+
+    /// <summary>The node is going down: nobody is sent to the pod any more, its containers are told to end and the pod has failed. Completes when nothing of it runs.</summary>
+    /// <param name="longest">It has its own grace, and no more than this.</param>
+    public Task ShutDownAsync(TimeSpan longest)
+    {
+        _pod.Signal(() =>
+        {
+            if (IsOver) return;
+            var (grace, drain) = ShutdownPlan.Split(_pod.Grace(null), longest);
+            _pod.ShutdownGrace = grace;
+            foreach (var record in _pod.Records) record.Ready = false;
+            Task.Run(async () =>
+            {
+                await PodDrain.WaitAsync(Address, drain, _pod.Time);
+                _pod.Signal(() => Fail(ShutdownPlan.Reason, ShutdownPlan.Message));
+            });
+        });
+        return Task.WhenAny(_over.Task, Completion);
+    }
 
     public void ContainerExited(ContainerExited exited) => _pod.Signal(() =>
     {
@@ -157,7 +184,7 @@ public sealed class PodWorker
     /// <summary>A container asked for the name of a Service that no grant of the pod leads to.</summary>
     public void NameWithheld(string name, ServicePort service) => _pod.Signal(() => _uses.NameWithheld(name, service));
 
-    public IReadOnlyList<(string Container, string Id, DateTimeOffset StartedAt)> Running() => [.. _pod.Records.Where(record => record.Running).Select(record => (record.Name, record.Id, record.StartedAt ?? DateTimeOffset.UtcNow))];
+    public IReadOnlyList<(string Container, string Id, DateTimeOffset StartedAt)> Running() => [.. _pod.Records.Where(record => record.Running).Select(record => (record.Name, record.Id, record.StartedAt ?? _pod.Time.GetUtcNow()))];
 
     /// <summary>A running container and where its programs start; null: none of that name runs. Without a name, the first.</summary>
     public (string Id, string WorkingDirectory, JsonObject Spec)? Target(string container) =>
@@ -183,12 +210,12 @@ public sealed class PodWorker
         _disk.Save();
         if (found is not null) Adopt(found.Containers);
         if (_pod.Desired.Terminating) Drain();
-        _ = PodBounds.WatchAsync(_pod.Pod, new PodVolumes(_pod.Options, Uid, _pod.Tokens), (reason, message) => _pod.Signal(() => Fail(reason, message)), _ended.Token);
+        _ = PodBounds.WatchAsync(_pod.Pod, new PodVolumes(_pod.Options, Uid, _pod.Tokens), _pod.Began, _pod.Time, (reason, message) => _pod.Signal(() => Fail(reason, message)), _ended.Token);
         while (true)
         {
             Report();
             _disk.Save();
-            var now = DateTimeOffset.UtcNow;
+            var now = _pod.Now;
             switch (PodPlan.Decide(View(), now))
             {
                 case StartContainer start: _starts.Start(_pod.Named(start.Name)); break;
@@ -201,13 +228,22 @@ public sealed class PodWorker
                 case SendKill kill: await _stops.KillAsync(_pod.Named(kill.Name), now); break;
                 case WaitUntil wait: await SignalledAsync(_disk.Again(wait.Time, now)); break;
                 case Finished when _pod.Terminating: await CleanAsync(); return;
-                case Finished: await SignalledAsync(_disk.Again(null, now)); break;
+                case Finished:
+                    _over.TrySetResult();
+                    await SignalledAsync(_disk.Again(null, now)); break;
             }
         }
     }
 
     private PodView View() => new([.. _pod.Records.Select(record => record.View(Hooks.Of(_pod.Spec(record), "preStop") is not null))], _pod.RestartPolicy, _pod.Terminating, _drained || _pod.Removed, _pod.TerminatingSince,
-        _pod.Removed ? TimeSpan.Zero : TimeSpan.FromSeconds(_pod.Desired.GraceSeconds)) { Failing = _pod.Failure is not null };
+        Grace()) { Failing = _pod.Failure is not null };
+
+    private TimeSpan Grace() => (_pod.Removed, _pod.Terminating, TimeSpan.FromSeconds(_pod.Desired.GraceSeconds)) switch
+    {
+        (true, _, _) => TimeSpan.Zero,
+        (_, true, var own) => _pod.ShutdownGrace < own ? _pod.ShutdownGrace.Value : own,
+        (_, _, var own) => _pod.ShutdownGrace ?? own,
+    };
 
     /// <summary>The pod is over: its containers end, and nothing starts again.</summary>
     private void Fail(string reason, string message)
@@ -223,10 +259,10 @@ public sealed class PodWorker
     }
 
     /// <summary>Takes the next signal, or gives up at the time.</summary>
-    private async Task SignalledAsync(DateTimeOffset? until)
+    private async Task SignalledAsync(SteadyTime? until)
     {
-        using var deadline = new CancellationTokenSource();
-        if (until is { } time) deadline.CancelAfter(TimeSpan.FromMilliseconds(Math.Max(1, (time - DateTimeOffset.UtcNow).TotalMilliseconds)));
+        var wait = until is { } time ? TimeSpan.FromMilliseconds(Math.Clamp((time - _pod.Now).TotalMilliseconds, 1, int.MaxValue)) : Timeout.InfiniteTimeSpan;
+        using var deadline = new CancellationTokenSource(wait, _pod.Time);
         try
         {
             (await _pod.Signals.ReadAsync(deadline.Token))();
@@ -246,12 +282,12 @@ public sealed class PodWorker
         var grace = TimeSpan.FromSeconds(_pod.Desired.GraceSeconds);
         Task.Run(async () =>
         {
-            await PodDrain.WaitAsync(Address, grace);
+            await PodDrain.WaitAsync(Address, grace, _pod.Time);
             _pod.Signal(() => _drained = true);
         });
     }
 
-    private JsonObject Status() => PodStatus.Of(_pod.Records, _pod.RestartPolicy, QualityOfService.Of(_pod.Pod["spec"]), Address, "127.0.0.1", _pod.Started, _pod.Status, _pod.Failure, DateTimeOffset.UtcNow);
+    private JsonObject Status() => PodStatus.Of(_pod.Records, _pod.RestartPolicy, QualityOfService.Of(_pod.Pod["spec"]), Address, "127.0.0.1", _pod.Started, _pod.Status, _pod.Failure, _pod.Time.GetUtcNow());
 
     private void Report()
     {
