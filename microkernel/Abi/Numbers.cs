@@ -23,7 +23,7 @@ public static class Call
     public const int Control = 1006;
     /// <summary>Signals a notification; or gives the caller a file descriptor that becomes readable when it is signalled (eight bytes: how often); or takes the token of the next task that changed its state and tells so through it.</summary>
     public const int Notification = 1007;
-    /// <summary>Opens a path beneath a directory capability and gives the caller the file descriptor. Neither .. nor a link leads out of the directory.</summary>
+    /// <summary>Gives the caller a file descriptor: of a path beneath a directory capability, where neither .. nor a link leads out of the directory, or of the memory of a dataspace.</summary>
     public const int Descriptor = 1008;
     /// <summary>Writes a line to the kernel's log.</summary>
     public const int Log = 1009;
@@ -85,6 +85,7 @@ public enum ObjectKind : byte
     SchedulingContext = 5,
     Log = 6,
     Descriptor = 7,
+    Dataspace = 8,
 }
 
 /// <summary>What a holder may do with an object. A derived capability never has more.</summary>
@@ -150,6 +151,8 @@ public enum TaskOperation
     Destroy = 2,
     Terminal = 3,
     Ready = 4,
+    Kept = 5,
+    LetGo = 6,
 }
 
 /// <summary>First word of a task's status; then exit code or signal, out of memory (0 or 1), process id, and of a launch that failed the stage and the negative errno of the host.</summary>
@@ -175,6 +178,7 @@ public enum NotificationOperation
 public enum DescriptorOperation
 {
     Open = 0,
+    Memory = 1,
 }
 
 /// <summary>The message buffer that a task shares with the kernel: offsets in bytes, little endian. WordCount and PayloadLength (u32) say how much of the message holds; Label (u64) is that of the gate a message came through; Descriptor (u32) is the number of a file descriptor that goes along, plus 1, or 0; Caller (u64) is the handle to reply to, never the same for two calls; then MaxWords words (u64) and the payload.</summary>
@@ -274,6 +278,8 @@ public static class StartTag
     public const int CallClasses = 28;
     /// <summary>U8: 1 builds everything but executes nothing: the task is Prepared then, and Start with a second description lets it go. Not of a task that joins.</summary>
     public const int Prepare = 29;
+    /// <summary>U32: file descriptor number in the calling task, at most three of them; the kernel holds a copy of each as long as the task object is there, for Kept. Not of a task that joins.</summary>
+    public const int Kept = 30;
     /// <summary>U32: slot of the directory capability that layers, scratch and mount sources are beneath.</summary>
     public const int Directory = 25;
 }

@@ -20,9 +20,9 @@ public static class KernelCalls<TEntry> where TEntry : IKernelEntry<TEntry>
 
     /// <summary>Makes an object and puts a capability with all rights to it into a slot of the caller.</summary>
     /// <param name="factory">Slot of the factory that pays for the object.</param>
-    /// <param name="kind">Task, Gate, Factory, Notification, SchedulingContext or Log.</param>
+    /// <param name="kind">Task, Gate, Factory, Notification, SchedulingContext, Log or Dataspace.</param>
     /// <param name="destination">Empty slot, 0 or more.</param>
-    /// <param name="first">Factory: bytes. SchedulingContext: shares. Gate: label. 0 or more; of other kinds it is not kept.</param>
+    /// <param name="first">Factory, Dataspace: bytes. SchedulingContext: shares. Gate: label. 0 or more; of other kinds it is not kept.</param>
     /// <param name="second">Factory: processes. SchedulingContext: thousandths of a CPU. Gate: slot of the task that serves it. 0 or more; of other kinds it is not kept.</param>
     public static long Create(int factory, ObjectKind kind, int destination, long first, long second) =>
         TEntry.Enter(Call.Create, factory, (nint)kind, destination, (nint)first, (nint)second, 0);
@@ -54,8 +54,8 @@ public static class KernelCalls<TEntry> where TEntry : IKernelEntry<TEntry>
 
     /// <summary>Acts on a task.</summary>
     /// <param name="task">Slot of the task.</param>
-    /// <param name="operation">Signal, Status, Destroy, Terminal or Ready.</param>
-    /// <param name="argument">Signal: number of the signal; otherwise not read.</param>
+    /// <param name="operation">Signal, Status, Destroy, Terminal, Ready, Kept or LetGo.</param>
+    /// <param name="argument">Signal: number of the signal. Terminal: 1 leaves it with the kernel, to be given once more. Kept, LetGo: which, in the order of the description, from 0. Otherwise not read.</param>
     public static long Control(int task, TaskOperation operation, int argument) =>
         TEntry.Enter(Call.Control, task, (nint)operation, argument, 0, 0, 0);
 
@@ -65,10 +65,10 @@ public static class KernelCalls<TEntry> where TEntry : IKernelEntry<TEntry>
     public static long Notification(int slot, NotificationOperation operation) =>
         TEntry.Enter(Call.Notification, slot, (nint)operation, 0, 0, 0, 0);
 
-    /// <summary>Opens a path beneath a directory capability and gives the caller the file descriptor. Neither .. nor a link leads out of the directory.</summary>
-    /// <param name="slot">Slot of the directory.</param>
-    /// <param name="operation">Open.</param>
-    /// <param name="flags">Of open(2): access mode, O_CREAT, O_EXCL, O_TRUNC, O_APPEND, O_NONBLOCK, O_DIRECTORY, O_NOFOLLOW, O_CLOEXEC; the kernel adds O_NONBLOCK and O_CLOEXEC.</param>
+    /// <summary>Gives the caller a file descriptor: of a path beneath a directory capability, where neither .. nor a link leads out of the directory, or of the memory of a dataspace.</summary>
+    /// <param name="slot">Open: slot of the directory. Memory: slot of the dataspace.</param>
+    /// <param name="operation">Open or Memory.</param>
+    /// <param name="flags">Open: of open(2): access mode, O_CREAT, O_EXCL, O_TRUNC, O_APPEND, O_NONBLOCK, O_DIRECTORY, O_NOFOLLOW, O_CLOEXEC; the kernel adds O_NONBLOCK and O_CLOEXEC.</param>
     public static long Descriptor(int slot, DescriptorOperation operation, int flags) =>
         TEntry.Enter(Call.Descriptor, slot, (nint)operation, flags, 0, 0, 0);
 

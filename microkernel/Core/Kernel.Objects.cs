@@ -7,7 +7,7 @@ public unsafe partial struct Kernel<TMachine>
 {
     /// <summary>
     /// create: a new object, charged to the factory behind a slot, its capability with all rights in the destination slot.
-    /// Factory: a = bytes, b = processes, both taken out of the parent's. Scheduling context: a = shares, b = thousandths of a CPU.
+    /// Factory: a = bytes, b = processes, both taken out of the parent's. Dataspace: a = bytes. Scheduling context: a = shares, b = thousandths of a CPU.
     /// Gate: a = label, b = slot of the task that serves it.
     /// </summary>
     public int Create(int holder, int factorySlot, ObjectKind kind, int destination, long a, long b, byte* name, int nameLength)
@@ -23,6 +23,9 @@ public unsafe partial struct Kernel<TMachine>
             case ObjectKind.Factory:
                 if (a > Objects[factory].A || b > Objects[factory].C - Objects[factory].D) return AbiError.QuotaExhausted; // and no sum with a can overflow
                 break;
+            case ObjectKind.Dataspace:
+                if (a > Objects[factory].A) return AbiError.QuotaExhausted;
+                break;
             case ObjectKind.Gate:
                 server = Decode(holder, (int)b, ObjectKind.Task, Rights.Control);
                 if (server < 0) return server;
@@ -30,7 +33,7 @@ public unsafe partial struct Kernel<TMachine>
             default: return AbiError.InvalidArgument;
         }
         if (_freeObject == 0 || _freeCapability == 0) return AbiError.TableFull;
-        long charge = ObjectCharge + (kind == ObjectKind.Factory ? a : 0);
+        long charge = ObjectCharge + (kind is ObjectKind.Factory or ObjectKind.Dataspace ? a : 0);
         int payer = Objects[holder].Factory; // of the slot
         if (!Affords(factory, payer == factory ? charge + CapabilityCharge : charge) || !Affords(payer, CapabilityCharge)) return AbiError.QuotaExhausted;
         // Everything is checked; from here on nothing can fail.
@@ -40,7 +43,7 @@ public unsafe partial struct Kernel<TMachine>
         record.Link = server;
         if (server != 0) Objects[server].References++; // a gate keeps its server's index from being used again
         // Of the other kinds these are the port's: host handles, which no task may choose.
-        if (kind is ObjectKind.Factory or ObjectKind.Gate or ObjectKind.SchedulingContext) record.A = a;
+        if (kind is ObjectKind.Factory or ObjectKind.Dataspace or ObjectKind.Gate or ObjectKind.SchedulingContext) record.A = a;
         if (kind == ObjectKind.Factory) { record.C = b; Objects[factory].D += b; }
         if (kind == ObjectKind.SchedulingContext) record.B = b;
         record.NameLength = nameLength;
@@ -130,7 +133,7 @@ public unsafe partial struct Kernel<TMachine>
         if (record.Kind == ObjectKind.Gate) Drop(record.Link);
         if (record.Kind == ObjectKind.Task) Empty(o);
         TMachine.Release(o, ref record);
-        Discharge(factory, ObjectCharge + (record.Kind == ObjectKind.Factory ? record.A : 0));
+        Discharge(factory, ObjectCharge + (record.Kind is ObjectKind.Factory or ObjectKind.Dataspace ? record.A : 0));
         if (factory != 0 && record.Kind == ObjectKind.Factory) Objects[factory].D -= record.C;
         record = default;
         record.NextFree = _freeObject;

@@ -13,9 +13,9 @@ public unsafe struct ObjectRecord
     public int NextFree;
     /// <summary>Gate: serving task. Otherwise the port's.</summary>
     public int Link;
-    /// <summary>Gate: label. Factory: byte limit. Scheduling context: shares. Descriptor: host handle.</summary>
+    /// <summary>Gate: label. Factory: byte limit. Dataspace: bytes. Scheduling context: shares. Descriptor: host handle.</summary>
     public long A;
-    /// <summary>Factory: bytes used. Scheduling context: limit in thousandths of a CPU.</summary>
+    /// <summary>Factory: bytes used. Dataspace: the port's handle. Scheduling context: limit in thousandths of a CPU.</summary>
     public long B;
     /// <summary>Factory: process limit.</summary>
     public long C;

@@ -27,6 +27,27 @@ public sealed class GateTests : IAsyncLifetime
     }
 
     [Fact]
+    public async Task Sessions_go_on_when_the_container_service_is_started_anew_and_end_with_their_grant()
+    {
+        var server = await _gates.ServeAsync("echo secret");
+        var calling = await _gates.StartAsync("shop/client/app", "while true; do eyrie-gate call keyvault; sleep 0.05; done", Call);
+        await _gates.LogAsync(calling, "secret");
+        await Kernel.KillServerAsync("metteagle");
+        int before = Kernel.Log(calling).Split('\n').Count(line => line == "secret");
+        var until = DateTime.UtcNow.AddSeconds(20);
+        while (Kernel.Log(calling).Split('\n').Count(line => line == "secret") < before + 3)
+        {
+            Assert.True(DateTime.UtcNow < until, $"waited 20 s for answers after the restart; the caller wrote: {Kernel.Log(calling)}");
+            await Task.Delay(10);
+        }
+        Assert.Contains(Call, await HeldAsync(calling));
+        Assert.Contains(Serve, await HeldAsync(server));
+        Assert.Equal("secret", (await _gates.RunAsync("shop/client/late", "eyrie-gate call keyvault", Call)).Output);
+        await Kernel.Service.ChangeCapabilitiesAsync(calling.Id, [], [Call], None);
+        Assert.DoesNotContain(Call, await HeldAsync(calling));
+    }
+
+    [Fact]
     public async Task Words_and_the_longest_payload_go_through_as_they_are()
     {
         await _gates.ServeAsync("cat");

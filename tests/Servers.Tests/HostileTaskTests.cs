@@ -86,12 +86,18 @@ public sealed partial class HostileTaskTests(ITestOutputHelper output)
         var servers = Servers("metteagle");
         var kernel = await RunningKernel.StartAsync(servers, $"eyrie-test-hostile-{seed}-{SecondsInPlace}");
         foreach (var part in new[] { "upper", "work", "root" }) Directory.CreateDirectory(Path.Combine(kernel.Root, "containers/hostile", part));
-        int exit = await kernel.EndedAsync(TimeSpan.FromSeconds(SecondsInPlace + 30));
-        var end = Assert.Single(Ends(kernel));
-        output.WriteLine(end.Value);
-        Assert.Equal(0, exit);
-        Assert.True(long.Parse(end.Groups[2].Value, CultureInfo.InvariantCulture) > 200 * SecondsInPlace, $"too few calls were carried out for this to say much: {end.Value}");
-        Assert.Contains("eyrie-kernel: metteagle ended", kernel.Errors);
+        // It is started anew with all that it held, and is no better the second time.
+        var deadline = DateTimeOffset.UtcNow.AddSeconds(2 * SecondsInPlace + 60);
+        while (Ends(kernel).Count < 2)
+        {
+            Assert.True(DateTimeOffset.UtcNow < deadline && kernel.State == "runs", $"{Ends(kernel).Count} of two have ended; the kernel {kernel.State} and said: {string.Join('\n', kernel.Errors.TakeLast(5))}");
+            await Task.Delay(20);
+        }
+        foreach (var end in Ends(kernel)) output.WriteLine(end.Value);
+        Assert.All(Ends(kernel), end => Assert.True(long.Parse(end.Groups[2].Value, CultureInfo.InvariantCulture) > 200 * SecondsInPlace, $"too few calls were carried out for this to say much: {end.Value}"));
+        Assert.Contains("eyrie-kernel: metteagle ended; it is started anew", kernel.Errors);
+        await kernel.TerminateAsync();
+        Assert.Equal(0, await kernel.EndedAsync(TimeSpan.FromSeconds(30)));
         Assert.DoesNotContain(Directory.EnumerateDirectories("/sys/fs/cgroup/memory"), group => group.EndsWith(kernel.Group, StringComparison.Ordinal));
         Assert.DoesNotContain(File.ReadLines("/proc/self/mountinfo"), line => line.Contains(kernel.Root, StringComparison.Ordinal));
         await kernel.DisposeAsync();

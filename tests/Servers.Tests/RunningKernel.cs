@@ -31,6 +31,34 @@ public sealed class RunningKernel : IAsyncDisposable
 
     public string State => _process.HasExited ? $"ended with {_process.ExitCode}" : "runs";
 
+    /// <summary>Kills one of the kernel's servers and waits for its successor; after MettEagle connects to that.</summary>
+    public async Task KillServerAsync(string name)
+    {
+        int killed = Server(name) ?? throw new InvalidOperationException($"there is no {name}");
+        using (var process = Process.GetProcessById(killed)) process.Kill();
+        for (long begun = Stopwatch.GetTimestamp(); Server(name) is not { } successor || successor == killed; await Task.Delay(1))
+            if (Stopwatch.GetElapsedTime(begun) > Deadline) throw new TimeoutException($"waited {Deadline} for a successor of {name}; the kernel {State} and said: {string.Join('\n', Errors)}");
+        if (name != "metteagle") return;
+        await Service.DisposeAsync();
+        await ConnectAsync();
+    }
+
+    /// <summary>The process of one of the kernel's servers, by its program's name; null: it has none at this moment.</summary>
+    public int? Server(string name)
+    {
+        if (_process.HasExited) return null;
+        return File.ReadAllText($"/proc/{ProcessId}/task/{ProcessId}/children").Split(' ', StringSplitOptions.RemoveEmptyEntries).Where(child => NameOf(child) == name).Select(child => (int?)int.Parse(child, CultureInfo.InvariantCulture)).SingleOrDefault();
+    }
+
+    private static string NameOf(string process)
+    {
+        try
+        {
+            return File.ReadAllText($"/proc/{process}/comm").Trim();
+        }
+        catch (IOException) { return ""; } // it has just ended
+    }
+
     /// <summary>What the kernel's descriptors lead to, by kind, when nothing is under way any more: the same ten times in a row.</summary>
     public async Task<string> DescriptorsAtRestAsync()
     {
@@ -135,10 +163,17 @@ public sealed class RunningKernel : IAsyncDisposable
         throw new InvalidOperationException("the event stream ended");
     }
 
+    public async Task TerminateAsync()
+    {
+        if (_process.HasExited) return;
+        using var kill = Process.Start("kill", ["-TERM", _process.Id.ToString(CultureInfo.InvariantCulture)])!;
+        await kill.WaitForExitAsync();
+    }
+
     public async ValueTask DisposeAsync()
     {
         if (Service is not null) await Service.DisposeAsync();
-        if (!_process.HasExited) using (var kill = Process.Start("kill", ["-TERM", _process.Id.ToString(CultureInfo.InvariantCulture)])!) await kill.WaitForExitAsync();
+        await TerminateAsync();
         await _process.WaitForExitAsync().WaitAsync(Deadline);
         _process.Dispose();
         using var remove = Process.Start("rm", ["-rf", Root])!; // names in there need not be text

@@ -50,7 +50,6 @@ public static unsafe class Boot
         nint listening = Listen(socket);
         if (listening < 0) return Fail("eyrie-kernel: --socket: cannot listen there\n"u8);
         if (!Servers(servers, (int)listening)) return Fail("eyrie-kernel: a server could not be started\n"u8);
-        Host.Call(Sys.Close, listening);
         return EventLoop.Run();
     }
 
@@ -173,10 +172,13 @@ public static unsafe class Boot
             || kernel.Map(self, 4, 3, BootSlot.Log, Rights.Write) < 0) return false;
         if (!Traps.Initialize(factory) || !GateCalls.Initialize(factory) || !Deadlines.Initialize() || !LiveSockets.Initialize()) return false;
         ServerRestart.Directory = directory;
-        return StartNetwork() && Server(Node.MettEagle, directory, "metteagle"u8, Node.GroupPrefix, listening, false, Node.MettEagleFilter, Node.MettEagleFilterLength) && FurtherTasks.Start(directory);
+        ServerRestart.Listening = listening;
+        return StartNetwork() && StartMettEagle() && FurtherTasks.Start(directory);
     }
 
     public static bool StartNetwork() => Server(Node.Network, ServerRestart.Directory, "network"u8, Node.GroupPrefix, 0, true, Node.NetworkFilter, Node.NetworkFilterLength);
+
+    public static bool StartMettEagle() => Server(Node.MettEagle, ServerRestart.Directory, "metteagle"u8, Node.GroupPrefix, ServerRestart.Listening, false, Node.MettEagleFilter, Node.MettEagleFilterLength);
 
     public static bool Server(int task, byte* directory, ReadOnlySpan<byte> program, byte* argument, int listening, bool network, ulong* filter, int filterLength)
     {
@@ -225,10 +227,10 @@ public static unsafe class Boot
         }
     }
 
-    /// <summary>A server ended. The network server is started anew; with MettEagle its clients' state went, so the kernel ends too and takes every container along, and the node starts it anew.</summary>
+    /// <summary>A server ended and is started anew. One that ends again and again takes the kernel along, and with it every container; the node then starts that anew.</summary>
     public static void ServerEnded(int task)
     {
-        if (Node.Stopping || FurtherTasks.Ended(task) || (task == Node.Network && ServerRestart.Network())) return;
+        if (Node.Stopping || FurtherTasks.Ended(task) || ServerRestart.Again(task)) return;
         Fail(task == Node.Network ? "eyrie-kernel: the network server ended\n"u8 : "eyrie-kernel: metteagle ended\n"u8);
         Node.Stopping = true;
     }

@@ -45,7 +45,7 @@ public static unsafe class Calls
                 return Deadlines.Ipc(task, (IpcOperation)a, (long)n.Arguments[1], (long)n.Arguments[2]);
             case Call.Create:
                 int nameLength = (int)Length(buffer);
-                return b is < 0 or > (int)ObjectKind.Descriptor ? AbiError.InvalidArgument : Node.Kernel.Create(task, a, (ObjectKind)b, c, (long)n.Arguments[3], (long)n.Arguments[4], buffer + MessageLayout.Payload, nameLength);
+                return b is < 0 or > (int)ObjectKind.Dataspace ? AbiError.InvalidArgument : Node.Kernel.Create(task, a, (ObjectKind)b, c, (long)n.Arguments[3], (long)n.Arguments[4], buffer + MessageLayout.Payload, nameLength);
             case Call.Map:
                 return n.Arguments[3] > (ulong)Rights.All ? AbiError.InvalidArgument : Node.Kernel.Map(task, a, b, c, (Rights)n.Arguments[3]);
             case Call.Unmap:
@@ -186,20 +186,41 @@ public static unsafe class Calls
             case TaskOperation.Ready:
                 return ServerRestart.Ready(target);
             case TaskOperation.Terminal:
-                return Terminal(task, ref Node.Tasks[target].Launch);
+                return Terminal(task, ref Node.Tasks[target].Launch, argument == 1);
+            case TaskOperation.Kept or TaskOperation.LetGo:
+                return Kept(task, ref Node.Tasks[target], operation, argument);
             default:
                 return AbiError.InvalidArgument;
         }
     }
 
-    /// <summary>Given once, so that the end of the program's side is seen by whoever shows it and by nobody else.</summary>
-    private static long Terminal(int task, ref Launch launch)
+    /// <summary>A descriptor that was named when the task was started: another one for whoever asks, or closed.</summary>
+    private static long Kept(int task, ref PortTask target, TaskOperation operation, int which)
+    {
+        if (which is < 0 or >= PortTask.MaxKept || target.Kept[which] <= 0) return AbiError.WrongState;
+        if (operation == TaskOperation.LetGo)
+        {
+            Host.Call(Sys.Close, target.Kept[which]);
+            target.Kept[which] = 0;
+            return 0;
+        }
+        return Given(task, target.Kept[which]);
+    }
+
+    /// <summary>Another descriptor for the same, in the task that calls.</summary>
+    private static long Given(int task, nint descriptor)
+    {
+        ref var entry = ref Node.Tasks[task];
+        nint number = Seccomp.Inject(entry.Listener, entry.Notification, (int)descriptor, true, false);
+        return number < 0 ? AbiError.HostFailure : number;
+    }
+
+    /// <summary>Given once where it is not kept, so that the end of the program's side is seen by whoever shows it and by nobody else.</summary>
+    private static long Terminal(int task, ref Launch launch, bool keep)
     {
         if (launch.Terminal <= 0) return AbiError.WrongState;
-        ref var entry = ref Node.Tasks[task];
-        nint number = Seccomp.Inject(entry.Listener, entry.Notification, launch.Terminal, true, false);
-        if (number < 0) return AbiError.HostFailure;
-        Launcher.CloseTerminal(ref launch);
+        long number = Given(task, launch.Terminal);
+        if (number >= 0 && !keep) Launcher.CloseTerminal(ref launch);
         return number;
     }
 
@@ -212,15 +233,32 @@ public static unsafe class Calls
         nint handle = TaskLife.EventOf(o);
         if (handle < 0) return AbiError.HostFailure;
         if (operation == NotificationOperation.Signal) { TaskLife.SignalEvent(o); return 0; }
-        ref var entry = ref Node.Tasks[task];
-        nint number = Seccomp.Inject(entry.Listener, entry.Notification, (int)handle, true, false);
-        return number < 0 ? AbiError.HostFailure : number;
+        return Given(task, handle);
+    }
+
+    /// <summary>The memory behind a dataspace, made when first asked for. Its size is sealed (fcntl(2)): what was charged is all there is.</summary>
+    private static long Memory(int task, int slot)
+    {
+        const int AllowSealing = 2, AddSeals = 1033, SealShrinkGrow = 7; // and F_SEAL_SEAL
+        int o = Node.Kernel.Decode(task, slot, ObjectKind.Dataspace, Rights.Read | Rights.Write);
+        if (o < 0) return o;
+        ref var record = ref Node.Kernel.Objects[o];
+        if (record.B == 0)
+        {
+            nint made;
+            fixed (byte* name = "dataspace"u8) made = Host.Call(Sys.MemfdCreate, (nint)name, 1 | AllowSealing);
+            if (made < 0) return AbiError.HostFailure;
+            if (Host.Call(Sys.Ftruncate, made, (nint)record.A) < 0 || Host.Call(Sys.Fcntl, made, AddSeals, SealShrinkGrow) < 0) { Host.Call(Sys.Close, made); return AbiError.HostFailure; }
+            record.B = made;
+        }
+        return Given(task, (nint)record.B);
     }
 
     /// <summary>Opens a path beneath a directory capability. Writing needs its write right.</summary>
     private static long Open(int task, int slot, DescriptorOperation operation, int flags, byte* buffer)
     {
         const int Known = Sys.WriteOnly | Sys.ReadWrite | Sys.Create | Sys.Exclusive | Sys.Truncate | Sys.Append | Sys.NonBlock | Sys.Directory | Sys.NoFollow | Sys.Cloexec;
+        if (operation == DescriptorOperation.Memory) return Memory(task, slot);
         if (operation != DescriptorOperation.Open || (flags & ~Known) != 0) return AbiError.InvalidArgument;
         Rights needed = (flags & (Sys.WriteOnly | Sys.ReadWrite | Sys.Create | Sys.Truncate)) != 0 ? Rights.Write : Rights.Read;
         int o = Node.Kernel.Decode(task, slot, ObjectKind.Descriptor, needed);
@@ -231,10 +269,9 @@ public static unsafe class Calls
         *(long*)(buffer + MessageLayout.Words) = file;
         *(uint*)(buffer + MessageLayout.WordCount) = 1;
         if (file < 0) return AbiError.HostFailure;
-        ref var entry = ref Node.Tasks[task];
-        nint number = Seccomp.Inject(entry.Listener, entry.Notification, (int)file, true, false);
+        long number = Given(task, file);
         Host.Call(Sys.Close, file);
-        return number < 0 ? AbiError.HostFailure : number;
+        return number;
     }
 
     private static long Log(int task, int slot, byte* buffer)

@@ -24,6 +24,7 @@ public unsafe struct LinuxMachine : IMachine<LinuxMachine>
     public static void Release(int objectIndex, ref ObjectRecord record)
     {
         if (record.Kind is ObjectKind.Descriptor or ObjectKind.Notification && record.A > 0) Host.Call(Sys.Close, (nint)record.A);
+        if (record.Kind == ObjectKind.Dataspace && record.B > 0) Host.Call(Sys.Close, (nint)record.B);
         if (record.Kind == ObjectKind.Task) TaskLife.Release(objectIndex);
     }
 

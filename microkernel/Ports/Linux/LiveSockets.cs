@@ -58,6 +58,12 @@ public static unsafe class LiveSockets
         return Host.Call(Sys.Setsockopt, socket, SocketLevel, SoMark, (nint)(&mark), 4) >= 0;
     }
 
+    public static bool Marked(int socket)
+    {
+        uint mark = 0, size = 4;
+        return Host.Call(Sys.Getsockopt, socket, SocketLevel, SoMark, (nint)(&mark), (nint)(&size)) < 0 || mark != 0;
+    }
+
     private static uint MarkOf(int task, int slot) => s_own << 24 | (uint)task << SlotBits | (uint)slot;
 
     /// <summary>Ends every socket of a grant. A datagram socket keeps its port when it is destroyed, so it is made deaf first.</summary>

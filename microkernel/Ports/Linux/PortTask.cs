@@ -8,7 +8,7 @@ public enum PortKind : byte { None, Native, Container, Trap, GateCall }
 /// <summary>What the hosted port holds for a task object, at the object's index.</summary>
 public unsafe struct PortTask
 {
-    public const int MaxGroup = 128;
+    public const int MaxGroup = 128, MaxKept = 3;
 
     public PortKind Kind;
     /// <summary>The message buffer. A trap's is the kernel's own memory; a native task's is shared with it.</summary>
@@ -56,6 +56,8 @@ public unsafe struct PortTask
     public bool Changed;
     public int Code;
     public bool OutOfMemory;
+    /// <summary>Container: descriptors that the kernel holds for whoever started it; 0: none.</summary>
+    public fixed int Kept[MaxKept];
     public int GroupLength;
     public fixed byte Group[MaxGroup];
 }

@@ -5,42 +5,56 @@ using Eyrie.Microkernel.Abi;
 namespace Eyrie.Microkernel.Ports.Linux;
 
 /// <summary>
-/// Starts the network server anew when it has ended. Its task, and what that holds, stays; what it was about to answer, and what waits for it, is held back (<see cref="Traps"/>) until MettEagle
-/// has given its successor the sessions. Containers go on: their connections are their own.
+/// Starts a server anew when it has ended. Its task, and what that holds, stays, and containers go on. What the network server was about to answer, and what waits for it, is held back
+/// (<see cref="Traps"/>) until MettEagle has given its successor the sessions. MettEagle's successor finds its record of the containers in its dataspace, and their descriptors with their tasks.
 /// </summary>
 public static unsafe class ServerRestart
 {
     /// <summary>So many ends within so many seconds are not an accident: then the kernel ends as well.</summary>
     private const int Most = 5, Within = 10;
-    private static long s_windowStart;
-    private static int s_inWindow;
+    private static long s_networkWindow, s_containersWindow;
+    private static int s_networkEnds, s_containersEnds;
 
-    /// <summary>Folder of the servers' programs.</summary>
+    /// <summary>Folder of the servers' programs, and the container protocol's listening socket: who connects while nobody accepts waits.</summary>
     public static byte* Directory;
+    public static int Listening;
 
     /// <summary>Whether the network server has its sessions.</summary>
     public static bool NetworkReady = true;
 
-    /// <summary>False: it ends too often, or cannot be started.</summary>
-    public static bool Network()
+    /// <summary>False: it is no server, ends too often, or cannot be started.</summary>
+    public static bool Again(int task)
     {
-        if (!Allowed()) return false;
-        ref var port = ref Node.Tasks[Node.Network];
-        NetworkReady = false;
-        port.Waiting = false;
-        Deadlines.Clear(Node.Network);
-        Node.Kernel.CancelIpc(Node.Network);
-        Host.Call(Sys.Munmap, (nint)port.Buffer, MessageLayout.Size);
-        Boot.Fail("eyrie-kernel: the network server ended; it is started anew\n"u8);
-        return Boot.StartNetwork();
+        if (task == Node.Network)
+        {
+            if (!Allowed(ref s_networkWindow, ref s_networkEnds)) return false;
+            NetworkReady = false;
+            Forget(task);
+            Boot.Fail("eyrie-kernel: the network server ended; it is started anew\n"u8);
+            return Boot.StartNetwork();
+        }
+        if (task != Node.MettEagle || !Allowed(ref s_containersWindow, ref s_containersEnds)) return false;
+        Forget(task);
+        Boot.Fail("eyrie-kernel: metteagle ended; it is started anew\n"u8);
+        return Boot.StartMettEagle();
     }
 
-    private static bool Allowed()
+    /// <summary>What the process that ended was doing.</summary>
+    private static void Forget(int task)
+    {
+        ref var port = ref Node.Tasks[task];
+        port.Waiting = false;
+        Deadlines.Clear(task);
+        Node.Kernel.CancelIpc(task);
+        Host.Call(Sys.Munmap, (nint)port.Buffer, MessageLayout.Size);
+    }
+
+    private static bool Allowed(ref long windowStart, ref int inWindow)
     {
         long* time = stackalloc long[2];
         Host.Call(Sys.ClockGettime, 1, (nint)time);
-        if (time[0] - s_windowStart >= Within) { s_windowStart = time[0]; s_inWindow = 0; }
-        return ++s_inWindow <= Most;
+        if (time[0] - windowStart >= Within) { windowStart = time[0]; inWindow = 0; }
+        return ++inWindow <= Most;
     }
 
     /// <summary>The successor knows what its predecessor knew.</summary>

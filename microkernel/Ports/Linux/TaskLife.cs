@@ -74,6 +74,7 @@ public static unsafe class TaskLife
             error = begun;
             return AbiError.HostFailure;
         }
+        Keep(ref port, callerPid, description);
         port.Kind = PortKind.Container;
         port.State = TaskState.Starting;
         port.Launch = launch;
@@ -111,6 +112,25 @@ public static unsafe class TaskLife
         return number < 0 ? -1 : (int)Host.Call(Sys.PidfdGetfd, callerPid, (nint)number, 0);
     }
 
+    private static void Keep(ref PortTask port, int callerPid, StartDescription description)
+    {
+        int at = 0, count = 0;
+        while (count < PortTask.MaxKept && description.Next(StartTag.Kept, ref at, out byte* value, out int size))
+        {
+            nint kept = size == 4 ? Host.Call(Sys.PidfdGetfd, callerPid, (nint)(*(uint*)value), 0) : -1;
+            port.Kept[count++] = kept < 0 ? 0 : (int)kept;
+        }
+    }
+
+    private static void CloseKept(ref PortTask port)
+    {
+        for (int i = 0; i < PortTask.MaxKept; i++)
+        {
+            if (port.Kept[i] > 0) Host.Call(Sys.Close, port.Kept[i]);
+            port.Kept[i] = 0;
+        }
+    }
+
     /// <summary>The child of a launch has said something, or executed.</summary>
     public static void Step(int task)
     {
@@ -136,6 +156,7 @@ public static unsafe class TaskLife
                 Unmake(task);
                 Changes.Tell(task);
                 LetGo(task);
+                CloseKept(ref port);
                 port.Kind = PortKind.None;
                 port.State = TaskState.Created;
                 break;
@@ -247,6 +268,7 @@ public static unsafe class TaskLife
         }
         Changes.Forget(task);
         Deadlines.Clear(task);
+        CloseKept(ref port);
         Launcher.CloseTerminal(ref port.Launch); // of a program that has ended the service may fetch it yet: what it wrote is in there
         port = default;
     }

@@ -110,8 +110,18 @@ public static unsafe class Traps
         const int Most = 2;
         ref var entry = ref Node.Tasks[trap];
         if (ServerRestart.NetworkReady || ++entry.Attempts >= Most) return false;
+        Undo(ref entry);
         Deliver(trap);
         return true;
+    }
+
+    /// <summary>A connection that was made for a call which nobody answered: the caller does not know of it. One that it does know of bears a mark.</summary>
+    private static void Undo(ref PortTask entry)
+    {
+        if (entry.Number != Sys.Connect || Messages.IsDatagram(entry.Socket) || LiveSockets.Marked(entry.Socket)) return;
+        ulong* nobody = stackalloc ulong[2];
+        nobody[0] = nobody[1] = 0; // AF_UNSPEC
+        Host.Call(Sys.Connect, entry.Socket, (nint)nobody, 16);
     }
 
     /// <summary>

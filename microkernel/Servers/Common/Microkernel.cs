@@ -85,6 +85,9 @@ public static unsafe class Microkernel
         return KernelCalls<HostEntry>.Descriptor(directory, DescriptorOperation.Open, flags);
     }
 
+    /// <summary>A descriptor to map the memory of a dataspace from, or negative.</summary>
+    public static long Memory(int dataspace) => KernelCalls<HostEntry>.Descriptor(dataspace, DescriptorOperation.Memory, 0);
+
     public static void Log(ReadOnlySpan<byte> line)
     {
         SetPayload(line);

@@ -70,8 +70,8 @@ public static unsafe class CapabilitySet
             bool same = line.SequenceEqual(new ReadOnlySpan<byte>(at + InspectLayout.Header, length));
             at += InspectLayout.Header + length;
             if (!same) continue;
+            Gates.Forget(index, relative); // first: a successor makes the gates of its sessions anew
             Microkernel.Unmap(-1, Containers.Slot(index, relative), UnmapMode.Self);
-            Gates.Forget(index, relative);
             return ContainerErrorCode.None;
         }
         return ContainerErrorCode.InvalidCapability;

@@ -11,7 +11,12 @@ public unsafe struct Container
     // Slots relative to the base.
     public const int FactorySlot = 0, TaskSlot = 1, HandlerSlot = 2, EntrySlot = 16;
 
+    /// <summary>What the kernel keeps with a container's task, in order; and that a terminal stays with it.</summary>
+    public const int KeptOutput = 0, KeptError = 1, KeptInput = 2, KeepTerminal = 1;
+
     public bool Used;
+    /// <summary>Everything of it is there, and it is not being deleted.</summary>
+    public bool Made;
     public TaskState State;
     public int Code, ProcessId;
     public bool OutOfMemory;
@@ -42,9 +47,21 @@ public unsafe struct Container
 /// <summary>A pipe that a container writes into, and the line that is not complete yet.</summary>
 public unsafe struct LogStream
 {
-    public int Descriptor;
-    public byte* Partial;
-    public int PartialLength;
+    /// <summary>The end that is read, and, until the container runs, the one that it writes into; -1: none.</summary>
+    public int Descriptor, WriteEnd;
+    /// <summary>Room for what is not in the log yet (<see cref="LogLines"/>), where that begins (low half) and ends, and up to where the room is not known to be zero.</summary>
+    public byte* Line;
+    public long Extent;
+    public int Touched;
+    /// <summary>1: a read is under way, or was.</summary>
+    public int Reading;
+    /// <summary>Of the line written last: its time in the log, and where it began.</summary>
+    public long Time;
+    public int TimeOf;
+
+    public readonly int Start => (int)Extent;
+    public readonly int End => (int)(Extent >> 32);
+
     /// <summary>Somebody who is attached is behind: nothing is read until they have taken what was.</summary>
     public bool Held;
 }
@@ -56,12 +73,6 @@ public static unsafe class Containers
     public static Container* Table;
     /// <summary>No container had a higher index so far: whoever looks for one need not look further.</summary>
     public static int Highest;
-
-    public static bool Initialize()
-    {
-        Table = (Container*)Memory.Allocate((long)Max * sizeof(Container));
-        return Table != null;
-    }
 
     public static int Slot(int index, int relative) => BootSlot.FirstFree + index * Container.SlotsEach + relative;
 

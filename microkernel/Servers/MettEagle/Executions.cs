@@ -23,12 +23,17 @@ public static unsafe class Executions
 {
     private const int Max = 512;
     private static Execution* s_table;
-    private static uint s_last;
 
     public static bool Initialize()
     {
         s_table = (Execution*)Memory.Allocate(Max * sizeof(Execution));
         return s_table != null;
+    }
+
+    /// <summary>Those of a process before, whose clients are gone.</summary>
+    public static void End()
+    {
+        for (int i = 0; i < Max; i++) Microkernel.Unmap(-1, Slot(i), UnmapMode.Self);
     }
 
     private static int Slot(int index) => Containers.Slot(Containers.Max, index);
@@ -54,7 +59,7 @@ public static unsafe class Executions
             Microkernel.Unmap(-1, Slot(index), UnmapMode.Self);
             return refusal;
         }
-        s_table[index] = new Execution { Used = true, Container = container, Client = client, Number = ++s_last, Starting = true, Request = requestNumber };
+        s_table[index] = new Execution { Used = true, Container = container, Client = client, Number = ++Record.LastExecution, Starting = true, Request = requestNumber };
         return Requests.Later;
     }
 

@@ -20,23 +20,52 @@ public unsafe struct GateSession
     public fixed byte Name[MaxName + 1];
 }
 
+/// <summary>No session has a higher index; which served last; the label given last.</summary>
+public struct GateNumbers
+{
+    public int Highest, Turn;
+    public long Label;
+}
+
 /// <summary>
 /// Who calls whom. An entry that calls is a gate of the kernel to the task of a running container that serves the name, in the caller's slot; when that one ends, the same slot gets a gate to another one, or to nobody.
 /// Nothing else is kept than what the containers' entries say.
 /// </summary>
 public static unsafe class Gates
 {
-    private const int Max = 8192, NobodySlot = 10;
+    public const int Max = 8192;
+    private const int NobodySlot = 10;
     private static GateSession* s_table;
-    private static int s_highest, s_turn;
-    private static long s_label;
 
     /// <summary>Gates without a server lead to a task that is over.</summary>
     public static bool Initialize()
     {
-        s_table = (GateSession*)Memory.Allocate((long)Max * sizeof(GateSession));
-        if (s_table == null || Microkernel.Create(ObjectKind.Task, BootSlot.Factory, NobodySlot, 0, 0, default) < 0) return false;
+        s_table = Record.GateSessions;
+        if (Microkernel.Create(ObjectKind.Task, BootSlot.Factory, NobodySlot, 0, 0, default) is < 0 and not AbiError.SlotTaken) return false;
         return Microkernel.Control(NobodySlot, TaskOperation.Destroy) >= 0;
+    }
+
+    /// <summary>After a process that was killed: sessions of entries that were not there yet, or not any more, go, and every other gate is made as it is meant to be.</summary>
+    public static void Recover()
+    {
+        for (int i = 0; i < Record.Gates.Highest; i++)
+        {
+            ref var session = ref s_table[i];
+            if (session.Container == 0) continue;
+            ref var container = ref Containers.Table[session.Container];
+            if (!container.Used || session.Slot >= Container.EntrySlot + container.Entries) session = default;
+            else if (!session.Serves) Remake(session);
+        }
+        Rebind();
+    }
+
+    private static void Remake(in GateSession session)
+    {
+        Span<byte> line = stackalloc byte[GateSession.MaxName + 16];
+        var text = new TextWriter(line);
+        fixed (byte* name = session.Name) { text.Add("gate call "u8); text.Add(new ReadOnlySpan<byte>(name, session.NameLength)); }
+        Microkernel.Unmap(-1, Containers.Slot(session.Container, session.Slot), UnmapMode.Self);
+        Make(session, text.Written);
     }
 
     /// <summary>Makes the entry's object in its slot and maps it into the container.</summary>
@@ -48,7 +77,7 @@ public static unsafe class Gates
         ref var session = ref s_table[index];
         session = new GateSession { Container = container, Slot = relative, Serves = entry.Serves, Label = entry.Serves ? 0 : NewLabel(), NameLength = entry.Gate.Length };
         fixed (byte* name = session.Name) entry.Gate.CopyTo(new Span<byte>(name, GateSession.MaxName));
-        if (index >= s_highest) s_highest = index + 1;
+        if (index >= Record.Gates.Highest) Record.Gates.Highest = index + 1;
         if (entry.Calls) session.Server = Server(session);
         if (!Make(session, line)) { session = default; return ContainerErrorCode.QuotaExhausted; }
         if (entry.Serves) Rebind();
@@ -58,7 +87,7 @@ public static unsafe class Gates
     /// <summary>An entry was revoked.</summary>
     public static void Forget(int container, int relative)
     {
-        for (int i = 0; i < s_highest; i++)
+        for (int i = 0; i < Record.Gates.Highest; i++)
         {
             if (s_table[i].Container != container || s_table[i].Slot != relative) continue;
             bool serves = s_table[i].Serves;
@@ -72,7 +101,7 @@ public static unsafe class Gates
     public static void Forget(int container)
     {
         bool served = false;
-        for (int i = 0; i < s_highest; i++)
+        for (int i = 0; i < Record.Gates.Highest; i++)
         {
             if (s_table[i].Container != container) continue;
             served |= s_table[i].Serves;
@@ -84,18 +113,14 @@ public static unsafe class Gates
     /// <summary>Sessions whose server is gone go to another one, and those that had none to one that is there now.</summary>
     public static void Rebind()
     {
-        for (int i = 0; i < s_highest; i++)
+        for (int i = 0; i < Record.Gates.Highest; i++)
         {
             ref var session = ref s_table[i];
             if (session.Container == 0 || session.Serves || (session.Server != 0 && IsServer(session.Server, session))) continue;
             int server = Server(session);
             if (server == session.Server) continue;
             session.Server = server;
-            Span<byte> line = stackalloc byte[GateSession.MaxName + 16];
-            var text = new TextWriter(line);
-            fixed (byte* name = session.Name) { text.Add("gate call "u8); text.Add(new ReadOnlySpan<byte>(name, session.NameLength)); }
-            Microkernel.Unmap(-1, Containers.Slot(session.Container, session.Slot), UnmapMode.Self);
-            Make(session, text.Written);
+            Remake(session);
         }
     }
 
@@ -109,11 +134,11 @@ public static unsafe class Gates
     /// <summary>A running container that serves a session's gate, in turn where there are several; 0: none.</summary>
     private static int Server(in GateSession session)
     {
-        for (int i = 0; i < s_highest; i++)
+        for (int i = 0; i < Record.Gates.Highest; i++)
         {
-            int at = (s_turn + 1 + i) % s_highest;
+            int at = (Record.Gates.Turn + 1 + i) % Record.Gates.Highest;
             if (!s_table[at].Serves || !Same(s_table[at], session) || Containers.Table[s_table[at].Container].State != TaskState.Running) continue;
-            s_turn = at;
+            Record.Gates.Turn = at;
             return s_table[at].Container;
         }
         return 0;
@@ -122,7 +147,7 @@ public static unsafe class Gates
     private static bool IsServer(int container, in GateSession session)
     {
         if (Containers.Table[container].State != TaskState.Running) return false;
-        for (int i = 0; i < s_highest; i++)
+        for (int i = 0; i < Record.Gates.Highest; i++)
             if (s_table[i].Container == container && s_table[i].Serves && Same(s_table[i], session)) return true;
         return false;
     }
@@ -138,7 +163,7 @@ public static unsafe class Gates
         long* time = stackalloc long[2];
         Host.Call(Sys.ClockGettime, 1, (nint)time);
         long now = time[0] * 1_000_000_000 + time[1];
-        s_label = now > s_label ? now : s_label + 1;
-        return s_label;
+        Record.Gates.Label = now > Record.Gates.Label ? now : Record.Gates.Label + 1;
+        return Record.Gates.Label;
     }
 }

@@ -22,17 +22,19 @@ public static unsafe class Lifecycle
         if (index == 0) return ContainerErrorCode.QuotaExhausted;
         ref var container = ref Containers.Table[index];
         container = default;
-        container.LogFile = container.Output.Descriptor = container.Error.Descriptor = container.Input = container.InputEnd = -1;
+        container.LogFile = container.Output.Descriptor = container.Error.Descriptor = container.Output.WriteEnd = container.Error.WriteEnd = container.Input = container.InputEnd = -1;
+        container.Output.Line = Record.Line(index, false);
+        container.Error.Line = Record.Line(index, true);
         fixed (byte* target = container.IdBytes) id.CopyTo(new Span<byte>(target, Container.MaxId));
         container.IdLength = id.Length;
-        container.Request = Memory.Allocate(request.Length);
-        if (container.Request == null) return ContainerErrorCode.QuotaExhausted;
-        request.CopyTo(new Span<byte>(container.Request, request.Length));
+        container.Request = Record.Request(index);
+        request.CopyTo(new Span<byte>(container.Request, ContainerProtocol.MaxFrame));
         container.RequestLength = request.Length;
         container.Used = true;
         if (index > Containers.Highest) Containers.Highest = index;
         int error = CapabilitySet.Make(index);
         if (error == ContainerErrorCode.None) error = Prepare(index);
+        container.Made = error == ContainerErrorCode.None;
         if (error == ContainerErrorCode.None && Flag(index, ContainerProtocol.Prepared)) error = Launch(index, client, requestNumber, ContainerProtocol.Create, default);
         if (error is not (ContainerErrorCode.None or Requests.Later)) Delete(index);
         return error;
@@ -45,6 +47,13 @@ public static unsafe class Lifecycle
         int error = ReopenLog(index);
         if (error != ContainerErrorCode.None) return error;
         container.Terminal = Flag(index, StartTag.Terminal);
+        return Pipes(index);
+    }
+
+    /// <summary>What the container's program is to write into and read from.</summary>
+    private static int Pipes(int index)
+    {
+        ref var container = ref Containers.Table[index];
         if (container.Terminal) return ContainerErrorCode.None;
         if (Flag(index, ContainerProtocol.OpenInput) && !OpenInput(ref container)) return ContainerErrorCode.HostFailure;
         return LogPump.Pipe(ref container.Output) && LogPump.Pipe(ref container.Error) ? ContainerErrorCode.None : ContainerErrorCode.HostFailure;
@@ -80,6 +89,7 @@ public static unsafe class Lifecycle
         if (container.Terminal || container.Input < 0) return ContainerErrorCode.WrongState;
         Host.Call(Sys.Close, container.Input);
         container.Input = -1;
+        Microkernel.Control(Containers.Slot(index, Container.TaskSlot), TaskOperation.LetGo, Container.KeptInput); // not there before the start
         return ContainerErrorCode.None;
     }
 
@@ -101,7 +111,17 @@ public static unsafe class Lifecycle
         var scanner = new FieldScanner(body);
         while (scanner.Next(out int tag, out var value))
             if (tag is StartTag.Argument or StartTag.Environment) writer.Add(tag, value);
-        if (container.State != TaskState.Prepared) DescribeLaunch(index, type == ContainerProtocol.Create, ref writer);
+        if (container.State != TaskState.Prepared)
+        {
+            // Of a start that was under way when the service was started anew, the program's ends are gone.
+            if (!container.Terminal && container.Output.WriteEnd < 0)
+            {
+                LogPump.CloseStreams(ref container);
+                int error = Pipes(index);
+                if (error != ContainerErrorCode.None) return error;
+            }
+            DescribeLaunch(index, type == ContainerProtocol.Create, ref writer);
+        }
         Microkernel.PayloadLength = writer.Length;
         long result = writer.Overflowed ? AbiError.TooLarge : Microkernel.Start(Containers.Slot(index, Container.TaskSlot));
         if (result < 0) return Refusal(result, Microkernel.Word(0), Microkernel.Word(1));
@@ -121,9 +141,12 @@ public static unsafe class Lifecycle
         // The ends of pipes are kept until the outcome is known: a start that fails can be tried again.
         if (!container.Terminal)
         {
-            writer.AddNumber(StartTag.Output, (uint)LogPump.WriteEnd(container.Output));
-            writer.AddNumber(StartTag.Error, (uint)LogPump.WriteEnd(container.Error));
+            writer.AddNumber(StartTag.Output, (uint)container.Output.WriteEnd);
+            writer.AddNumber(StartTag.Error, (uint)container.Error.WriteEnd);
+            writer.AddNumber(StartTag.Kept, (uint)container.Output.Descriptor);
+            writer.AddNumber(StartTag.Kept, (uint)container.Error.Descriptor);
             if (container.InputEnd >= 0) writer.AddNumber(StartTag.Input, (uint)container.InputEnd);
+            if (container.Input >= 0) writer.AddNumber(StartTag.Kept, (uint)container.Input);
         }
         writer.AddNumber(StartTag.Token, (uint)index);
     }
@@ -185,7 +208,7 @@ public static unsafe class Lifecycle
         ref var container = ref Containers.Table[index];
         if (container.Terminal)
         {
-            long terminal = Microkernel.Control(Containers.Slot(index, Container.TaskSlot), TaskOperation.Terminal);
+            long terminal = Microkernel.Control(Containers.Slot(index, Container.TaskSlot), TaskOperation.Terminal, Container.KeepTerminal);
             container.Output.Descriptor = container.Input = (int)terminal;
             return;
         }
@@ -250,7 +273,7 @@ public static unsafe class Lifecycle
     public static int End(int index, int client, uint requestNumber)
     {
         ref var container = ref Containers.Table[index];
-        if (container.Ending) return ContainerErrorCode.WrongState;
+        if (container.Ending && container.Starter >= 0) return ContainerErrorCode.WrongState;
         if (container.State != TaskState.Running || Signal(index, Kill) != ContainerErrorCode.None)
         {
             Delete(index);
@@ -266,6 +289,7 @@ public static unsafe class Lifecycle
     public static void Delete(int index)
     {
         ref var container = ref Containers.Table[index];
+        container.Made = false;
         if (container.State == TaskState.Starting) Requests.AnswerLater(container.Starter, container.StartRequest, container.StartType, ContainerErrorCode.WrongState);
         Executions.Forget(index);
         Microkernel.Words(NetworkControl.RemoveSession, index);
@@ -280,9 +304,6 @@ public static unsafe class Lifecycle
         Microkernel.Unmap(-1, Containers.Slot(index, Container.HandlerSlot), UnmapMode.Self);
         LogPump.Close(index);
         Attachments.Ended(index);
-        if (container.InputEnd >= 0) Host.Call(Sys.Close, container.InputEnd);
-        if (container.Input >= 0 && !container.Terminal) Host.Call(Sys.Close, container.Input);
-        Memory.Free(container.Request, container.RequestLength);
         container = default;
     }
 }

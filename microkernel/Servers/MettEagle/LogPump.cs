@@ -9,32 +9,28 @@ namespace Eyrie.Microkernel.Servers.MettEagle;
 /// </summary>
 public static unsafe class LogPump
 {
-    private const int LineSpace = 16384;
-
-    /// <summary>Makes the pipe; the stream keeps the read end, and the write end until it is closed.</summary>
+    /// <summary>Makes the pipe.</summary>
     public static bool Pipe(ref LogStream stream)
     {
         int* ends = stackalloc int[2];
         if (Host.Call(Sys.Pipe2, (nint)ends, Sys.Cloexec) < 0) return false;
         Host.Call(Sys.Fcntl, ends[0], 4, Sys.NonBlock);
         stream.Descriptor = ends[0];
-        stream.PartialLength = -ends[1];
+        stream.WriteEnd = ends[1];
         return true;
     }
 
-    public static int WriteEnd(in LogStream stream) => -stream.PartialLength;
-
     public static void CloseWriteEnd(ref LogStream stream)
     {
-        Host.Call(Sys.Close, WriteEnd(stream));
-        stream.PartialLength = 0;
+        if (stream.WriteEnd >= 0) Host.Call(Sys.Close, stream.WriteEnd);
+        stream.WriteEnd = -1;
     }
 
     public static void Watch(int index)
     {
         ref var container = ref Containers.Table[index];
-        Loop.Watch(container.Output.Descriptor, Loop.Log, index * 2);
-        if (!container.Terminal) Loop.Watch(container.Error.Descriptor, Loop.Log, index * 2 + 1);
+        if (container.Output.Descriptor >= 0) Loop.Watch(container.Output.Descriptor, Loop.Log, index * 2);
+        if (!container.Terminal && container.Error.Descriptor >= 0) Loop.Watch(container.Error.Descriptor, Loop.Log, index * 2 + 1);
     }
 
     private static ref LogStream Stream(int token)
@@ -77,72 +73,49 @@ public static unsafe class LogPump
         ref var stream = ref Stream(token);
         var name = token % 2 == 0 ? "stdout"u8 : "stderr"u8;
         if (stream.Descriptor < 0) return false;
-        if (stream.Partial == null && (stream.Partial = Memory.Allocate(LineSpace)) == null) return true;
         while (rest || !Attachments.Behind(token))
         {
-            nint read = Host.Call(Sys.Read, stream.Descriptor, (nint)(stream.Partial + stream.PartialLength), LineSpace - stream.PartialLength);
+            nint read = LogLines.Read(ref stream);
             if (read == -Sys.Eagain || read == -Sys.Eintr) return true;
             if (read <= 0)
             {
-                if (stream.PartialLength > 0) Write(container.LogFile, name, new ReadOnlySpan<byte>(stream.Partial, stream.PartialLength), true);
+                LogLines.Write(container.LogFile, ref stream, name, last: true);
                 Host.Call(Sys.Close, stream.Descriptor);
                 stream.Descriptor = -1;
-                stream.PartialLength = 0;
                 if (container.Terminal) container.Input = -1;
                 Attachments.Ended(token / 2, token % 2);
                 return false;
             }
-            Attachments.Show(token, new ReadOnlySpan<byte>(stream.Partial + stream.PartialLength, (int)read));
-            stream.PartialLength += (int)read;
-            Split(container.LogFile, ref stream, name);
+            Attachments.Show(token, new ReadOnlySpan<byte>(stream.Line + stream.End - (int)read, (int)read));
+            LogLines.Write(container.LogFile, ref stream, name);
             if (container.Terminal && !rest) return true;
         }
         return true;
     }
 
-    private static void Split(int file, ref LogStream stream, ReadOnlySpan<byte> name)
-    {
-        var rest = new ReadOnlySpan<byte>(stream.Partial, stream.PartialLength);
-        for (int end = rest.IndexOf((byte)'\n'); end >= 0; end = rest.IndexOf((byte)'\n'))
-        {
-            Write(file, name, rest.Slice(0, end), true);
-            rest = rest.Slice(end + 1);
-        }
-        if (rest.Length == LineSpace) { Write(file, name, rest, false); rest = default; }
-        rest.CopyTo(new Span<byte>(stream.Partial, LineSpace));
-        stream.PartialLength = rest.Length;
-    }
-
-    private static void Write(int file, ReadOnlySpan<byte> stream, ReadOnlySpan<byte> line, bool full)
-    {
-        byte* head = stackalloc byte[64];
-        var text = new TextWriter(new Span<byte>(head, 64));
-        Timestamp.Write(ref text, Memory.Now());
-        text.Add((byte)' '); text.Add(stream); text.Add(full ? " F "u8 : " P "u8);
-        byte end = (byte)'\n';
-        nint* parts = stackalloc nint[6];
-        fixed (byte* bytes = line)
-        {
-            parts[0] = (nint)head; parts[1] = text.Length;
-            parts[2] = (nint)bytes; parts[3] = line.Length;
-            parts[4] = (nint)(&end); parts[5] = 1;
-            Host.Call(Sys.Writev, file, (nint)parts, 3);
-        }
-    }
-
     public static void Close(int index)
     {
         ref var container = ref Containers.Table[index];
+        CloseStreams(ref container);
+        if (container.LogFile >= 0) Host.Call(Sys.Close, container.LogFile);
+    }
+
+    /// <summary>What leads to the container's program: stdin too.</summary>
+    public static void CloseStreams(ref Container container)
+    {
         Close(ref container.Output);
         Close(ref container.Error);
-        if (container.LogFile >= 0) Host.Call(Sys.Close, container.LogFile);
+        if (container.InputEnd >= 0) Host.Call(Sys.Close, container.InputEnd);
+        if (container.Input >= 0 && !container.Terminal) Host.Call(Sys.Close, container.Input);
+        container.Input = container.InputEnd = -1;
     }
 
     private static void Close(ref LogStream stream)
     {
-        if (stream.PartialLength < 0) CloseWriteEnd(ref stream);
+        CloseWriteEnd(ref stream);
         if (stream.Descriptor >= 0) Host.Call(Sys.Close, stream.Descriptor);
-        Memory.Free(stream.Partial, LineSpace);
+        stream.Descriptor = -1;
+        LogLines.Clear(ref stream);
     }
 }
 

@@ -7,15 +7,7 @@ namespace Eyrie.Microkernel.Servers.MettEagle;
 /// <summary>MettEagle's side of the network server: calls through its control gate, and everything told once more to one that takes another's place.</summary>
 public static unsafe class NetworkSessions
 {
-    private const int ServiceSpace = 1 << 20, Attempts = 8;
-    private static byte* s_services;
-    private static int s_length;
-
-    public static bool Initialize()
-    {
-        s_services = Memory.Allocate(ServiceSpace);
-        return s_services != null;
-    }
+    private const int Attempts = 8;
 
     /// <summary>Words and payload are set. A server that ends meanwhile is asked again: the message is still there.</summary>
     public static long Call()
@@ -28,11 +20,11 @@ public static unsafe class NetworkSessions
     /// <summary>Keeps a part of the table of services, which stands in the payload. False: it is too large.</summary>
     public static bool Keep(bool first)
     {
-        if (first) s_length = 0;
+        if (first) Record.ServicesLength = 0;
         var part = Microkernel.PayloadBytes;
-        if (part.Length > ServiceSpace - s_length) return false;
-        part.CopyTo(new Span<byte>(s_services + s_length, ServiceSpace - s_length));
-        s_length += part.Length;
+        if (part.Length > Record.ServiceSpace - Record.ServicesLength) return false;
+        part.CopyTo(new Span<byte>(Record.Services + Record.ServicesLength, Record.ServiceSpace - Record.ServicesLength));
+        Record.ServicesLength += part.Length;
         return true;
     }
 
@@ -50,11 +42,11 @@ public static unsafe class NetworkSessions
     private static bool TellServices()
     {
         const int Part = 32768;
-        for (int at = 0; at == 0 || at < s_length; at += Part)
+        for (int at = 0; at == 0 || at < Record.ServicesLength; at += Part)
         {
-            int size = s_length - at < Part ? s_length - at : Part;
-            Microkernel.SetPayload(new ReadOnlySpan<byte>(s_services + at, size));
-            Microkernel.Words(NetworkControl.SetServices, at == 0 ? 1 : 0, at + size == s_length ? 1 : 0);
+            int size = Record.ServicesLength - at < Part ? Record.ServicesLength - at : Part;
+            Microkernel.SetPayload(new ReadOnlySpan<byte>(Record.Services + at, size));
+            Microkernel.Words(NetworkControl.SetServices, at == 0 ? 1 : 0, at + size == Record.ServicesLength ? 1 : 0);
             if (Microkernel.Ipc(IpcOperation.Call, BootSlot.NetworkControl) < 0) return false;
         }
         return true;

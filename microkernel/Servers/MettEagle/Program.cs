@@ -19,20 +19,28 @@ public static unsafe class Program
     {
         s_prefix = (byte*)stack[2];
         while (s_prefix[s_prefixLength] != 0) s_prefixLength++;
-        if (!Microkernel.Attach() || !Containers.Initialize() || !Clients.Initialize() || !Executions.Initialize() || !Attachments.Initialize() || !NetworkSessions.Initialize() || !Gates.Initialize() || !Loop.Initialize()) return 1;
+        if (!Microkernel.Attach() || !Record.Initialize() || !Clients.Initialize() || !Executions.Initialize() || !Attachments.Initialize() || !Gates.Initialize() || !Loop.Initialize()) return 1;
         if (!Notification(Lifecycle.ExitSlot, Loop.Exit) || !Notification(9, Loop.Denial)) return 2;
-        if (Microkernel.Map(9, BootSlot.NetworkTask, NetworkControl.DenialSlot, Rights.Write) < 0) return 3;
+        if (Microkernel.Map(9, BootSlot.NetworkTask, NetworkControl.DenialSlot, Rights.Write) is < 0 and not AbiError.SlotTaken) return 3;
+        if (Record.Found) Recovery.Run();
         NetworkSessions.TellAll();
+        Recovery.Hear();
         Loop.Watch(BootSlot.ListeningDescriptor, Loop.Accept, 0);
-        ReadOnlySpan<byte> ready = "ready\n"u8;
-        fixed (byte* text = ready) Host.Call(Sys.Write, 1, (nint)text, ready.Length);
+        if (!Record.Found) Announce();
         Loop.Run();
         return 0;
     }
 
+    /// <summary>To whoever started the kernel, once: who waited for the word has closed the pipe.</summary>
+    private static void Announce()
+    {
+        ReadOnlySpan<byte> ready = "ready\n"u8;
+        fixed (byte* text = ready) Host.Call(Sys.Write, 1, (nint)text, ready.Length);
+    }
+
     private static bool Notification(int slot, ulong kind)
     {
-        if (Microkernel.Create(ObjectKind.Notification, BootSlot.Factory, slot, 0, 0, default) < 0) return false;
+        if (Microkernel.Create(ObjectKind.Notification, BootSlot.Factory, slot, 0, 0, default) is < 0 and not AbiError.SlotTaken) return false;
         long descriptor = Microkernel.Notification(slot, NotificationOperation.Descriptor);
         if (descriptor < 0) return false;
         Loop.Watch((int)descriptor, kind, (int)descriptor);

@@ -74,7 +74,7 @@ public sealed class Model
     }
 
     public long Used(ModelObject factory) =>
-        Objects.Where(o => o.Factory == factory && !o.Booted).Sum(o => ObjectCharge + (o.Kind == ObjectKind.Factory ? o.Bytes : 0)) + Capabilities.Count(c => c.Holder.Factory == factory) * CapabilityCharge;
+        Objects.Where(o => o.Factory == factory && !o.Booted).Sum(o => ObjectCharge + (o.Kind is ObjectKind.Factory or ObjectKind.Dataspace ? o.Bytes : 0)) + Capabilities.Count(c => c.Holder.Factory == factory) * CapabilityCharge;
 
     private long Promised(ModelObject factory) => Objects.Where(o => o.Factory == factory && o.Kind == ObjectKind.Factory).Sum(o => o.Processes);
 
@@ -99,10 +99,11 @@ public sealed class Model
         if (Find(holder, slot) is not null) return AbiError.SlotTaken;
         ModelObject? server = null;
         if (kind == ObjectKind.Factory && (a > factory!.Bytes || b > factory.Processes - Promised(factory))) return AbiError.QuotaExhausted;
+        if (kind == ObjectKind.Dataspace && a > factory!.Bytes) return AbiError.QuotaExhausted;
         if (kind == ObjectKind.Gate && (refused = Decode(holder, (int)b, ObjectKind.Task, Rights.Control, out server)) < 0) return refused;
         if (kind is ObjectKind.Descriptor or ObjectKind.None) return AbiError.InvalidArgument;
         if (Objects.Count >= _maxObjects || Capabilities.Count >= _maxCapabilities) return AbiError.TableFull;
-        var model = new ModelObject(kind, factory) { Bytes = kind == ObjectKind.Factory ? a : 0, Processes = kind == ObjectKind.Factory ? b : 0, Server = server, Label = kind == ObjectKind.Gate ? a : 0 };
+        var model = new ModelObject(kind, factory) { Bytes = kind is ObjectKind.Factory or ObjectKind.Dataspace ? a : 0, Processes = kind == ObjectKind.Factory ? b : 0, Server = server, Label = kind == ObjectKind.Gate ? a : 0 };
         Objects.Add(model);
         Capabilities.Add(new ModelCapability(holder, slot, model, Rights.All, null));
         if (Used(factory!) > factory!.Bytes || (holder.Factory is { } payer && Used(payer) > payer.Bytes))

@@ -139,8 +139,8 @@ public sealed unsafe class World : IDisposable
     private void Create(ModelObject actor)
     {
         int from = Slot(actor, c => c.Target.Kind == ObjectKind.Factory), to = Free(actor);
-        var kind = _random.Next(3) == 0 ? (ObjectKind)_random.Next(1, 8) : _random.Next(2) == 0 ? ObjectKind.Gate : ObjectKind.Task;
-        long a = kind == ObjectKind.Factory ? (_random.Next(20) == 0 ? long.MaxValue - _random.Next(600) : _random.Next(12_000)) : _random.Next(-1, 1000), b = kind == ObjectKind.Gate ? Slot(actor, c => c.Target is { Kind: ObjectKind.Task, Alive: true, Booted: false }) : kind == ObjectKind.Factory ? _random.Next(80) : _random.Next(-1, 40);
+        var kind = _random.Next(3) == 0 ? (ObjectKind)_random.Next(1, 9) : _random.Next(2) == 0 ? ObjectKind.Gate : ObjectKind.Task;
+        long a = kind is ObjectKind.Factory or ObjectKind.Dataspace ? (_random.Next(20) == 0 ? long.MaxValue - _random.Next(600) : _random.Next(12_000)) : _random.Next(-1, 1000), b = kind == ObjectKind.Gate ? Slot(actor, c => c.Target is { Kind: ObjectKind.Task, Alive: true, Booted: false }) : kind == ObjectKind.Factory ? _random.Next(80) : _random.Next(-1, 40);
         Note($"task {actor.Index} creates {kind} by factory {from} in {to} ({a}, {b})");
         long expected = _model.Create(actor, from, kind, to, a, b, out var made);
         Result($"create {kind}", _kernel.Create(actor.Index, from, kind, to, a, b, null, 0), expected);
