@@ -9,7 +9,7 @@ public sealed class ReferenceDirectionTests
     private static readonly Dictionary<string, string[]> Allowed = new()
     {
         ["microkernel/Abi"] = [], ["microkernel/Core"] = ["microkernel/Abi"], ["microkernel/Client"] = ["microkernel/Abi"],
-        ["microkernel/Ports/Linux"] = [], ["microkernel/Servers/MettEagle"] = [], ["microkernel/Servers/Network"] = [], ["microkernel/Hello"] = [], ["microkernel/Tools"] = [],
+        ["microkernel/Ports/Linux"] = [], ["microkernel/Servers/MettEagle"] = [], ["microkernel/Servers/Network"] = [], ["microkernel/Hello"] = [], ["microkernel/Gate"] = [], ["microkernel/Tools"] = [],
         ["manifests"] = ["microkernel/Abi"], ["node/Contract"] = [], ["node/Agent"] = ["microkernel/Abi", "microkernel/Client", "manifests", "node/Contract"],
         ["control-plane/Store"] = [], ["control-plane/Resources"] = ["control-plane/Store", "manifests"], ["control-plane/Scheduler"] = [], ["control-plane/Registry"] = [],
         ["control-plane/Controllers"] = ["control-plane/Resources", "control-plane/Scheduler", "node/Contract"], ["control-plane/Api"] = ["control-plane/Resources", "control-plane/Controllers"],

@@ -11,7 +11,7 @@ namespace Eyrie.Gates;
 /// Does with gates what its arguments say, one after the other, and prints a line for each: its result, and what it got. What a well-behaved program would never do is said as easily: <c>gates find:keyvault label:7 call:hello</c>.
 /// Settings (no line): slot:N timeout:MICROSECONDS address:N words:N length:N label:N caller:N descriptor:N. Acts: find:NAME call[:TEXT] wait who reply[:TEXT] replywait[:TEXT], over:TEXT (who, again and again, until it is not 0),
 /// number:N (a bare call of that number), sweep:N (calls every slot below N; prints those whose result is none of the refusals), guess:N (replies to N handles around the last one; prints how many were taken),
-/// flood:N (N processes call once each), scribble:N (N calls while another thread writes over the message), opened (how many descriptors there are), loop:N (N calls; prints how many came back with what).
+/// flood:N (N processes call once each), scribble:N (N calls while another thread writes over the message), opened (how many descriptors there are), told (the label of the last request), echo:N (answers N requests), loop:N (N calls; prints how many came back with what).
 /// </summary>
 internal static unsafe class Program
 {
@@ -62,6 +62,8 @@ internal static unsafe class Program
         else if (verb.SequenceEqual("flood"u8)) Flood(Number(rest));
         else if (verb.SequenceEqual("loop"u8)) Loop(Number(rest), false);
         else if (verb.SequenceEqual("scribble"u8)) Loop(Number(rest), true);
+        else if (verb.SequenceEqual("told"u8)) Print(s_gate.Label, default);
+        else if (verb.SequenceEqual("echo"u8)) Echo(Number(rest));
         else if (verb.SequenceEqual("opened"u8)) Print(Opened(), default);
         else Print(-1000, verb);
     }
@@ -96,6 +98,14 @@ internal static unsafe class Program
         long result;
         while ((result = s_gate.Do(GateOperation.Who, s_caller)) == 0) Host.Call(Sys.Nanosleep, (nint)tenth, 0);
         return result;
+    }
+
+    private static void Echo(long count)
+    {
+        long result = s_gate.Do(GateOperation.Wait);
+        for (; result == 0 && count > 1; count--) result = s_gate.Do(GateOperation.ReplyWait, s_gate.Caller);
+        if (result == 0) result = s_gate.Do(GateOperation.Reply, s_gate.Caller);
+        Print(result, default);
     }
 
     private static void Sweep(long slots)

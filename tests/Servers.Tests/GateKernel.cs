@@ -51,7 +51,13 @@ public sealed class GateKernel
     /// <summary>Waits for a container's end; the lines it wrote.</summary>
     public async Task<string[]> EndedAsync(ContainerSpec spec)
     {
-        await Kernel.EventAsync<ContainerExited>(ended => ended.ContainerId == spec.Id);
+        // Asked for rather than listened to: whoever waited for another's end has taken the event.
+        var until = DateTime.UtcNow + Deadline;
+        while ((await Kernel.Service.ListAsync(None)).Single(status => status.Id == spec.Id).State != ContainerState.Exited)
+        {
+            if (DateTime.UtcNow > until) throw new TimeoutException($"waited {Deadline} for the end of {spec.Id}; it wrote: {Kernel.Log(spec)}");
+            await Task.Delay(10);
+        }
         return Kernel.Log(spec).Split('\n');
     }
 }
