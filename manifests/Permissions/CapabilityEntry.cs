@@ -35,6 +35,12 @@ public abstract partial record CapabilityEntry
         public override string ToString() => $"dir {Path} {(Writable ? "read,write" : "read")}";
     }
 
+    /// <summary>A file of the container's, or a directory with everything below, that code may be run from. The mere presence of one keeps all other code from running.</summary>
+    public sealed record Execute(string Path) : CapabilityEntry
+    {
+        public override string ToString() => $"exec {Path}";
+    }
+
     /// <summary>A file or directory of the host, with everything below, that may be mounted.</summary>
     public sealed record HostPath(string Path, bool Writable) : CapabilityEntry
     {
@@ -162,6 +168,7 @@ public abstract partial record CapabilityEntry
         ["dir", var path, "read,write"] when IsPath(path) => new Files(path, true),
         ["host", "dir", var path, "read"] when IsPath(path) => new HostPath(path, false),
         ["host", "dir", var path, "read,write"] when IsPath(path) => new HostPath(path, true),
+        ["exec", var path] when IsPath(path) => new Execute(path),
         ["identity", var user, var group] when Value(user, "uid=") is { } uid && Value(group, "gid=") is { } gid => new Identity(uid, gid),
         ["listen", var by, var port] when Protocols.OfEntry(by) is { } protocol && OnePort(port) is { } number => new Listen(number, protocol),
         ["connect", var by, "service", var service, var port] when Protocols.OfEntry(by) is { } protocol && IsService(service) && OnePort(port) is { } number => new ConnectService(service, number, protocol),

@@ -9,6 +9,7 @@ public static class Coverage
         (CapabilityEntry.ConnectHost w, CapabilityEntry.ConnectHost n) => w.Protocol == n.Protocol && w.Host == n.Host && w.Ports.Covers(n.Ports),
         (CapabilityEntry.ConnectPods w, CapabilityEntry.ConnectPods n) => w.Protocol == n.Protocol && w.Namespace == n.Namespace && w.Port == n.Port && (w.Pods.SelectsEverything || w.Pods == n.Pods),
         (CapabilityEntry.Files w, CapabilityEntry.Files n) => Below(w.Path, n.Path) && (w.Writable || !n.Writable),
+        (CapabilityEntry.Execute w, CapabilityEntry.Execute n) => Below(w.Path, n.Path),
         (CapabilityEntry.HostPath w, CapabilityEntry.HostPath n) => Below(w.Path, n.Path) && (w.Writable || !n.Writable),
         (CapabilityEntry.Accept w, CapabilityEntry.Accept n) => w.Protocol == n.Protocol && w.Namespace == n.Namespace && (w.Pods.SelectsEverything || w.Pods == n.Pods) && w.Ports.Covers(n.Ports),
         (CapabilityEntry.GateAccept w, CapabilityEntry.GateAccept n) => w.Gate == n.Gate && w.Namespace == n.Namespace && (w.Pods.SelectsEverything || w.Pods == n.Pods),

@@ -168,9 +168,12 @@ public sealed class DeclarationReader(string @namespace, string objectName, List
     {
         var path = grant["path"].Word();
         if (!CapabilityEntry.IsPath(path)) Fail(at + ".path", "must be an absolute path without spaces or \"..\"");
-        else if ((grant["access"] is null ? "read" : grant["access"].Word()) is not (("read" or "write") and var access)) Fail(at + ".access", "must be read or write; finer rights (create, execute) are not enforced yet");
+        else if ((grant["access"] is null ? "read" : grant["access"].Word()) is not (("read" or "write" or "execute") and var access)) Fail(at + ".access", "must be read, write or execute; to create apart from writing is not enforced yet");
+        else if (access == "execute") Execute(path!, at, name);
         else Add(new CapabilityEntry.Files(path!, access == "write"), at, name);
     }
+
+    private void Execute(string path, string at, string name) => Add(new CapabilityEntry.Execute(path.Length > 1 ? path.TrimEnd('/') : path), at, name);
 
     private void HostPaths(JsonObject grant, string at, string name)
     {
@@ -199,18 +202,25 @@ public sealed class DeclarationReader(string @namespace, string objectName, List
     private void Processes(JsonNode? node, string at)
     {
         if (node is null) return;
-        if (node is not JsonObject processes) { Fail(at, "must be an object with max, sharedMemory"); return; }
+        if (node is not JsonObject processes) { Fail(at, "must be an object with max, exec, sharedMemory, fork"); return; }
         foreach (var (name, value) in processes)
         {
             if (name == "max" && value.Whole() is >= 1 and <= 1_000_000) _made.Processes = (value.Whole()!.Value, Place(at + ".max"));
             else if (name == "max") Fail(at + ".max", "must be between 1 and 1000000");
             else if (name == "sharedMemory" && value.Truth() is { } shared) { if (shared) Add(new CapabilityEntry.SharedMemory(), at + ".sharedMemory", ""); }
             else if (name == "sharedMemory") Fail(at + ".sharedMemory", "must be true or false");
+            else if (name == "exec")
+            {
+                if (value is JsonArray { Count: 0 }) Fail(at + ".exec", "must name at least the container's own program; leave it out to let every file be executed");
+                foreach (var (path, place) in Words(value, at + ".exec"))
+                    if (CapabilityEntry.IsPath(path)) Execute(path, place.FieldPath, "");
+                    else Fail(place.FieldPath, "must be an absolute path without spaces or \"..\"");
+            }
             else if (name == "fork" && value.Truth() == true) continue; // what processes.max allows
             else if (name == "fork" && value.Truth() == false && processes["max"] is { } most && most.Whole() != 1) Fail(at + ".fork", "forbids every further process and thread, so max must be 1 or absent");
             else if (name == "fork" && value.Truth() == false) _made.Processes = (1, Place(at + ".fork"));
             else if (name == "fork") Fail(at + ".fork", "must be true or false");
-            else Fail($"{at}.{name}", name is "exec" or "threads" ? $"{name} cannot be limited yet; use max" : "unknown field; known are max, sharedMemory, fork");
+            else Fail($"{at}.{name}", name == "threads" ? "threads cannot be counted apart from processes: the host's kernel counts both as one; use max" : "unknown field; known are max, exec, sharedMemory, fork");
         }
     }
 

@@ -139,8 +139,19 @@ internal sealed class ContainerScope(Surroundings around, JsonNode? spec, JsonOb
         foreach (var entry in declared.SelectMany(declaration => declaration.Entries)) _entries.Add(entry);
         _entries.AddRange(around.Beyond);
         foreach (var entry in _entries.Where(entry => entry.Name.Length > 0 && transitional.Contains(entry.Name))) around.Notes.Add(new PermissionError(entry.Source, $"transitional, to be removed: {entry.Entry}"));
-        return new ContainerCapabilitySet(container["name"].Word() ?? "", [.. Fitting(WithNames(_entries.Where(entry => Allowed(entry, optional))))]);
+        return new ContainerCapabilitySet(container["name"].Word() ?? "", [.. Fitting(WithNames(Executing(_entries.Where(entry => Allowed(entry, optional)).ToList())))]);
     }
+
+    /// <summary>A set that names nothing to be executed lets everything be: below a ceiling that names something it has the ceiling's.</summary>
+    private List<ExplainedEntry> Executing(List<ExplainedEntry> allowed)
+    {
+        if (!allowed.Any(IsExecute) && around.Bound is { } bound) allowed.AddRange(bound.Entries.Where(IsExecute));
+        if (allowed.Where(IsExecute).ToList() is { Count: > 0 } named && (container["command"] as JsonArray)?.FirstOrDefault().Word() is ['/', ..] program && !named.Any(entry => Coverage.Covers(entry.Entry, new CapabilityEntry.Execute(program).ToString())))
+            around.Notes.Add(new PermissionError(new SourceLocation(path + ".command"), $"{program} is not among the files that may be executed (processes.exec): it starts only if it is a link to one of them"));
+        return allowed;
+    }
+
+    private static bool IsExecute(ExplainedEntry entry) => entry.Entry.StartsWith("exec ", StringComparison.Ordinal);
 
     private void Add(CapabilityEntry entry, string field) => _entries.Add(new ExplainedEntry(entry.ToString(), new SourceLocation($"{path}.{field}")));
 
@@ -164,6 +175,7 @@ internal sealed class ContainerScope(Surroundings around, JsonNode? spec, JsonOb
     {
         if (!CapabilityEntry.TryParse(explained.Entry, out var entry)) return false;
         bool bounded = entry is CapabilityEntry.ConnectService or CapabilityEntry.ConnectPods or CapabilityEntry.ConnectRange or CapabilityEntry.ConnectHost or CapabilityEntry.Listen or CapabilityEntry.SharedMemory or CapabilityEntry.HostPath or CapabilityEntry.GateCall or CapabilityEntry.GateServe or CapabilityEntry.ApiToken
+            || entry is CapabilityEntry.Execute && around.Bound?.Entries.Any(IsExecute) == true
             || entry is CapabilityEntry.Files { Writable: true } && !explained.Source.FieldPath.Contains(".volumeMounts[", StringComparison.Ordinal) && !explained.Source.FieldPath.EndsWith(".terminationMessagePath", StringComparison.Ordinal);
         if (bounded && around.Bound is { } bound && !bound.Entries.Any(wide => Coverage.Covers(wide.Entry, explained.Entry)))
         {

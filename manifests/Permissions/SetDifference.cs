@@ -17,8 +17,12 @@ public static class SetDifference
         return [.. old.Keys.Union(next.Keys).Order(StringComparer.Ordinal).Select(name => Of(name, old.GetValueOrDefault(name, []), next.GetValueOrDefault(name, [])))];
     }
 
+    /// <summary>A set that names nothing to be executed lets everything be.</summary>
+    private static IReadOnlyList<string> Explicit(IReadOnlyList<string> set) => set.Count == 0 || set.Any(line => line.StartsWith("exec ", StringComparison.Ordinal)) ? set : [.. set, new CapabilityEntry.Execute("/").ToString()];
+
     private static ContainerDifference Of(string container, IReadOnlyList<string> before, IReadOnlyList<string> after)
     {
+        (before, after) = (Explicit(before), Explicit(after));
         bool Covered(IReadOnlyList<string> by, string line) => by.Any(wide => Coverage.Covers(wide, line));
         var added = after.Except(before).ToList();
         return new ContainerDifference(container, [.. added.Where(line => !Covered(before, line))], [.. before.Except(after).Where(line => !Covered(after, line))], [.. added.Where(line => Covered(before, line))]);

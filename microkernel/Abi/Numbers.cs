@@ -280,6 +280,8 @@ public static class StartTag
     public const int Prepare = 29;
     /// <summary>U32: file descriptor number in the calling task, at most three of them; the kernel holds a copy of each as long as the task object is there, for Kept. Not of a task that joins.</summary>
     public const int Kept = 30;
+    /// <summary>A file or directory of the root that code may be run from; with one or more, code runs from nowhere else.</summary>
+    public const int Executable = 31;
     /// <summary>U32: slot of the directory capability that layers, scratch and mount sources are beneath.</summary>
     public const int Directory = 25;
 }

@@ -34,7 +34,7 @@ public sealed class CompilerPropertyTests
 
     private static Gen<string> List(Gen<string> item, int most = 4) => item.List[0, most].Select(items => $"[{string.Join(',', items)}]");
 
-    private static readonly Gen<string> WithoutGates = Gen.Select(List(Connect), List(File, 2), List(Listen, 2), List(Accept, 1), Among("""{"max":8}""", """{"max":1000,"sharedMemory":true}""", """{"sharedMemory":false}""", "{}", """{"max":0}"""), Among("\"read\"", "\"none\"", """null,"host":{"paths":[{"path":"/srv/data","access":"write"}]}""", """null,"host":{"paths":[{"path":"/srv"}]}""", """null,"api":{"token":true}""", """null,"api":{"audiences":["vault"]}"""),
+    private static readonly Gen<string> WithoutGates = Gen.Select(List(Connect), List(File, 2), List(Listen, 2), List(Accept, 1), Among("""{"max":8}""", """{"max":1000,"sharedMemory":true}""", """{"sharedMemory":false}""", """{"exec":["/bin/web","/lib"]}""", """{"exec":["/bin"]}""", "{}", """{"max":0}"""), Among("\"read\"", "\"none\"", """null,"host":{"paths":[{"path":"/srv/data","access":"write"}]}""", """null,"host":{"paths":[{"path":"/srv"}]}""", """null,"api":{"token":true}""", """null,"api":{"audiences":["vault"]}"""),
         (connect, files, listen, accept, processes, clock) => $$"""{"connect":{{connect}},"files":{{files}},"listen":{{listen}},"accept":{{accept}},"processes":{{processes}},"clock":{{clock}}}""");
 
     private static readonly Gen<string> Permissions = Gen.Select(WithoutGates, List(Gates, 2), List(Publish, 2), (others, gates, publish) => $$"""{{others[..^1]}},"gates":{{gates}},"publish":{{publish}}}""");
@@ -102,7 +102,8 @@ public sealed class CompilerPropertyTests
         var sets = new[] { "shop", "ops" }.Select(home => JsonNode.Parse($$$"""{"metadata":{"name":"most","namespace":"{{{home}}}"},"spec":{{{ceiling}}}}""")!.AsObject()).ToArray();
         var result = PermissionCompiler.Compile(pod, context with { Namespaces = Homes("""{"eyrie.dev/permission-ceiling":"most"}"""), PermissionSets = sets });
         var bound = new DeclarationReader(pod.NamespaceOf(), "", []).Read(JsonNode.Parse(ceiling), "spec");
-        return Entries(result).All(entry => CapabilityEntry.TryParse(entry.Entry, out var parsed) && parsed switch
+        static bool Executes(ExplainedEntry entry) => entry.Entry.StartsWith("exec ", StringComparison.Ordinal);
+        return (!bound.Entries.Any(Executes) || Entries(result).Any(Executes)) && Entries(result).All(entry => CapabilityEntry.TryParse(entry.Entry, out var parsed) && parsed switch
         {
             CapabilityEntry.ConnectService service when ClusterDns.Is(service) => bound.Entries.Any(wide => CapabilityEntry.TryParse(wide.Entry, out var w) && ClusterDns.IsImpliedBy(w)),
             CapabilityEntry.ConnectService service => bound.Entries.Any(wide => wide.Entry == service.ToString()),
@@ -110,6 +111,7 @@ public sealed class CompilerPropertyTests
             CapabilityEntry.ConnectRange range => bound.Entries.Any(wide => CapabilityEntry.TryParse(wide.Entry, out var w) && w is CapabilityEntry.ConnectRange most && most.Protocol == range.Protocol && most.Network.Contains(range.Network.BaseAddress) && most.Network.PrefixLength <= range.Network.PrefixLength && range.Ports.Ports.All(most.Ports.Contains)),
             CapabilityEntry.ConnectHost host => bound.Entries.Any(wide => CapabilityEntry.TryParse(wide.Entry, out var w) && w is CapabilityEntry.ConnectHost most && (most.Host, most.Protocol) == (host.Host, host.Protocol) && host.Ports.Ports.All(most.Ports.Contains)),
             CapabilityEntry.Listen listen => bound.Entries.Any(wide => wide.Entry == listen.ToString()),
+            CapabilityEntry.Execute file => !bound.Entries.Any(Executes) || bound.Entries.Any(wide => Coverage.Covers(wide.Entry, file.ToString())),
             CapabilityEntry.HostPath host => bound.Entries.Any(wide => Coverage.Covers(wide.Entry, host.ToString())),
             CapabilityEntry.GateCall or CapabilityEntry.GateServe => bound.Entries.Any(wide => wide.Entry == entry.Entry),
             CapabilityEntry.SharedMemory or CapabilityEntry.ApiToken => bound.Entries.Any(wide => wide.Entry == entry.Entry),

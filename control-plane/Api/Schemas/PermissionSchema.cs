@@ -39,8 +39,8 @@ public static class PermissionSchema
         (string, Schema)[] ports = [("port", port), ("ports", Schema.List(port) with { Description = "Ports or ranges such as 8000-8100." }), ("protocol", Schema.Text("TCP, which is also meant where nothing is said, or UDP."))];
         (string, Schema)[] pods = [("pods", new Schema { Type = "object", PreserveUnknown = true, Description = "Labels, or a selector with matchLabels and matchExpressions." }), ("namespace", Schema.Text("Namespace of the pods; absent: the own one."))];
         var peer = Schema.Object(Grant([("service", Schema.Text("NAME or NAMESPACE/NAME of a Service.")), ("cidr", Schema.Text("IPv4 network, e.g. 10.20.0.0/16.")), ("host", Schema.Text("Full name outside the cluster, e.g. api.example.com; the addresses that it has at the time.")), .. pods, .. ports]));
-        var file = Schema.Object(Grant(("path", Schema.Text("Absolute path in the container.")), ("access", Schema.Text("read or write."))));
-        var processes = Schema.Object(new Dictionary<string, Schema> { ["fork"] = new() { Type = "boolean" }, ["max"] = new() { Type = "integer", Description = "Most processes and threads at once." }, ["sharedMemory"] = new() { Type = "boolean", Description = "System V shared memory among the container's own processes." } });
+        var file = Schema.Object(Grant(("path", Schema.Text("Absolute path in the container.")), ("access", Schema.Text("read, write or execute."))));
+        var processes = Schema.Object(new Dictionary<string, Schema> { ["fork"] = new() { Type = "boolean" }, ["max"] = new() { Type = "integer", Description = "Most processes and threads at once." }, ["exec"] = names with { Description = "Files and directories that code may be run from; absent: all." }, ["sharedMemory"] = new() { Type = "boolean", Description = "System V shared memory among the container's own processes." } });
         return Schema.Object(new Dictionary<string, Schema>
         {
             ["connect"] = Schema.List(peer) with { Description = "Peers the container may connect to." },

@@ -155,6 +155,7 @@ public static unsafe class CapabilitySet
             if (tag != ContainerProtocol.Capability || !EntryLine.Parse(value, out var entry)) continue;
             if (entry.Kind == ObjectKind.Factory) { writer.AddLong(StartTag.Memory, entry.First); writer.AddLong(StartTag.Processes, entry.Second); }
             if (entry.Kind == ObjectKind.SchedulingContext) { writer.AddLong(StartTag.CpuShares, entry.First); writer.AddLong(StartTag.CpuLimit, entry.Second); }
+            if (entry.Executable.Length > 0) writer.Add(StartTag.Executable, entry.Executable);
             if (!entry.Writable) continue;
             if (entry.Path.Length == 1) readOnly = 0;
             else if (!HasMount(request, entry.Path)) writer.Add(StartTag.WritablePath, entry.Path);

@@ -18,6 +18,8 @@ public ref struct EntryLine
     /// <summary>host dir: a path of the host, and whether it may be written there.</summary>
     public ReadOnlySpan<byte> HostPath;
     public bool HostWritable;
+    /// <summary>exec: what code may be run from.</summary>
+    public ReadOnlySpan<byte> Executable;
     /// <summary>api token: tokens of the pod's account may be mounted.</summary>
     public bool Token;
     /// <summary>gate call, gate serve: the gate, <c>namespace/name</c>; and which of the two.</summary>
@@ -83,6 +85,11 @@ public ref struct EntryLine
             var access = fields.Next();
             entry.HostWritable = access.SequenceEqual("read,write"u8);
             return entry.HostPath.Length > 0 && entry.HostPath[0] == '/' && (entry.HostWritable || access.SequenceEqual("read"u8));
+        }
+        if (verb.SequenceEqual("exec"u8))
+        {
+            entry.Executable = fields.Next();
+            return entry.Executable.Length > 0 && entry.Executable[0] == '/';
         }
         if (verb.SequenceEqual("api"u8)) { entry.Token = fields.Next().SequenceEqual("token"u8); return entry.Token; }
         return verb.SequenceEqual("identity"u8) || verb.SequenceEqual("clock"u8) || verb.SequenceEqual("processes"u8) || verb.SequenceEqual("random"u8) || verb.SequenceEqual("accept"u8);

@@ -34,8 +34,13 @@ public sealed class HeldCapabilities(Func<IContainerService> containers, string 
 
     private static CallClass ClassesOf(IEnumerable<string> lines) => lines.Aggregate(CallClass.None, (classes, line) => classes | CallClasses.Of(Encoding.UTF8.GetBytes(line)));
 
-    /// <summary>A directory may no longer be written, or a token no longer be had: what is open there is closed with its processes, at once.</summary>
-    public bool LosesFiles(IReadOnlyCollection<string> wanted) => Compiled.Any(line => (line.StartsWith("dir ", StringComparison.Ordinal) || line.StartsWith("api ", StringComparison.Ordinal)) && !wanted.Any(other => Coverage.Covers(other, line)));
+    /// <summary>Of such lines whoever holds one may have something open, or run, that outlasts it: the processes go with it, at once.</summary>
+    private static bool IsWorld(string line) => line.StartsWith("dir ", StringComparison.Ordinal) || line.StartsWith("api ", StringComparison.Ordinal) || line.StartsWith("exec ", StringComparison.Ordinal);
+
+    /// <summary>A directory may no longer be written, a token no longer be had, a program no longer be run. A set that names nothing to be executed lets everything be.</summary>
+    public bool LosesFiles(IReadOnlyCollection<string> wanted) => Compiled.Any(line => IsWorld(line) && !wanted.Any(other => Coverage.Covers(other, line)) && !(line.StartsWith("exec ", StringComparison.Ordinal) && !Executes(wanted))) || (Executes(wanted) && !Executes(Compiled));
+
+    private static bool Executes(IEnumerable<string> lines) => lines.Any(line => line.StartsWith("exec ", StringComparison.Ordinal));
 
     /// <summary>False: it takes effect when the container is started anew. So does the first grant of the network.</summary>
     public bool CanBecome(IEnumerable<string> wanted)

@@ -9,7 +9,7 @@ public static unsafe class World
 {
     private const nint Private = 0x44000, NoSuid = 2, NoDev = 4, NoExec = 8, ReadOnly = 1;
     public const ulong Beneath = 0x08 | 0x02; // RESOLVE_BENEATH | RESOLVE_NO_MAGICLINKS
-    private const ulong InRoot = 0x10; // RESOLVE_IN_ROOT
+    public const ulong InRoot = 0x10; // RESOLVE_IN_ROOT
     public const ulong NoLinks = 0x04; // RESOLVE_NO_SYMLINKS
 
     public static nint Build(ref Launcher.Child child, ref int stage)
@@ -37,6 +37,7 @@ public static unsafe class World
                 if ((result = Host.Call(Sys.Sethostname, (nint)p, name.Length)) < 0) return result;
         stage = (int)LaunchStage.ReadOnly;
         if (child.Description.Number(StartTag.ReadOnlyRoot, 1) != 0 && (result = Freeze(ref child, root)) < 0) return result;
+        if ((result = Executables.Limit(ref child, root)) < 0) return result;
         stage = (int)LaunchStage.Pivot;
         return Pivot(root);
     }
