@@ -14,6 +14,11 @@ public sealed class HeldCapabilitiesTests
     [InlineData("dir /data read", "dir /data read,write", false)]
     [InlineData("audit dir / read,write", null, false)] // no grant was taken away
     [InlineData("connect tcp service a/b 80", null, false)]
+    [InlineData("api token", null, true)]
+    [InlineData("exec /bin/a", null, false)] // everything may be executed now
+    [InlineData("exec /bin/a", "exec /bin/b", true)]
+    [InlineData("exec /bin/a", "exec /bin", false)]
+    [InlineData("log write", "exec /bin", true)] // everything could be executed
     public void What_takes_a_directory_away_is_told_from_what_only_needs_another_start(string had, string? wanted, bool loses) =>
         Assert.Equal(loses, new HeldCapabilities(null!, "a", [.. Base, had]).LosesFiles(wanted is null ? Base : [.. Base, wanted]));
 

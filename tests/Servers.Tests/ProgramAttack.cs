@@ -61,7 +61,7 @@ public static class ProgramAttacks
         new("run without a filter of system calls", "grep '^Seccomp:' /proc/self/status | grep -q 0 && echo GOT"),
         new("become root by a setuid program", "[ \"$(/bin/rooted 107)\" = 0 ] && echo GOT", "CVE-2021-4034", OnHost: false),
         new("run a program that was not named, with a list of those that may be", "systemcalls 39 >/dev/null && echo GOT", "", true, "exec /bin/busybox"),
-        new("run it from a file in memory", "exe=$(busybox which systemcalls); [ -x $exe ] && systemcalls 319 s:m 0 , 257 -100 s:$exe 0 , 40 \\$0 \\$1 0 1000000 , 322 \\$0 s: 0 0 4096 | tail -1 | grep -q '^-' || echo GOT", "", true, "exec /bin/busybox", "exec /bin/systemcalls"),
+        new("run it from a file in memory", "exe=$(busybox which systemcalls); systemcalls 319 s:m 0 , 257 -100 s:$exe 0 , 40 \\$0 \\$1 0 1000000 , 322 \\$0 s: 0 0 4096 | tail -1 | grep -q '^-' || echo GOT", "", true, "exec /bin/busybox", "exec /bin/systemcalls"),
         // what is shared
         new("use up the host's processes", "i=0; while [ $i -lt 100 ]; do sleep 3 & i=$((i+1)); done; [ $(ls -d /proc/[0-9]* | wc -l) -ge 100 ] && echo GOT"),
         new("use up the host's memory", "x=$(dd if=/dev/zero bs=1000000 count=100 2>/dev/null | tr '\\0' x) && echo GOT"),
