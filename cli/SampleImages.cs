@@ -5,7 +5,7 @@ using Eyrie.Manifests.Yaml;
 namespace Eyrie.Cli;
 
 /// <summary>
-/// Images that a manifest brings along: <c>NAME.images.yaml</c> beside <c>NAME.yaml</c> says which files of which Debian packages make each image. Those
+/// Images that a manifest brings along: <c>NAME.images.yaml</c> beside <c>NAME.yaml</c> says which files of which Debian packages make each image, and which of this tree, by their path from there. Those
 /// that the cluster does not have are packed and imported.
 /// </summary>
 public static class SampleImages
@@ -24,7 +24,7 @@ public static class SampleImages
                 var folder = Directory.CreateTempSubdirectory("eyrie-image-").FullName;
                 try
                 {
-                    Fill(image, folder);
+                    Fill(image, Path.GetDirectoryName(Path.GetFullPath(companion))!, folder);
                     await Images.ImportAsync(cluster, name, folder);
                 }
                 finally
@@ -34,7 +34,7 @@ public static class SampleImages
             }
     }
 
-    private static void Fill(JsonObject image, string folder)
+    private static void Fill(JsonObject image, string from, string folder)
     {
         string Target(string path)
         {
@@ -42,7 +42,7 @@ public static class SampleImages
             Directory.CreateDirectory(Path.GetDirectoryName(target)!);
             return target;
         }
-        foreach (var (path, source) in image["files"] as JsonObject ?? []) File.Copy(source!.ToString(), Target(path));
+        foreach (var (path, source) in image["files"] as JsonObject ?? []) File.Copy(Path.Combine(from, source!.ToString()), Target(path));
         foreach (var (path, target) in image["links"] as JsonObject ?? []) File.CreateSymbolicLink(Target(path), target!.ToString());
         foreach (var (path, text) in image["texts"] as JsonObject ?? []) File.WriteAllText(Target(path), text!.ToString());
         foreach (var path in (image["executables"] as JsonArray ?? []).Select(node => node!.ToString())) File.SetUnixFileMode(Target(path), (UnixFileMode)0b111_101_101);
