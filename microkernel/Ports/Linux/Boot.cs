@@ -44,6 +44,7 @@ public static unsafe class Boot
         Node.Root = (int)directory;
         Node.RootPath = root;
         if (Privileges.ScopeVersion() < ScopedSockets) return Fail("eyrie-kernel: the host has no Landlock of ABI 6 (Linux 6.12, with landlock among its security modules), without which containers would reach each other's abstract sockets\n"u8);
+        Privileges.Bound();
         if (!Prepare()) return Fail("eyrie-kernel: the host refused memory or namespaces; it must run as root\n"u8);
         if (!LiveSockets.Claim()) return Fail("eyrie-kernel: no mark for sockets is left: 63 kernels run on this host (their unix socket names are @eyrie-mark-192 to 254); end one\n"u8);
         if (owner != null && !EndWith(Text(owner))) return Fail("eyrie-kernel: --owner: there is no such process\n"u8);
@@ -73,7 +74,7 @@ public static unsafe class Boot
         Node.StartCopy = Node.Allocate(MessageLayout.Size, born: true);
         Node.Natives = (int*)Node.Allocate(Node.MaxNatives * sizeof(int));
         byte* filters = Node.Allocate(3 * FilterCompiler.MaxInstructions * 8, born: true);
-        if (Node.Tasks == null || tables == null || filters == null || Node.StartCopy == null || !ContainerFilters.Initialize()) return false;
+        if (Node.Tasks == null || tables == null || filters == null || Node.StartCopy == null || !ContainerFilters.Initialize() || !SpareGroups.Initialize()) return false;
         Node.Kernel.Initialize(tables, Node.MaxObjects, Node.MaxCapabilities);
         var compiler = new FilterCompiler();
         Node.MettEagleFilter = (ulong*)filters;

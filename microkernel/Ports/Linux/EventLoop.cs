@@ -58,7 +58,7 @@ public static unsafe class EventLoop
             if (Node.Tasks[task].Kind == PortKind.Container) TaskLife.Release(task);
         End(Node.MettEagle);
         End(Node.Network);
-        ControlGroup.Remove(Boot.Text(Node.GroupPrefix));
+        ControlGroup.Close(Boot.Text(Node.GroupPrefix));
         return 0;
     }
 

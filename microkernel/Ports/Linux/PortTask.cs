@@ -58,6 +58,8 @@ public unsafe struct PortTask
     public bool OutOfMemory;
     /// <summary>Container: descriptors that the kernel holds for whoever started it; 0: none.</summary>
     public fixed int Kept[MaxKept];
+    /// <summary>Container: the limits of its control group, and the group's name.</summary>
+    public Limits Limits;
     public int GroupLength;
     public fixed byte Group[MaxGroup];
 }

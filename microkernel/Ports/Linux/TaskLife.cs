@@ -36,7 +36,7 @@ public static unsafe class TaskLife
         if (birthplace < 0)
         {
             limited = birthplace;
-            if (joined == 0) ControlGroup.Remove(group);
+            if (joined == 0) ControlGroup.Remove(group, limits);
             stage = LaunchStage.ControlGroup;
             error = (int)limited;
             return AbiError.HostFailure;
@@ -51,7 +51,7 @@ public static unsafe class TaskLife
         if (joined == 0 && description.Number(StartTag.Prepare, 0) != 0 && (child.Late = Late.Allocate()) == null)
         {
             if (birthplace > 0) Host.Call(Sys.Close, birthplace);
-            ControlGroup.Remove(group);
+            ControlGroup.Remove(group, limits);
             stage = LaunchStage.Handshake;
             error = -Sys.Enomem;
             return AbiError.HostFailure;
@@ -68,7 +68,7 @@ public static unsafe class TaskLife
         if (child.Error >= 0) Host.Call(Sys.Close, child.Error);
         if (begun < 0)
         {
-            if (joined == 0) ControlGroup.Remove(group);
+            if (joined == 0) ControlGroup.Remove(group, limits);
             Late.Free(child.Late);
             stage = launch.Stage;
             error = begun;
@@ -88,6 +88,7 @@ public static unsafe class TaskLife
         Node.Kernel.Hold(exit);
         port.Joined = joined;
         port.Classes = classes;
+        port.Limits = limits;
         port.GroupLength = joined != 0 ? 0 : group.Length;
         for (int i = 0; i < port.GroupLength; i++) port.Group[i] = group[i];
         Node.Watch(launch.From, Node.Launching, target);
@@ -183,7 +184,7 @@ public static unsafe class TaskLife
                     port.Launch.Stage = LaunchStage.Memory;
                     port.Launch.Result = -Sys.Enomem;
                 }
-                ControlGroup.Remove(group);
+                ControlGroup.Remove(group, port.Limits);
             }
         port.GroupLength = 0;
     }
@@ -239,7 +240,7 @@ public static unsafe class TaskLife
             {
                 var group = new ReadOnlySpan<byte>(g, port.GroupLength);
                 port.OutOfMemory = ControlGroup.OutOfMemory(group);
-                ControlGroup.Remove(group);
+                ControlGroup.Remove(group, port.Limits);
             }
             port.GroupLength = 0;
         }

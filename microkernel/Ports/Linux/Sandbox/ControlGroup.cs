@@ -32,12 +32,20 @@ public static class ControlGroup
     /// <summary>Puts the calling process into the group, unless it was born there.</summary>
     public static nint Enter(ReadOnlySpan<byte> name) => s_second ? 0 : ControlGroupV1.Enter(name);
 
-    /// <summary>Removes the group; its processes must have ended.</summary>
-    public static void Remove(ReadOnlySpan<byte> name)
+    /// <summary>Removes a container's group, which has these limits; its processes must have ended.</summary>
+    public static void Remove(ReadOnlySpan<byte> name, in Limits limits)
     {
         if (Kinds == LimitKinds.None) return;
         if (s_second) ControlGroupV2.Remove(name);
-        else ControlGroupV1.Remove(name);
+        else ControlGroupV1.Remove(name, limits);
+    }
+
+    /// <summary>Removes the node's group, when none of its containers is left.</summary>
+    public static void Close(ReadOnlySpan<byte> prefix)
+    {
+        if (Kinds == LimitKinds.None) return;
+        if (s_second) ControlGroupV2.Remove(prefix);
+        else ControlGroupV1.Close(prefix);
     }
 
     /// <summary>Whether the host has killed a process of this group for want of memory.</summary>

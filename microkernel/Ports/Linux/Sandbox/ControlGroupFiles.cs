@@ -6,7 +6,7 @@ namespace Eyrie.Microkernel.Ports.Linux.Sandbox;
 /// <summary>Files of control groups: a path of the hierarchy's root, a group and a file; numbers and short texts read and written in one piece.</summary>
 public static unsafe class ControlGroupFiles
 {
-    private const int MaxPath = 320;
+    public const int MaxPath = 320;
 
     /// <summary>Joins three parts with slashes; empty ones are left out. Zero-terminated.</summary>
     private static void Path(Span<byte> buffer, ReadOnlySpan<byte> root, ReadOnlySpan<byte> name, ReadOnlySpan<byte> file)
@@ -30,6 +30,15 @@ public static unsafe class ControlGroupFiles
         Span<byte> path = stackalloc byte[MaxPath];
         Path(path, root, name, default);
         fixed (byte* p = path) return Host.Call(Sys.Unlinkat, -100, (nint)p, 0x200);
+    }
+
+    public static nint Rename(ReadOnlySpan<byte> root, ReadOnlySpan<byte> from, ReadOnlySpan<byte> to)
+    {
+        Span<byte> old = stackalloc byte[MaxPath], now = stackalloc byte[MaxPath];
+        Path(old, root, from, default);
+        Path(now, root, to, default);
+        fixed (byte* o = old)
+        fixed (byte* n = now) return Host.Call(Sys.Renameat2, -100, (nint)o, -100, (nint)n, 0);
     }
 
     public static nint Open(ReadOnlySpan<byte> root, ReadOnlySpan<byte> name, ReadOnlySpan<byte> file, nint flags)

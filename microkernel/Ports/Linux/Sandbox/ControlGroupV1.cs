@@ -25,23 +25,29 @@ public static class ControlGroupV1
     {
         nint made = MakeEach(prefix);
         if (made >= 0 || made == -Sys.Eexist) return LimitKinds.All;
-        Remove(prefix);
+        RemoveEach(prefix);
         return LimitKinds.None;
     }
 
     public static nint Make(ReadOnlySpan<byte> name, in Limits limits)
     {
+        if (SpareGroups.Take(name, limits)) return 0;
         nint result = MakeEach(name);
-        if (result < 0 && result != -Sys.Eexist) return result;
-        result = 0;
-        if (limits.MemoryBytes > 0) result = ControlGroupFiles.Put(Memory, name, "memory.limit_in_bytes"u8, limits.MemoryBytes);
-        if (result >= 0 && limits.Processes > 0) result = ControlGroupFiles.Put(Processes, name, "pids.max"u8, limits.Processes);
-        if (result >= 0 && limits.Shares > 1) result = ControlGroupFiles.Put(Cpu, name, "cpu.shares"u8, limits.Shares);
-        if (result >= 0 && limits.CpuMilli > 0)
-        {
-            result = ControlGroupFiles.Put(Cpu, name, "cpu.cfs_period_us"u8, 100000);
-            if (result >= 0) result = ControlGroupFiles.Put(Cpu, name, "cpu.cfs_quota_us"u8, limits.CpuMilli * 100);
-        }
+        if (result >= 0 || result == -Sys.Eexist) result = Change(name, default, limits);
+        if (result < 0) RemoveEach(name); // not to be kept as one that has these limits
+        return result;
+    }
+
+    /// <summary>Writes those limits of a group that are others than before; all are unlimited in one that is new.</summary>
+    public static nint Change(ReadOnlySpan<byte> name, in Limits before, in Limits limits)
+    {
+        const long Unlimited = -1, UsualShares = 1024, QuotaOfMilli = 100; // of the usual period, 100 ms
+        nint result = 0;
+        if (limits.MemoryBytes != before.MemoryBytes) result = ControlGroupFiles.Put(Memory, name, "memory.limit_in_bytes"u8, limits.MemoryBytes > 0 ? limits.MemoryBytes : Unlimited);
+        if (result >= 0 && limits.Processes != before.Processes)
+            result = limits.Processes > 0 ? ControlGroupFiles.Put(Processes, name, "pids.max"u8, limits.Processes) : ControlGroupFiles.Put(Processes, name, "pids.max"u8, "max"u8);
+        if (result >= 0 && limits.Shares != before.Shares) result = ControlGroupFiles.Put(Cpu, name, "cpu.shares"u8, limits.Shares > 1 ? limits.Shares : UsualShares);
+        if (result >= 0 && limits.CpuMilli != before.CpuMilli) result = ControlGroupFiles.Put(Cpu, name, "cpu.cfs_quota_us"u8, limits.CpuMilli > 0 ? limits.CpuMilli * QuotaOfMilli : Unlimited);
         return result < 0 ? result : 0;
     }
 
@@ -53,13 +59,41 @@ public static class ControlGroupV1
         return result < 0 ? result : 0;
     }
 
-    public static nint Remove(ReadOnlySpan<byte> name)
+    /// <summary>Removes a container's group, or keeps it for another container.</summary>
+    public static void Remove(ReadOnlySpan<byte> name, in Limits limits)
     {
-        nint worst = 0;
-        for (int i = 0; i < Hierarchies; i++)
-            if (ControlGroupFiles.RemoveDirectory(Hierarchy(i), name) is var result and < 0) worst = result;
-        return worst;
+        if (!SpareGroups.Keep(name, limits)) RemoveEach(name);
     }
+
+    /// <summary>Removes the node's group.</summary>
+    public static void Close(ReadOnlySpan<byte> prefix)
+    {
+        SpareGroups.Remove(prefix);
+        RemoveEach(prefix);
+    }
+
+    public static void RemoveEach(ReadOnlySpan<byte> name)
+    {
+        for (int i = 0; i < Hierarchies; i++) ControlGroupFiles.RemoveDirectory(Hierarchy(i), name);
+    }
+
+    /// <summary>False: some hierarchy has it under its old name still.</summary>
+    public static bool Rename(ReadOnlySpan<byte> from, ReadOnlySpan<byte> to)
+    {
+        for (int i = 0; i < Hierarchies; i++)
+            if (ControlGroupFiles.Rename(Hierarchy(i), from, to) < 0)
+            {
+                for (i--; i >= 0; i--) ControlGroupFiles.Rename(Hierarchy(i), to, from);
+                return false;
+            }
+        return true;
+    }
+
+    /// <summary>Makes an empty group as good as new. False: it has processes, or a count that cannot be set back.</summary>
+    public static bool Reset(ReadOnlySpan<byte> name) => ControlGroupFiles.Number(Processes, name, "pids.current"u8) == 0 && !OutOfMemory(name) && ControlGroupFiles.Put(Accounting, name, "cpuacct.usage"u8, 0L) >= 0;
+
+    /// <summary>Bytes that are charged to a group.</summary>
+    public static long Charged(ReadOnlySpan<byte> name) => ControlGroupFiles.Number(Memory, name, "memory.usage_in_bytes"u8);
 
     public static bool OutOfMemory(ReadOnlySpan<byte> name) => ControlGroupFiles.Keyed(Memory, name, "memory.oom_control"u8, "oom_kill"u8) > 0;
 

@@ -9,12 +9,22 @@ public static unsafe class Privileges
 {
     private const int NetBindService = 10, LastCapability = 40;
 
+    /// <summary>
+    /// Of the kernel itself, before it has children: what is not in the bounding set can come back to none of them through exec. The kernel's own capabilities stay, since it executes nothing. Done
+    /// here, once, because every child would need some forty calls for it.
+    /// </summary>
+    public static void Bound()
+    {
+        for (int capability = 0; capability <= LastCapability; capability++)
+            if (capability != NetBindService) DropBounding(capability);
+    }
+
+    private static void DropBounding(int capability) => Host.Call(Sys.Prctl, 24, capability); // PR_CAPBSET_DROP; EINVAL for one this kernel does not know
+
     /// <summary>Root is nobody special any more (securebits NOROOT and its kin, locked), and nothing can come back through exec.</summary>
     public static nint Drop(bool keepNetworkBind)
     {
-        for (int capability = 0; capability <= LastCapability; capability++)
-            if (!(keepNetworkBind && capability == NetBindService))
-                Host.Call(Sys.Prctl, 24, capability); // PR_CAPBSET_DROP; EINVAL for one this kernel does not know
+        if (!keepNetworkBind) DropBounding(NetBindService);
         nint result = Host.Call(Sys.Prctl, 28, 0x0F | 0x20 | (keepNetworkBind ? 0 : 0xC0)); // NOROOT, NO_SETUID_FIXUP with locks, KEEP_CAPS locked off
         if (result < 0) return result;
         return Host.Call(Sys.Prctl, 38, 1); // no_new_privs
