@@ -126,6 +126,17 @@ public enum GateOperation
     Who = 5,
 }
 
+/// <summary>Kinds of limits that the host enforces for containers. What is missing is watched by the kernel (memory, processes) or not held at all (CPU).</summary>
+[System.Flags]
+public enum LimitKinds : byte
+{
+    None = 0,
+    Memory = 1,
+    Processes = 2,
+    Cpu = 4,
+    All = 7,
+}
+
 /// <summary>Operations of ipc.</summary>
 public enum IpcOperation
 {

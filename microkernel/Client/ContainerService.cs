@@ -222,7 +222,7 @@ public sealed class ContainerService : IContainerService
         var frame = await CallAsync(ContainerProtocol.KernelStatistics, new FrameWriter(), cancellationToken);
         var numbers = frame.Fields().First(field => field.Tag == ContainerProtocol.Numbers).Value;
         long Number(int index) => BinaryPrimitives.ReadInt64LittleEndian(numbers.Span[(8 * index)..]);
-        return new KernelStatistics(Number(0), Number(1), (int)Number(2), (int)Number(3));
+        return new KernelStatistics(Number(0), Number(1), (int)Number(2), (int)Number(3)) { EnforcedLimits = numbers.Length > 32 ? (LimitKinds)Number(4) : LimitKinds.All };
     }
 
     public async IAsyncEnumerable<ContainerEvent> EventsAsync([EnumeratorCancellation] CancellationToken cancellationToken)

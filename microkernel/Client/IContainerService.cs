@@ -1,3 +1,5 @@
+using Eyrie.Microkernel.Abi;
+
 namespace Eyrie.Microkernel.Client;
 
 /// <summary>
@@ -112,7 +114,11 @@ public enum ContainerState { Created, Running, Exited }
 public sealed record ContainerStatus(string Id, ContainerState State, int ExitCode, bool OutOfMemory, DateTimeOffset? StartedAt, DateTimeOffset? FinishedAt, int ProcessId);
 
 /// <summary>Bytes and processes taken from the node's root factory; objects and capabilities that the kernel can still make.</summary>
-public sealed record KernelStatistics(long BytesUsed, long ProcessesPromised, int ObjectsLeft, int CapabilitiesLeft);
+public sealed record KernelStatistics(long BytesUsed, long ProcessesPromised, int ObjectsLeft, int CapabilitiesLeft)
+{
+    /// <summary>Limits that control groups of the host enforce.</summary>
+    public LimitKinds EnforcedLimits { get; init; } = LimitKinds.All;
+}
 
 public sealed record ContainerStatistics(TimeSpan Cpu, long MemoryBytes, int Processes)
 {

@@ -45,10 +45,24 @@ public sealed class NodeAgent
     /// <summary>Takes over what an agent before left.</summary>
     public Task AdoptAsync() => _pods.AdoptAsync();
 
+    /// <summary>Which limits the host does not enforce.</summary>
+    private async Task TellLimitsAsync(CancellationToken cancellationToken)
+    {
+        try
+        {
+            _conditions.Set(UnenforcedLimits.Condition, UnenforcedLimits.Message((await _kernel.Service.KernelStatisticsAsync(cancellationToken)).EnforcedLimits));
+        }
+        catch (IOException)
+        {
+            // The kernel has just ended; the one that is started anew is asked again.
+        }
+    }
+
     public async Task RunAsync(CancellationToken cancellationToken)
     {
         _events.Start();
         Follow();
+        await TellLimitsAsync(cancellationToken);
         _ = new DiskWatch(_options, _images, () => _pods.All.SelectMany(worker => worker.Images()), message => _conditions.Set(DiskWatch.Condition, message)).RunAsync(cancellationToken);
         _ = new ClockWatch(TimeProvider.System, message => _conditions.Set(ClockWatch.Condition, message)).RunAsync(cancellationToken);
         _ = IdleMemory.RunAsync(cancellationToken);
@@ -66,6 +80,7 @@ public sealed class NodeAgent
     {
         if (anew) Metrics.KernelStarts.Inc();
         Follow();
+        await TellLimitsAsync(CancellationToken.None);
         await _services.AgainAsync();
         await _pods.CompareAsync();
     }

@@ -36,7 +36,9 @@ public sealed class EyrieRuntime : IContainerRuntime
     private readonly ContainerService _service;
     private readonly string _folder;
     private readonly TaskCompletionSource[] _ended;
+    private readonly string[] _logs;
     private readonly Task _events;
+    private int _lastLog;
 
     public string Name => "eyrie";
     public int ProcessId => _kernel.Id;
@@ -45,6 +47,7 @@ public sealed class EyrieRuntime : IContainerRuntime
     private EyrieRuntime(Process kernel, ContainerService service, string folder, int places)
     {
         (_kernel, _service, _folder) = (kernel, service, folder);
+        _logs = new string[places];
         _ended = [.. Enumerable.Range(0, places).Select(_ => new TaskCompletionSource())];
         _events = Task.Run(ListenAsync);
     }
@@ -72,9 +75,10 @@ public sealed class EyrieRuntime : IContainerRuntime
         catch (IOException) { } // the runtime is being disposed of
     }
 
+    /// <summary>Every container has a log of its own, as on a node. None is removed meanwhile: a file system like ext4 looks at every file removed within the last seconds when it makes one.</summary>
     public ContainerSpec Spec(int place, params string[] program) => new()
     {
-        Id = $"c{place}", Layers = ["images/root"], Writable = $"containers/c{place}", Arguments = program, Environment = ["PATH=/bin"], LogPath = $"logs/c{place}.log",
+        Id = $"c{place}", Layers = ["images/root"], Writable = $"containers/c{place}", Arguments = program, Environment = ["PATH=/bin"], LogPath = _logs[place] = $"logs/{Interlocked.Increment(ref _lastLog)}.log",
         PodAddress = $"127.79.18.{place + 1}", PodLoopback = $"127.95.18.{place + 1}", Capabilities = ["log write", "quota memory=67108864 processes=32", "cpu shares=100 limit=1000m"],
     };
 
@@ -117,9 +121,7 @@ public sealed class EyrieRuntime : IContainerRuntime
 
     private async Task<string> SaidAsync(int place)
     {
-        var log = Path.Combine(_folder, $"logs/c{place}.log");
-        var text = await File.ReadAllLinesAsync(log);
-        File.Delete(log);
+        var text = await File.ReadAllLinesAsync(Path.Combine(_folder, _logs[place]));
         return string.Join('\n', text.Select(line => line.Split(' ', 4)[3]));
     }
 

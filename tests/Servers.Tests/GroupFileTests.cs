@@ -1,5 +1,6 @@
 using System.Text;
 using Eyrie.Freestanding;
+using Eyrie.Microkernel.Abi;
 using Eyrie.Microkernel.Ports.Linux.Sandbox;
 
 namespace Eyrie.Servers.Tests;

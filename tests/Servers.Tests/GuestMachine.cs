@@ -27,7 +27,8 @@ public sealed class GuestMachine
     {
         await OutputAsync(Path.Combine(Source, "kernel"), Kernel);
         var published = Path.Combine(Source, "bin/published");
-        await OutputAsync("dotnet", "publish", Path.Combine(Source, "limitsguest.csproj"), "-c", "Release", "-r", "linux-x64", "-o", published, "-v", "q", "--nologo");
+        // Nothing that the build leaves running may hold its output open.
+        await OutputAsync("dotnet", "publish", Path.Combine(Source, "limitsguest.csproj"), "-c", "Release", "-r", "linux-x64", "-o", published, "-v", "q", "--nologo", "-nodeReuse:false", "-p:UseSharedCompilation=false");
         var root = Directory.CreateTempSubdirectory("eyrie-guest-").FullName;
         foreach (var directory in new[] { "bin", "lib", "lib64", "microkernel", "modules", "new", "proc", "sys", "dev" }) Directory.CreateDirectory(Path.Combine(root, directory));
         File.Copy("/bin/busybox", Path.Combine(root, "bin/busybox"));

@@ -19,6 +19,21 @@ public sealed class KernelDeathTests
         Assert.False(Directory.Exists($"/sys/fs/cgroup/pids/{kernel.Group}"));
     }
 
+    /// <summary>The host waits with the end of a container's first process until every other has been waited for, and those that entered its world are the kernel's own children.</summary>
+    [Fact]
+    public async Task A_kernel_ends_while_further_programs_run_in_its_containers()
+    {
+        using var owner = Process.Start("sleep", "1000");
+        await using var kernel = await RunningKernel.StartAsync(owner: owner.Id);
+        var spec = kernel.Script("sleep 1000");
+        await kernel.Service.CreateAsync(spec, CancellationToken.None);
+        await kernel.Service.StartAsync(spec.Id, CancellationToken.None);
+        var executions = await Task.WhenAll(Enumerable.Range(0, 5).Select(_ => kernel.Service.ExecAsync(spec.Id, new() { Arguments = ["sleep", "1000"] }, CancellationToken.None)));
+        owner.Kill();
+        Assert.Equal(0, await kernel.EndedAsync(TimeSpan.FromSeconds(10)));
+        foreach (var execution in executions) await execution.DisposeAsync();
+    }
+
     [Fact]
     public async Task Nothing_outlives_a_kernel_that_is_killed()
     {

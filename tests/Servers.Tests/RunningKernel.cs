@@ -89,7 +89,12 @@ public sealed class RunningKernel : IAsyncDisposable
     /// <param name="owner">Process that the kernel is to end with; null: none.</param>
     /// <param name="network">Name of the network namespace it is to run in (ip-netns(8)); null: the test's own.</param>
     /// <param name="tasks">Further native tasks, PROGRAM:ARGUMENT.</param>
-    public static async Task<RunningKernel> StartAsync(string? servers = null, string? group = null, int? owner = null, string? network = null, params string[] tasks)
+    public static Task<RunningKernel> StartAsync(string? servers = null, string? group = null, int? owner = null, string? network = null, params string[] tasks) => StartAsync(true, servers, group, owner, network, tasks);
+
+    /// <summary>One that sees none of the host's control groups.</summary>
+    public static Task<RunningKernel> StartWithoutGroupsAsync() => StartAsync(false, null, null, null, null, []);
+
+    private static async Task<RunningKernel> StartAsync(bool groups, string? servers, string? group, int? owner, string? network, string[] tasks)
     {
         var root = Directory.CreateTempSubdirectory("eyrie-").FullName;
         var image = Path.Combine(root, "images/busybox");
@@ -102,7 +107,7 @@ public sealed class RunningKernel : IAsyncDisposable
         var program = Path.Combine(Binaries, "eyrie-kernel");
         // As a shell starts what runs in the background: with signals ignored, which is nothing to containers.
         var start = new ProcessStartInfo("sh") { RedirectStandardOutput = true, RedirectStandardError = true };
-        foreach (var argument in new[] { "-c", "trap '' INT QUIT; exec \"$0\" \"$@\"" }.Concat(network is null ? [program] : ["nsenter", "--net=/run/netns/" + network, program])) start.ArgumentList.Add(argument);
+        foreach (var argument in new[] { "-c", "trap '' INT QUIT; exec \"$0\" \"$@\"" }.Concat(network is null ? [] : new[] { "nsenter", "--net=/run/netns/" + network }).Concat(groups ? [] : ["unshare", "--mount", "sh", "-c", "umount -R -l /sys/fs/cgroup && exec \"$0\" \"$@\""]).Append(program)) start.ArgumentList.Add(argument);
         foreach (var argument in new[] { "--root", root, "--socket", Path.Combine(root, "m.sock"), "--servers", servers ?? Binaries, "--cgroup", group }.Concat(owner is { } number ? ["--owner", number.ToString(CultureInfo.InvariantCulture)] : Array.Empty<string>()).Concat(tasks.SelectMany(task => new[] { "--task", task }))) start.ArgumentList.Add(argument);
         var process = Process.Start(start)!;
         var kernel = new RunningKernel(root, process, group);

@@ -86,7 +86,7 @@ public static unsafe class Boot
         Node.Epoll = (int)Host.Call(Sys.EpollCreate1, Sys.Cloexec);
         Node.FavouredMoves = (int)FavouredMoves.Ask();
         ControlGroup.Open(Text(Node.GroupPrefix));
-        return Node.Epoll >= 0 && EmptyPlaces() && Signals();
+        return WatchedLimits.Initialize() && Node.Epoll >= 0 && EmptyPlaces() && Signals();
     }
 
     /// <summary>One network namespace with nothing in it for all containers, and one directory with nothing in it for the servers' root.</summary>

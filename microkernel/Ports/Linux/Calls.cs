@@ -294,7 +294,8 @@ public static unsafe class Calls
             Node.Kernel.Left(out int objects, out int capabilities);
             words[2] = objects;
             words[3] = capabilities;
-            *(uint*)(buffer + MessageLayout.WordCount) = 4;
+            words[4] = (long)ControlGroup.Kinds;
+            *(uint*)(buffer + MessageLayout.WordCount) = 5;
             return 0;
         }
         int target = Node.Kernel.Decode(task, slot, ObjectKind.Task, Rights.Control);
@@ -304,8 +305,8 @@ public static unsafe class Calls
         fixed (byte* g = port.Group)
             if (port.GroupLength > 0) used = ControlGroup.Used(new ReadOnlySpan<byte>(g, port.GroupLength));
         words[0] = used.CpuMicroseconds;
-        words[1] = used.MemoryBytes;
-        words[2] = used.Processes;
+        words[1] = (ControlGroup.Kinds & LimitKinds.Memory) != 0 ? used.MemoryBytes : port.Seen.MemoryBytes;
+        words[2] = (ControlGroup.Kinds & LimitKinds.Processes) != 0 ? used.Processes : port.Seen.Processes;
         words[3] = used.IdleFileBytes;
         *(uint*)(buffer + MessageLayout.WordCount) = 4;
         return 0;

@@ -21,7 +21,7 @@ public static unsafe class DeafSockets
         ref var port = ref Node.Tasks[container];
         nint list;
         fixed (byte* g = port.Group) list = ControlGroup.OpenProcesses(new ReadOnlySpan<byte>(g, port.GroupLength));
-        if (list < 0) return;
+        if (list < 0) { OfWorld(ContainerProcesses.WorldOf(port.ProcessId), mark, deaf); return; }
         byte* text = stackalloc byte[ProcessesAtOnce];
         long process = 0;
         for (nint read; (read = Host.Call(Sys.Read, list, (nint)text, ProcessesAtOnce)) > 0;)
@@ -32,6 +32,14 @@ public static unsafe class DeafSockets
                 process = 0;
             }
         Host.Call(Sys.Close, list);
+    }
+
+    private static void OfWorld(ulong container, uint mark, uint deaf)
+    {
+        var processes = new ContainerProcesses();
+        processes.Begin();
+        while (processes.Next(out long process, out ulong world))
+            if (world == container) OfProcess(process, mark, deaf);
     }
 
     private static void OfProcess(long number, uint mark, uint deaf)

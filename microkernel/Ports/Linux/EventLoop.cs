@@ -15,8 +15,9 @@ public static unsafe class EventLoop
         byte* events = stackalloc byte[Batch * 12];
         while (!Node.Stopping)
         {
-            nint count = Host.Call(Sys.EpollWait, Node.Epoll, (nint)events, Batch, Deadlines.Next());
+            nint count = Host.Call(Sys.EpollWait, Node.Epoll, (nint)events, Batch, Sooner(Deadlines.Next(), WatchedLimits.Next()));
             Deadlines.Expire();
+            WatchedLimits.Look();
             for (int i = 0; i < count; i++)
             {
                 uint what = *(uint*)(events + i * 12);
@@ -50,6 +51,9 @@ public static unsafe class EventLoop
         }
         return Stop();
     }
+
+    /// <summary>Of two spans of which -1 is for ever.</summary>
+    private static int Sooner(int one, int other) => one < 0 || (other >= 0 && other < one) ? other : one;
 
     /// <summary>Ends every process and removes every control group, containers first.</summary>
     private static int Stop()

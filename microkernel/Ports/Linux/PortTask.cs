@@ -60,6 +60,8 @@ public unsafe struct PortTask
     public fixed int Kept[MaxKept];
     /// <summary>Container: the limits of its control group, and the group's name.</summary>
     public Limits Limits;
+    /// <summary>Container whose quotas no control group enforces: what was seen of it last.</summary>
+    public Usage Seen;
     public int GroupLength;
     public fixed byte Group[MaxGroup];
 }

@@ -89,6 +89,7 @@ public static unsafe class TaskLife
         port.Joined = joined;
         port.Classes = classes;
         port.Limits = limits;
+        port.OutOfMemory = false;
         port.GroupLength = joined != 0 ? 0 : group.Length;
         for (int i = 0; i < port.GroupLength; i++) port.Group[i] = group[i];
         Node.Watch(launch.From, Node.Launching, target);
@@ -154,13 +155,41 @@ public static unsafe class TaskLife
                 Changes.Tell(task);
                 break;
             case LaunchProgress.Failed:
-                Unmake(task);
-                Changes.Tell(task);
-                LetGo(task);
-                CloseKept(ref port);
-                port.Kind = PortKind.None;
-                port.State = TaskState.Created;
+                Failed(task);
                 break;
+        }
+    }
+
+    /// <summary>Nothing is left of a launch; whoever asked for it is told.</summary>
+    private static void Failed(int task)
+    {
+        ref var port = ref Node.Tasks[task];
+        Unmake(task);
+        Changes.Tell(task);
+        LetGo(task);
+        CloseKept(ref port);
+        port.Kind = PortKind.None;
+        port.State = TaskState.Created;
+    }
+
+    /// <summary>Ends the programs that entered a container's world. The host lets its first process end only when all others have been waited for, and they are the kernel's children.</summary>
+    private static void EndJoined(int container)
+    {
+        for (int task = 1; task < Node.MaxObjects; task++)
+        {
+            ref var port = ref Node.Tasks[task];
+            if (port.Kind != PortKind.Container || port.Joined != container) continue;
+            if (port.State == TaskState.Running)
+            {
+                Host.Call(Sys.Kill, port.ProcessId, 9);
+                Ended(task, patient: true);
+            }
+            else if (port.State == TaskState.Starting)
+            {
+                Launcher.Abandon(ref port.Launch);
+                Over(ref port.Launch);
+                Failed(task);
+            }
         }
     }
 
@@ -239,10 +268,11 @@ public static unsafe class TaskLife
             if (port.GroupLength > 0) fixed (byte* g = port.Group)
             {
                 var group = new ReadOnlySpan<byte>(g, port.GroupLength);
-                port.OutOfMemory = ControlGroup.OutOfMemory(group);
+                port.OutOfMemory |= ControlGroup.OutOfMemory(group);
                 ControlGroup.Remove(group, port.Limits);
             }
             port.GroupLength = 0;
+            port.Seen = default;
         }
         Node.Unwatch(port.Listener);
         Node.Unwatch(port.PidDescriptor);
@@ -258,6 +288,7 @@ public static unsafe class TaskLife
         if (port.State == TaskState.Running && port.Kind == PortKind.Container)
         {
             Host.Call(Sys.Kill, port.ProcessId, 9);
+            if (port.Joined == 0) EndJoined(task);
             Ended(task, patient: true);
         }
         if (port.State is TaskState.Starting or TaskState.Prepared)

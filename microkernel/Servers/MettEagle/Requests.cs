@@ -63,7 +63,7 @@ public static unsafe class Requests
                 for (int i = 1; i <= Containers.Highest; i++)
                     if (Containers.Table[i].Used) Describe(i, ref writer);
                 return ContainerErrorCode.None;
-            case ContainerProtocol.KernelStatistics: Statistics(BootSlot.Factory, 4, ref writer); return ContainerErrorCode.None;
+            case ContainerProtocol.KernelStatistics: Statistics(BootSlot.Factory, 5, ref writer); return ContainerErrorCode.None;
             case ContainerProtocol.SetServices: return SetServices(body);
             case ContainerProtocol.ExecutionSignal: return Executions.Signal(client, body);
             case ContainerProtocol.Subscribe: Clients.Subscribe(client); return ContainerErrorCode.None;
@@ -148,7 +148,7 @@ public static unsafe class Requests
     private static void Statistics(int slot, int count, ref FieldWriter writer)
     {
         if (Microkernel.Statistics(slot) < 0) return;
-        long* numbers = stackalloc long[4];
+        long* numbers = stackalloc long[count];
         for (int i = 0; i < count; i++) numbers[i] = Microkernel.Word(i);
         writer.Add(ContainerProtocol.Numbers, new ReadOnlySpan<byte>(numbers, 8 * count));
     }

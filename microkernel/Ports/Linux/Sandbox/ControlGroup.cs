@@ -1,5 +1,6 @@
 using System;
 using Eyrie.Freestanding;
+using Eyrie.Microkernel.Abi;
 
 namespace Eyrie.Microkernel.Ports.Linux.Sandbox;
 
@@ -22,7 +23,7 @@ public static class ControlGroup
     /// <summary>Makes a group and writes its limits. Negative errno of the first write that failed; what was made stays, for <see cref="Remove"/>.</summary>
     public static nint Make(ReadOnlySpan<byte> name, in Limits limits)
     {
-        if (Kinds == LimitKinds.None) return -Sys.Enoent;
+        if (Kinds == LimitKinds.None) return 0;
         return s_second ? ControlGroupV2.Make(name, limits) : ControlGroupV1.Make(name, limits);
     }
 
@@ -54,6 +55,7 @@ public static class ControlGroup
     /// <summary>The limits in force, read back; of kinds that nobody enforces, what was asked for.</summary>
     public static Limits Enforced(ReadOnlySpan<byte> name, in Limits asked)
     {
+        if (Kinds == LimitKinds.None) return asked;
         var found = s_second ? ControlGroupV2.Enforced(name, asked) : ControlGroupV1.Enforced(name);
         if ((Kinds & LimitKinds.Memory) == 0) found.MemoryBytes = asked.MemoryBytes;
         if ((Kinds & LimitKinds.Processes) == 0) found.Processes = asked.Processes;
@@ -61,8 +63,8 @@ public static class ControlGroup
         return found;
     }
 
-    /// <summary>The list of the group's processes, one a line; a descriptor, or negative.</summary>
-    public static nint OpenProcesses(ReadOnlySpan<byte> name) => s_second ? ControlGroupV2.OpenProcesses(name) : ControlGroupV1.OpenProcesses(name);
+    /// <summary>The list of the group's processes, one a line; a descriptor, or negative: there is no such list on this host.</summary>
+    public static nint OpenProcesses(ReadOnlySpan<byte> name) => Kinds == LimitKinds.None ? -Sys.Enoent : s_second ? ControlGroupV2.OpenProcesses(name) : ControlGroupV1.OpenProcesses(name);
 
     public static Usage Used(ReadOnlySpan<byte> name) => s_second ? ControlGroupV2.Used(name) : ControlGroupV1.Used(name);
 }

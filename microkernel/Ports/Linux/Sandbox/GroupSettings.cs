@@ -1,5 +1,6 @@
 using System;
 using Eyrie.Freestanding;
+using Eyrie.Microkernel.Abi;
 
 namespace Eyrie.Microkernel.Ports.Linux.Sandbox;
 

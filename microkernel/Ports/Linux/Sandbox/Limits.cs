@@ -1,5 +1,3 @@
-using System;
-
 namespace Eyrie.Microkernel.Ports.Linux.Sandbox;
 
 /// <summary>What a container may use, 0: no limit. A factory's quota and a scheduling context say it.</summary>
@@ -17,7 +15,3 @@ public struct Usage
     /// <summary>Bytes of files in the page cache that the host may take back at once (inactive_file): charged to the group, and no part of what it works with.</summary>
     public long IdleFileBytes;
 }
-
-/// <summary>Which limits the host's control groups enforce.</summary>
-[Flags]
-public enum LimitKinds { None = 0, Memory = 1, Processes = 2, Cpu = 4, All = 7 }

@@ -1,0 +1,75 @@
+using System;
+using Eyrie.Freestanding;
+
+namespace Eyrie.Microkernel.Ports.Linux;
+
+/// <summary>
+/// All processes of the host with the pid namespace that each is in, from /proc: how a container's are found where no control group lists them. Those of one container have one such namespace,
+/// and none can leave it. One pass at a time.
+/// </summary>
+public unsafe struct ContainerProcesses
+{
+    private const int Space = 4096, NameOffset = 19, LengthOffset = 16; // struct linux_dirent64: inode, offset, length, type, name
+    private fixed byte _entries[Space];
+    private nint _directory;
+    private int _at, _read;
+
+    public void Begin()
+    {
+        fixed (byte* proc = "/proc"u8) _directory = Host.Call(Sys.Openat, -100, (nint)proc, Sys.Directory | Sys.Cloexec);
+        _at = _read = 0;
+    }
+
+    /// <summary>The next process that has not ended. False: there is none, and the pass is over.</summary>
+    /// <param name="process">Its number, as the kernel sees it.</param>
+    /// <param name="world">Its pid namespace (<see cref="WorldOf"/>).</param>
+    public bool Next(out long process, out ulong world)
+    {
+        fixed (byte* entries = _entries)
+            while (true)
+            {
+                if (_at >= _read)
+                {
+                    _at = 0;
+                    _read = _directory < 0 ? 0 : (int)Host.Call(Sys.Getdents64, _directory, (nint)entries, Space);
+                    if (_read <= 0) break;
+                }
+                byte* entry = entries + _at;
+                _at += *(ushort*)(entry + LengthOffset);
+                process = FieldReader.Number(Boot.Text(entry + NameOffset));
+                world = process > 0 ? WorldOf(process) : 0;
+                if (world != 0) return true;
+            }
+        if (_directory >= 0) Host.Call(Sys.Close, _directory);
+        process = 0;
+        world = 0;
+        return false;
+    }
+
+    /// <summary>What tells a process's pid namespace from all others that are there; 0: the process has ended.</summary>
+    public static ulong WorldOf(long process)
+    {
+        const int StatSize = 144, Inode = 8;
+        byte* stat = stackalloc byte[StatSize];
+        byte* path = stackalloc byte[48];
+        var text = new TextWriter(new Span<byte>(path, 47));
+        text.Add("/proc/"u8); text.Add(process); text.Add("/ns/pid"u8);
+        path[text.Length] = 0;
+        return Host.Call(Sys.Newfstatat, -100, (nint)path, (nint)stat, 0) < 0 ? 0 : *(ulong*)(stat + Inode);
+    }
+
+    /// <summary>Bytes of a process that are in memory (proc(5), statm); 0: it has ended.</summary>
+    public static long Resident(long process)
+    {
+        const int PageSize = 4096;
+        Span<byte> text = stackalloc byte[64];
+        Span<byte> name = stackalloc byte[24];
+        var number = new TextWriter(name);
+        number.Add(process);
+        int length = Sandbox.ControlGroupFiles.Get("/proc"u8, number.Written, "statm"u8, text);
+        var fields = new FieldReader(text.Slice(0, length));
+        fields.Next();
+        long pages = FieldReader.Number(fields.Next());
+        return pages < 0 ? 0 : pages * PageSize;
+    }
+}
