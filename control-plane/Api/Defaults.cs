@@ -101,13 +101,19 @@ public static class Defaults
             if (spec["updateStrategy"] is JsonObject strategy) Default(strategy, "type", "RollingUpdate");
             Default(spec, "revisionHistoryLimit", 10);
         }
-        if (kind == Kinds.StatefulSet) Default(spec, "podManagementPolicy", "OrderedReady");
+        if (kind == Kinds.StatefulSet)
+        {
+            Default(spec, "podManagementPolicy", "OrderedReady");
+            Default(spec, "persistentVolumeClaimRetentionPolicy", new JsonObject());
+            if (spec["persistentVolumeClaimRetentionPolicy"] is JsonObject retention) foreach (var when in new[] { "whenDeleted", "whenScaled" }) Default(retention, when, "Retain");
+        }
         if (kind == Kinds.StatefulSet || kind == Kinds.ReplicationController) Default(spec, "replicas", 1);
         if (kind == Kinds.Job)
         {
             if (spec["parallelism"] is null && spec["completions"] is null) Default(spec, "completions", 1);
             Default(spec, "parallelism", 1);
-            Default(spec, "backoffLimit", 6);
+            Default(spec, "backoffLimit", spec["backoffLimitPerIndex"] is null ? 6 : int.MaxValue);
+            Default(spec, "podReplacementPolicy", spec["podFailurePolicy"] is null ? "TerminatingOrFailed" : "Failed");
             Default(spec, "completionMode", "NonIndexed");
             Default(spec, "suspend", false);
         }

@@ -27,7 +27,7 @@ public static class WorkloadKinds
         new(Kinds.Deployment, Kinds.ReplicaSet, (item, known, now) => DeploymentPlan.Decide(item, [.. known.OwnedBy(Kinds.ReplicaSet, item.Uid()), .. Namesake(item, known)], now)),
         new(Kinds.ReplicaSet, Kinds.Pod, (item, known, now) => ReplicaSetPlan.Decide(item, known.PodsOwnedBy(item.Uid()), now)),
         new(Kinds.ReplicationController, Kinds.Pod, (item, known, now) => ReplicaSetPlan.Decide(item, known.PodsOwnedBy(item.Uid()), now, Kinds.ReplicationController)),
-        new(Kinds.StatefulSet, Kinds.Pod, (item, known, now) => StatefulSetPlan.Decide(item, known.OwnedBy(Kinds.Pod, item.Uid()), known.OwnedBy(Kinds.ControllerRevision, item.Uid()), name => known.Get(Kinds.PersistentVolumeClaim, name) is not null, now)),
+        new(Kinds.StatefulSet, Kinds.Pod, (item, known, now) => StatefulSetPlan.Decide(item, known.OwnedBy(Kinds.Pod, item.Uid()), known.OwnedBy(Kinds.ControllerRevision, item.Uid()), name => known.Get(Kinds.PersistentVolumeClaim, name), now)),
         new(Kinds.DaemonSet, Kinds.Pod, (item, known, now) => DaemonSetPlan.Decide(item, known.OwnedBy(Kinds.Pod, item.Uid()), known.All(Kinds.Node), known.OwnedBy(Kinds.ControllerRevision, item.Uid()), now),
             (change, known) => change.Kind == Kinds.Node ? known.All(Kinds.DaemonSet).Select(ObjectStamp.NameOf) : []),
         new(Kinds.Job, Kinds.Pod, (item, known, now) => JobPlan.Decide(item, known.OwnedBy(Kinds.Pod, item.Uid()), now)),

@@ -5,7 +5,7 @@ namespace Eyrie.ControlPlane.Resources;
 /// <summary>The finalizers that say how the dependents of an object go, as the API server of Kubernetes sets them. Pure.</summary>
 public static class Finalizers
 {
-    public const string Foreground = "foregroundDeletion", Orphan = "orphan";
+    public const string Foreground = "foregroundDeletion", Orphan = "orphan", JobTracking = "batch.kubernetes.io/job-tracking";
 
     /// <summary>The object with the finalizer that a propagation policy asks for; null: as it is.</summary>
     public static JsonObject For(JsonObject document, string? propagation) => propagation switch

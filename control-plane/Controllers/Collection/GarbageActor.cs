@@ -168,7 +168,7 @@ public sealed class GarbageActor : ReceiveActor, IWithTimers
                 else document.Metadata()["ownerReferences"] = new JsonArray(left);
                 await _objects.UpdateAsync(item.Kind, document, CancellationToken.None);
                 break;
-            case Release release:
+            case Release release when await AreAbsentAsync(item, release.Absent):
                 await _objects.UpdateAsync(item.Kind, Finalizers.Without(document, release.Finalizer), CancellationToken.None);
                 break;
         }

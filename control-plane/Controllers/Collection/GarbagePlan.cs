@@ -14,8 +14,9 @@ public sealed record Collect(OwnedObject Item, string Propagation, IReadOnlyList
 /// <param name="Absent">Those among them that must not be in the store either.</param>
 public sealed record Disown(OwnedObject Item, IReadOnlyList<string> Owners, IReadOnlyList<OwnerReference> Absent) : GarbageAction(Item);
 
-/// <summary>What it waited for is done: the finalizer is taken off.</summary>
-public sealed record Release(OwnedObject Item, string Finalizer) : GarbageAction(Item);
+/// <summary>What it waited for is done, or nobody is there who would do it: the finalizer is taken off.</summary>
+/// <param name="Absent">Owners that must not be in the store either.</param>
+public sealed record Release(OwnedObject Item, string Finalizer, IReadOnlyList<OwnerReference> Absent) : GarbageAction(Item);
 
 /// <summary>
 /// The rules of Kubernetes' garbage collector: an object all of whose owners are gone goes; one that has an owner left only loses the references to the others; deletion in the
@@ -30,9 +31,11 @@ public static class GarbagePlan
     /// <param name="kindOf">The kind a reference names; null: no such kind is known, and its objects are taken to be there.</param>
     public static IReadOnlyList<GarbageAction> Decide(OwnedObject item, OwnerGraph graph, Func<OwnerReference, ResourceKind?> kindOf)
     {
-        if (item.Going) return item.Orphan ? Orphan(item, graph) : item.Foreground ? Foreground(item, graph) : [];
+        if (item.Going && !item.Tracked) return item.Orphan ? Orphan(item, graph) : item.Foreground ? Foreground(item, graph) : [];
         if (item.Owners.Count == 0) return [];
         var standings = item.Owners.ToLookup(owner => Of(item, owner, graph, kindOf));
+        if (item.Tracked && !standings[Standing.There].Any() && !standings[Standing.Waits].Any()) return [new Release(item, Finalizers.JobTracking, item.Owners)]; // decided about anew without it
+        if (item.Going) return [];
         List<OwnerReference> absent = [.. standings[Standing.Absent]], waiting = [.. standings[Standing.Waits]];
         if (absent.Count + waiting.Count == 0) return [];
         if (standings[Standing.There].Any()) return [new Disown(item, [.. absent.Concat(waiting).Select(owner => owner.Uid)], absent)];
@@ -53,10 +56,10 @@ public static class GarbagePlan
     private static IReadOnlyList<GarbageAction> Orphan(OwnedObject item, OwnerGraph graph)
     {
         var owned = graph.Dependents(item.Uid).ToList();
-        return owned.Count == 0 ? [new Release(item, Finalizers.Orphan)] : [.. owned.Select(dependent => new Disown(dependent, [item.Uid], []))];
+        return owned.Count == 0 ? [new Release(item, Finalizers.Orphan, [])] : [.. owned.Select(dependent => new Disown(dependent, [item.Uid], []))];
     }
 
     /// <summary>The dependents see by themselves that their owner waits; it goes when the last that blocks has gone.</summary>
     private static IReadOnlyList<GarbageAction> Foreground(OwnedObject item, OwnerGraph graph) =>
-        graph.Dependents(item.Uid).Any(dependent => dependent.Owners.Any(owner => owner.Uid == item.Uid && owner.Blocks)) ? [] : [new Release(item, Finalizers.Foreground)];
+        graph.Dependents(item.Uid).Any(dependent => dependent.Owners.Any(owner => owner.Uid == item.Uid && owner.Blocks)) ? [] : [new Release(item, Finalizers.Foreground, [])];
 }

@@ -15,7 +15,8 @@ public sealed record OwnerReference(string ApiVersion, string Kind, string Name,
 /// <param name="Going">It has a deletionTimestamp.</param>
 /// <param name="Foreground">It waits for its dependents to go first.</param>
 /// <param name="Orphan">It waits for its dependents to be made nobody's.</param>
-public sealed record OwnedObject(ResourceKind Kind, ObjectName Name, string Uid, IReadOnlyList<OwnerReference> Owners, bool Going, bool Foreground, bool Orphan)
+/// <param name="Tracked">A Job that owns it wants to count it first.</param>
+public sealed record OwnedObject(ResourceKind Kind, ObjectName Name, string Uid, IReadOnlyList<OwnerReference> Owners, bool Going, bool Foreground, bool Orphan, bool Tracked = false)
 {
     public bool Waits => Going && Foreground;
 
@@ -23,13 +24,13 @@ public sealed record OwnedObject(ResourceKind Kind, ObjectName Name, string Uid,
     {
         var finalizers = document.Metadata()["finalizers"] as JsonArray;
         bool Has(string name) => finalizers is not null && finalizers.Any(finalizer => finalizer?.ToString() == name);
-        return new OwnedObject(kind, ObjectStamp.NameOf(document), document.Uid(), References(document), document.IsDeleted(), Has(Finalizers.Foreground), Has(Finalizers.Orphan));
+        return new OwnedObject(kind, ObjectStamp.NameOf(document), document.Uid(), References(document), document.IsDeleted(), Has(Finalizers.Foreground), Has(Finalizers.Orphan), Has(Finalizers.JobTracking));
     }
 
     public static IReadOnlyList<OwnerReference> References(JsonObject document) => document.Metadata()["ownerReferences"] is not JsonArray { Count: > 0 } references ? []
         : [.. references.OfType<JsonObject>().Select(reference => new OwnerReference(reference.Text("apiVersion") ?? "", reference.Text("kind") ?? "", reference.Text("name") ?? "", reference.Text("uid") ?? "", reference["blockOwnerDeletion"]?.GetValue<bool>() == true))];
 
-    public bool Equals(OwnedObject? other) => other is not null && Uid == other.Uid && Kind == other.Kind && Name == other.Name && (Going, Foreground, Orphan) == (other.Going, other.Foreground, other.Orphan) && Owners.SequenceEqual(other.Owners);
+    public bool Equals(OwnedObject? other) => other is not null && Uid == other.Uid && Kind == other.Kind && Name == other.Name && (Going, Foreground, Orphan, Tracked) == (other.Going, other.Foreground, other.Orphan, other.Tracked) && Owners.SequenceEqual(other.Owners);
 
     public override int GetHashCode() => Uid.GetHashCode(StringComparison.Ordinal);
 }

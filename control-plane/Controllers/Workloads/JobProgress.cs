@@ -7,13 +7,20 @@ namespace Eyrie.ControlPlane.Controllers.Workloads;
 /// <summary>How a Job ends.</summary>
 public sealed record JobEnd(bool Succeeded, string Reason, string Message);
 
-/// <summary>What a Job's pods have come to; what the status counted already stays counted when pods are gone. Pure.</summary>
-public sealed record JobProgress(List<JsonObject> Active, int Succeeded, int Failed, bool Indexed, SortedSet<int> Completed, JobEnd? FailedByPolicy, int Restarts)
+/// <summary>What a Job's pods have come to; what was counted stays counted when pods are gone (<see cref="JobTally"/>). Pure.</summary>
+/// <param name="Active">Pods that run or will; the oldest first.</param>
+/// <param name="Terminating">Pods that are being deleted and have not ended.</param>
+/// <param name="Completed">Indexes that have succeeded.</param>
+/// <param name="FailedByPolicy">A failure that ends the Job; null: none.</param>
+/// <param name="Restarts">Of containers of active pods.</param>
+public sealed record JobProgress(List<JsonObject> Active, int Terminating, JobTally Tally, bool Indexed, SortedSet<int> Completed, JobIndexes Indexes, JobEnd? FailedByPolicy, int Restarts)
 {
     private SortedSet<int> _busy = [];
 
-    /// <summary>Indexes that no pod has done or does.</summary>
-    public IEnumerable<int> Missing => Enumerable.Range(0, Completions).Where(index => !Completed.Contains(index) && !_busy.Contains(index));
+    /// <summary>Indexes that no pod has done or does, and that have not failed for good.</summary>
+    public IEnumerable<int> Missing => Enumerable.Range(0, Completions).Where(index => !Completed.Contains(index) && !_busy.Contains(index) && !Indexes.Failed.Contains(index));
+
+    public int Succeeded => Indexed ? Completed.Count : Tally.Succeeded;
 
     private int Completions { get; init; }
 
@@ -21,36 +28,45 @@ public sealed record JobProgress(List<JsonObject> Active, int Succeeded, int Fai
     {
         var spec = job["spec"]!;
         bool indexed = spec["completionMode"]?.ToString() == "Indexed";
-        var active = own.Where(pod => !pod.IsOver() && !pod.IsDeleted()).OrderBy(pod => pod.Metadata().Text("creationTimestamp"), StringComparer.Ordinal).ThenBy(pod => pod.Name(), StringComparer.Ordinal).ToList();
+        var policies = own.Where(pod => pod.Phase() == "Failed").ToDictionary(pod => pod.Uid(), pod => PodFailurePolicy.Of(job, pod));
+        PodEnd End(JsonObject pod) => pod.Phase() switch
+        {
+            "Succeeded" => PodEnd.Succeeded,
+            "Failed" => policies[pod.Uid()].Action == "Ignore" ? PodEnd.Ignored : PodEnd.Failed,
+            _ => pod.IsDeleted() && (!AwaitsEnd(job) || pod.Metadata()["deletionGracePeriodSeconds"].Int() == 0) ? PodEnd.Failed : PodEnd.None,
+        };
         var completed = Parse(job["status"]?["completedIndexes"]?.ToString());
-        foreach (var pod in own.Where(pod => pod.Phase() == "Succeeded"))
-            if (JobPlan.Index(pod) is { } index) completed.Add(index);
-        int failed = 0;
-        JobEnd? end = null;
-        foreach (var pod in own.Where(pod => pod.Phase() == "Failed"))
-        {
-            var (action, message) = PodFailurePolicy.Of(job, pod);
-            if (action == "FailJob") end ??= new JobEnd(false, "PodFailurePolicy", message);
-            if (action != "Ignore") failed++;
-        }
-        int succeeded = indexed ? completed.Count(index => index < spec["completions"].Int()) : Math.Max(job["status"]?["succeeded"].Int() ?? 0, own.Count(pod => pod.Phase() == "Succeeded"));
+        foreach (var pod in own.Where(pod => pod.Phase() == "Succeeded" && JobTally.IsTracked(pod)))
+            if (JobPlan.Index(pod) is { } index && index < spec["completions"].Int()) completed.Add(index);
+        var failed = own.Where(pod => End(pod) == PodEnd.Failed).ToList();
+        var indexes = new JobIndexes(job, failed.Select(pod => (pod, policies.GetValueOrDefault(pod.Uid()).Action == "FailIndex")));
+        var told = Parse(job["status"]?["failedIndexes"]?.ToString());
+        var fatal = failed.Select(pod => policies.GetValueOrDefault(pod.Uid())).FirstOrDefault(policy => policy.Action == "FailJob");
+        var active = own.Where(pod => End(pod) == PodEnd.None && !pod.IsDeleted() && JobTally.IsTracked(pod)).OrderBy(pod => pod.Metadata().Text("creationTimestamp"), StringComparer.Ordinal).ThenBy(pod => pod.Name(), StringComparer.Ordinal).ToList();
         int restarts = spec["template"]?["spec"]?["restartPolicy"]?.ToString() == "OnFailure" ? active.Sum(Words.Restarts) : 0;
-        return new JobProgress(active, succeeded, Math.Max(failed, job["status"]?["failed"].Int() ?? 0), indexed, completed, end, restarts)
+        return new JobProgress(active, own.Count(pod => pod.IsDeleted() && !pod.IsOver()), JobTally.Of(job, own, End, pod => End(pod) == PodEnd.Failed && indexes.IsNeeded(pod, own, told)), indexed, completed, indexes,
+            fatal.Action is null ? null : new JobEnd(false, "PodFailurePolicy", fatal.Message), restarts)
         {
-            _busy = [.. active.Select(JobPlan.Index).OfType<int>()], Completions = spec["completions"].Int(),
+            _busy = [.. active.Select(JobPlan.Index).OfType<int>(), .. AwaitsEnd(job) ? own.Where(pod => pod.IsDeleted() && End(pod) == PodEnd.None).Select(JobPlan.Index).OfType<int>() : []], Completions = spec["completions"].Int(),
         };
     }
+
+    /// <summary>Whether a pod that is being deleted is replaced only when it has ended: podReplacementPolicy, which a pod failure policy implies.</summary>
+    public static bool AwaitsEnd(JsonObject job) => job["spec"]?["podReplacementPolicy"]?.ToString() is { } said ? said == "Failed" : job["spec"]?["podFailurePolicy"] is not null;
 
     /// <summary>Whether it is over now.</summary>
     public JobEnd? End(JsonObject job, DateTimeOffset? started, DateTimeOffset now)
     {
         var spec = job["spec"]!;
         if (FailedByPolicy is not null) return FailedByPolicy;
-        if (Failed > spec["backoffLimit"].Int(6) || (Restarts > 0 && Restarts > spec["backoffLimit"].Int(6))) return new JobEnd(false, "BackoffLimitExceeded", "Job has reached the specified backoff limit");
-        bool done = spec["completions"] is { } completions ? Succeeded >= completions.Int() : Succeeded > 0 && Active.Count == 0;
-        if (done) return new JobEnd(true, "CompletionsReached", "Reached expected number of succeeded pods");
+        int limit = spec["backoffLimit"] is { } said ? said.Int() : Indexes.ByThemselves ? int.MaxValue : 6;
+        if (Tally.Failed > limit || (Restarts > 0 && Restarts > limit)) return new JobEnd(false, "BackoffLimitExceeded", "Job has reached the specified backoff limit");
         if (spec["activeDeadlineSeconds"].Int() is > 0 and var seconds && started is { } since && since.AddSeconds(seconds) <= now) return new JobEnd(false, "DeadlineExceeded", "Job was active longer than specified deadline");
-        return null;
+        if (spec["maxFailedIndexes"] is { } most && Indexes.Failed.Count > most.Int()) return new JobEnd(false, "MaxFailedIndexesExceeded", "Job has exceeded the specified maximal number of failed indexes");
+        if (JobSuccessPolicy.Met(job, Completed) is { } met) return new JobEnd(true, "SuccessPolicy", met);
+        if (Indexes.Failed.Count > 0 && Completed.Union(Indexes.Failed).Count() >= Completions) return new JobEnd(false, "FailedIndexes", "Job has failed indexes");
+        bool done = spec["completions"] is { } completions ? Succeeded >= completions.Int() : Succeeded > 0 && Active.Count == 0;
+        return done ? new JobEnd(true, "CompletionsReached", "Reached expected number of succeeded pods") : null;
     }
 
     public static DateTimeOffset? Ended(JsonObject pod) => (pod["status"]?["containerStatuses"] as JsonArray ?? []).Select(status => Views.Time(status?["state"]?["terminated"]?["finishedAt"]?.ToString())).Max() ?? Views.Time(pod.Metadata().Text("creationTimestamp"));

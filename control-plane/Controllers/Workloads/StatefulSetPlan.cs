@@ -10,7 +10,7 @@ namespace Eyrie.ControlPlane.Controllers.Workloads;
 /// </summary>
 public static class StatefulSetPlan
 {
-    public static IReadOnlyList<WorkloadAction> Decide(JsonObject set, IEnumerable<JsonObject> pods, IEnumerable<JsonObject> revisions, Func<ObjectName, bool> claimExists, DateTimeOffset now)
+    public static IReadOnlyList<WorkloadAction> Decide(JsonObject set, IEnumerable<JsonObject> pods, IEnumerable<JsonObject> revisions, Func<ObjectName, JsonObject?> claims, DateTimeOffset now)
     {
         if (set.IsDeleted()) return [];
         var actions = new List<WorkloadAction>();
@@ -19,14 +19,14 @@ public static class StatefulSetPlan
         var history = Revisions.Of(Kinds.StatefulSet, set, revisions, [.. own.Select(entry => Revision(set, entry.Pod)), status?.Text("currentRevision") ?? ""], actions);
         var current = status?.Text("currentRevision") is { Length: > 0 } known ? known : history.Update;
         int start = set["spec"]!["ordinals"]?["start"].Int() ?? 0, wanted = set["spec"]!["replicas"].Int(1), minReady = set["spec"]!["minReadySeconds"].Int();
-        var plan = new Step(set, history, current, own, start, start + wanted, minReady, claimExists, now);
+        var plan = new Step(set, history, current, own, start, start + wanted, minReady, claims, now);
         plan.Decide(actions);
         if (PodTemplates.NextAvailable(own.Select(entry => entry.Pod), minReady, now) is { } next) actions.Add(new LookAgain(next));
         Status(set, history.Update, current, own.ConvertAll(entry => entry.Pod), wanted, minReady, now, actions);
         return actions;
     }
 
-    private sealed record Step(JsonObject Set, Revisions History, string Current, List<(JsonObject Pod, int Ordinal)> Own, int Start, int End, int MinReady, Func<ObjectName, bool> ClaimExists, DateTimeOffset Now)
+    private sealed record Step(JsonObject Set, Revisions History, string Current, List<(JsonObject Pod, int Ordinal)> Own, int Start, int End, int MinReady, Func<ObjectName, JsonObject?> Claims, DateTimeOffset Now)
     {
         private readonly bool _parallel = Set["spec"]!["podManagementPolicy"]?.ToString() == "Parallel";
         private readonly int _partition = Set["spec"]!["updateStrategy"]?["rollingUpdate"]?["partition"].Int() ?? 0;
@@ -36,6 +36,9 @@ public static class StatefulSetPlan
         public void Decide(List<WorkloadAction> actions)
         {
             int before = actions.Count;
+            // A pod that is to go takes its claims along only when they know it: that is written first.
+            actions.AddRange(Own.SelectMany(entry => ClaimRetention.Decide(Set, entry.Pod, entry.Ordinal < Start || entry.Ordinal >= End, Claims)));
+            if (actions.Count > before) return;
             for (int ordinal = Start; ordinal < End; ordinal++)
             {
                 var pod = Own.FirstOrDefault(entry => entry.Ordinal == ordinal).Pod;
@@ -91,7 +94,7 @@ public static class StatefulSetPlan
             if (spec["volumes"] is not JsonArray volumes) spec["volumes"] = volumes = [];
             foreach (var same in volumes.OfType<JsonObject>().Where(other => other.Text("name") == volume).ToList()) volumes.Remove(same);
             volumes.Add(new JsonObject { ["name"] = volume, ["persistentVolumeClaim"] = new JsonObject { ["claimName"] = name } });
-            if (ClaimExists(new ObjectName(Set.Namespace(), name))) return;
+            if (Claims(new ObjectName(Set.Namespace(), name)) is not null) return;
             actions.Add(new CreateObject(Kinds.PersistentVolumeClaim, new JsonObject
             {
                 ["apiVersion"] = "v1", ["kind"] = "PersistentVolumeClaim",

@@ -82,4 +82,50 @@ public sealed class CollectionTests
         await RunningControllers.UntilAsync("the namespace gone", () => running.GetAsync(Kinds.Namespace, "shop"), home => home is null, home => home!.ToJsonString());
         Assert.Empty(await running.ListAsync(Kinds.Deployment, "shop"));
     }
+
+    private const string Job = """{"metadata":{"name":"work","namespace":"HOME"},"spec":{"completions":2,"parallelism":1,"template":{"spec":{"restartPolicy":"Never","containers":[{"name":"c","image":"i"}]}}}}""";
+
+    [Theory]
+    [InlineData("Background")]
+    [InlineData("Foreground")]
+    public async Task A_job_that_goes_takes_along_the_pods_that_wait_to_be_counted(string propagation)
+    {
+        await using var running = await RunningControllers.StartAsync();
+        await running.CreateAsync(Kinds.Job, Job.Replace("HOME", "default", StringComparison.Ordinal));
+        await PodsAsync(running, "default", 1);
+        await running.DeleteAsync(Kinds.Job, "work", propagation);
+        await PodsAsync(running, "default", 0);
+        await RunningControllers.UntilAsync("the job gone", () => running.GetAsync(Kinds.Job, "work"), found => found is null);
+    }
+
+    [Fact]
+    public async Task A_namespace_with_a_job_goes()
+    {
+        await using var running = await RunningControllers.StartAsync();
+        await running.CreateAsync(Kinds.Namespace, """{"metadata":{"name":"shop"},"spec":{"finalizers":["kubernetes"]}}""");
+        await running.CreateAsync(Kinds.Job, Job.Replace("HOME", "shop", StringComparison.Ordinal));
+        await PodsAsync(running, "shop", 1);
+        await running.DeleteAsync(Kinds.Namespace, "shop", "Background");
+        await RunningControllers.UntilAsync("the namespace gone", () => running.GetAsync(Kinds.Namespace, "shop"), home => home is null, home => home!.ToJsonString());
+    }
+
+    [Fact]
+    public async Task A_pod_that_has_succeeded_and_is_removed_at_once_is_counted_and_not_run_again()
+    {
+        await using var running = await RunningControllers.StartAsync();
+        await running.CreateAsync(Kinds.Job, Job.Replace("HOME", "default", StringComparison.Ordinal));
+        var seen = new HashSet<string>();
+        for (int i = 0; i < 2; i++)
+        {
+            await RunningControllers.UntilAsync("a pod", () => running.ListAsync(Kinds.Pod), pods => pods.Any(pod => !seen.Contains(pod.Uid())));
+            var next = (await running.ListAsync(Kinds.Pod)).First(pod => !seen.Contains(pod.Uid()));
+            seen.Add(next.Uid());
+            next["status"] = Documents.Json("""{"phase":"Succeeded"}""");
+            next.Metadata().Remove("resourceVersion");
+            await running.Objects.UpdateStatusAsync(Kinds.Pod, next, CancellationToken.None);
+            await running.Objects.DeleteAsync(Kinds.Pod, ObjectStamp.NameOf(next), new DeleteOptions(0), CancellationToken.None);
+        }
+        await RunningControllers.UntilAsync("the end", () => running.GetAsync(Kinds.Job, "work"), job => job?["status"] is { } status && job.Condition("Complete") is not null && status["succeeded"].Int() == 2 && status["uncountedTerminatedPods"] is null, job => job!.ToJsonString());
+        await PodsAsync(running, "default", 0);
+    }
 }

@@ -36,7 +36,7 @@ public sealed class WorkloadPlanTests
 
     private static JsonObject Status(IEnumerable<WorkloadAction> actions) => actions.OfType<UpdateObjectStatus>().Last().Document["status"]!.AsObject();
 
-    private static string Stateful(string spec, params JsonObject[] pods) => Words(StatefulSetPlan.Decide(Owner("StatefulSet", "{\"template\":" + Template + "," + spec + "}"), pods, [], _ => false, Now));
+    private static string Stateful(string spec, params JsonObject[] pods) => Words(StatefulSetPlan.Decide(Owner("StatefulSet", "{\"template\":" + Template + "," + spec + "}"), pods, [], _ => null, Now));
 
     private static readonly string New = "a-" + DeploymentPlan.Hash(JsonNode.Parse(Template)!);
 
@@ -73,10 +73,40 @@ public sealed class WorkloadPlanTests
     [Fact]
     public void A_stateful_pod_has_its_name_its_claim_and_its_host_name()
     {
-        var actions = StatefulSetPlan.Decide(Owner("StatefulSet", "{\"replicas\":1,\"serviceName\":\"db\",\"template\":" + Template + ",\"volumeClaimTemplates\":[{\"metadata\":{\"name\":\"data\"},\"spec\":{}}]}"), [], [], _ => false, Now);
+        var actions = StatefulSetPlan.Decide(Owner("StatefulSet", "{\"replicas\":1,\"serviceName\":\"db\",\"template\":" + Template + ",\"volumeClaimTemplates\":[{\"metadata\":{\"name\":\"data\"},\"spec\":{}}]}"), [], [], _ => null, Now);
         Assert.Equal("+PersistentVolumeClaim data-a-0, +a-0", Words(actions));
         var spec = actions.OfType<CreateObject>().Single(create => create.Kind == Kinds.Pod).Document["spec"]!;
         Assert.Equal("a-0 db data-a-0", $"{spec["hostname"]} {spec["subdomain"]} {spec["volumes"]![0]!["persistentVolumeClaim"]!["claimName"]}");
+    }
+
+    [Theory]
+    [InlineData("Retain", "Retain", false, "set", "")]
+    [InlineData("Retain", "Retain", false, "", null)]
+    [InlineData("Delete", "Retain", false, "", "set")]
+    [InlineData("Delete", "Delete", true, "set", "a-1")]
+    [InlineData("Retain", "Delete", true, "", "a-1")]
+    [InlineData("Retain", "Delete", false, "a-1", "")]
+    [InlineData("Delete", "Delete", false, "set", null)]
+    public void A_claim_belongs_to_whom_it_goes_with(string whenDeleted, string whenScaled, bool goes, string before, string? after)
+    {
+        static JsonObject Set(string whenDeleted, string whenScaled) => Json("{\"metadata\":{\"name\":\"a\",\"namespace\":\"default\",\"uid\":\"set\"},\"spec\":{\"persistentVolumeClaimRetentionPolicy\":{\"whenDeleted\":\"" + whenDeleted + "\",\"whenScaled\":\"" + whenScaled + "\"},\"volumeClaimTemplates\":[{\"metadata\":{\"name\":\"data\"}}]}}");
+        var claim = Json("{\"metadata\":{\"name\":\"data-a-1\",\"namespace\":\"default\",\"uid\":\"c\"}}");
+        if (before.Length > 0) claim.Metadata()["ownerReferences"] = new JsonArray(new JsonObject { ["kind"] = before == "set" ? "StatefulSet" : "Pod", ["name"] = before == "set" ? "a" : before, ["uid"] = before });
+        var actions = ClaimRetention.Decide(Set(whenDeleted, whenScaled), Pod("a-1"), goes, _ => claim).ToList();
+        Assert.Equal(after, actions is [UpdateObject update] ? string.Join(' ', (update.Document.Metadata()["ownerReferences"]?.AsArray() ?? []).Select(owner => owner!["uid"])) : null);
+    }
+
+    [Fact]
+    public void A_pod_that_takes_its_claims_along_goes_when_they_know_it()
+    {
+        var claim = Json("{\"metadata\":{\"name\":\"data-a-1\",\"namespace\":\"default\",\"uid\":\"c\"}}");
+        var set = Owner("StatefulSet", "{\"replicas\":1,\"persistentVolumeClaimRetentionPolicy\":{\"whenScaled\":\"Delete\"},\"volumeClaimTemplates\":[{\"metadata\":{\"name\":\"data\"}}],\"template\":" + Template + "}");
+        JsonObject[] pods = [Pod("a-0", revision: New), Pod("a-1", revision: New)];
+        JsonObject? Claims(ObjectName name) => name.Name == "data-a-1" ? claim : null;
+        var actions = StatefulSetPlan.Decide(set, pods, [], Claims, Now);
+        Assert.Equal("", Words(actions));
+        claim = actions.OfType<UpdateObject>().Single(update => update.Kind == Kinds.PersistentVolumeClaim).Document;
+        Assert.Equal("-a-1", Words(StatefulSetPlan.Decide(set, pods, [], Claims, Now)));
     }
 
     private static string Daemon(string spec, params JsonObject[] pods) =>
@@ -99,53 +129,6 @@ public sealed class WorkloadPlanTests
         Assert.Equal("-y", Daemon("", Pod("x", ready: false, revision: New[2..]), Pod("y", ready: false, revision: "old", node: "n2")));
         Assert.Equal("+a-", Daemon(",\"updateStrategy\":{\"rollingUpdate\":{\"maxSurge\":1}}", old));
         Assert.Equal("-x, +a-", Daemon(",\"updateStrategy\":{\"rollingUpdate\":{\"maxSurge\":2}}", [.. old, Pod("x2", revision: New[2..])]));
-    }
-
-    private static IReadOnlyList<WorkloadAction> Job(string spec, string status = "{}", params JsonObject[] pods) => JobPlan.Decide(Owner("Job", "{\"selector\":{},\"template\":" + Template + spec + "}", status), pods, Now);
-
-    [Fact]
-    public void A_job_runs_so_many_at_once_until_so_many_have_succeeded()
-    {
-        Assert.Equal("+a-, +a-", Words(Job(",\"parallelism\":2,\"completions\":5")));
-        Assert.Equal("+a-", Words(Job(",\"parallelism\":2,\"completions\":3", "{}", Pod("x", "Succeeded"), Pod("y"))));
-        var done = Job(",\"completions\":1", """{"startTime":"2026-01-01T12:00:00Z"}""", Pod("x", "Succeeded"));
-        Assert.Equal("Complete", Status(done)["conditions"]![0]!["type"]!.ToString());
-        Assert.Equal("1", Status(done)["succeeded"]!.ToString());
-    }
-
-    [Fact]
-    public void An_indexed_job_runs_each_index_and_tells_the_pod_its_own()
-    {
-        var actions = Job(",\"parallelism\":3,\"completions\":4,\"completionMode\":\"Indexed\"", """{"completedIndexes":"0"}""", Pod("x", more: """{"batch.kubernetes.io/job-completion-index":"2"}"""));
-        Assert.Equal("+a-1-, +a-3-", Words(actions));
-        Assert.Equal("1", actions.OfType<CreateObject>().First().Document["spec"]!["containers"]![0]!["env"]![0]!["value"]!.ToString());
-        Assert.Equal("0,2-4,6,7", JobProgress.Print(JobProgress.Parse("0,2-4,6-7")));
-    }
-
-    [Theory]
-    [InlineData(",\"backoffLimit\":0", "BackoffLimitExceeded")]
-    [InlineData(",\"podFailurePolicy\":{\"rules\":[{\"action\":\"FailJob\",\"onExitCodes\":{\"operator\":\"In\",\"values\":[42]}}]}", "PodFailurePolicy")]
-    [InlineData(",\"backoffLimit\":0,\"podFailurePolicy\":{\"rules\":[{\"action\":\"Ignore\",\"onExitCodes\":{\"operator\":\"In\",\"values\":[42]}}]}", null)]
-    [InlineData("", null)]
-    [InlineData(",\"activeDeadlineSeconds\":20", "DeadlineExceeded")]
-    public void A_job_fails_when_it_is_told_to(string spec, string? reason)
-    {
-        var failed = Pod("x", "Failed");
-        failed["status"]!["containerStatuses"] = JsonNode.Parse("""[{"name":"c","state":{"terminated":{"exitCode":42,"finishedAt":"2026-01-01T12:00:25Z"}}}]""");
-        var actions = Job(spec, """{"startTime":"2026-01-01T12:00:00Z"}""", failed);
-        var condition = actions.OfType<UpdateObjectStatus>().LastOrDefault()?.Document["status"]?["conditions"]?[0];
-        Assert.Equal(reason, condition?["reason"]?.ToString());
-        Assert.Empty(Words(actions)); // a failure is waited for: ten seconds after it
-    }
-
-    [Fact]
-    public void A_suspended_job_has_no_pods_and_a_finished_one_goes_after_its_time()
-    {
-        Assert.Equal("-x", Words(Job(",\"suspend\":true", "{}", Pod("x"))));
-        const string Done = """{"conditions":[{"type":"Complete","status":"True","lastTransitionTime":"2026-01-01T12:00:00Z"}]}""";
-        Assert.Equal("", Words(Job("", Done)));
-        Assert.Equal("-a", Words(Job(",\"ttlSecondsAfterFinished\":30", Done)));
-        Assert.Equal(Now.AddSeconds(10), Assert.IsType<LookAgain>(Assert.Single(Job(",\"ttlSecondsAfterFinished\":40", Done))).At);
     }
 
     [Theory]
