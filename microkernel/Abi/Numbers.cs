@@ -31,6 +31,8 @@ public static class Call
     public const int Statistics = 1010;
     /// <summary>Says which program a caller is, of a call that the asking task has not answered yet: for records of who tried what.</summary>
     public const int Caller = 1011;
+    /// <summary>Gives a gate another server. Who holds the gate keeps it, with its label, and does not notice; calls that are in flight through it are cancelled.</summary>
+    public const int Redirect = 1013;
     /// <summary>Sessions between containers, for the programs in them: ordinary Linux processes, from any thread. A container without a `gate` entry cannot make this call (EPERM, which is NoCapability).</summary>
     public const int Gate = 1012;
     /// <summary>The version of this ABI. It grows when a call, an argument or a layout changes its meaning.</summary>

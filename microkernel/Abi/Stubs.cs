@@ -87,6 +87,12 @@ public static class KernelCalls<TEntry> where TEntry : IKernelEntry<TEntry>
     public static long Caller(long caller) =>
         TEntry.Enter(Call.Caller, (nint)caller, 0, 0, 0, 0, 0);
 
+    /// <summary>Gives a gate another server. Who holds the gate keeps it, with its label, and does not notice; calls that are in flight through it are cancelled.</summary>
+    /// <param name="gate">Slot of the gate.</param>
+    /// <param name="task">Slot of the task that serves it from now on.</param>
+    public static long Redirect(int gate, int task) =>
+        TEntry.Enter(Call.Redirect, gate, task, 0, 0, 0, 0);
+
     /// <summary>Sessions between containers, for the programs in them: ordinary Linux processes, from any thread. A container without a `gate` entry cannot make this call (EPERM, which is NoCapability).</summary>
     /// <param name="operation">Find, Call, Wait, Reply, ReplyWait (both, in one) or Who.</param>
     /// <param name="argument">Call: slot of a gate. Reply, ReplyWait, Who: handle of a caller, from the message. Otherwise not read.</param>

@@ -66,6 +66,21 @@ public unsafe partial struct Kernel<TMachine>
         return o;
     }
 
+    /// <summary>redirect: a gate has another server from now on. Calls in flight are those of their server still; the port withdraws them.</summary>
+    /// <returns>The gate, or a negative error.</returns>
+    public int Redirect(int holder, int gateSlot, int taskSlot)
+    {
+        int gate = Decode(holder, gateSlot, ObjectKind.Gate, Rights.Control);
+        if (gate < 0) return gate;
+        int server = Decode(holder, taskSlot, ObjectKind.Task, Rights.Control);
+        if (server < 0) return server;
+        int before = Objects[gate].Link;
+        Objects[server].References++;
+        Objects[gate].Link = server;
+        Drop(before);
+        return gate;
+    }
+
     /// <summary>Ends a task: its IPC is cancelled, every capability it holds and everything derived from those is revoked.</summary>
     public void DestroyTask(int task)
     {

@@ -69,6 +69,11 @@ public static unsafe class Calls
                 int described = CallerProgram.Describe(a, buffer + MessageLayout.Payload);
                 *(uint*)(buffer + MessageLayout.PayloadLength) = (uint)described;
                 return described;
+            case Call.Redirect:
+                int gate = Node.Kernel.Redirect(task, a, b);
+                if (gate < 0) return gate;
+                GateCalls.Redirected(gate);
+                return 0;
             case Call.Version:
                 return Call.AbiVersion;
             default:

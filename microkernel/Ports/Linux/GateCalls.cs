@@ -186,6 +186,20 @@ public static unsafe class GateCalls
     /// <summary>A slot of a container is empty now: what was called through it comes to nothing, and its server can neither answer nor ask who it was.</summary>
     public static void Revoked(int container, int slot) => Withdraw(container, container, slot);
 
+    /// <summary>A gate has another server: what was called through it before comes to nothing.</summary>
+    public static void Redirected(int gate)
+    {
+        for (int call = s_first; call < s_first + Max; call++)
+        {
+            ref var entry = ref Node.Tasks[call];
+            if (entry.Server == 0 || entry.Server == Node.Kernel.Objects[gate].Link) continue;
+            int held = Node.Kernel.Find(entry.Container, entry.Slot);
+            if (held == 0 || Node.Kernel.Capabilities[held].Object != gate) continue;
+            Node.Kernel.Withdraw(call);
+            Release(call, AbiError.Cancelled);
+        }
+    }
+
     /// <summary>A task ended: its calls are withdrawn, and whoever waits for it is told.</summary>
     public static void Ended(int task)
     {

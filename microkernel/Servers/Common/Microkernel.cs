@@ -68,6 +68,7 @@ public static unsafe class Microkernel
     }
 
     public static long Map(int source, int task, int destination, Rights rights) => KernelCalls<HostEntry>.Map(source, task, destination, rights);
+    public static long Redirect(int gate, int task) => KernelCalls<HostEntry>.Redirect(gate, task);
     public static long Unmap(int task, int slot, UnmapMode mode) => KernelCalls<HostEntry>.Unmap(task, slot, mode);
     public static long Inspect(int task) => KernelCalls<HostEntry>.Inspect(task);
     public static long Start(int task) => KernelCalls<HostEntry>.Start(task);

@@ -28,7 +28,7 @@ public struct GateNumbers
 }
 
 /// <summary>
-/// Who calls whom. An entry that calls is a gate of the kernel to the task of a running container that serves the name, in the caller's slot; when that one ends, the same slot gets a gate to another one, or to nobody.
+/// Who calls whom. An entry that calls is a gate of the kernel to the task of a running container that serves the name, in the caller's slot; when that one ends, the gate leads to another one, or to nobody.
 /// Nothing else is kept than what the containers' entries say.
 /// </summary>
 public static unsafe class Gates
@@ -45,7 +45,7 @@ public static unsafe class Gates
         return Microkernel.Control(NobodySlot, TaskOperation.Destroy) >= 0;
     }
 
-    /// <summary>After a process that was killed: sessions of entries that were not there yet, or not any more, go, and every other gate is made as it is meant to be.</summary>
+    /// <summary>After a process that was killed: sessions of entries that were not there yet, or not any more, go, and every other gate leads where it is meant to.</summary>
     public static void Recover()
     {
         for (int i = 0; i < Record.Gates.Highest; i++)
@@ -54,19 +54,15 @@ public static unsafe class Gates
             if (session.Container == 0) continue;
             ref var container = ref Containers.Table[session.Container];
             if (!container.Used || session.Slot >= Container.EntrySlot + container.Entries) session = default;
-            else if (!session.Serves) Remake(session);
+            else if (!session.Serves) Redirect(session);
         }
         Rebind();
     }
 
-    private static void Remake(in GateSession session)
-    {
-        Span<byte> line = stackalloc byte[GateSession.MaxName + 16];
-        var text = new TextWriter(line);
-        fixed (byte* name = session.Name) { text.Add("gate call "u8); text.Add(new ReadOnlySpan<byte>(name, session.NameLength)); }
-        Microkernel.Unmap(-1, Containers.Slot(session.Container, session.Slot), UnmapMode.Self);
-        Make(session, text.Written);
-    }
+    /// <summary>To the server that the session has now. Its holder keeps the gate all the while, so that no call finds it missing.</summary>
+    private static void Redirect(in GateSession session) => Microkernel.Redirect(Containers.Slot(session.Container, session.Slot), ServerSlot(session));
+
+    private static int ServerSlot(in GateSession session) => session.Server == 0 ? NobodySlot : Containers.Slot(session.Server, Container.TaskSlot);
 
     /// <summary>Makes the entry's object in its slot and maps it into the container.</summary>
     public static int Add(int container, int relative, ReadOnlySpan<byte> line, in EntryLine entry)
@@ -120,14 +116,14 @@ public static unsafe class Gates
             int server = Server(session);
             if (server == session.Server) continue;
             session.Server = server;
-            Remake(session);
+            Redirect(session);
         }
     }
 
     private static bool Make(in GateSession session, ReadOnlySpan<byte> line)
     {
         int slot = Containers.Slot(session.Container, session.Slot), task = Containers.Slot(session.Container, Container.TaskSlot);
-        int server = session.Serves ? task : session.Server == 0 ? NobodySlot : Containers.Slot(session.Server, Container.TaskSlot);
+        int server = session.Serves ? task : ServerSlot(session);
         return Microkernel.Create(ObjectKind.Gate, BootSlot.Factory, slot, session.Label, server, line) >= 0 && Microkernel.Map(slot, task, session.Slot, session.Serves ? Rights.Read : Rights.Call) >= 0;
     }
 

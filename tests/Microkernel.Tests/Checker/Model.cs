@@ -18,7 +18,7 @@ public sealed class ModelObject(ObjectKind kind, ModelObject? factory)
     public long Handle { get; set; }
     public long Bytes { get; init; }
     public long Processes { get; init; }
-    public ModelObject? Server { get; init; }
+    public ModelObject? Server { get; set; }
     public long Label { get; init; }
 
     // A task's side of IPC.
@@ -199,6 +199,15 @@ public sealed class Model
             Objects.Remove(lost);
             Released.Add(lost);
         }
+    }
+
+    public long Redirect(ModelObject holder, int gateSlot, int taskSlot)
+    {
+        long refused = Decode(holder, gateSlot, ObjectKind.Gate, Rights.Control, out var gate);
+        if (refused < 0 || (refused = Decode(holder, taskSlot, ObjectKind.Task, Rights.Control, out var server)) < 0) return refused;
+        gate!.Server = server;
+        Collect();
+        return 0;
     }
 
     public long Call(ModelObject task, int slot, long word)

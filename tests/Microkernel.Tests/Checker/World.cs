@@ -96,6 +96,7 @@ public sealed unsafe class World : IDisposable
         {
             case < 5: Create(actor); break;
             case < 10: Map(actor); break;
+            case 10 when _random.Next(3) == 0: Redirect(actor); break;
             case < 11: Unmap(actor); break;
             case < 14: if (Able(task => _model.Capabilities.Any(c => c.Holder == task && c.Target is { Kind: ObjectKind.Gate, Server.Alive: true })) is { } caller) Call(caller); break;
             case < 16: if (Able(task => _model.Objects.Any(o => o.Server == task)) is { } server) WaitFor(server); break;
@@ -167,6 +168,13 @@ public sealed unsafe class World : IDisposable
         if (actor == _boot && task < 0 && slot < 2 && mode == UnmapMode.Self) return; // without its factory nothing happens any more
         Note($"task {actor.Index} unmaps {slot} of task {task}, {mode}");
         Result("unmap", _kernel.Unmap(actor.Index, task, slot, mode), _model.Unmap(actor, task, slot, mode));
+    }
+
+    private void Redirect(ModelObject actor)
+    {
+        int gate = Slot(actor, c => c.Target.Kind == ObjectKind.Gate), task = Slot(actor, c => c.Target is { Kind: ObjectKind.Task, Booted: false });
+        Note($"task {actor.Index} redirects {gate} to task {task}");
+        Result("redirect", Math.Min(0, _kernel.Redirect(actor.Index, gate, task)), _model.Redirect(actor, gate, task));
     }
 
     private void Call(ModelObject actor)
