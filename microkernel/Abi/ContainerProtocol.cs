@@ -27,6 +27,8 @@ public static class ContainerProtocol
     public const int Verdict = 118, Program = 119;
     /// <summary>Of Create: who the container is to those that it calls, <c>NAMESPACE/POD/CONTAINER</c>; at most 240 bytes without spaces.</summary>
     public const int Subject = 122;
+    /// <summary>Of Statistics, text <c>made failed entry</c>: connections to whom a grant leads; the entry <c>other</c> is the sum of grants that are not told apart.</summary>
+    public const int Peer = 123;
     /// <summary>Of SetServices, a line <c>closed address ...</c>: pods that accept only whom they name, so that <c>connect any</c> does not reach them.</summary>
     public const int Closed = 120;
 }
@@ -56,5 +58,7 @@ public static class NetworkControl
     public const int TakeDenials = 4;
     /// <summary>It has all sessions and services now.</summary>
     public const int Known = 5;
+    /// <summary>word 1: label. Reply payload: lines as in <see cref="ContainerProtocol.Peer"/>.</summary>
+    public const int Peers = 6;
     public const int DenialSlot = 7;
 }

@@ -124,9 +124,16 @@ public sealed record ContainerStatistics(TimeSpan Cpu, long MemoryBytes, int Pro
 {
     /// <summary>Of the memory, files in the page cache that the host may take back at once.</summary>
     public long IdleFileBytes { get; init; }
+    /// <summary>Whom it has connected to, by the grants it holds and has used; at most 64, and the sum of the others with the entry <c>other</c>.</summary>
+    public IReadOnlyList<PeerCounts> Peers { get; init; } = [];
     /// <summary>What it works with, as cAdvisor has it.</summary>
     public long WorkingSetBytes => Math.Max(0, MemoryBytes - IdleFileBytes);
 }
+
+/// <summary>Connections to whom one grant leads, and datagrams with an address: from the container's beginning, or that of the network server if that is later.</summary>
+/// <param name="Entry">The grant.</param>
+/// <param name="Failed">Nobody was there, or refused.</param>
+public sealed record PeerCounts(string Entry, long Made, long Failed);
 
 /// <summary>A service port as the network server sees it. Endpoints are the ready ones, address and target port.</summary>
 public sealed record ServiceEntry(string Namespace, string Name, string ClusterAddress, int Port, string PortName, IReadOnlyList<ServiceEndpoint> Endpoints)

@@ -17,6 +17,7 @@ public sealed class ResourceMetrics(NodeProcesses processes, KernelProcess kerne
     private readonly Gauge _workingSet = Prometheus.Metrics.CreateGauge("container_memory_working_set_bytes", "Memory charged to a container, without idle files.", ContainerLabels);
     private readonly Gauge _memory = Prometheus.Metrics.CreateGauge("container_memory_usage_bytes", "Memory charged to a container.", ContainerLabels);
     private readonly Gauge _processes = Prometheus.Metrics.CreateGauge("container_processes", "Processes of a container.", ContainerLabels);
+    private readonly PeerMetrics _peers = new(Prometheus.Metrics.DefaultFactory);
     private readonly HashSet<string> _shown = [];
     private readonly SemaphoreSlim _one = new(1, 1);
 
@@ -43,7 +44,9 @@ public sealed class ResourceMetrics(NodeProcesses processes, KernelProcess kerne
     private async Task ContainersAsync(CancellationToken cancellationToken)
     {
         var now = new Dictionary<string, string[]>();
-        foreach (var container in running())
+        var there = running().ToList();
+        _peers.Keep(there);
+        foreach (var container in there)
         {
             try
             {
@@ -53,6 +56,7 @@ public sealed class ResourceMetrics(NodeProcesses processes, KernelProcess kerne
                 _workingSet.WithLabels(labels).Set(used.WorkingSetBytes);
                 _memory.WithLabels(labels).Set(used.MemoryBytes);
                 _processes.WithLabels(labels).Set(used.Processes);
+                _peers.Show(container, used.Peers);
                 now[string.Join('/', labels)] = labels;
             }
             catch (Exception exception) when (exception is IOException or ContainerServiceException { Error: ContainerError.UnknownContainer or ContainerError.WrongState })

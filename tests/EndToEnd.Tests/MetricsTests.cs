@@ -9,6 +9,7 @@ public sealed class MetricsTests(HelloCluster cluster) : IClassFixture<HelloClus
     [Fact]
     public async Task A_node_tells_of_itself_its_kernel_its_servers_and_its_containers()
     {
+        await Shell.UntilAsync(() => cluster.KubectlAsync("logs", "deploy/visitor"), log => log.Contains("hello from", StringComparison.Ordinal), "the visitor to have been answered");
         var seen = "";
         foreach (var node in new[] { "node-0", "node-1" })
         {
@@ -23,6 +24,8 @@ public sealed class MetricsTests(HelloCluster cluster) : IClassFixture<HelloClus
             Assert.True(Value(seen, "container_memory_usage_bytes" + labels) > 0 && Value(seen, "container_memory_working_set_bytes" + labels) > 0 && Value(seen, "container_processes" + labels) >= 1, $"{pod}:\n{seen}");
         }
         Assert.Contains("process_cpu_seconds_total", seen, StringComparison.Ordinal);
+        var visitor = (await cluster.KubectlAsync("get", "pods", "-l", "app=visitor", "-o", "jsonpath={.items[0].metadata.name}/{.items[0].spec.containers[0].name}")).Output.Split('/');
+        Assert.True(Value(seen, $"eyrie_container_connections_total{{namespace=\"default\",pod=\"{visitor[0]}\",container=\"{visitor[1]}\",peer=\"tcp service default/hello 80\",outcome=\"made\"}}") >= 1, seen);
     }
 
     [Fact]

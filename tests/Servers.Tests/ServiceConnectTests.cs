@@ -70,4 +70,19 @@ public sealed class ServiceConnectTests : IAsyncLifetime
         Assert.Equal(1, exit.ExitCode);
         Assert.EndsWith("Connection refused", output, StringComparison.Ordinal);
     }
+
+    [Fact]
+    public async Task Connections_are_counted_by_the_grant_that_allowed_them()
+    {
+        const string unused = "connect tcp service default/one 81";
+        await ServeAsync([((IPEndPoint)_alive.LocalEndpoint).Port]);
+        var spec = _kernel.Script("for i in 1 2 3; do nc 127.79.0.10 80 </dev/null; done; nc 127.79.0.11 80 </dev/null; nc 10.1.2.3 80 </dev/null; true", Grant, unused, "connect tcp service default/two 80");
+        await _kernel.Service.SetServicesAsync([new ServiceEntry("default", "one", "127.79.0.10", 80, "", [new ServiceEndpoint("127.0.0.1", ((IPEndPoint)_alive.LocalEndpoint).Port)]), new ServiceEntry("default", "two", "127.79.0.11", 80, "", [])], None);
+        await _kernel.Service.CreateAsync(spec, None);
+        await _kernel.Service.StartAsync(spec.Id, None);
+        await _kernel.EventAsync<ContainerExited>(exit => exit.ContainerId == spec.Id);
+        var peers = (await _kernel.Service.StatisticsAsync(spec.Id, None)).Peers;
+        Assert.Equal([new PeerCounts(Grant, 3, 0), new PeerCounts("connect tcp service default/two 80", 0, 1)], peers.OrderBy(peer => peer.Entry, StringComparer.Ordinal));
+        await _kernel.Service.DeleteAsync(spec.Id, None);
+    }
 }

@@ -7,7 +7,8 @@ namespace Eyrie.Microkernel.Ports.Linux;
 
 /// <summary>
 /// A container's trapped call becomes an exception IPC: words are the call's number and arguments, the payload is the socket address
-/// as it was copied once (what is checked is what is used), the descriptor is the container's socket. Each call in flight is a task of its own
+/// as it was copied once (what is checked is what is used), the descriptor is the container's socket. Of a connect, word 5 is the socket's status flags (fcntl(2)); word 6 is 1 when a server that has ended may have carried
+/// the call out. Each call in flight is a task of its own
 /// to the core, since a container has many threads.
 /// </summary>
 public static unsafe class Traps
@@ -83,6 +84,11 @@ public static unsafe class Traps
             new ReadOnlySpan<byte>(name, length).CopyTo(new Span<byte>(buffer + MessageLayout.Payload, length));
             *(uint*)(buffer + MessageLayout.PayloadLength) = (uint)length;
         }
+        else
+        {
+            if (n.Number == Sys.Connect) words[5] = Host.Call(Sys.Fcntl, entry.Socket, 3);
+            words[6] = 0;
+        }
         entry.Attempts = 0;
         Deliver(trap);
     }
@@ -111,6 +117,7 @@ public static unsafe class Traps
         ref var entry = ref Node.Tasks[trap];
         if (ServerRestart.NetworkReady || ++entry.Attempts >= Most) return false;
         Undo(ref entry);
+        if (!Messages.Sends(entry.Number)) ((long*)(entry.Buffer + MessageLayout.Words))[6] = 1;
         Deliver(trap);
         return true;
     }

@@ -1,5 +1,6 @@
 using System;
 using Eyrie.Microkernel.Abi;
+using Eyrie.Microkernel.Servers.Network;
 
 namespace Eyrie.Microkernel.Servers.MettEagle;
 
@@ -81,7 +82,7 @@ public static unsafe class Requests
             case ContainerProtocol.Attach: return Attachments.Attach(client, request, index);
             case ContainerProtocol.CloseInput: return Lifecycle.CloseInput(index);
             case ContainerProtocol.ReopenLog: return Lifecycle.ReopenLog(index);
-            case ContainerProtocol.Statistics: Statistics(Containers.Slot(index, Container.TaskSlot), 4, ref writer); return ContainerErrorCode.None;
+            case ContainerProtocol.Statistics: Statistics(Containers.Slot(index, Container.TaskSlot), 4, ref writer); Peers(index, ref writer); return ContainerErrorCode.None;
             default: return ContainerErrorCode.InvalidRequest;
         }
     }
@@ -143,6 +144,16 @@ public static unsafe class Requests
         if (!NetworkSessions.Keep(flags[0] != 0)) return ContainerErrorCode.QuotaExhausted;
         if (NetworkSessions.Call() < 0) return ContainerErrorCode.HostFailure;
         return Microkernel.Word(0) < 0 ? ContainerErrorCode.QuotaExhausted : ContainerErrorCode.None;
+    }
+
+    /// <summary>Whom the container has connected to. Without a network server there is nothing to tell.</summary>
+    private static void Peers(int index, ref FieldWriter writer)
+    {
+        Microkernel.PayloadLength = 0;
+        Microkernel.Words(NetworkControl.Peers, index);
+        if (NetworkSessions.Call() < 0) return;
+        var text = Microkernel.PayloadBytes;
+        while (text.Length > 0) writer.Add(ContainerProtocol.Peer, Lines.Next(ref text));
     }
 
     private static void Statistics(int slot, int count, ref FieldWriter writer)

@@ -45,6 +45,7 @@ public static unsafe class Program
             case NetworkControl.SetServices: done = State.SetServices(label != 0, Microkernel.Word(2) != 0, payload); break;
             case NetworkControl.TakeDenials: length = Denials.Take(Microkernel.PayloadSpace); break;
             case NetworkControl.Known: s_known = true; break;
+            case NetworkControl.Peers: length = State.Find(label, out var session) ? Peers.Write(label, session, Microkernel.PayloadSpace) : 0; break;
             default: done = false; break;
         }
         Microkernel.PayloadLength = length;
@@ -112,21 +113,28 @@ public static unsafe class Program
             return true;
         }
         Used(label, caller, session, decision, "connect"u8, address, port);
-        if (decision.Kind == DecisionKind.Refuse || OfHost(session, decision, false)) { Answer(socket, -Sys.Econnrefused, 0); return true; }
+        if (decision.Kind == DecisionKind.Refuse || OfHost(session, decision, false))
+        {
+            Peers.Count(label, decision.Grant, -Sys.Econnrefused);
+            Answer(socket, -Sys.Econnrefused, 0);
+            return true;
+        }
+        nint flags = (nint)Microkernel.Word(5);
         uint source = decision.Address == session.Loopback ? session.Loopback : session.Pod;
-        nint result = Sockets.Connect(socket, source, decision.Address, decision.Port, out bool pending);
+        nint result = Sockets.Connect(socket, flags, source, decision.Address, decision.Port, out bool pending);
         // A server on every address of the pod stands at the pod's address, and its localhost is one of them. The pod may connect to itself without a grant.
-        if (result == -Sys.Econnrefused && decision.Address == session.Loopback) result = Sockets.Connect(socket, source, session.Pod, decision.Port, out pending);
+        if (result == -Sys.Econnrefused && decision.Address == session.Loopback) result = Sockets.Connect(socket, flags, source, session.Pod, decision.Port, out pending);
         // An endpoint that died a moment ago refuses; the table without it is on its way. The others are asked in turn before the caller hears of it.
         for (int tried = 1; result == -Sys.Econnrefused && tried < decision.Choices; tried++)
         {
             decision = Policy.Connect(session, State.Services, address, port, ++choice);
             if (decision.Kind != DecisionKind.Allow) break;
-            result = Sockets.Connect(socket, source, decision.Address, decision.Port, out pending);
+            result = Sockets.Connect(socket, flags, source, decision.Address, decision.Port, out pending);
         }
         if (result == -Sys.Enotsock) result = NoSocket(label, caller, "connect"u8, address, port);
         if (decision.Affinity > 0 && result is 0 or -Sys.Einprogress) Keep(session, address, port, decision, false);
-        if (pending && SlowConnect.Begin(socket, decision.Grant, caller)) return false;
+        if (pending && SlowConnect.Begin(socket, label, decision.Grant, caller)) return false;
+        Peers.Count(label, decision.Grant, pending ? -Sys.Eagain : result);
         Answer(socket, pending ? -Sys.Eagain : result, decision.Grant);
         return true;
     }
@@ -153,7 +161,9 @@ public static unsafe class Program
         }
         Used(label, caller, session, decision, "connect"u8, address, port, true);
         if (decision.Affinity > 0 && decision.Kind == DecisionKind.Allow) Keep(session, address, port, decision, true);
-        Answer(socket, decision.Kind == DecisionKind.Refuse || OfHost(session, decision, true) ? -Sys.Econnrefused : Datagrams.Connect(socket, session, decision.Address, decision.Port), decision.Grant);
+        nint result = decision.Kind == DecisionKind.Refuse || OfHost(session, decision, true) ? -Sys.Econnrefused : Datagrams.Connect(socket, session, decision.Address, decision.Port);
+        Peers.Count(label, decision.Grant, result);
+        Answer(socket, result, decision.Grant);
     }
 
     /// <summary>The kernel holds the datagram, and sends it to the address that the reply says.</summary>
@@ -168,6 +178,7 @@ public static unsafe class Program
         if (!answer && decision.Affinity > 0 && decision.Kind == DecisionKind.Allow) Keep(session, address, port, decision, true);
         if (!answer && decision.Kind == DecisionKind.Allow) Used(label, caller, session, decision, "connect"u8, address, port, true);
         if (decision.Kind == DecisionKind.Deny) Denials.Record(label, caller, Verdict.Denied, "connect"u8, address, port, decision.Service, true);
+        if (!answer && decision.Kind != DecisionKind.Deny) Peers.Count(label, decision.Grant, decision.Kind == DecisionKind.Allow ? 0 : -Sys.Econnrefused);
         if (!answer && OfHost(session, decision, true)) { Answer(socket, -Sys.Econnrefused, 0); return; }
         if (decision.Kind != DecisionKind.Allow) { Answer(socket, decision.Kind == DecisionKind.Deny ? -Sys.Eacces : -Sys.Econnrefused, 0); return; }
         uint reached = answer ? decision.Address : Datagrams.Reached(session, decision.Address, decision.Port);
@@ -201,6 +212,7 @@ public static unsafe class Program
             return;
         }
         nint result = Sockets.Bind(socket, decision.Address, decision.Port);
+        if (result == -Sys.Einval && Microkernel.Word(6) != 0 && Sockets.Name(socket, out uint bound, out ushort at) && bound == decision.Address && (at == decision.Port || decision.Port == 0)) result = 0;
         Answer(socket, result == -Sys.Enotsock ? NoSocket(label, caller, "listen"u8, address, port) : result, decision.Grant);
     }
 

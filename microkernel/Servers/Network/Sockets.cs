@@ -39,7 +39,9 @@ public static unsafe class Sockets
     }
 
     /// <summary>Connects from the pod's own address, so that the peer sees who calls. Negative errno, or 0; <paramref name="pending"/>: in progress on a blocking socket.</summary>
-    public static nint Connect(int socket, uint source, uint address, ushort port, out bool pending)
+    /// <param name="socket">The container's.</param>
+    /// <param name="flags">The container's status flags of it.</param>
+    public static nint Connect(int socket, nint flags, uint source, uint address, ushort port, out bool pending)
     {
         pending = false;
         byte* name = stackalloc byte[16];
@@ -48,7 +50,6 @@ public static unsafe class Sockets
         nint bound = Bind(socket, source, 0);
         if (bound < 0 && bound != -Sys.Einval) return bound; // EINVAL: the container has bound it, which was decided then
         Address(name, address, port);
-        nint flags = Host.Call(Sys.Fcntl, socket, 3);
         bool blocking = flags >= 0 && (flags & Sys.NonBlock) == 0;
         if (blocking) Host.Call(Sys.Fcntl, socket, 4, flags | Sys.NonBlock);
         nint result = Host.Call(Sys.Connect, socket, (nint)name, 16);
@@ -120,14 +121,14 @@ public static unsafe class SlowConnect
     private struct Work
     {
         public int Busy, Socket, Grant;
-        public long Caller;
+        public long Caller, Label;
         public byte* Stack;
     }
 
     private static Work* s_work;
 
     /// <summary>Takes over the socket and the reply. False: no thread is free.</summary>
-    public static bool Begin(int socket, int grant, long caller)
+    public static bool Begin(int socket, long label, int grant, long caller)
     {
         if (s_work == null) s_work = (Work*)State.Allocate(MaxThreads * sizeof(Work));
         if (s_work == null) return false;
@@ -140,6 +141,7 @@ public static unsafe class SlowConnect
             work->Busy = 1;
             work->Socket = socket;
             work->Grant = grant;
+            work->Label = label;
             work->Caller = caller;
             // CLONE_VM | FS | FILES | SIGHAND | THREAD | SYSVSEM; CHILD_CLEARTID on Busy frees the slot, and with it the stack, only when the thread has gone.
             nint thread = Host.CloneThread(0x100 | 0x200 | 0x400 | 0x800 | 0x10000 | 0x40000 | 0x200000, work->Stack + StackSize, &Wait, (nint)work, &work->Busy);
@@ -159,6 +161,7 @@ public static unsafe class SlowConnect
         nint flags = Host.Call(Sys.Fcntl, work->Socket, 3);
         Host.Call(Sys.Fcntl, work->Socket, 4, flags & ~Sys.NonBlock);
         Host.Call(Sys.Close, work->Socket);
+        Peers.Count(work->Label, work->Grant, -error);
         Microkernel.Ipc(IpcOperation.ReplyValue, work->Caller, -error, error == 0 ? work->Grant : 0);
         return 0;
     }

@@ -27,7 +27,7 @@ public static unsafe class State
         s_services = Allocate(ServiceSpace);
         s_incoming = Allocate(ServiceSpace);
         s_random = 2463534242;
-        return s_sessions != null && s_services != null && s_incoming != null && Denials.Initialize() && Affinity.Initialize();
+        return s_sessions != null && s_services != null && s_incoming != null && Denials.Initialize() && Affinity.Initialize() && Peers.Initialize();
     }
 
     public static byte* Allocate(long bytes)
@@ -93,6 +93,7 @@ public static unsafe class State
     {
         if (label is <= 0 or >= MaxSessions) return false;
         s_sessions[label].Pod = 0;
+        Peers.Forget(label);
         s_sessions[label].Length = s_sessions[label].AuditLength = 0;
         return true;
     }
