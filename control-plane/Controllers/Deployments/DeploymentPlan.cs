@@ -54,9 +54,14 @@ public static class DeploymentPlan
         var old = own.Where(set => set != current).ToList();
         long latest = own.Count == 0 ? 0 : own.Max(Revision), revision = current is null || Revision(current) < latest ? latest + 1 : latest;
         var (surge, unavailable) = recreate ? (0, wanted) : Bounds(spec, wanted);
-        if (recreate && old.Sum(set => Size(set).Most) > 0) actions.AddRange(old.Where(set => Size(set).Wanted > 0).Select(set => Scale(set, 0, wanted, wanted)));
+        if (recreate && old.Sum(set => Size(set).Most) > 0) actions.AddRange(old.Where(set => Size(set).Wanted > 0).SelectMany(set => Scale(set, 0, wanted, wanted)));
         else if (current is null)
-            actions.Add(new CreateObject(Kinds.ReplicaSet, NewSet(deployment, SetName(deployment, template, collisions), revision, Math.Min(old.Any(set => Size(set).Most > 0) ? GuardPlan.Most(deployment, wanted) ?? wanted : wanted, RollingStep.Room(old.Select(Size), wanted + surge)), wanted, wanted + surge)));
+        {
+            int size = Math.Min(old.Any(set => Size(set).Most > 0) ? GuardPlan.Most(deployment, wanted) ?? wanted : wanted, RollingStep.Room(old.Select(Size), wanted + surge));
+            var made = NewSet(deployment, SetName(deployment, template, collisions), revision, size, wanted, wanted + surge);
+            actions.Add(new CreateObject(Kinds.ReplicaSet, made));
+            if (size > 0) actions.Add(Scaled(made.Name(), 0, size));
+        }
         else if (Revision(current) != revision || current["spec"]?["minReadySeconds"].Int() != spec["minReadySeconds"].Int()) actions.Add(new UpdateObject(Kinds.ReplicaSet, Refreshed(current, spec, revision)));
         else Roll(own, old, current, recreate ? null : GuardPlan.Most(deployment, wanted), wanted, surge, unavailable, actions);
         Prune(spec, old, actions);
@@ -91,7 +96,7 @@ public static class DeploymentPlan
     private static void Write(IReadOnlyList<JsonObject> sets, IReadOnlyList<int> sizes, int wanted, int most, List<WorkloadAction> actions)
     {
         for (int i = 0; i < sets.Count; i++)
-            if (Size(sets[i]).Wanted != sizes[i] || (sizes[i] > 0 && sets[i].Metadata()["annotations"]?[DesiredAnnotation]?.ToString() != Text(wanted))) actions.Add(Scale(sets[i], sizes[i], wanted, most));
+            if (Size(sets[i]).Wanted != sizes[i] || (sizes[i] > 0 && sets[i].Metadata()["annotations"]?[DesiredAnnotation]?.ToString() != Text(wanted))) actions.AddRange(Scale(sets[i], sizes[i], wanted, most));
     }
 
     private static void Prune(JsonObject spec, List<JsonObject> old, List<WorkloadAction> actions)
@@ -108,11 +113,14 @@ public static class DeploymentPlan
     /// <summary>The number in its annotation; 0 without.</summary>
     public static long Revision(JsonObject set) => long.TryParse(set.Metadata()["annotations"]?[RevisionAnnotation]?.ToString(), CultureInfo.InvariantCulture, out long revision) ? revision : 0;
 
-    private static UpdateObject Scale(JsonObject set, int replicas, int wanted, int most)
+    private static Report Scaled(string set, int before, int now) => new("Normal", "ScalingReplicaSet", string.Create(CultureInfo.InvariantCulture, $"Scaled {(now > before ? "up" : "down")} replica set {set} from {before} to {now}"));
+
+    private static IEnumerable<WorkloadAction> Scale(JsonObject set, int replicas, int wanted, int most)
     {
         var document = Annotated(Annotated(set, DesiredAnnotation, Text(wanted)), MostAnnotation, Text(most));
         document["spec"]!["replicas"] = replicas;
-        return new UpdateObject(Kinds.ReplicaSet, document);
+        yield return new UpdateObject(Kinds.ReplicaSet, document);
+        if (Size(set).Wanted != replicas) yield return Scaled(set.Name(), Size(set).Wanted, replicas);
     }
 
     private static JsonObject Annotated(JsonObject document, string name, string value)

@@ -7,7 +7,7 @@ namespace Eyrie.ControlPlane.Controllers.Workloads;
 /// <summary>CronJob: a Job for the latest time that has come, unless it is too late for it or one still runs and the policy forbids. Pure.</summary>
 public static class CronJobPlan
 {
-    /// <summary>More missed times than this without a deadline are not counted through one by one.</summary>
+    /// <summary>More missed times than this are told of; the latest is started all the same.</summary>
     private const int MostMissed = 100;
 
     public static IReadOnlyList<WorkloadAction> Decide(JsonObject cron, IEnumerable<JsonObject> jobs, DateTimeOffset now)
@@ -43,18 +43,8 @@ public static class CronJobPlan
         var since = Views.Time(status["lastScheduleTime"]?.ToString()) ?? Views.Time(cron.Metadata().Text("creationTimestamp")) ?? now;
         var deadline = spec["startingDeadlineSeconds"] is { } seconds ? TimeSpan.FromSeconds(seconds.Int()) : (TimeSpan?)null;
         if (deadline is { } allowed && now - allowed > since) since = now - allowed;
-        DateTimeOffset? due = null;
-        int missed = 0;
-        for (var time = schedule.Next(since); time <= now; time = schedule.Next(time.Value))
-        {
-            due = time;
-            if (++missed <= MostMissed) continue;
-            actions.Add(new Report("Warning", "TooManyMissedTimes", "too many missed start times. Set or decrease .spec.startingDeadlineSeconds or check clock skew"));
-            since = now.AddMinutes(-1) > time.Value ? now.AddMinutes(-1) : time.Value;
-            time = since;
-            missed = 0;
-        }
-        if (due is not { } start) return active;
+        if (schedule.Latest(since, now) is not { } start) return active;
+        if (Missed(schedule, since, now)) actions.Add(new Report("Warning", "TooManyMissedTimes", "too many missed start times. Set or decrease .spec.startingDeadlineSeconds or check clock skew"));
         var name = string.Create(CultureInfo.InvariantCulture, $"{cron.Name()}-{start.ToUnixTimeSeconds() / 60}");
         if (own.Any(job => job.Name() == name)) { status["lastScheduleTime"] = ObjectStamp.Time(start); return active; }
         if (active.Count > 0 && spec["concurrencyPolicy"]?.ToString() == "Forbid")
@@ -71,6 +61,13 @@ public static class CronJobPlan
         actions.Add(new Report("Normal", "SuccessfulCreate", $"Created job {name}"));
         status["lastScheduleTime"] = ObjectStamp.Time(start);
         return active;
+    }
+
+    private static bool Missed(CronSchedule schedule, DateTimeOffset since, DateTimeOffset now)
+    {
+        int missed = 0;
+        for (var time = schedule.Next(since); time <= now && missed <= MostMissed; time = schedule.Next(time.Value)) missed++;
+        return missed > MostMissed;
     }
 
     private static void History(List<JsonObject> own, string end, int kept, List<WorkloadAction> actions)

@@ -54,6 +54,19 @@ public sealed class CronSchedule
         return null;
     }
 
+    /// <summary>The latest time after <paramref name="since"/> that has come; null: none has. However many have: each step halves what is left.</summary>
+    public DateTimeOffset? Latest(DateTimeOffset since, DateTimeOffset now)
+    {
+        if (Next(since) is not { } latest || latest > now) return null;
+        for (var end = now; end - latest >= TimeSpan.FromMinutes(1);)
+        {
+            var middle = latest + ((end - latest) / 2);
+            if (Next(middle) is { } next && next <= now) latest = next;
+            else end = middle;
+        }
+        return latest;
+    }
+
     /// <summary>With both day fields given either is enough, as cron has always had it.</summary>
     private bool Day(DateTime local) => _anyDay || _anyWeekday ? _days[local.Day] && _weekdays[(int)local.DayOfWeek] : _days[local.Day] || _weekdays[(int)local.DayOfWeek];
 

@@ -141,6 +141,25 @@ public sealed class WorkloadPlanTests
     public void A_schedule_says_when_it_is_next(string schedule, string? zone, string? next) =>
         Assert.Equal(next, CronSchedule.Parse(schedule, zone).Next(Now) is { } time ? ObjectStamp.Time(time) : null);
 
+    [Theory]
+    [InlineData("* * * * *", "2026-01-01T12:00:00Z")]
+    [InlineData("0 */5 * * *", "2026-01-01T10:00:00Z")]
+    [InlineData("30 2 * * SUN", "2025-12-28T02:30:00Z")]
+    [InlineData("0 0 29 2 *", "2024-02-29T00:00:00Z")]
+    [InlineData("0 0 30 2 *", null)]
+    public void A_schedule_says_when_it_was_last_however_often_that_was(string schedule, string? latest) =>
+        Assert.Equal(latest, CronSchedule.Parse(schedule, null).Latest(Now.AddYears(-4), Now) is { } time ? ObjectStamp.Time(time) : null);
+
+    [Fact]
+    public void A_cron_job_that_missed_more_than_a_hundred_starts_says_so_and_starts_the_latest()
+    {
+        var cron = Owner("CronJob", "{\"schedule\":\"0 */5 * * *\",\"jobTemplate\":{\"spec\":{\"template\":" + Template + "}}}", "{\"lastScheduleTime\":\"2025-06-01T00:00:00Z\"}");
+        var actions = CronJobPlan.Decide(cron, [], Now);
+        Assert.Equal($"+Job a-{DateTimeOffset.Parse("2026-01-01T10:00:00Z", CultureInfo.InvariantCulture).ToUnixTimeSeconds() / 60}", Words(actions));
+        Assert.Contains(actions, action => action is Report { Reason: "TooManyMissedTimes" });
+        Assert.DoesNotContain(CronJobPlan.Decide(Owner("CronJob", cron["spec"]!.ToJsonString(), "{\"lastScheduleTime\":\"2025-12-31T00:00:00Z\"}"), [], Now), action => action is Report { Reason: "TooManyMissedTimes" });
+    }
+
     [Fact]
     public void An_hour_that_the_clocks_skip_or_repeat_runs_once_at_most()
     {
@@ -156,6 +175,18 @@ public sealed class WorkloadPlanTests
     [InlineData("5-1 * * * *")]
     [InlineData("*/0 * * * *")]
     public void A_wrong_schedule_is_refused(string schedule) => Assert.Throws<FormatException>(() => CronSchedule.Parse(schedule, null));
+
+    [Fact]
+    public void A_deployment_tells_how_it_scales_its_sets()
+    {
+        var deployment = Owner("Deployment", "{\"replicas\":3,\"selector\":{\"matchLabels\":{\"app\":\"a\"}},\"template\":" + Template + "}");
+        var set = DeploymentPlan.Decide(deployment, [], Now).OfType<CreateObject>().Single().Document;
+        Assert.Contains(new Report("Normal", "ScalingReplicaSet", $"Scaled up replica set {set.Name()} from 0 to 3"), DeploymentPlan.Decide(deployment, [], Now));
+        set.Metadata()["uid"] = "set";
+        (set.Metadata()["generation"], set["status"]) = (1, Json("""{"replicas":3,"observedGeneration":1}"""));
+        deployment["spec"]!["replicas"] = 1;
+        Assert.Contains(new Report("Normal", "ScalingReplicaSet", $"Scaled down replica set {set.Name()} from 3 to 1"), DeploymentPlan.Decide(deployment, [set], Now));
+    }
 
     private static string Cron(string spec, string status, params JsonObject[] jobs) =>
         Words(CronJobPlan.Decide(Owner("CronJob", "{\"schedule\":\"* * * * *\",\"jobTemplate\":{\"spec\":{\"template\":" + Template + "}}" + spec + "}", status), jobs, Now.AddMinutes(2)));
