@@ -70,7 +70,7 @@ public sealed class Writer(IObjects objects, IAdmission admission, ServiceAddres
     public async Task<JsonObject> UpdateStatusAsync(Call call, JsonObject document, JsonObject stored, Manager? applied = null)
     {
         Prepare(call, document);
-        if (call.Kind.Custom is not null) Refuse(call.Kind, document, CheckCustom(call.Kind, ObjectStamp.ReplaceStatus(stored, document)));
+        if (call.Kind.Custom is not null) Refuse(call.Kind, document, CheckCustom(call.Kind, ObjectStamp.ReplaceStatus(stored, document), stored));
         if (applied is null) Record(call, stored, document, "status");
         if (!call.Options.DryRun) return await objects.UpdateStatusAsync(call.Kind, document, call.Ends);
         return Preview(call.Kind, ObjectStamp.ReplaceStatus(stored, document), document, stored);
@@ -164,15 +164,20 @@ public sealed class Writer(IObjects objects, IAdmission admission, ServiceAddres
         else if (catalog.SchemaOf(kind) is { } schema) Pruning.Default(schema, document);
     }
 
-    private IReadOnlyList<FieldError> CheckCustom(ResourceKind kind, JsonObject document) => catalog.SchemaOf(kind) is { } schema ? ValueCheck.Check(schema, document, "") : [];
+    /// <summary>The types and bounds of a schema; its rules about a document that they hold for.</summary>
+    private IReadOnlyList<FieldError> CheckCustom(ResourceKind kind, JsonObject document, JsonObject? stored)
+    {
+        if (catalog.SchemaOf(kind) is not { } schema) return [];
+        return ValueCheck.Check(schema, document, "") is { Count: > 0 } errors ? errors : RuleCheck.Check(schema, document, stored);
+    }
 
     private async Task RefuseAsync(Call call, JsonObject document, JsonObject? stored)
     {
         var kind = call.Kind;
         var errors = Validation.Check(kind, document, stored, call.Request.Subresource);
         if (kind == Kinds.CustomResourceDefinition && errors.Count == 0 && DefinitionCheck.Unenforced(document).ToList() is { Count: > 0 } rules)
-            Warn(call, $"rules are kept but not enforced here: {string.Join(", ", rules)}");
-        if (kind.Custom is not null) errors = [.. errors, .. CheckCustom(kind, document)];
+            Warn(call, $"rules are kept but not enforced here: {string.Join("; ", rules)}");
+        if (kind.Custom is not null) errors = [.. errors, .. CheckCustom(kind, document, stored)];
         if (kind == Kinds.Pod)
             foreach (var warning in PodWarnings(document, stored)) Warn(call, warning);
         if (errors.Count == 0) errors = await PermissionAdmission.CheckAsync(objects, kind, document, call.Ends);

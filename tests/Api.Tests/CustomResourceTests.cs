@@ -230,15 +230,6 @@ public sealed class CustomResourceTests(ApiServer server)
     }
 
     [Fact]
-    public async Task Rules_that_are_not_enforced_are_warned_of()
-    {
-        using var content = new StringContent(Boats("rules.example.com").Replace("required: [crew]", "x-kubernetes-validations: [{rule: 'self.crew > 1'}]", StringComparison.Ordinal), System.Text.Encoding.UTF8, "application/yaml");
-        using var response = await server.Client.PostAsync(Definitions, content);
-        Assert.Equal(HttpStatusCode.Created, response.StatusCode);
-        Assert.Contains("spec.versions[0].schema.openAPIV3Schema.properties[spec].x-kubernetes-validations", Assert.Single(response.Headers.GetValues("Warning")), StringComparison.Ordinal);
-    }
-
-    [Fact]
     public async Task Kubectl_explains_gets_edits_scales_and_deletes_them_and_a_namespace_takes_them_along()
     {
         var output = await server.KubectlAsync("harbour", """

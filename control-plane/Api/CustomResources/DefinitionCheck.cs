@@ -1,6 +1,7 @@
 using System.Globalization;
 using System.Text.Json.Nodes;
 using System.Text.RegularExpressions;
+using Eyrie.ControlPlane.Api.Schemas;
 using Eyrie.ControlPlane.Resources;
 
 namespace Eyrie.ControlPlane.Api.CustomResources;
@@ -40,17 +41,21 @@ public static partial class DefinitionCheck
         foreach (var version in Definition.Versions(definition))
         {
             var at = string.Create(CultureInfo.InvariantCulture, $"spec.versions[{index++}].schema.openAPIV3Schema");
-            foreach (var path in Rules(Fields.At(version, "schema.openAPIV3Schema"), at)) yield return path;
+            if (Fields.At(version, "schema.openAPIV3Schema") is not JsonObject schema) continue;
+            foreach (var (rule, path, _) in Rules(SchemaReader.Root(schema), at, true))
+                if (rule.NotEnforced is { } why) yield return $"{path}: {why}";
         }
     }
 
-    private static IEnumerable<string> Rules(JsonNode? schema, string path)
+    /// <summary>Every rule with its place, and whether what was there before can be told for each value that it is about.</summary>
+    private static IEnumerable<(ValidationRule Rule, string Path, bool Correlated)> Rules(Schema schema, string path, bool correlated)
     {
-        if (schema is not JsonObject map) yield break;
-        if (map["x-kubernetes-validations"] is JsonArray { Count: > 0 }) yield return path + ".x-kubernetes-validations";
-        var fields = (map["properties"] as JsonObject ?? []).Select(pair => (pair.Value, $"{path}.properties[{pair.Key}]"));
-        foreach (var (inner, at) in fields.Append((map["items"], path + ".items")).Append((map["additionalProperties"], path + ".additionalProperties")))
-            foreach (var found in Rules(inner, at)) yield return found;
+        if (schema.Rules is not { } rules) yield break;
+        for (int i = 0; i < rules.Validations.Count; i++) yield return (rules.Validations[i], string.Create(CultureInfo.InvariantCulture, $"{path}.x-kubernetes-validations[{i}]"), correlated);
+        var inner = schema.Properties.Select(pair => (Schema: pair.Value, Path: $"{path}.properties[{pair.Key}]", Correlated: correlated));
+        if (schema.Items is { } items) inner = inner.Append((items, path + ".items", correlated && schema.Merge == MergeKind.Map));
+        if (schema.Values is { } values) inner = inner.Append((values, path + ".additionalProperties", correlated));
+        foreach (var found in inner.SelectMany(part => Rules(part.Schema, part.Path, part.Correlated))) yield return found;
     }
 
     private static void Names(JsonObject names, List<FieldError> errors)
@@ -85,7 +90,7 @@ public static partial class DefinitionCheck
             if (version["served"] is null) errors.Add(Required(at + ".served"));
             if (version["storage"] is null) errors.Add(Required(at + ".storage"));
             if (Fields.At(version, "schema.openAPIV3Schema") is not JsonObject schema) errors.Add(new FieldError(at + ".schema.openAPIV3Schema", "Required value: schemas are required", "FieldValueRequired"));
-            else Schema(schema, at + ".schema.openAPIV3Schema", errors);
+            else Structure(schema, at + ".schema.openAPIV3Schema", errors);
             Subresources(version, at, errors);
             Columns(version, at, errors);
         }
@@ -93,15 +98,18 @@ public static partial class DefinitionCheck
             errors.Add(new FieldError("status.storedVersions", $"Invalid value: \"{gone}\": missing from spec.versions; {gone} was previously a storage version, and must remain in spec.versions until a storage migration ensures no data remains persisted in {gone} and removes {gone} from status.storedVersions"));
     }
 
-    private static void Schema(JsonObject schema, string path, List<FieldError> errors)
+    private static void Structure(JsonObject schema, string path, List<FieldError> errors)
     {
         var structural = StructuralSchema.Check(schema, path);
         errors.AddRange(structural);
-        if (structural.Count == 0) Defaults(SchemaReader.Root(schema), path, errors);
+        if (structural.Count > 0) return;
+        var root = SchemaReader.Root(schema);
+        Defaults(root, path, errors);
+        foreach (var (rule, at, correlated) in Rules(root, path, true)) errors.AddRange(rule.Mistakes(correlated).Select(mistake => new FieldError($"{at}.{mistake.Field}", mistake.Mistake, mistake.Mistake.StartsWith("Required", StringComparison.Ordinal) ? "FieldValueRequired" : "FieldValueInvalid")));
     }
 
     /// <summary>A default must be a value that its own field allows.</summary>
-    private static void Defaults(Schemas.Schema schema, string path, List<FieldError> errors)
+    private static void Defaults(Schema schema, string path, List<FieldError> errors)
     {
         foreach (var (name, field) in schema.Properties)
         {

@@ -12,7 +12,8 @@ public static class SchemaReader
     {
         var read = Read(source);
         var fields = new Dictionary<string, Schema>(read.Properties) { ["apiVersion"] = new() { Type = "string" }, ["kind"] = new() { Type = "string" }, ["metadata"] = ModelSchemas.Of("V1ObjectMeta")! };
-        return read with { Type = "object", LazyProperties = new(() => fields), Published = source.ToJsonString() };
+        Schema? root = null;
+        return root = read with { Type = "object", LazyProperties = new(() => fields), Published = source.ToJsonString(), Rules = read.Rules! with { Validations = Validations(source, () => root!) } };
     }
 
     private static Schema Read(JsonObject source)
@@ -21,7 +22,8 @@ public static class SchemaReader
         var fields = (source["properties"] as JsonObject ?? []).Where(pair => pair.Value is JsonObject).ToDictionary(pair => pair.Key, pair => Read(pair.Value!.AsObject()));
         bool preserve = Truth(source, "x-kubernetes-preserve-unknown-fields");
         var items = source["items"] is JsonObject element ? Read(element) : null;
-        return new Schema
+        Schema? self = null;
+        return self = new Schema
         {
             Type = source.Text("type") ?? "", Format = Truth(source, "x-kubernetes-int-or-string") ? "int-or-string" : source.Text("format") ?? "", Description = source.Text("description") ?? "",
             LazyProperties = new(() => fields), Items = items,
@@ -33,11 +35,13 @@ public static class SchemaReader
                 ("array", "set", _) => MergeKind.Set, ("array", "map", _) => MergeKind.Map, ("array", _, _) => MergeKind.Atomic, (_, _, "atomic") => MergeKind.Atomic, _ => MergeKind.Granular,
             },
             Keys = [.. (source["x-kubernetes-list-map-keys"] as JsonArray ?? []).Select(key => key?.ToString() ?? "").Select(key => new ListKey(key, items?.Field(key)?.Rules?.Default is { } text ? JsonNode.Parse(text)?.ToString() : null))],
-            Rules = Rules(source),
+            Rules = Rules(source) with { Validations = Validations(source, () => self!) },
         };
     }
 
-    private static ValueRules? Rules(JsonObject source)
+    private static IReadOnlyList<ValidationRule> Validations(JsonObject source, Func<Schema> self) => [.. Definition.Items(source, "x-kubernetes-validations").Select(rule => new ValidationRule(rule, self))];
+
+    private static ValueRules Rules(JsonObject source)
     {
         var made = new ValueRules
         {

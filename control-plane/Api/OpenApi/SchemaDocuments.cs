@@ -81,6 +81,7 @@ public sealed class SchemaDocuments
         if (schema.Required.Count > 0) made["required"] = new JsonArray([.. schema.Required.Select(name => (JsonNode)name)]);
         if (schema.PreserveUnknown && schema.Type == "object") made["x-kubernetes-preserve-unknown-fields"] = true;
         Extensions(made, schema);
+        if (made.Count == 0) made["description"] = "Any value."; // kubectl explain takes an empty schema for none
     }
 
     private static void Extensions(JsonObject made, Schema schema)

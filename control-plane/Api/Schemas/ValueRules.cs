@@ -1,4 +1,5 @@
 using System.Text.RegularExpressions;
+using Eyrie.ControlPlane.Api.CustomResources;
 
 namespace Eyrie.ControlPlane.Api.Schemas;
 
@@ -27,4 +28,6 @@ public sealed record ValueRules
     public IReadOnlyList<Schema> AnyOf { get; init; } = [];
     public IReadOnlyList<Schema> OneOf { get; init; } = [];
     public Schema? Not { get; init; }
+    /// <summary>Expressions over the value.</summary>
+    public IReadOnlyList<ValidationRule> Validations { get; init; } = [];
 }
