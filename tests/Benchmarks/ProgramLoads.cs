@@ -15,7 +15,7 @@ public sealed record Measured(double PerSecond, double? Slow);
 /// <param name="Read">What its output says.</param>
 public sealed partial record ProgramLoad(string Program, string What, Func<string, int, string[]> Command, Func<string, Measured> Read)
 {
-    private const string Seconds = "3";
+    private const string Seconds = "2"; // of each turn: five rounds of all loads, on both sides, end within six minutes
 
     public static IReadOnlyList<ProgramLoad> All { get; } =
     [

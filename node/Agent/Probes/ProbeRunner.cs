@@ -9,7 +9,7 @@ public readonly record struct ProbeOutcome(bool Success, string Message);
 /// </summary>
 public sealed class ProbeRunner(ProbeKind kind, ProbeTiming timing, bool eager, bool ready, TimeProvider time, Func<CancellationToken, Task<ProbeOutcome>> ask)
 {
-    private static readonly TimeSpan FirstEager = TimeSpan.FromMilliseconds(50), LongestEager = TimeSpan.FromSeconds(1);
+    private static readonly TimeSpan FirstEager = TimeSpan.FromMilliseconds(5), LongestEager = TimeSpan.FromSeconds(1);
 
     public async Task RunAsync(Action<ProbeState, ProbeOutcome> answered, CancellationToken cancellationToken)
     {
@@ -29,7 +29,7 @@ public sealed class ProbeRunner(ProbeKind kind, ProbeTiming timing, bool eager, 
                 if (state.Over(kind)) return;
             }
             var wait = counted - SteadyTime.Now(time);
-            if (eager && state.Last is not true && state.Holds is not true && kind != ProbeKind.Liveness) (wait, early) = (wait < early ? wait : early, early < LongestEager ? early * 1.2 : early);
+            if (eager && state.Last is not true && state.Holds is not true && kind != ProbeKind.Liveness) (wait, early) = (wait < early ? wait : early, early < LongestEager ? early * 1.5 : early);
             if (wait > TimeSpan.Zero) await Task.Delay(wait, time, cancellationToken);
         }
     }
