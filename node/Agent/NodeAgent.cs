@@ -12,6 +12,8 @@ namespace Eyrie.Node;
 /// </summary>
 public sealed class NodeAgent
 {
+    private static readonly TimeSpan LongestWait = TimeSpan.FromSeconds(5);
+
     private readonly string _bootId = Guid.NewGuid().ToString();
     private readonly NodeOptions _options;
     private readonly KernelProcess _kernel;
@@ -64,6 +66,7 @@ public sealed class NodeAgent
         Follow();
         await TellLimitsAsync(cancellationToken);
         _ = new DiskWatch(_options, _images, () => _pods.All.SelectMany(worker => worker.Images()), message => _conditions.Set(DiskWatch.Condition, message)).RunAsync(cancellationToken);
+        _ = CheckImagesAsync(cancellationToken);
         _ = new ClockWatch(TimeProvider.System, message => _conditions.Set(ClockWatch.Condition, message)).RunAsync(cancellationToken);
         _ = IdleMemory.RunAsync(cancellationToken);
         _ = new LogRotation(_options, _kernel, () => _pods.All.SelectMany(worker => worker.RunningLogs())).RunAsync(cancellationToken);
@@ -71,6 +74,13 @@ public sealed class NodeAgent
         _ = TokenRequests.RenewAsync(() => _pods.All, cancellationToken);
         _names.Start(_services.AgainAsync);
         await _session.RunAsync(cancellationToken);
+    }
+
+    /// <summary>With the first session, so that what it finds can be told; without one, soon.</summary>
+    private async Task CheckImagesAsync(CancellationToken cancellationToken)
+    {
+        await Task.WhenAny(Synced.Task, Task.Delay(LongestWait, CancellationToken.None));
+        await new ImageCheck(_options, _images, _pods.On, _pods.LayerDamaged, message => _conditions.Set(ImageCheck.Condition, message), TimeProvider.System).RunAsync(cancellationToken);
     }
 
     private void Follow() => _ = Task.Run(() => _events.FollowAsync(_kernel.Service));

@@ -39,6 +39,10 @@ public sealed record NodeOptions
     public int ImageHighPercent { get; init; } = 85;
     public int ImageLowPercent { get; init; } = 80;
 
+    /// <summary>Bytes of unpacked layers that are read in a second, at most, to see whether the disk has changed them; and how long there is between two such readings of all of them.</summary>
+    public long ImageCheckRate { get; init; } = 16 << 20;
+    public TimeSpan ImageCheckPeriod { get; init; } = TimeSpan.FromDays(1);
+
     /// <summary>How long pods may take to end when the node is told to (SIGTERM): the ordinary ones until the critical ones' share is left, and then those (the kubelet's shutdownGracePeriod and shutdownGracePeriodCriticalPods). 0: they are killed at once.</summary>
     public TimeSpan ShutdownGrace { get; init; } = TimeSpan.FromSeconds(30);
     public TimeSpan ShutdownGraceCritical { get; init; } = TimeSpan.FromSeconds(10);
@@ -56,7 +60,7 @@ public sealed record NodeOptions
 
     public static NodeOptions? Parse(string[] arguments, TextWriter errors)
     {
-        var known = new[] { "--state-dir", "--name", "--index", "--cluster-octet", "--server", "--ca", "--token-file", "--microkernel", "--label", "--cpu", "--memory", "--max-pods", "--insecure-registry", "--resolver", "--host-path", "--log-max-size", "--log-max-files", "--image-gc-high", "--image-gc-low", "--shutdown-grace", "--shutdown-grace-critical" };
+        var known = new[] { "--state-dir", "--name", "--index", "--cluster-octet", "--server", "--ca", "--token-file", "--microkernel", "--label", "--cpu", "--memory", "--max-pods", "--insecure-registry", "--resolver", "--host-path", "--log-max-size", "--log-max-files", "--image-gc-high", "--image-gc-low", "--shutdown-grace", "--shutdown-grace-critical", "--image-check-rate", "--image-check-period" };
         var insecure = new List<string>();
         var hostPaths = new List<string>();
         var values = new Dictionary<string, string>();
@@ -94,6 +98,9 @@ public sealed record NodeOptions
         if (logBytes < 1024) problems.Add("--log-max-size must be at least 1024");
         int high = Number("--image-gc-high", 85, 1, 100), low = Number("--image-gc-low", 80, 0, 99);
         if (low >= high) problems.Add($"--image-gc-low ({low}) must be less than --image-gc-high ({high})");
+        long rate = Amount("--image-check-rate", 1, 16 << 20);
+        if (rate < 1 << 16) problems.Add("--image-check-rate must be at least 64Ki");
+        int period = Number("--image-check-period", 86400, 10, int.MaxValue);
         int grace = Number("--shutdown-grace", 30, 0, 3600), critical = Number("--shutdown-grace-critical", Math.Min(10, grace / 3), 0, 3600);
         if (critical > grace) problems.Add($"--shutdown-grace-critical ({critical}) is part of --shutdown-grace ({grace}) and cannot be more");
         int index = Number("--index", 0, 0, 59), octet = Number("--cluster-octet", 64, 64, 79), pods = Number("--max-pods", 110, 1, 1000);
@@ -106,7 +113,7 @@ public sealed record NodeOptions
         {
             StateDirectory = Path.GetFullPath(values["--state-dir"]), Name = values["--name"], Index = index, ClusterOctet = octet, Server = server!, AuthorityFile = values["--ca"], TokenFile = values["--token-file"],
             Microkernel = Path.GetFullPath(values["--microkernel"]), Labels = labels, CpuMilli = cpu, MemoryBytes = memory, MaxPods = pods, InsecureRegistries = insecure, Resolver = resolver, HostPaths = hostPaths, LogMaxBytes = logBytes, LogMaxFiles = logFiles, ImageHighPercent = high, ImageLowPercent = low,
-            ShutdownGrace = TimeSpan.FromSeconds(grace), ShutdownGraceCritical = TimeSpan.FromSeconds(critical),
+            ImageCheckRate = rate, ImageCheckPeriod = TimeSpan.FromSeconds(period), ShutdownGrace = TimeSpan.FromSeconds(grace), ShutdownGraceCritical = TimeSpan.FromSeconds(critical),
         };
     }
 }

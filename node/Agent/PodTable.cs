@@ -26,6 +26,15 @@ public sealed class PodTable(NodeOptions options, KernelProcess kernel, ImageSto
     /// <summary>Every container that runs now.</summary>
     public IEnumerable<RunningContainer> Running() => _pods.Values.SelectMany(worker => worker.Running().Select(container => new RunningContainer(worker.Uid, worker.Namespace, worker.Name, container.Container, container.Id, container.StartedAt)));
 
+    /// <summary>Ids of the containers that run on a layer.</summary>
+    public IEnumerable<string> On(string layer) => _pods.Values.SelectMany(worker => worker.On(layer));
+
+    /// <summary>Tells the pods whose containers run on a layer that the disk has damaged it.</summary>
+    public void LayerDamaged(string layer, string damage)
+    {
+        foreach (var worker in _pods.Values) worker.LayerDamaged(layer, damage);
+    }
+
     public void Want(DesiredPod desired)
     {
         if (_pods.TryGetValue(desired.Uid, out var worker)) { worker.Update(desired); return; }

@@ -21,4 +21,39 @@ public sealed class DenialLogTests : IDisposable
         Assert.All(lines, line => Assert.Equal("connect tcp cidr 10.0.0.1/32 443", JsonNode.Parse(line)!["missingGrant"]!.ToString()));
         Assert.Equal(99, JsonNode.Parse(lines[^1])!["count"]!.GetValue<int>());
     }
+
+    [Fact]
+    public async Task What_a_full_disk_did_not_take_is_counted_and_told_when_there_is_room()
+    {
+        var disk = Directory.CreateDirectory(Path.Combine(_state, "disk")).FullName;
+        await MountAsync("mount", "-t", "tmpfs", "-o", "size=64k", "tmpfs", disk);
+        try
+        {
+            var log = new DenialLog(disk);
+            void Write(int i) => log.Write(new DenialRecord(DateTimeOffset.UnixEpoch, "n", "shop", "web", "c", "connect", new string('x', 1000), "entry", i, ""));
+            const int Denials = 200;
+            for (int i = 0; i < Denials; i++) Write(i);
+            var before = File.ReadAllLines(log.File);
+            Assert.InRange(before.Length, 10, Denials - 1);
+            Assert.Equal(before.Length - 1, JsonNode.Parse(before[^1])!["count"]!.GetValue<int>()); // and every line is whole
+            await MountAsync("mount", "-o", "remount,size=1m", disk);
+            Write(Denials);
+            var after = File.ReadAllLines(log.File);
+            var lost = JsonNode.Parse(after[^2])!;
+            Assert.Equal(("lost", Denials - before.Length), (lost["verdict"]!.ToString(), lost["count"]!.GetValue<int>()));
+            Assert.Equal(Denials, JsonNode.Parse(after[^1])!["count"]!.GetValue<int>());
+            Assert.Equal(before, after[..^2]);
+        }
+        finally
+        {
+            await MountAsync("umount", disk);
+        }
+    }
+
+    private static async Task MountAsync(string program, params string[] arguments)
+    {
+        using var process = System.Diagnostics.Process.Start(program, arguments);
+        await process.WaitForExitAsync();
+        Assert.Equal(0, process.ExitCode);
+    }
 }

@@ -9,7 +9,8 @@ using System.Text.Json.Nodes;
 namespace Eyrie.Node;
 
 /// <summary>An unpacked image: its layers lowest first (relative to the node root), and what its config says.</summary>
-public sealed record Image(string Digest, IReadOnlyList<string> Layers, IReadOnlyList<string> Entrypoint, IReadOnlyList<string> Command, IReadOnlyList<string> Environment, string WorkingDirectory, string User);
+/// <param name="Name">As whoever pulled it wrote it.</param>
+public sealed record Image(string Digest, IReadOnlyList<string> Layers, IReadOnlyList<string> Entrypoint, IReadOnlyList<string> Command, IReadOnlyList<string> Environment, string WorkingDirectory, string User, string Name = "");
 
 /// <summary>The image is not to be had; the message says what to do.</summary>
 public class ImageUnavailableException(string message) : Exception(message);
@@ -24,6 +25,7 @@ public sealed class ImageNeverPulledException(string image) : ImageUnavailableEx
 public sealed class ImageStore(NodeOptions options, HttpClient cluster)
 {
     private const string ManifestTypes = "application/vnd.oci.image.manifest.v1+json, application/vnd.oci.image.index.v1+json, application/vnd.docker.distribution.manifest.v2+json, application/vnd.docker.distribution.manifest.list.v2+json";
+    private const string AsideMark = ".damaged-";
     private const int Tries = 5, LargestDocument = 8 << 20, MostIndexes = 3;
     private static readonly HttpClient Outside = new(new SocketsHttpHandler { ConnectTimeout = TimeSpan.FromSeconds(15), PooledConnectionLifetime = TimeSpan.FromMinutes(2) }) { Timeout = Timeout.InfiniteTimeSpan };
 
@@ -61,7 +63,7 @@ public sealed class ImageStore(NodeOptions options, HttpClient cluster)
         // One that was there may have been collected meanwhile, with the last image that had it.
         foreach (var layer in manifest["layers"]!.AsArray()) await LayerAsync(registry, reference, Digest(layer), cancellationToken);
         IReadOnlyList<string> Strings(string field) => [.. (config?[field] as JsonArray ?? []).Select(item => item!.ToString())];
-        var image = new Image(configDigest, layers, Strings("Entrypoint"), Strings("Cmd"), Strings("Env"), config?["WorkingDir"]?.ToString() ?? "", config?["User"]?.ToString() ?? "");
+        var image = new Image(configDigest, layers, Strings("Entrypoint"), Strings("Cmd"), Strings("Env"), config?["WorkingDir"]?.ToString() ?? "", config?["User"]?.ToString() ?? "", name);
         Keep(name, image);
         tell("Pulled", $"Successfully pulled image \"{name}\" in {Wording.Duration(TimeSpan.FromMilliseconds(watch.ElapsedMilliseconds))}. Image size: {size} bytes.");
         return image;
@@ -91,10 +93,8 @@ public sealed class ImageStore(NodeOptions options, HttpClient cluster)
     /// <returns>How many.</returns>
     public int Collect(IEnumerable<string> wanted, long bytes, DateTimeOffset now)
     {
-        var records = Path.Combine(options.StateDirectory, "images/names");
-        var images = !Directory.Exists(records) ? [] : Directory.EnumerateFiles(records, "*.json").Select(Found).OfType<KeptImage>().ToList();
-        var layers = new DirectoryInfo(Path.Combine(options.StateDirectory, "images/layers")).EnumerateDirectories("sha256-*").Where(layer => !layer.Name.Contains('.', StringComparison.Ordinal))
-            .Select(layer => new KeptLayer("images/layers/" + layer.Name, Bytes(layer), layer.LastWriteTimeUtc)).ToList();
+        var images = Records().Select(record => new KeptImage(record.File, record.Image.Layers, File.GetLastWriteTimeUtc(record.File))).ToList();
+        var layers = Layers().Select(layer => new DirectoryInfo(PathOf(layer))).Select(layer => new KeptLayer("images/layers/" + layer.Name, Bytes(layer), layer.LastWriteTimeUtc)).ToList();
         var (gone, with) = ImageGarbagePlan.Decide(images, layers, wanted.Select(Record).ToHashSet(), bytes, now);
         foreach (var record in gone) File.Delete(record);
         foreach (var layer in with)
@@ -103,20 +103,70 @@ public sealed class ImageStore(NodeOptions options, HttpClient cluster)
             var leaving = Path.Combine(options.StateDirectory, layer + ".gone");
             HostFiles.Rename(Path.Combine(options.StateDirectory, layer), leaving);
             Directory.Delete(leaving, true);
+            File.Delete(LayerList.FileOf(PathOf(layer)));
         }
         return gone.Count;
     }
 
-    private static KeptImage? Found(string record)
+    /// <summary>What every name that was pulled means.</summary>
+    private IEnumerable<(string File, Image Image)> Records()
     {
-        try
+        var records = Path.Combine(options.StateDirectory, "images/names");
+        foreach (var file in Directory.Exists(records) ? Directory.EnumerateFiles(records, "*.json") : [])
         {
-            return JsonSerializer.Deserialize<Image>(File.ReadAllBytes(record)) is { } image ? new KeptImage(record, image.Layers, File.GetLastWriteTimeUtc(record)) : null;
+            Image? image = null;
+            try
+            {
+                image = JsonSerializer.Deserialize<Image>(File.ReadAllBytes(file));
+            }
+            catch (Exception exception) when (exception is JsonException or IOException)
+            {
+                // It has no layers that anybody could find by it.
+            }
+            if (image is not null) yield return (file, image);
         }
-        catch (Exception exception) when (exception is JsonException or IOException)
-        {
-            return null; // it has no layers that anybody could find by it
-        }
+    }
+
+    /// <summary>Every unpacked layer, relative to the node root.</summary>
+    public IReadOnlyList<string> Layers() => [.. new DirectoryInfo(PathOf("images/layers")).EnumerateDirectories("sha256-*").Where(layer => !layer.Name.Contains('.', StringComparison.Ordinal)).Select(layer => "images/layers/" + layer.Name)];
+
+    public string PathOf(string layer) => Path.Combine(options.StateDirectory, layer);
+
+    /// <summary>Directories of layers that were put aside.</summary>
+    public IReadOnlyList<string> Aside() => [.. Directory.EnumerateDirectories(PathOf("images/layers"), "sha256-*" + AsideMark + "*")];
+
+    /// <summary>The layer that a directory was put aside from.</summary>
+    public static string LayerOf(string aside) => "images/layers/" + Path.GetFileName(aside).Split('.')[0];
+
+    /// <summary>Takes a layer out of use: who runs on it keeps it, who starts is given another.</summary>
+    /// <returns>Its directory from now on.</returns>
+    public string PutAside(string layer)
+    {
+        var aside = $"{PathOf(layer)}{AsideMark}{Guid.NewGuid():N}";
+        HostFiles.Rename(PathOf(layer), aside);
+        File.Delete(LayerList.FileOf(PathOf(layer)));
+        return aside;
+    }
+
+    /// <summary>Pulls a layer that was put aside, for an image that has it; without the credentials of a pod.</summary>
+    /// <returns>Whether nothing is left to do, and what was done or is the matter.</returns>
+    public async Task<(bool Done, string How)> RestoreAsync(string layer, CancellationToken cancellationToken)
+    {
+        if (Directory.Exists(PathOf(layer))) return (true, "it was pulled anew");
+        var names = Records().Where(record => record.Image.Layers.Contains(layer) && record.Image.Name.Length > 0).Select(record => record.Image.Name).ToList();
+        if (names.Count == 0) return (true, "it is pulled anew when an image needs it");
+        var why = "";
+        foreach (var reference in names.Select(ImageReference.Parse))
+            try
+            {
+                await LayerAsync(Registry(reference, PullCredentials.None), reference, Path.GetFileName(layer).Replace('-', ':'), cancellationToken);
+                return (true, "it was pulled anew");
+            }
+            catch (Exception exception) when (exception is ImageUnavailableException or HttpRequestException or IOException)
+            {
+                why = exception.Message;
+            }
+        return (false, $"it cannot be pulled yet: {why}");
     }
 
     private static long Bytes(DirectoryInfo layer) => layer.EnumerateFiles("*", new EnumerationOptions { RecurseSubdirectories = true, IgnoreInaccessible = true, AttributesToSkip = FileAttributes.ReparsePoint }).Sum(file => file.Length);
@@ -211,6 +261,7 @@ public sealed class ImageStore(NodeOptions options, HttpClient cluster)
         var file = target + ".blob";
         await DownloadAsync(registry, reference, digest, file, cancellationToken);
         await using (var blob = File.OpenRead(file)) await LayerArchive.UnpackAsync(blob, making, cancellationToken);
+        await LayerList.WriteAsync(making, target, cancellationToken);
         Directory.Move(making, target);
         File.Delete(file);
     }

@@ -201,6 +201,16 @@ public sealed class PodWorker
     /// <summary>Of every container, whether it runs or not.</summary>
     public IEnumerable<string> Images() => [.. _pod.Records.Select(record => record.Image)];
 
+    /// <summary>Ids of the containers that run on a layer.</summary>
+    public IEnumerable<string> On(string layer) => [.. _pod.Records.Where(record => record.Running && record.Written?.Layers.Contains(layer) == true).Select(record => record.Id)];
+
+    /// <summary>Containers that run on a damaged layer go on with what is left of it.</summary>
+    public void LayerDamaged(string layer, string damage) => _pod.Signal(() =>
+    {
+        foreach (var record in _pod.Records.Where(record => record.Running && record.Written?.Layers.Contains(layer) == true))
+            _pod.Event("Warning", "ImageDamaged", $"container {record.Name} runs on a layer of its image that the node's disk has damaged ({damage}); it goes on, and has a whole one when it is started anew", 1, record.Name);
+    });
+
     /// <summary>Ids of the containers that run, and the files that their logs are written to.</summary>
     public IEnumerable<(string Id, string Path)> RunningLogs() => [.. _pod.Records.Where(record => record is { Running: true, Runs: > 0 }).Select(record => (record.Id, _pod.LogFile(record.Name, record.Runs - 1)))];
 
