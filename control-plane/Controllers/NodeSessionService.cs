@@ -9,6 +9,9 @@ namespace Eyrie.ControlPlane.Controllers;
 /// <summary>The gRPC end of a node's session: checks the token, reads and writes the stream, and ends it when it falls silent.</summary>
 public sealed class NodeSessionService(IRequiredActor<NodeSessionsActor> sessions, NodeGateway gateway, ControllerOptions options) : NodeSessions.NodeSessionsBase
 {
+    /// <summary>Reports of one node that wait to be taken. A node that tells more is not read from meanwhile, and HTTP/2 holds it back.</summary>
+    public const int MostWaiting = 64;
+
     private static readonly TimeSpan Beat = TimeSpan.FromSeconds(5), Silence = TimeSpan.FromSeconds(15);
     private static readonly WriteOptions MoreComes = new(WriteFlags.BufferHint);
 
@@ -22,6 +25,7 @@ public sealed class NodeSessionService(IRequiredActor<NodeSessionsActor> session
         var actor = await sessions.GetAsync(context.CancellationToken);
         var outbound = Channel.CreateUnbounded<ControlMessage>(new UnboundedChannelOptions { SingleReader = true });
         var session = Guid.NewGuid();
+        var room = new SemaphoreSlim(MostWaiting);
         actor.Tell(new SessionOpened(session, hello, outbound.Writer), ActorRefs.NoSender);
         using var beat = new Timer(_ => outbound.Writer.TryWrite(new ControlMessage { Heartbeat = new Heartbeat { UnixMilliseconds = DateTimeOffset.UtcNow.ToUnixTimeMilliseconds() } }), null, Beat, Beat);
         var writing = WriteAsync(outbound.Reader, responseStream, silent);
@@ -32,7 +36,16 @@ public sealed class NodeSessionService(IRequiredActor<NodeSessionsActor> session
                 silent.CancelAfter(Silence);
                 var message = requestStream.Current;
                 if (message.MessageCase is NodeMessage.MessageOneofCase.Capabilities) gateway.Deliver(message);
-                else if (message.MessageCase != NodeMessage.MessageOneofCase.Heartbeat) actor.Tell(new SessionReport(hello.NodeName, message), ActorRefs.NoSender);
+                else if (message.MessageCase != NodeMessage.MessageOneofCase.Heartbeat)
+                {
+                    if (!room.Wait(0, CancellationToken.None))
+                    {
+                        silent.CancelAfter(Timeout.InfiniteTimeSpan); // it is not the node that is silent
+                        await room.WaitAsync(silent.Token);
+                        silent.CancelAfter(Silence);
+                    }
+                    actor.Tell(new SessionReport(hello.NodeName, message, room), ActorRefs.NoSender);
+                }
             }
         }
         catch (Exception exception) when (exception is OperationCanceledException or IOException)

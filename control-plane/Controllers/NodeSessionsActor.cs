@@ -14,7 +14,8 @@ namespace Eyrie.ControlPlane.Controllers;
 
 public sealed record SessionOpened(Guid Session, NodeHello Hello, ChannelWriter<ControlMessage> Outbound) : ILocalMessage;
 public sealed record SessionClosed(Guid Session, string Node) : ILocalMessage;
-public sealed record SessionReport(string Node, NodeMessage Message) : ILocalMessage;
+/// <param name="Room">Released when the report has been taken: who sends them waits for room. null: nobody waits.</param>
+public sealed record SessionReport(string Node, NodeMessage Message, SemaphoreSlim? Room = null) : ILocalMessage;
 
 /// <summary>Sends a request to a node's session; answered with <see cref="Sent"/> or a failure.</summary>
 public sealed record SendToNode(string Node, ControlMessage Message) : ILocalMessage;
@@ -64,6 +65,7 @@ public sealed class NodeSessionsActor : ReceiveActor, IWithTimers
     private IReadOnlyList<string> _closed = [];
     private readonly Dictionary<ObjectName, string> _closedPods = []; // addresses of pods that accept only whom they name
     private long _revision = 1;
+    private bool _looked; // at what was there before this actor was
 
     public ITimerScheduler Timers { get; set; } = null!;
 
@@ -74,7 +76,11 @@ public sealed class NodeSessionsActor : ReceiveActor, IWithTimers
         Receive<FeedBatch>(OnFeed);
         Receive<SessionOpened>(OnOpened);
         Receive<SessionClosed>(OnClosed);
-        Receive<SessionReport>(OnReport);
+        Receive<SessionReport>(report =>
+        {
+            report.Room?.Release();
+            OnReport(report);
+        });
         Receive<SendToNode>(send =>
         {
             if (_sessions.TryGetValue(send.Node, out var session) && session.Outbound.TryWrite(send.Message)) Sender.Tell(new Sent());
@@ -89,6 +95,7 @@ public sealed class NodeSessionsActor : ReceiveActor, IWithTimers
     protected override void PreStart()
     {
         FeedBatch.Follow(Context, _cache);
+        LookOnce();
         Timers.StartPeriodicTimer("leases", new RenewLeases(), Renewal);
     }
 
@@ -101,8 +108,18 @@ public sealed class NodeSessionsActor : ReceiveActor, IWithTimers
 
     private void Run(string what, Task task) => task.PipeTo(Self, success: () => new Wrote(""), failure: exception => new Failed(what, exception));
 
+    /// <summary>At what there is already, before the first node is told anything.</summary>
+    private void LookOnce()
+    {
+        if (_looked || !_cache.IsListed) return;
+        _looked = true;
+        CloseAll();
+        Retable();
+    }
+
     private void OnFeed(FeedBatch batch)
     {
+        LookOnce();
         if (batch.Kind == Kinds.Node)
             foreach (var change in batch.Changes.Where(change => change.Type == ChangeType.Deleted))
                 if (_sessions.TryGetValue(change.Name.Name, out var connected)) Run("registering " + change.Name.Name, RegisterAsync(connected.Hello)); // it is there all the same
@@ -140,9 +157,15 @@ public sealed class NodeSessionsActor : ReceiveActor, IWithTimers
     private void Close(FeedBatch batch)
     {
         if (batch.Kind != Kinds.Pod && batch.Kind != Kinds.NetworkPolicy) return;
+        if (batch.Kind == Kinds.NetworkPolicy) { CloseAll(); return; }
         var policies = ClosedPods.Policies(_cache.All(Kinds.NetworkPolicy));
-        if (batch.Kind == Kinds.Pod) foreach (var change in batch.Changes) Close(change.Name, change.Type == ChangeType.Deleted ? null : change.Document, policies);
-        else foreach (var pod in _cache.All(Kinds.Pod)) Close(ObjectStamp.NameOf(pod), pod, policies);
+        foreach (var change in batch.Changes) Close(change.Name, change.Type == ChangeType.Deleted ? null : change.Document, policies);
+    }
+
+    private void CloseAll()
+    {
+        var policies = ClosedPods.Policies(_cache.All(Kinds.NetworkPolicy));
+        foreach (var pod in _cache.All(Kinds.Pod)) Close(ObjectStamp.NameOf(pod), pod, policies);
     }
 
     private void Close(ObjectName name, JsonObject? pod, NetworkPolicies policies)

@@ -1,10 +1,11 @@
 using System.Diagnostics;
 using System.Globalization;
+using Eyrie.Programs;
 using Xunit;
 
 namespace Eyrie.EndToEnd.Tests;
 
-/// <summary>Ten replicas of an HTTP service.</summary>
+/// <summary>Ten replicas of nginx, which keeps a connection for two seconds and says with the last answer that it closes it: sooner than the grace period of its pod ends.</summary>
 public abstract class RollingDeploy(HelloCluster cluster)
 {
     private const string Manifest = """
@@ -12,6 +13,31 @@ public abstract class RollingDeploy(HelloCluster cluster)
         kind: Service
         metadata: {name: NAME}
         spec: {selector: {app: NAME}, ports: [{port: 80, targetPort: 8080}]}
+        ---
+        apiVersion: v1
+        kind: ConfigMap
+        metadata: {name: NAME-VALUE}
+        data:
+          nginx.conf: |
+            daemon off;
+            worker_processes 1;
+            pid /tmp/nginx.pid;
+            error_log stderr warn;
+            events { worker_connections 1024; }
+            http {
+                access_log off;
+                keepalive_time 2s;
+                client_body_temp_path /tmp/body;
+                proxy_temp_path /tmp/proxy;
+                fastcgi_temp_path /tmp/fastcgi;
+                uwsgi_temp_path /tmp/uwsgi;
+                scgi_temp_path /tmp/scgi;
+                server {
+                    listen 8080;
+                    location / { return 200 "version VALUE\n"; }
+                    location /never { return 503; }
+                }
+            }
         ---
         apiVersion: apps/v1
         kind: Deployment
@@ -24,25 +50,28 @@ public abstract class RollingDeploy(HelloCluster cluster)
             metadata: {labels: {app: NAME}}
             spec:
               terminationGracePeriodSeconds: 10
+              securityContext: {runAsUser: 33, runAsGroup: 33, fsGroup: 33}
               tolerations: [{operator: Exists, effect: NoExecute, tolerationSeconds: 1}]
               containers:
               - name: web
-                image: IMAGE
-                env: [{name: VERSION, value: "VALUE"}]
-                command: [sh, -c, 'echo "version $VERSION" >/www/index.html; exec httpd -f -p 8080 -h /www']
+                image: nginx:1
+                command: [/usr/sbin/nginx, -e, stderr, -c, /conf/nginx.conf]
                 ports: [{containerPort: 8080}]
                 readinessProbe: {httpGet: {path: PATH, port: 8080}, periodSeconds: 1}
-                permissions: {files: [{path: /www, access: write}], processes: {max: 64}}
+                volumeMounts: [{name: tmp, mountPath: /tmp}, {name: conf, mountPath: /conf}]
+                permissions: {processes: {max: 8}}
+              volumes: [{name: tmp, emptyDir: {}}, {name: conf, configMap: {name: NAME-VALUE}}]
         """;
 
     protected async Task<string> ApplyAsync(string name, string version, string path = "/")
     {
-        var image = (await cluster.KubectlAsync("get", "deploy", "hello", "-o", "jsonpath={.spec.template.spec.containers[0].image}")).Output;
+        var (code, output) = await cluster.EyrieAsync("image", "import", "nginx:1", await PackedPrograms.FolderAsync(Shell.Root, "nginx"));
+        Assert.True(code == 0, output);
         var file = Path.Combine(cluster.State, Guid.NewGuid().ToString("N") + ".yaml");
         var manifest = Manifest;
-        foreach (var (word, value) in new[] { ("NAME", name), ("IMAGE", image), ("VALUE", version), ("PATH", path) }) manifest = manifest.Replace(word, value, StringComparison.Ordinal);
+        foreach (var (word, value) in new[] { ("NAME", name), ("VALUE", version), ("PATH", path) }) manifest = manifest.Replace(word, value, StringComparison.Ordinal);
         await File.WriteAllTextAsync(file, manifest);
-        var (code, output) = await cluster.KubectlAsync("apply", "-f", file);
+        (code, output) = await cluster.KubectlAsync("apply", "-f", file);
         Assert.True(code == 0, output);
         return "http://" + (await cluster.KubectlAsync("get", "svc", name, "-o", "jsonpath={.spec.clusterIP}")).Output + "/";
     }
@@ -66,6 +95,7 @@ public sealed class RollingDeployTests(HelloCluster cluster) : RollingDeploy(clu
     {
         var address = await ApplyAsync("busy", "1");
         await RolledOutAsync("busy");
+        Assert.Contains("Re-using existing connection", (await Shell.RunAsync("curl", ["-sv", address, address])).Output, StringComparison.Ordinal); // connections really stay
         await using var load = new Wrk(address);
         await ApplyAsync("busy", "2");
         await RolledOutAsync("busy");
