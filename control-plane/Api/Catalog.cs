@@ -21,7 +21,7 @@ public sealed class Catalog
 
     private static State Make(IReadOnlyCollection<(ResourceKind Kind, Schema Schema)> custom)
     {
-        var standard = Resources.Kinds.Served.Concat(Resources.Kinds.Reviews).Concat([Resources.Kinds.NodeMetrics, Resources.Kinds.PodMetrics]).ToList();
+        var standard = Resources.Kinds.Served.Concat(Resources.Kinds.Views).Concat(Resources.Kinds.Reviews).Concat([Resources.Kinds.NodeMetrics, Resources.Kinds.PodMetrics]).ToList();
         var kinds = standard.Concat(custom.Select(pair => pair.Kind)).ToList();
         var schemas = standard.ToDictionary(kind => kind, ModelSchemas.Of);
         foreach (var (kind, schema) in custom) schemas[kind] = schema;

@@ -22,7 +22,7 @@ public sealed record ListQuery(string? After, int Limit, Revision At, Revision N
         {
             if (match.Length > 0) throw Forbidden("resourceVersionMatch is forbidden when continue is provided");
             if (version is not ("" or "0")) throw StatusException.BadRequest("specifying resource version is not allowed when using continue");
-            var continued = ContinueToken.Parse(token, call.Kind.KeyPrefix);
+            var continued = ContinueToken.Parse(token, call.Kind.KeyPrefix + (call.Kind.Namespaced && call.Request.Namespace is { } home ? home + "/" : "")); // of another namespace it would lead there
             return new ListQuery(continued.After, limit, continued.At, Revision.Zero);
         }
         var revision = ParseVersion(version);

@@ -14,6 +14,7 @@ public static class Selectors
         [
             "involvedObject.kind", "involvedObject.namespace", "involvedObject.name", "involvedObject.uid", "involvedObject.apiVersion", "involvedObject.resourceVersion", "involvedObject.fieldPath", "reason", "reportingComponent", "source", "type",
         ],
+        [Kinds.EventOfGroup] = ["regarding.kind", "regarding.namespace", "regarding.name", "regarding.uid", "regarding.apiVersion", "regarding.resourceVersion", "regarding.fieldPath", "reason", "reportingController", "type"],
         [Kinds.Node] = ["spec.unschedulable"], [Kinds.Secret] = ["type"], [Kinds.Namespace] = ["status.phase"], [Kinds.ReplicaSet] = ["status.replicas"], [Kinds.ReplicationController] = ["status.replicas"],
         [Kinds.Job] = ["status.successful"], [Kinds.CertificateSigningRequest] = ["spec.signerName"], [Kinds.Service] = ["spec.clusterIP", "spec.type"],
     };

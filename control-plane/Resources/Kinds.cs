@@ -60,6 +60,8 @@ public static class Kinds
         { HasStatus = true, Subresources = [new("approval", "", "CertificateSigningRequest", "get", "patch", "update")] };
     public static readonly ResourceKind TokenReview = Cluster(Authentication, "TokenReview") with { Verbs = Create };
     public static readonly ResourceKind SelfSubjectReview = Cluster(Authentication, "SelfSubjectReview") with { Verbs = Create };
+    /// <summary>For kubectl 1.27, which asks this version.</summary>
+    public static readonly ResourceKind SelfSubjectReviewBeta = SelfSubjectReview with { Version = "v1beta1", Model = "V1SelfSubjectReview" };
     public static readonly ResourceKind SubjectAccessReview = Cluster(Authorization, "SubjectAccessReview") with { Verbs = Create };
     public static readonly ResourceKind SelfSubjectAccessReview = Cluster(Authorization, "SelfSubjectAccessReview") with { Verbs = Create };
     public static readonly ResourceKind SelfSubjectRulesReview = Cluster(Authorization, "SelfSubjectRulesReview") with { Verbs = Create };
@@ -71,15 +73,18 @@ public static class Kinds
     public static readonly ResourceKind PodMetrics = new("metrics.k8s.io", "v1beta1", "PodMetrics", "pods", "", true) { Model = "PodMetrics", Verbs = ReadOnly };
 
     /// <summary>Another view of the core events: stored there, shown with this group's names.</summary>
-    public static readonly ResourceKind EventOfGroup = Namespaced("events.k8s.io", "Event", "ev") with { Model = "Eventsv1Event" };
+    public static readonly ResourceKind EventOfGroup = Namespaced("events.k8s.io", "Event", "ev") with { Model = "Eventsv1Event", View = new KindView(Event, EventWords.ToGroup, EventWords.ToCore) };
 
     public static readonly IReadOnlyList<ResourceKind> All = [.. typeof(Kinds).GetFields(BindingFlags.Public | BindingFlags.Static).Where(field => field.FieldType == typeof(ResourceKind)).Select(field => (ResourceKind)field.GetValue(null)!)];
 
-    /// <summary>What the API server answers to now.</summary>
-    public static readonly IReadOnlyList<ResourceKind> Served = [.. All.Where(kind => kind.Stored && kind != EventOfGroup)];
+    /// <summary>What the store keeps, each object under one kind.</summary>
+    public static readonly IReadOnlyList<ResourceKind> Served = [.. All.Where(kind => kind.Stored && kind.View is null)];
+
+    /// <summary>What is stored under another kind.</summary>
+    public static readonly IReadOnlyList<ResourceKind> Views = [.. All.Where(kind => kind.View is not null)];
 
     /// <summary>Answered and never stored.</summary>
-    public static readonly IReadOnlyList<ResourceKind> Reviews = [TokenReview, SelfSubjectReview, SubjectAccessReview, SelfSubjectAccessReview, SelfSubjectRulesReview, LocalSubjectAccessReview];
+    public static readonly IReadOnlyList<ResourceKind> Reviews = [TokenReview, SelfSubjectReview, SelfSubjectReviewBeta, SubjectAccessReview, SelfSubjectAccessReview, SelfSubjectRulesReview, LocalSubjectAccessReview];
 
     private static ResourceKind Namespaced(string group, string kind, params string[] shortNames) => Make(group, kind, true, shortNames);
 

@@ -144,7 +144,7 @@ public sealed class Objects(IStore store, TimeProvider clock) : IObjects
     public async IAsyncEnumerable<ObjectBatch> WatchAsync(ResourceKind kind, Revision after, [EnumeratorCancellation] CancellationToken cancellationToken)
     {
         await foreach (var batch in store.WatchAsync(kind.KeyPrefix, after, cancellationToken))
-            yield return new ObjectBatch([.. batch.Changes.Select(change => kind.Custom is null ? _changes.GetValue(change, one => Change(kind, one)) : Change(kind, change))], batch.At);
+            yield return new ObjectBatch([.. batch.Changes.Select(change => kind is { Custom: null, View: null } ? _changes.GetValue(change, one => Change(kind, one)) : Change(kind, change))], batch.At);
     }
 
     private static ObjectChange Change(ResourceKind kind, StoreChange change)
@@ -173,6 +173,7 @@ public sealed class Objects(IStore store, TimeProvider clock) : IObjects
     {
         var document = JsonNode.Parse(value.Span)!.AsObject();
         kind.Custom?.AfterRead(document);
+        kind.View?.AfterRead(document);
         return Versioned(document, revision);
     }
 
@@ -186,6 +187,12 @@ public sealed class Objects(IStore store, TimeProvider clock) : IObjects
     private static Write Put(ResourceKind kind, string key, JsonObject? document)
     {
         if (document is null) return new Write(key, null);
+        if (kind.View is { } view)
+        {
+            var stored = (JsonObject)document.DeepClone();
+            view.BeforeWrite(stored);
+            return new Write(key, JsonSerializer.SerializeToUtf8Bytes(stored));
+        }
         if (kind.Custom is { } custom) document["apiVersion"] = custom.StorageVersion;
         var bytes = JsonSerializer.SerializeToUtf8Bytes(document);
         document["apiVersion"] = kind.ApiVersion;

@@ -29,12 +29,14 @@ public sealed record ResourceKind(string Group, string Version, string Kind, str
     public string ListKind { get => field.Length > 0 ? field : Kind + "List"; init; } = "";
     /// <summary>What a CustomResourceDefinition says beyond that; null: a standard kind.</summary>
     public CustomKind? Custom { get; init; }
+    /// <summary>Its objects are those of another kind, in other words; null: they are its own.</summary>
+    public KindView? View { get; init; }
     /// <summary>Whether objects are kept in the store.</summary>
     public bool Stored => Verbs.Contains("list") && Verbs.Contains("create");
     /// <summary><c>v1</c> or <c>apps/v1</c>.</summary>
     public string ApiVersion => Group.Length == 0 ? Version : $"{Group}/{Version}";
     /// <summary>Store key prefix, e.g. <c>/apps/deployments/</c> (core: <c>/core/pods/</c>).</summary>
-    public string KeyPrefix => $"/{(Group.Length == 0 ? "core" : Group)}/{Plural}/";
+    public string KeyPrefix => View is not null ? View.Of.KeyPrefix : $"/{(Group.Length == 0 ? "core" : Group)}/{Plural}/";
     public string Key(ObjectName name) => Namespaced ? $"{KeyPrefix}{name.Namespace}/{name.Name}" : $"{KeyPrefix}{name.Name}";
     public override string ToString() => Group.Length == 0 ? Plural : $"{Plural}.{Group}";
 
@@ -43,6 +45,12 @@ public sealed record ResourceKind(string Group, string Version, string Kind, str
 
     public override int GetHashCode() => HashCode.Combine(Plural, Group, Version);
 }
+
+/// <summary>How one kind shows the objects of another.</summary>
+/// <param name="Of">The kind as which they are stored.</param>
+/// <param name="AfterRead">Brings a stored document to this kind's words.</param>
+/// <param name="BeforeWrite">And back.</param>
+public sealed record KindView(ResourceKind Of, Action<JsonObject> AfterRead, Action<JsonObject> BeforeWrite);
 
 /// <summary>What only kinds have that a CustomResourceDefinition adds.</summary>
 /// <param name="StorageVersion">apiVersion that stored documents carry.</param>

@@ -9,7 +9,7 @@ public sealed class Authorizer(IObjects objects)
 {
     private const string UserHeader = "Impersonate-User", GroupHeader = "Impersonate-Group";
     private static readonly object Key = new();
-    private static readonly IReadOnlyList<ResourceKind> OfOneself = [Kinds.SelfSubjectReview, Kinds.SelfSubjectAccessReview, Kinds.SelfSubjectRulesReview];
+    private static readonly IReadOnlyList<ResourceKind> OfOneself = [Kinds.SelfSubjectReview, Kinds.SelfSubjectReviewBeta, Kinds.SelfSubjectAccessReview, Kinds.SelfSubjectRulesReview];
 
     /// <summary>Says who a request comes from, once it is known.</summary>
     public static void Set(HttpContext context, Subject caller) => context.Items[Key] = caller;

@@ -37,6 +37,11 @@ public static class CoreColumns
             Text("Subobject", "involvedObject.fieldPath", "").Wide, Text("Source", "source.component", "").Wide, Text("Message", "message", ""),
             new Column("First Seen", item => Words.Age(item.Text("firstTimestamp") ?? item.Metadata().Text("creationTimestamp"))).Wide, Count("Count", "count").Wide, Name.Wide,
         ],
+        [Kinds.EventOfGroup] =
+        [
+            new("Last Seen", item => Words.Age(item.Text("deprecatedLastTimestamp") ?? item.Text("eventTime") ?? item.Metadata().Text("creationTimestamp"))), Text("Type", "type"), Text("Reason", "reason"),
+            new("Object", item => $"{item["regarding"]?["kind"]?.ToString().ToLowerInvariant()}/{item["regarding"]?["name"]}"), Text("Subobject", "regarding.fieldPath", "").Wide, Text("Source", "reportingController", "").Wide, Text("Message", "note", ""), Name.Wide,
+        ],
         [Kinds.ConfigMap] = [Name, new("Data", item => Data(item)), Age],
         [Kinds.Secret] = [Name, Text("Type", "type"), new("Data", item => Keys(item["data"])), Age],
         [Kinds.ServiceAccount] = [Name, new("Secrets", "integer", item => Items(item, "secrets").Count()), Age],

@@ -26,7 +26,7 @@ public sealed class Reads(IObjects objects, Catalog catalog)
     }
 
     /// <summary>Whether the answer is what is stored, word for word.</summary>
-    private static bool IsStoredText(Call call) => call.Shape is { Kind: ShapeKind.Full, Yaml: false } && call.Kind.Custom is null && call.View == KubectlView.None;
+    private static bool IsStoredText(Call call) => call.Shape is { Kind: ShapeKind.Full, Yaml: false } && call.Kind is { Custom: null, View: null } && call.View == KubectlView.None;
 
     private JsonObject Seen(Call call, JsonObject document) => call.View.Show(call.Kind, catalog.SchemaOf(call.Kind), document);
 
