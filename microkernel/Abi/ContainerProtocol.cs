@@ -7,7 +7,7 @@ namespace Eyrie.Microkernel.Abi;
 public static class ContainerProtocol
 {
     public const int Version = 1, Header = 12, MaxFrame = 61440;
-    public const int Create = 1, Start = 2, Signal = 3, Delete = 4, List = 5, ReadCapabilities = 6, ChangeCapabilities = 7, SetServices = 8, Statistics = 9, Subscribe = 10, Execute = 11, ExecutionSignal = 12, KernelStatistics = 13, Attach = 14, CloseInput = 15, ReopenLog = 16;
+    public const int Create = 1, Start = 2, Signal = 3, Delete = 4, List = 5, ReadCapabilities = 6, ChangeCapabilities = 7, SetServices = 8, Statistics = 9, Subscribe = 10, Execute = 11, ExecutionSignal = 12, KernelStatistics = 13, Attach = 14, CloseInput = 15, ReopenLog = 16, Pause = 17, Resume = 18;
     public const int Response = 0x8000, ExitEvent = 0x4001, DeniedEvent = 0x4002, ExecutionEvent = 0x4003;
 
     // Fields beside those of StartTag.

@@ -166,6 +166,8 @@ public enum TaskOperation
     Ready = 4,
     Kept = 5,
     LetGo = 6,
+    Pause = 7,
+    Resume = 8,
 }
 
 /// <summary>First word of a task's status; then exit code or signal, out of memory (0 or 1), process id, and of a launch that failed the stage and the negative errno of the host.</summary>

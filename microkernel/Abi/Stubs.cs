@@ -54,7 +54,7 @@ public static class KernelCalls<TEntry> where TEntry : IKernelEntry<TEntry>
 
     /// <summary>Acts on a task.</summary>
     /// <param name="task">Slot of the task.</param>
-    /// <param name="operation">Signal, Status, Destroy, Terminal, Ready, Kept or LetGo.</param>
+    /// <param name="operation">Signal, Status, Destroy, Terminal, Ready, Kept, LetGo, Pause or Resume.</param>
     /// <param name="argument">Signal: number of the signal. Terminal: 1 leaves it with the kernel, to be given once more. Kept, LetGo: which, in the order of the description, from 0. Otherwise not read.</param>
     public static long Control(int task, TaskOperation operation, int argument) =>
         TEntry.Enter(Call.Control, task, (nint)operation, argument, 0, 0, 0);

@@ -109,6 +109,10 @@ public sealed class ContainerService : IContainerService
     public Task SignalAsync(string containerId, int signal, CancellationToken cancellationToken) =>
         CallAsync(ContainerProtocol.Signal, For(containerId).Add(ContainerProtocol.SignalNumber, (uint)signal), cancellationToken);
 
+    public Task PauseAsync(string containerId, CancellationToken cancellationToken) => CallAsync(ContainerProtocol.Pause, For(containerId), cancellationToken);
+
+    public Task ResumeAsync(string containerId, CancellationToken cancellationToken) => CallAsync(ContainerProtocol.Resume, For(containerId), cancellationToken);
+
     public Task DeleteAsync(string containerId, CancellationToken cancellationToken) => CallAsync(ContainerProtocol.Delete, For(containerId), cancellationToken);
 
     public async Task<IReadOnlyList<ContainerStatus>> ListAsync(CancellationToken cancellationToken)

@@ -21,6 +21,14 @@ public interface IContainerService : IAsyncDisposable
     /// <summary>Sends a Linux signal number (SIGTERM 15, SIGKILL 9) to the container's first process.</summary>
     Task SignalAsync(string containerId, int signal, CancellationToken cancellationToken);
 
+    /// <summary>Has every process of a running container stand still; meanwhile none can be added to it (<see cref="ContainerError.WrongState"/>). Killing it and deleting it work as ever.</summary>
+    /// <exception cref="ContainerServiceException"><see cref="ContainerError.WrongState"/>: it does not run, or stands still already. <see cref="ContainerError.HostFailure"/>: the host has no control groups for it.</exception>
+    Task PauseAsync(string containerId, CancellationToken cancellationToken);
+
+    /// <summary>Has a container that stands still go on.</summary>
+    /// <exception cref="ContainerServiceException"><see cref="ContainerError.WrongState"/>: it does not stand still.</exception>
+    Task ResumeAsync(string containerId, CancellationToken cancellationToken);
+
     /// <summary>Kills what is left of a container, revokes everything it held and gives its quota back. Idempotent.</summary>
     Task DeleteAsync(string containerId, CancellationToken cancellationToken);
 

@@ -18,6 +18,7 @@ public static class Checks
         ("no more processes than promised", ProcessesAsync),
         ("a further program counts as the container's", ExecutionAsync),
         ("statistics count what is used", StatisticsAsync),
+        ("a paused container stands still, goes on, and can be killed meanwhile", PausedAsync),
         ("nothing of a deleted container's group is left", DeletedAsync),
     ];
 
@@ -117,6 +118,27 @@ public static class Checks
         True(used.MemoryBytes is > 100_000 and < 33_554_432, $"memory {used.MemoryBytes}");
         True(used.IdleFileBytes >= 0 && used.IdleFileBytes < used.MemoryBytes, $"idle files {used.IdleFileBytes}");
         await node.Service.DeleteAsync(spec.Id, CancellationToken.None);
+    }
+
+    private static async Task PausedAsync(GuestNode node)
+    {
+        var spec = node.Script("while :; do echo alive; sleep 0.02; done", Quota);
+        await node.StartAsync(spec);
+        await GuestNode.UntilAsync("it writes", () => Task.FromResult(node.Log(spec).Length > 2));
+        await node.Service.PauseAsync(spec.Id, CancellationToken.None);
+        await GuestNode.UntilAsync("it stands still", () => Task.FromResult(node.GroupFile(spec, "cgroup.events").Contains("frozen 1", StringComparison.Ordinal)));
+        int lines = 0;
+        await GuestNode.UntilAsync("what it wrote before is in its log", async () =>
+        {
+            lines = node.Log(spec).Length;
+            await Task.Delay(500);
+            return node.Log(spec).Length == lines;
+        });
+        await node.Service.ResumeAsync(spec.Id, CancellationToken.None);
+        await GuestNode.UntilAsync("it goes on", () => Task.FromResult(node.Log(spec).Length > lines + 2));
+        await node.Service.PauseAsync(spec.Id, CancellationToken.None);
+        await node.Service.DeleteAsync(spec.Id, CancellationToken.None);
+        True(!node.HasGroup(spec), "the group is left");
     }
 
     private static async Task DeletedAsync(GuestNode node)

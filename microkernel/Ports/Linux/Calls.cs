@@ -192,6 +192,8 @@ public static unsafe class Calls
                 return ServerRestart.Ready(target);
             case TaskOperation.Terminal:
                 return Terminal(task, ref Node.Tasks[target].Launch, argument == 1);
+            case TaskOperation.Pause or TaskOperation.Resume:
+                return TaskLife.Pause(target, operation == TaskOperation.Pause);
             case TaskOperation.Kept or TaskOperation.LetGo:
                 return Kept(task, ref Node.Tasks[target], operation, argument);
             default:

@@ -56,6 +56,8 @@ public unsafe struct PortTask
     public bool Changed;
     public int Code;
     public bool OutOfMemory;
+    /// <summary>Container: its processes stand still, and none enters it.</summary>
+    public bool Paused;
     /// <summary>Container: descriptors that the kernel holds for whoever started it; 0: none.</summary>
     public fixed int Kept[MaxKept];
     /// <summary>Container: the limits of its control group, and the group's name.</summary>

@@ -9,6 +9,8 @@ namespace Eyrie.Microkernel.Ports.Linux;
 /// <summary>Start, signals and end of the processes behind task objects.</summary>
 public static unsafe class TaskLife
 {
+    private const int Kill = 9;
+
     /// <param name="owner">The task that calls; descriptors are taken from it.</param>
     /// <param name="target">The task object to start.</param>
     /// <param name="joined">The running container whose world it enters; 0: it gets one of its own.</param>
@@ -24,7 +26,7 @@ public static unsafe class TaskLife
         ref var port = ref Node.Tasks[target];
         if (port.Kind != PortKind.None || port.State != TaskState.Created) return AbiError.WrongState;
         if (port.Changed) Changes.Forget(target); // of a launch that failed, and was not asked about
-        if (joined != 0 && (Node.Tasks[joined].Kind != PortKind.Container || Node.Tasks[joined].State != TaskState.Running || Node.Tasks[joined].Joined != 0)) return AbiError.WrongState;
+        if (joined != 0 && (Node.Tasks[joined].Kind != PortKind.Container || Node.Tasks[joined].State != TaskState.Running || Node.Tasks[joined].Joined != 0 || Node.Tasks[joined].Paused)) return AbiError.WrongState;
         var group = description.Bytes(StartTag.ControlGroup);
         var limits = new Limits
         {
@@ -89,7 +91,7 @@ public static unsafe class TaskLife
         port.Joined = joined;
         port.Classes = classes;
         port.Limits = limits;
-        port.OutOfMemory = false;
+        port.OutOfMemory = port.Paused = false;
         port.GroupLength = joined != 0 ? 0 : group.Length;
         for (int i = 0; i < port.GroupLength; i++) port.Group[i] = group[i];
         Node.Watch(launch.From, Node.Launching, target);
@@ -181,7 +183,7 @@ public static unsafe class TaskLife
             if (port.Kind != PortKind.Container || port.Joined != container) continue;
             if (port.State == TaskState.Running)
             {
-                Host.Call(Sys.Kill, port.ProcessId, 9);
+                Host.Call(Sys.Kill, port.ProcessId, Kill);
                 Ended(task, patient: true);
             }
             else if (port.State == TaskState.Starting)
@@ -240,10 +242,31 @@ public static unsafe class TaskLife
         return true;
     }
 
+    /// <summary>Has all processes of a container stand still, or go on.</summary>
+    public static long Pause(int target, bool paused)
+    {
+        ref var port = ref Node.Tasks[target];
+        if (port.Kind != PortKind.Container || port.State != TaskState.Running || port.Joined != 0 || port.Paused == paused) return AbiError.WrongState;
+        nint result;
+        fixed (byte* g = port.Group) result = ControlGroup.Pause(new ReadOnlySpan<byte>(g, port.GroupLength), paused);
+        if (result < 0) return AbiError.HostFailure;
+        port.Paused = paused;
+        return 0;
+    }
+
+    /// <summary>Before it is killed: the first version holds the signal back as long as a process stands still.</summary>
+    private static void Resume(ref PortTask port)
+    {
+        if (!port.Paused) return;
+        fixed (byte* g = port.Group) ControlGroup.Pause(new ReadOnlySpan<byte>(g, port.GroupLength), false);
+        port.Paused = false;
+    }
+
     public static long Signal(int target, int signal)
     {
         ref var port = ref Node.Tasks[target];
         if (port.State != TaskState.Running) return AbiError.WrongState;
+        if (signal == Kill) Resume(ref port);
         return Host.Call(Sys.PidfdSendSignal, port.PidDescriptor, signal, 0, 0) < 0 ? AbiError.HostFailure : 0;
     }
 
@@ -273,6 +296,7 @@ public static unsafe class TaskLife
             }
             port.GroupLength = 0;
             port.Seen = default;
+            port.Paused = false;
         }
         Node.Unwatch(port.Listener);
         Node.Unwatch(port.PidDescriptor);
@@ -287,7 +311,8 @@ public static unsafe class TaskLife
         ref var port = ref Node.Tasks[task];
         if (port.State == TaskState.Running && port.Kind == PortKind.Container)
         {
-            Host.Call(Sys.Kill, port.ProcessId, 9);
+            Resume(ref port);
+            Host.Call(Sys.Kill, port.ProcessId, Kill);
             if (port.Joined == 0) EndJoined(task);
             Ended(task, patient: true);
         }

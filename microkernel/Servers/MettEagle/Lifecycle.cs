@@ -233,6 +233,7 @@ public static unsafe class Lifecycle
         FailedErrno = -errno;
         if (result == AbiError.InvalidArgument || result == AbiError.TooLarge) return ContainerErrorCode.InvalidRequest;
         if (stage == Layers && errno == -Sys.Enoent) return ContainerErrorCode.ImageMissing;
+        if (result == AbiError.WrongState) return ContainerErrorCode.WrongState;
         if (stage == MemoryStage) return ContainerErrorCode.MemoryExhausted;
         if (errno == -18) return ContainerErrorCode.PathEscapes; // EXDEV
         if (stage == ProgramStage) return errno == -Sys.Enoent ? ContainerErrorCode.ProgramNotFound : errno == -Sys.Eacces ? ContainerErrorCode.NotExecutable : errno == -8 ? ContainerErrorCode.WrongArchitecture : ContainerErrorCode.HostFailure;
@@ -267,6 +268,13 @@ public static unsafe class Lifecycle
     {
         if (Containers.Table[index].State != TaskState.Running) return ContainerErrorCode.WrongState;
         return Microkernel.Control(Containers.Slot(index, Container.TaskSlot), TaskOperation.Signal, signal) < 0 ? ContainerErrorCode.HostFailure : ContainerErrorCode.None;
+    }
+
+    /// <summary>Has a running container stand still, or go on.</summary>
+    public static int Pause(int index, TaskOperation operation)
+    {
+        long result = Microkernel.Control(Containers.Slot(index, Container.TaskSlot), operation);
+        return result >= 0 ? ContainerErrorCode.None : result == AbiError.WrongState ? ContainerErrorCode.WrongState : ContainerErrorCode.HostFailure;
     }
 
     /// <summary>Delete. What runs is killed first and its end waited for, so that the kernel need not: the answer comes when nothing of it is left.</summary>

@@ -56,7 +56,7 @@ public static unsafe class Requests
 
     private static int Dispatch(int client, uint request, int type, ReadOnlySpan<byte> body, ref FieldWriter writer)
     {
-        if (type is < ContainerProtocol.Create or > ContainerProtocol.ReopenLog || !WellFormed.Fields(body)) return ContainerErrorCode.InvalidRequest;
+        if (type is < ContainerProtocol.Create or > ContainerProtocol.Resume || !WellFormed.Fields(body)) return ContainerErrorCode.InvalidRequest;
         switch (type)
         {
             case ContainerProtocol.Create: return Lifecycle.Create(body, client, request);
@@ -81,6 +81,8 @@ public static unsafe class Requests
             case ContainerProtocol.Execute: return Executions.Start(client, request, index, body);
             case ContainerProtocol.Attach: return Attachments.Attach(client, request, index);
             case ContainerProtocol.CloseInput: return Lifecycle.CloseInput(index);
+            case ContainerProtocol.Pause: return Lifecycle.Pause(index, TaskOperation.Pause);
+            case ContainerProtocol.Resume: return Lifecycle.Pause(index, TaskOperation.Resume);
             case ContainerProtocol.ReopenLog: return Lifecycle.ReopenLog(index);
             case ContainerProtocol.Statistics: Statistics(Containers.Slot(index, Container.TaskSlot), 4, ref writer); Peers(index, ref writer); return ContainerErrorCode.None;
             default: return ContainerErrorCode.InvalidRequest;

@@ -16,6 +16,8 @@ public static class LeftGroups
         long begun = Stopwatch.GetTimestamp();
         foreach (var group in Directory.EnumerateDirectories(Root).Append(Root).Select(hierarchy => Path.Combine(hierarchy, name)).Where(Directory.Exists))
             foreach (var left in Directory.EnumerateDirectories(group).Append(group))
+            {
+                Thaw(left);
                 while (!Removed(left))
                 {
                     if (Stopwatch.GetElapsedTime(begun) > Longest)
@@ -25,6 +27,14 @@ public static class LeftGroups
                     }
                     await Task.Delay(Look, cancellationToken);
                 }
+            }
+    }
+
+    /// <summary>A process that stands still (cgroup v1, freezer) does not die before it goes on.</summary>
+    private static void Thaw(string group)
+    {
+        var state = Path.Combine(group, "freezer.state");
+        if (File.Exists(state)) File.WriteAllText(state, "THAWED");
     }
 
     private static bool Removed(string group)

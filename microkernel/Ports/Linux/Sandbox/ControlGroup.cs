@@ -52,6 +52,13 @@ public static class ControlGroup
     /// <summary>Whether the host has killed a process of this group for want of memory.</summary>
     public static bool OutOfMemory(ReadOnlySpan<byte> name) => (Kinds & LimitKinds.Memory) != 0 && (s_second ? ControlGroupV2.OutOfMemory(name) : ControlGroupV1.OutOfMemory(name));
 
+    /// <summary>Has the group's processes stand still, or go on. Negative errno; ENOSYS: without control groups nothing can.</summary>
+    public static nint Pause(ReadOnlySpan<byte> name, bool paused)
+    {
+        if (Kinds == LimitKinds.None) return -Sys.Enosys;
+        return s_second ? ControlGroupV2.Pause(name, paused) : PausedGroup.Set(name, paused);
+    }
+
     /// <summary>The limits in force, read back; of kinds that nobody enforces, what was asked for.</summary>
     public static Limits Enforced(ReadOnlySpan<byte> name, in Limits asked)
     {

@@ -100,6 +100,19 @@ public static unsafe class ControlGroupFiles
         return 0;
     }
 
+    public static int Lines(ReadOnlySpan<byte> root, ReadOnlySpan<byte> name, ReadOnlySpan<byte> file)
+    {
+        const int Space = 256;
+        nint fd = Open(root, name, file, 0);
+        byte* text = stackalloc byte[Space];
+        int lines = 0;
+        for (nint read; fd >= 0 && (read = Host.Call(Sys.Read, fd, (nint)text, Space)) > 0;)
+            for (int i = 0; i < read; i++)
+                if (text[i] == '\n') lines++;
+        if (fd >= 0) Host.Call(Sys.Close, fd);
+        return lines;
+    }
+
     private static long FirstNumber(ReadOnlySpan<byte> text)
     {
         int end = 0;

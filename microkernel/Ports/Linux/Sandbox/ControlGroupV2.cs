@@ -60,6 +60,8 @@ public static unsafe class ControlGroupV2
 
     public static nint Remove(ReadOnlySpan<byte> name) => ControlGroupFiles.RemoveDirectory(Root, name);
 
+    public static nint Pause(ReadOnlySpan<byte> name, bool paused) => ControlGroupFiles.Put(Root, name, "cgroup.freeze"u8, paused ? 1L : 0L);
+
     public static bool OutOfMemory(ReadOnlySpan<byte> name) => ControlGroupFiles.Keyed(Root, name, "memory.events"u8, "oom_kill"u8) > 0;
 
     /// <param name="name">The group.</param>
