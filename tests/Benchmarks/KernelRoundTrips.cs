@@ -1,15 +1,16 @@
 using System.Diagnostics;
 using System.Globalization;
+using Eyrie.Microkernel.Client;
 
 namespace Eyrie.Benchmarks;
 
-/// <summary>There and back between two tasks of the kernel, beside a pipe and a futex between two processes of the host; on one core and on two.</summary>
+/// <summary>There and back between two tasks of the kernel and between two containers, beside a pipe, a pair of Unix sockets and a futex between two processes of the host; on one core and on two.</summary>
 public sealed class KernelRoundTrips : IBenchmark
 {
     private const int Times = 5000;
 
     public string Name => "ipc";
-    public string Description => "round trips: trap, IPC call, pipe, futex";
+    public string Description => "round trips: trap, IPC call, gate call between containers, pipe, Unix sockets, futex";
     public int DefaultRounds => 5;
 
     private sealed record Trip(double Median, double P99, double Slowest);
@@ -26,6 +27,8 @@ public sealed class KernelRoundTrips : IBenchmark
             {
                 Add($"trap, {where}", await KernelAsync(cores, program, $"roundtrip:trap-{Times}"));
                 Add($"IPC call and reply, {where}", await KernelAsync(cores, program, $"roundtrip:call-{Times}", $"roundtrip:serve-{Times}"));
+                Add($"gate call between containers, 64 B, {where}", await GateAsync(cores, program));
+                Add($"pair of Unix sockets, 64 B, {where}", await PlainAsync(cores, program, "unix"));
                 Add($"pipe, {where}", await PlainAsync(cores, program, "pipe"));
                 Add($"futex, {where}", await PlainAsync(cores, program, "futex"));
             }
@@ -59,6 +62,35 @@ public sealed class KernelRoundTrips : IBenchmark
         return trip;
     }
 
+    private static async Task<Trip> GateAsync(string cores, string program)
+    {
+        var folder = Directory.CreateTempSubdirectory("eyrie-bench-").FullName;
+        foreach (var name in new[] { "images/root/bin", "logs", "containers/a/root", "containers/a/upper", "containers/a/work", "containers/g/root", "containers/g/upper", "containers/g/work" }) Directory.CreateDirectory(Path.Combine(folder, name));
+        File.Copy(program, Path.Combine(folder, "images/root/bin/roundtrip"));
+        using var kernel = Start(cores, [Path.Combine(Commands.Root, "microkernel/bin/eyrie-kernel"), "--root", folder, "--socket", Path.Combine(folder, "m.sock"), "--servers", Path.Combine(Commands.Root, "microkernel/bin"), "--cgroup", $"eyrie-bench-{Environment.ProcessId}"]);
+        if (await kernel.StandardOutput.ReadLineAsync() != "ready") throw new InvalidOperationException("eyrie-kernel did not start");
+        await using (var service = await ContainerService.ConnectAsync(Path.Combine(folder, "m.sock"), CancellationToken.None))
+        {
+            foreach (var (id, place, what, entry) in new[] { ("a", 1, "answer", "gate serve bench/echo"), ("g", 2, "gate", "gate call bench/echo") })
+            {
+                await service.CreateAsync(new ContainerSpec
+                {
+                    Id = id, Layers = ["images/root"], Writable = "containers/" + id, Arguments = ["/bin/roundtrip", what, Times.ToString(CultureInfo.InvariantCulture)], Environment = ["PATH=/bin"], LogPath = $"logs/{id}.log",
+                    PodAddress = $"127.79.19.{place}", PodLoopback = $"127.95.19.{place}",
+                    Subject = $"bench/{id}/{id}", Capabilities = [entry, "log write", "quota memory=67108864 processes=4"],
+                }, CancellationToken.None);
+                await service.StartAsync(id, CancellationToken.None);
+            }
+            await foreach (var occurred in service.EventsAsync(CancellationToken.None))
+                if (occurred is ContainerExited { ContainerId: "g" }) break;
+        }
+        var line = File.ReadLines(Path.Combine(folder, "logs/g.log")).Single(line => line.Contains("roundtrip: ", StringComparison.Ordinal));
+        await Commands.RunAsync("kill", ["-TERM", kernel.Id.ToString(CultureInfo.InvariantCulture)]);
+        await kernel.WaitForExitAsync();
+        Directory.Delete(folder, recursive: true);
+        return Read(line[line.IndexOf("roundtrip: ", StringComparison.Ordinal)..]) ?? throw new InvalidOperationException(line);
+    }
+
     private static Process Start(string cores, IReadOnlyList<string> command)
     {
         var start = new ProcessStartInfo("taskset") { RedirectStandardError = true, RedirectStandardOutput = true };
@@ -70,8 +102,10 @@ public sealed class KernelRoundTrips : IBenchmark
     {
         using var deadline = new CancellationTokenSource(TimeSpan.FromSeconds(60));
         while (await process.StandardError.ReadLineAsync(deadline.Token) is { } line)
-            if (line.Split(' ') is ["roundtrip:", var median, var p99, var slowest])
-                return new Trip(double.Parse(median, CultureInfo.InvariantCulture), double.Parse(p99, CultureInfo.InvariantCulture), double.Parse(slowest, CultureInfo.InvariantCulture));
+            if (Read(line) is { } trip) return trip;
         throw new InvalidOperationException("the program ended without a result");
     }
+
+    private static Trip? Read(string line) => line.Split(' ') is ["roundtrip:", var median, var p99, var slowest]
+        ? new Trip(double.Parse(median, CultureInfo.InvariantCulture), double.Parse(p99, CultureInfo.InvariantCulture), double.Parse(slowest, CultureInfo.InvariantCulture)) : null;
 }

@@ -1,6 +1,7 @@
 using System;
 using System.Runtime;
 using Eyrie.Freestanding;
+using Eyrie.Gate;
 using Eyrie.Microkernel.Abi;
 using Kernel = Eyrie.Microkernel.Servers.Microkernel;
 
@@ -8,11 +9,12 @@ namespace Eyrie.RoundTrip;
 
 /// <summary>
 /// There and back, a number of times, each measured; prints median, p99 and slowest in nanoseconds. As a native task: <c>trap-N</c> (a call that the kernel answers itself), <c>call-N</c> (a call to the
-/// node's second further task), <c>serve-N</c> (that task). As a plain process: <c>pipe N</c> and <c>futex N</c>, between two processes.
+/// node's second further task), <c>serve-N</c> (that task). As a plain process: <c>pipe N</c>, <c>unix N</c> (a pair of stream sockets) and <c>futex N</c>, between two processes.
+/// In containers: <c>gate N</c> (calls of the gate bench/echo) and <c>answer N</c> (the one that serves it). Messages of pair and gate have 64 bytes.
 /// </summary>
 internal static unsafe class Program
 {
-    private const int Warm = 200;
+    private const int Warm = 200, Bytes = 64;
 
     [RuntimeExport("eyrie_main")]
     private static int Main(nint* stack)
@@ -28,6 +30,9 @@ internal static unsafe class Program
         switch (what[0])
         {
             case (byte)'p': Pipe(samples, count); break;
+            case (byte)'u': Pair(samples, count); break;
+            case (byte)'g': Gate(samples, count); break;
+            case (byte)'a': Answer(count); return 0;
             case (byte)'f': Futex(samples, count); break;
             case (byte)'t': Native(samples, count, false); break;
             case (byte)'c': Native(samples, count, true); break;
@@ -62,6 +67,47 @@ internal static unsafe class Program
         Kernel.Ipc(IpcOperation.Wait, 0);
         for (int i = 1; i < count + Warm; i++) Kernel.Ipc(IpcOperation.ReplyWait, Kernel.Caller);
         Kernel.Ipc(IpcOperation.Reply, Kernel.Caller);
+    }
+
+    private static void Gate(long* samples, int count)
+    {
+        var gate = GateClient.Make();
+        long slot = gate.Find("bench/echo"u8);
+        for (int i = -Warm; i < count; i++)
+        {
+            long begin = Now();
+            gate.Set(i, Bytes);
+            if (gate.Do(GateOperation.Call, slot) != 0) Host.Call(Sys.ExitGroup, 1);
+            if (i >= 0) samples[i] = Now() - begin;
+        }
+    }
+
+    private static void Answer(int count)
+    {
+        var gate = GateClient.Make();
+        gate.Do(GateOperation.Wait);
+        for (int i = 1; i < count + Warm; i++) gate.Do(GateOperation.ReplyWait, gate.Caller);
+        gate.Do(GateOperation.Reply, gate.Caller);
+    }
+
+    private static void Pair(long* samples, int count)
+    {
+        const int SocketPair = 53, Stream = 1;
+        int* ends = stackalloc int[2];
+        byte* message = stackalloc byte[Bytes];
+        Host.Call(SocketPair, Sys.AfUnix, Stream, 0, (nint)ends);
+        bool child = Host.Call(Sys.Fork) == 0;
+        int own = ends[child ? 1 : 0];
+        for (int i = -Warm; i < count; i++)
+        {
+            long begin = child ? 0 : Now();
+            if (child) Host.Call(Sys.Read, own, (nint)message, Bytes);
+            Host.Call(Sys.Write, own, (nint)message, Bytes);
+            if (child) continue;
+            Host.Call(Sys.Read, own, (nint)message, Bytes);
+            if (i >= 0) samples[i] = Now() - begin;
+        }
+        if (child) Host.Call(Sys.ExitGroup, 0);
     }
 
     private static void Pipe(long* samples, int count)
