@@ -22,6 +22,10 @@ public sealed class PodInfo
     /// <summary>spec.schedulingGates: not looked at before they are gone.</summary>
     public IReadOnlyList<string> Gates { get; init; } = [];
 
+    /// <summary>Gates of other pods that its containers may call, and gates that they serve, each <c>namespace/name</c>.</summary>
+    public IReadOnlyList<string> CalledGates { get; init; } = [];
+    public IReadOnlyList<string> ServedGates { get; init; } = [];
+
     /// <summary>Containers and sidecars together, or the largest init container if that is more; plus overhead. Pods is 1.</summary>
     public Amounts Requests { get; init; } = new(0, 0, 1);
     /// <summary>The same for scores: a container that asks for nothing counts as 100m and 200 MiB, so that such pods spread too.</summary>

@@ -21,6 +21,7 @@ public static class PodReader
             Uid = pod.Uid(), Namespace = home, Name = pod.Name(), Labels = labels, Owner = pod.OwnerUid(), Priority = spec["priority"].Int(priority), NeverPreempts = spec.Text("preemptionPolicy") == "Never",
             Created = Time(pod.Metadata().Text("creationTimestamp")), Started = Time(pod["status"]?["startTime"]?.ToString() ?? pod.Metadata().Text("creationTimestamp")), Terminating = pod.IsDeleted(), Node = pod.NodeName(), Nominated = pod["status"]?["nominatedNodeName"]?.ToString() ?? "",
             Gates = Objects(spec["schedulingGates"]).Select(gate => gate.Text("name") ?? "").ToList(),
+            CalledGates = Named(spec, "gates", "service", home), ServedGates = Named(spec, "publish", "gate", home),
             Requests = PodRequests.Of(pod), ScoredRequests = PodRequests.Scored(pod), Extended = PodRequests.Extended(pod), HostPorts = Ports(spec), Images = Objects(spec["containers"]).Select(container => container.Text("image") ?? "").ToList(),
             NodeSelector = (spec["nodeSelector"] as JsonObject ?? []).Select(pair => Requirement.Equal(pair.Key, pair.Value?.ToString() ?? "")).ToList(),
             NodeTerms = affinity?["nodeAffinity"]?["requiredDuringSchedulingIgnoredDuringExecution"]?["nodeSelectorTerms"] is JsonArray terms ? Terms(terms) : null,
@@ -31,6 +32,10 @@ public static class PodReader
             Spread = Objects(spec["topologySpreadConstraints"]).Select(constraint => Spread(constraint, labels)).ToList(),
         };
     }
+
+    /// <summary>What the containers' permissions name of gates.</summary>
+    private static List<string> Named(JsonObject spec, string list, string field, string home) =>
+        Objects(spec["containers"]).SelectMany(container => Objects((container["permissions"] as JsonObject)?[list])).Select(grant => grant.Text(field) ?? "").Select(name => name.Contains('/', StringComparison.Ordinal) ? name : $"{home}/{name}").ToList();
 
     public static Dictionary<string, string> Labels(JsonNode? labels) => (labels as JsonObject ?? []).ToDictionary(pair => pair.Key, pair => pair.Value?.ToString() ?? "");
 

@@ -22,6 +22,7 @@ public abstract class Score
         if (pod.PreferredNodes.Count > 0) scores.Add(new PreferredNodes(pod));
         if (SpreadScore.For(pod, cluster, fitting) is { } spread) scores.Add(spread);
         if (PreferredPods.For(pod, cluster) is { } preferred) scores.Add(preferred);
+        if (GatePeers.For(pod) is { } gates) scores.Add(gates);
         if (ImageLocality.For(pod, cluster) is { } images) scores.Add(images);
         return scores;
     }

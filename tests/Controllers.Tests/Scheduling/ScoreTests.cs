@@ -68,6 +68,18 @@ public sealed class ScoreTests
     }
 
     [Fact]
+    public void A_pod_that_calls_a_gate_goes_where_it_is_served_and_one_that_serves_it_where_it_is_called()
+    {
+        var server = Pod("server", """{"containers":[{"permissions":{"publish":[{"gate":"keyvault"}]}}]}""");
+        var caller = Pod("caller", """{"containers":[{"permissions":{"gates":[{"service":"keyvault"}]}}]}""");
+        Cluster Empty() => Of(("a", "{}"), ("b", "{}")).With("a", Cpu("other", "1"));
+        Assert.Equal("b", Empty().Decide(caller));
+        Assert.Equal("a", Empty().With("a", server).Decide(caller));
+        Assert.Equal("a", Empty().With("a", caller).Decide(server));
+        Assert.Equal("b", Empty().With("a", Pod("elsewhere", """{"containers":[{"permissions":{"publish":[{"gate":"prices"}]}}]}""")).Decide(caller));
+    }
+
+    [Fact]
     public void The_same_cluster_and_seed_give_the_same_nodes_and_other_seeds_give_others()
     {
         var nodes = Enumerable.Range(0, 40).Select(index => ($"n{index:00}", "{}")).ToArray();
