@@ -123,6 +123,14 @@ public abstract partial record CapabilityEntry
         public override string ToString() => $"gate accept {Gate} pods {Namespace}/{Pods}";
     }
 
+    /// <summary>Signals to another container of the pod.</summary>
+    /// <param name="Container">Its name.</param>
+    /// <param name="Signals">As <see cref="SignalNames.Listed"/> has them, e.g. <c>HUP,TERM</c>.</param>
+    public sealed record Signal(string Container, string Signals) : CapabilityEntry
+    {
+        public override string ToString() => $"signal {Container} {Signals}";
+    }
+
     /// <summary>A token of the account that the pod runs as, renewed while the container runs.</summary>
     /// <param name="Audience">Whom it is for; empty: the cluster's API.</param>
     public sealed record ApiToken(string Audience = "") : CapabilityEntry
@@ -184,6 +192,7 @@ public abstract partial record CapabilityEntry
         ["audit", .. var bound] when Read(bound) is { Auditable: true } entry => new Audit(entry),
         ["clock", "read"] => new ReadClock(),
         ["random", "read"] => new ReadRandom(),
+        ["signal", var container, var signals] when IsLabel(container) && signals.Split(',').All(name => SignalNames.Number(name) is not null) && SignalNames.Listed(signals.Split(',')) == signals => new Signal(container, signals),
         ["api", "token"] => new ApiToken(),
         ["api", "token", var audience] when IsAudience(audience) => new ApiToken(audience),
         ["processes", "shared-memory"] => new SharedMemory(),

@@ -22,7 +22,6 @@ public sealed class DeclarationReader(string @namespace, string objectName, List
     private static readonly Dictionary<string, string> NotYet = new()
     {
         ["devices"] = "no device can be granted yet; every container has null, zero, full, random and urandom, and no other",
-        ["signals"] = "signals between containers of a pod cannot be granted yet: each container has its own processes, and reaches no others",
         ["hostFacts"] = "facts of the host cannot be granted yet",
     };
 
@@ -48,6 +47,7 @@ public sealed class DeclarationReader(string @namespace, string objectName, List
             Each(host, at + ".host", "paths", HostPaths, "path", "access", "name");
         }
         else if (permissions["host"] is not null) Fail(at + ".host", "must be an object with paths");
+        Each(permissions, at, "signals", Signals, "container", "signals", "name");
         Api(permissions["api"], at + ".api");
         Processes(permissions["processes"], at + ".processes");
         OnlyRead(permissions["clock"], at + ".clock", new CapabilityEntry.ReadClock(), "the clock can be read by every process of the hosted port");
@@ -181,6 +181,16 @@ public sealed class DeclarationReader(string @namespace, string objectName, List
         if (!CapabilityEntry.IsPath(path)) Fail(at + ".path", "must be an absolute path without spaces or \"..\"");
         else if ((grant["access"] is null ? "read" : grant["access"].Word()) is not (("read" or "write") and var access)) Fail(at + ".access", "must be read or write");
         else Add(new CapabilityEntry.HostPath(path!.Length > 1 ? path.TrimEnd('/') : path, access == "write"), at, name);
+    }
+
+    private void Signals(JsonObject grant, string at, string name)
+    {
+        var container = grant["container"].Word() ?? "";
+        if (!CapabilityEntry.IsLabel(container)) { Fail(at + ".container", $"\"{container}\" is not the name of a container of the pod"); return; }
+        var signals = Words(grant["signals"], at + ".signals").ToList();
+        foreach (var (signal, place) in signals.Where(signal => SignalNames.Number(signal.Word) is null)) Fail(place.FieldPath, $"\"{signal}\" is no signal that can be granted; known are {SignalNames.Known}");
+        if (signals.Count == 0) Fail(at + ".signals", $"must name signals; known are {SignalNames.Known}");
+        else if (signals.TrueForAll(signal => SignalNames.Number(signal.Word) is not null)) Add(new CapabilityEntry.Signal(container, SignalNames.Listed(signals.Select(signal => signal.Word))), at, name);
     }
 
     private void Api(JsonNode? node, string at)

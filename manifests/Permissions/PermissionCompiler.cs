@@ -183,6 +183,11 @@ internal sealed class ContainerScope(Surroundings around, JsonNode? spec, JsonOb
             (explained.Name.Length > 0 && optional.Contains(explained.Name) ? around.Notes : around.Errors).Add(beyond);
             return false;
         }
+        if (entry is CapabilityEntry.Signal { Container: var other } && !new[] { "initContainers", "containers" }.Any(list => spec.At(list).Objects().Any(one => one["name"].Word() == other)))
+        {
+            (explained.Source.Object.Length > 0 ? around.Notes : around.Errors).Add(new PermissionError(explained.Source, $"the pod has no container \"{other}\" that could be signalled"));
+            return false;
+        }
         if (around.Refusing(entry is CapabilityEntry.Audit audit ? audit.Bound : entry) is not { } refusing) return true;
         around.Notes.Add(new PermissionError(explained.Source, $"not granted: \"{explained.Entry}\": {refusing}"));
         return false;

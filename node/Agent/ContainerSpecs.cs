@@ -38,7 +38,7 @@ public static class ContainerSpecs
             Arguments = [.. command, .. arguments], Environment = [.. environment.Select(pair => $"{pair.Key}={pair.Value}")],
             WorkingDirectory = container["workingDir"]?.ToString() is { Length: > 0 } directory ? directory : image.WorkingDirectory.Length > 0 ? image.WorkingDirectory : "/", Hostname = PodFiles.Hostname(pod),
             Terminal = Flag(container, "tty"), OpenInput = Flag(container, "stdin"), Subject = Subject(pod, desired.Uid, container), UserId = identity.User, GroupId = identity.Group, Groups = identity.Groups, Capabilities = capabilities,
-            Mounts = [.. Own(desired.Uid, request), .. Account(desired.Uid, request, capabilities, tokens, options), .. new PodVolumes(options, desired.Uid, tokens).Mounts(container, facts, objects, given)],
+            Mounts = [.. Own(desired.Uid, request), .. SignalPipes.Mounts(desired.Uid, container["name"]!.ToString(), capabilities), .. Account(desired.Uid, request, capabilities, tokens, options), .. new PodVolumes(options, desired.Uid, tokens).Mounts(container, facts, objects, given)],
         };
     }
 

@@ -13,6 +13,14 @@ internal static partial class HostFiles
         if (mknod(path, 0x2000, 0) != 0) throw new Win32Exception(Marshal.GetLastPInvokeError(), $"{path}: a whiteout could not be made");
     }
 
+    /// <summary>A named pipe (fifo(7)) that anybody who can name it may write.</summary>
+    public static void MakePipe(string path)
+    {
+        const int Pipe = 0x1000, WrittenByAll = 0b110_010_010;
+        if (mknod(path, Pipe, 0) != 0) throw new Win32Exception(Marshal.GetLastPInvokeError(), $"{path}: a pipe could not be made");
+        File.SetUnixFileMode(path, (UnixFileMode)WrittenByAll);
+    }
+
     /// <summary>Nothing of lower layers shows through this directory.</summary>
     public static void SetOpaque(string path)
     {

@@ -28,6 +28,9 @@ public sealed class HeldCapabilitiesTests
     [InlineData(null, "clock read", true)]
     [InlineData(null, "connect tcp service a/b 80", false)] // its filter has no socket calls
     [InlineData(null, "dir /tmp read,write", false)]
+    [InlineData("signal b HUP", "signal b HUP,TERM", true)]
+    [InlineData("signal b HUP", "signal c HUP", false)] // its pipe is mounted at the start
+    [InlineData("signal b HUP", null, true)]
     [InlineData("listen tcp 80", "dir /tmp read,write", false)]
     public void What_a_running_container_can_become_depends_on_the_calls_it_was_started_with(string? had, string? wanted, bool live)
     {

@@ -32,6 +32,22 @@ public sealed class TokenMountTests : IAsyncLifetime
         Assert.Equal(expected, output.Split('\n')[^1]);
     }
 
+    /// <summary>The pipe by which a container is signalled, written by who may and by nobody else.</summary>
+    [Theory]
+    [InlineData("written", "signal web HUP")]
+    [InlineData("none", "signal db HUP")]
+    [InlineData("none", "dir /run read,write")]
+    public async Task A_pipe_for_signals_is_there_with_its_entry_alone(string expected, params string[] entries)
+    {
+        Directory.CreateDirectory(Path.Combine(_kernel.Root, "pods/u/signals/a"));
+        var path = Path.Combine(_kernel.Root, "pods/u/signals/a/web");
+        using (var make = System.Diagnostics.Process.Start("mkfifo", ["-m", "622", path])) await make.WaitForExitAsync();
+        using var pipe = new FileStream(path, FileMode.Open, FileAccess.ReadWrite, FileShare.ReadWrite, 0);
+        var spec = _kernel.Script("[ -p /run/eyrie/signals/web ] && echo HUP >/run/eyrie/signals/web && echo written || echo none", entries) with { Mounts = [new MountSpec("pods/u/signals/a/web", "/run/eyrie/signals/web", true)], UserId = 1000, GroupId = 1000 };
+        var (_, output) = await _kernel.RunAsync(spec);
+        Assert.Equal(expected, output);
+    }
+
     [Fact]
     public async Task Other_words_after_api_are_no_entry() =>
         Assert.Equal(ContainerError.InvalidCapability, (await Assert.ThrowsAsync<ContainerServiceException>(() => _kernel.Service.CreateAsync(_kernel.Script("true", "api everything"), CancellationToken.None))).Error);

@@ -181,32 +181,35 @@ public static unsafe class CapabilitySet
     private static bool Below(ReadOnlySpan<byte> directory, ReadOnlySpan<byte> path) =>
         directory.Length > 0 && path.StartsWith(directory) && (path.Length == directory.Length || directory[directory.Length - 1] == '/' || path[directory.Length] == '/');
 
-    /// <summary>What the node keeps tokens in: <c>pods/UID/tokens/...</c> of its root.</summary>
-    private static bool HoldsTokens(ReadOnlySpan<byte> source)
+    /// <summary>What of its root the node keeps apart for whoever holds an entry: of <c>pods/UID/KIND/...</c> what comes after the kind, or nothing where the source is of no such kind.</summary>
+    private static ReadOnlySpan<byte> Kept(ReadOnlySpan<byte> source, ReadOnlySpan<byte> kind)
     {
-        if (!source.StartsWith("pods/"u8)) return false;
+        if (!source.StartsWith("pods/"u8)) return default;
         var below = source.Slice(5);
         int slash = below.IndexOf((byte)'/');
-        return slash >= 0 && below.Slice(slash).StartsWith("/tokens/"u8);
+        return slash >= 0 && below.Slice(slash).StartsWith(kind) ? below.Slice(slash + kind.Length) : default;
     }
 
-    /// <summary>A mount is writable only with an entry that says so for its target; one of the host's files, or of tokens, is there only with an entry for them.</summary>
+    /// <summary>A mount is writable only with an entry that says so for its target; one of the host's files, of tokens, or of a pipe for signals, is there only with an entry for it.</summary>
     private static void Mount(ReadOnlySpan<byte> request, ReadOnlySpan<byte> mount, ref FieldWriter writer)
     {
         if (mount.Length is < 11 or > 1024) return;
-        bool writable = false, host = mount[9] == '/', hostGranted = false, hostWritable = false, tokenGranted = false;
+        bool writable = false, host = mount[9] == '/', hostGranted = false, hostWritable = false, granted = true;
         var source = mount.Slice(9, mount.Slice(9).IndexOf((byte)0));
+        ReadOnlySpan<byte> token = Kept(source, "/tokens/"u8), pipe = Kept(source, "/signals/"u8);
+        var signalled = pipe.Slice(pipe.IndexOf((byte)'/') + 1);
+        if (token.Length + pipe.Length > 0) granted = false;
         var scanner = new FieldScanner(request);
         while (scanner.Next(out int tag, out var value))
         {
             if (tag != ContainerProtocol.Capability || !EntryLine.Parse(value, out var entry)) continue;
+            granted |= (token.Length > 0 && entry.Token) || (pipe.Length > 0 && entry.Signalled.SequenceEqual(signalled));
             writable |= entry is { Writable: true, Audited: false } && entry.Path.SequenceEqual(Target(mount));
-            tokenGranted |= entry.Token;
             if (!host || !Below(entry.HostPath, source)) continue;
             hostGranted = true;
             hostWritable |= entry.HostWritable;
         }
-        if ((host && !hostGranted) || (HoldsTokens(source) && !tokenGranted)) return;
+        if ((host && !hostGranted) || !granted) return;
         Span<byte> copy = stackalloc byte[1024];
         mount.CopyTo(copy);
         if (!writable || (host && !hostWritable)) copy[0] = 1;

@@ -18,6 +18,8 @@ public ref struct EntryLine
     /// <summary>host dir: a path of the host, and whether it may be written there.</summary>
     public ReadOnlySpan<byte> HostPath;
     public bool HostWritable;
+    /// <summary>signal: name of the container that is sent them.</summary>
+    public ReadOnlySpan<byte> Signalled;
     /// <summary>exec: what code may be run from.</summary>
     public ReadOnlySpan<byte> Executable;
     /// <summary>api token: tokens of the pod's account may be mounted.</summary>
@@ -85,6 +87,11 @@ public ref struct EntryLine
             var access = fields.Next();
             entry.HostWritable = access.SequenceEqual("read,write"u8);
             return entry.HostPath.Length > 0 && entry.HostPath[0] == '/' && (entry.HostWritable || access.SequenceEqual("read"u8));
+        }
+        if (verb.SequenceEqual("signal"u8))
+        {
+            entry.Signalled = fields.Next();
+            return entry.Signalled.Length > 0 && fields.Next().Length > 0;
         }
         if (verb.SequenceEqual("exec"u8))
         {

@@ -12,10 +12,12 @@ namespace Eyrie.Node;
 public sealed class HeldCapabilities(Func<IContainerService> containers, string id, IEnumerable<string> compiled)
 {
     /// <summary>What a running container can be given or lose; quotas, files and identity are its world, made at its start.</summary>
-    private static readonly string[] Live = ["connect ", "listen ", "accept ", "clock ", "random ", "gate ", "audit connect ", "audit listen "];
+    private static readonly string[] Live = ["connect ", "listen ", "accept ", "clock ", "random ", "gate ", "signal ", "audit connect ", "audit listen "];
 
     /// <summary>Which system calls its processes reach was settled at the start, and a filter never widens.</summary>
     private readonly CallClass _reached = ClassesOf(compiled);
+    /// <summary>Whom it may signal: the pipes were mounted at its start.</summary>
+    private readonly HashSet<string> _signalled = [.. SignalPipes.Targets(compiled)];
     private readonly Lock _lock = new();
     private Task<string?> _last = Task.FromResult<string?>(null);
 
@@ -46,7 +48,7 @@ public sealed class HeldCapabilities(Func<IContainerService> containers, string 
     public bool CanBecome(IEnumerable<string> wanted)
     {
         var other = wanted.ToHashSet();
-        if ((ClassesOf(other) & ~_reached) != 0) return false;
+        if ((ClassesOf(other) & ~_reached) != 0 || !_signalled.IsSupersetOf(SignalPipes.Targets(other))) return false;
         other.SymmetricExceptWith(Compiled);
         return other.All(line => Live.Any(verb => line.StartsWith(verb, StringComparison.Ordinal)));
     }

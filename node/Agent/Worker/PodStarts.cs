@@ -7,7 +7,7 @@ using Eyrie.Node.Volumes;
 namespace Eyrie.Node;
 
 /// <summary>Starts a pod's containers: what takes time runs beside and tells by a signal; then the postStart hook, then the probes.</summary>
-public sealed class PodStarts(PodState pod, ImageStore images, PodDisk disk, PodUses uses, PodEnds ends, PodStops stops, PodCapabilities capabilities, PodProbes probes)
+public sealed class PodStarts(PodState pod, ImageStore images, PodDisk disk, PodUses uses, PodEnds ends, PodStops stops, PodCapabilities capabilities, PodProbes probes, PodSignals signals)
 {
     /// <param name="record">Which.</param>
     /// <param name="begun">An agent before started it and could not tell any more; null: it is to be started.</param>
@@ -17,6 +17,7 @@ public sealed class PodStarts(PodState pod, ImageStore images, PodDisk disk, Pod
         record.Beside = new CancellationTokenSource();
         (record.Starting, record.RetryAt, record.Id) = (true, null, PodFiles.ContainerId(pod.Uid, record.Name, record.Runs));
         if (begun is null) (record.Early, record.Held) = (null, new HeldCapabilities(pod.Containers, record.Id, pod.Compiled(record)));
+        signals.Listen(record);
         if (!disk.Save())
         {
             NotStarted(record, previous, new IOException(disk.Unsaved));

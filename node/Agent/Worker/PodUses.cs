@@ -44,6 +44,13 @@ public sealed class PodUses(PodState pod, DenialLog denials)
         if (Due(entry) is { } count && (pod.Records.FirstOrDefault(Asks) ?? pod.Records.FirstOrDefault(record => record.Running)) is { } record) Ungranted(record, new CapabilityDenied(record.Id, "resolve", name, entry, count));
     }
 
+    /// <summary>A container sent another a signal that its grant does not name. Told at most every ten seconds for each.</summary>
+    public void SignalRefused(ContainerRecord record, string container, string signal)
+    {
+        var entry = new CapabilityEntry.Signal(container, signal).ToString();
+        if (Due($"{record.Name} {entry}") is { } count) Ungranted(record, new CapabilityDenied(record.Id, "signal", $"{container} with {signal}", entry, count));
+    }
+
     /// <summary>How often it has happened since it was last told; null: it is not yet time to tell.</summary>
     private int? Due(string what)
     {

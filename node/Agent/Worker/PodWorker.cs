@@ -21,6 +21,7 @@ public sealed class PodWorker
     private readonly PodProbes _probes;
     private readonly PodCapabilities _capabilities;
     private readonly PodStarts _starts;
+    private readonly PodSignals _signals;
     private readonly CancellationTokenSource _ended = new();
     private readonly TaskCompletionSource _over = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private volatile KnownReach? _reach;
@@ -46,7 +47,8 @@ public sealed class PodWorker
         _stops = new PodStops(_pod, _ends);
         _probes = new PodProbes(_pod, _stops);
         _capabilities = new PodCapabilities(_pod, _stops);
-        _starts = new PodStarts(_pod, images, _disk, _uses, _ends, _stops, _capabilities, _probes);
+        _signals = new PodSignals(_pod, _uses);
+        _starts = new PodStarts(_pod, images, _disk, _uses, _ends, _stops, _capabilities, _probes, _signals);
         Completion = Task.Run(() => RunAsync(found));
     }
 
@@ -149,6 +151,7 @@ public sealed class PodWorker
             {
                 _capabilities.Verify(record);
                 _uses.WatchWrites(record);
+                _signals.Listen(record);
                 if (record.Starting) _ = _starts.PostStartAsync(record, _pod.Spec(record), record.Beside.Token);
                 else if (record.Stop is null) _probes.GoOn(record);
             }
@@ -316,6 +319,7 @@ public sealed class PodWorker
     private async Task CleanAsync()
     {
         await _ended.CancelAsync();
+        _signals.Close();
         foreach (var record in _pod.Records.Where(record => record.Id.Length > 0))
             try
             {
