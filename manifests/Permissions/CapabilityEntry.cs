@@ -123,6 +123,15 @@ public abstract partial record CapabilityEntry
         public override string ToString() => $"gate accept {Gate} pods {Namespace}/{Pods}";
     }
 
+    /// <summary>A device of the host, at its own path.</summary>
+    public sealed record Device(string Path, bool Writable) : CapabilityEntry
+    {
+        /// <summary>What every container has.</summary>
+        public static IReadOnlyList<string> Common { get; } = ["/dev/null", "/dev/zero", "/dev/full", "/dev/random", "/dev/urandom", "/dev/tty"];
+
+        public override string ToString() => $"device {Path} {(Writable ? "read,write" : "read")}";
+    }
+
     /// <summary>Signals to another container of the pod.</summary>
     /// <param name="Container">Its name.</param>
     /// <param name="Signals">As <see cref="SignalNames.Listed"/> has them, e.g. <c>HUP,TERM</c>.</param>
@@ -176,6 +185,8 @@ public abstract partial record CapabilityEntry
         ["dir", var path, "read,write"] when IsPath(path) => new Files(path, true),
         ["host", "dir", var path, "read"] when IsPath(path) => new HostPath(path, false),
         ["host", "dir", var path, "read,write"] when IsPath(path) => new HostPath(path, true),
+        ["device", var path, "read"] when IsDevice(path) => new Device(path, false),
+        ["device", var path, "read,write"] when IsDevice(path) => new Device(path, true),
         ["exec", var path] when IsPath(path) => new Execute(path),
         ["identity", var user, var group] when Value(user, "uid=") is { } uid && Value(group, "gid=") is { } gid => new Identity(uid, gid),
         ["listen", var by, var port] when Protocols.OfEntry(by) is { } protocol && OnePort(port) is { } number => new Listen(number, protocol),
@@ -215,6 +226,9 @@ public abstract partial record CapabilityEntry
 
     /// <summary>A full name of DNS in lower case, without its last dot; none of the cluster's.</summary>
     public static bool IsHost(string text) => text.Length <= 150 && text.Contains('.', StringComparison.Ordinal) && text.Split('.').All(IsLabel) && !text.Split('.')[^1].All(char.IsAsciiDigit) && !text.EndsWith(".cluster.local", StringComparison.Ordinal);
+
+    /// <summary>A device that can be granted: beneath /dev, and none that every container has, or has of its own.</summary>
+    public static bool IsDevice(string? path) => IsPath(path) && path!.StartsWith("/dev/", StringComparison.Ordinal) && path.Split('/').Skip(1).All(part => part is not ("" or ".")) && path.Split('/')[2] is not ("pts" or "shm" or "ptmx" or "fd" or "stdin" or "stdout" or "stderr") && !Device.Common.Contains(path);
 
     /// <summary>Whom a token is for: a name or an address without spaces.</summary>
     public static bool IsAudience(string text) => text.Length is > 0 and <= 150 && text.All(letter => letter is > ' ' and < '\x7f');

@@ -10,6 +10,7 @@ public static class Coverage
         (CapabilityEntry.ConnectPods w, CapabilityEntry.ConnectPods n) => w.Protocol == n.Protocol && w.Namespace == n.Namespace && w.Port == n.Port && (w.Pods.SelectsEverything || w.Pods == n.Pods),
         (CapabilityEntry.Files w, CapabilityEntry.Files n) => Below(w.Path, n.Path) && (w.Writable || !n.Writable),
         (CapabilityEntry.Execute w, CapabilityEntry.Execute n) => Below(w.Path, n.Path),
+        (CapabilityEntry.Device w, CapabilityEntry.Device n) => w.Path == n.Path && (w.Writable || !n.Writable),
         (CapabilityEntry.Signal w, CapabilityEntry.Signal n) => w.Container == n.Container && n.Signals.Split(',').All(w.Signals.Split(',').Contains),
         (CapabilityEntry.HostPath w, CapabilityEntry.HostPath n) => Below(w.Path, n.Path) && (w.Writable || !n.Writable),
         (CapabilityEntry.Accept w, CapabilityEntry.Accept n) => w.Protocol == n.Protocol && w.Namespace == n.Namespace && (w.Pods.SelectsEverything || w.Pods == n.Pods) && w.Ports.Covers(n.Ports),

@@ -21,7 +21,6 @@ public sealed class DeclarationReader(string @namespace, string objectName, List
 
     private static readonly Dictionary<string, string> NotYet = new()
     {
-        ["devices"] = "no device can be granted yet; every container has null, zero, full, random and urandom, and no other",
         ["hostFacts"] = "facts of the host cannot be granted yet",
     };
 
@@ -47,6 +46,7 @@ public sealed class DeclarationReader(string @namespace, string objectName, List
             Each(host, at + ".host", "paths", HostPaths, "path", "access", "name");
         }
         else if (permissions["host"] is not null) Fail(at + ".host", "must be an object with paths");
+        Each(permissions, at, "devices", Devices, "path", "access", "name");
         Each(permissions, at, "signals", Signals, "container", "signals", "name");
         Api(permissions["api"], at + ".api");
         Processes(permissions["processes"], at + ".processes");
@@ -181,6 +181,15 @@ public sealed class DeclarationReader(string @namespace, string objectName, List
         if (!CapabilityEntry.IsPath(path)) Fail(at + ".path", "must be an absolute path without spaces or \"..\"");
         else if ((grant["access"] is null ? "read" : grant["access"].Word()) is not (("read" or "write") and var access)) Fail(at + ".access", "must be read or write");
         else Add(new CapabilityEntry.HostPath(path!.Length > 1 ? path.TrimEnd('/') : path, access == "write"), at, name);
+    }
+
+    private void Devices(JsonObject grant, string at, string name)
+    {
+        var path = grant["path"].Word() ?? "";
+        if (CapabilityEntry.Device.Common.Contains(path)) Fail(at + ".path", $"every container has {path}; remove the grant");
+        else if (!CapabilityEntry.IsDevice(path)) Fail(at + ".path", $"\"{path}\" is not the path of a device, such as /dev/ttyUSB0");
+        else if ((grant["access"] is null ? "read" : grant["access"].Word()) is not (("read" or "write") and var access)) Fail(at + ".access", "must be read or write");
+        else Add(new CapabilityEntry.Device(path, access == "write"), at, name);
     }
 
     private void Signals(JsonObject grant, string at, string name)

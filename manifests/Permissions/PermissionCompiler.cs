@@ -174,7 +174,7 @@ internal sealed class ContainerScope(Surroundings around, JsonNode? spec, JsonOb
     private bool Allowed(ExplainedEntry explained, HashSet<string> optional)
     {
         if (!CapabilityEntry.TryParse(explained.Entry, out var entry)) return false;
-        bool bounded = entry is CapabilityEntry.ConnectService or CapabilityEntry.ConnectPods or CapabilityEntry.ConnectRange or CapabilityEntry.ConnectHost or CapabilityEntry.Listen or CapabilityEntry.SharedMemory or CapabilityEntry.HostPath or CapabilityEntry.GateCall or CapabilityEntry.GateServe or CapabilityEntry.ApiToken
+        bool bounded = entry is CapabilityEntry.ConnectService or CapabilityEntry.ConnectPods or CapabilityEntry.ConnectRange or CapabilityEntry.ConnectHost or CapabilityEntry.Listen or CapabilityEntry.SharedMemory or CapabilityEntry.HostPath or CapabilityEntry.GateCall or CapabilityEntry.GateServe or CapabilityEntry.ApiToken or CapabilityEntry.Device
             || entry is CapabilityEntry.Execute && around.Bound?.Entries.Any(IsExecute) == true
             || entry is CapabilityEntry.Files { Writable: true } && !explained.Source.FieldPath.Contains(".volumeMounts[", StringComparison.Ordinal) && !explained.Source.FieldPath.EndsWith(".terminationMessagePath", StringComparison.Ordinal);
         if (bounded && around.Bound is { } bound && !bound.Entries.Any(wide => Coverage.Covers(wide.Entry, explained.Entry)))

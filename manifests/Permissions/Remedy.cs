@@ -35,6 +35,7 @@ public static class Remedy
         CapabilityEntry.ConnectRange range => ("connect", $"cidr: {range.Network}\nports: [{range.Ports}]{By(range.Protocol)}"),
         CapabilityEntry.Accept accept => ("accept", $"pods: {accept.Pods.ToManifest().ToJsonString()}\nnamespace: {accept.Namespace}\nports: [{accept.Ports}]{By(accept.Protocol)}"),
         CapabilityEntry.Files files => ("files", $"path: {files.Path}\naccess: {(files.Writable ? "write" : "read")}"),
+        CapabilityEntry.Device device => ("devices", $"path: {device.Path}\naccess: {(device.Writable ? "write" : "read")}"),
         CapabilityEntry.Signal signal => ("signals", $"container: {signal.Container}\nsignals: [{signal.Signals.Replace(",", ", ", StringComparison.Ordinal)}]"),
         CapabilityEntry.Execute file => ("files", $"path: {file.Path}\naccess: execute"),
         CapabilityEntry.Listen listen => ("listen", $"port: {listen.Port}{By(listen.Protocol)}"),

@@ -297,6 +297,8 @@ public static class StartTag
     public const int Kept = 30;
     /// <summary>A file or directory of the root that code may be run from; with one or more, code runs from nowhere else.</summary>
     public const int Executable = 31;
+    /// <summary>U8 read-only, then the path of a device that the node offers; it stands at the same path in the container.</summary>
+    public const int Device = 33;
     /// <summary>U32: slot of the directory capability that layers, scratch and mount sources are beneath.</summary>
     public const int Directory = 25;
 }

@@ -22,6 +22,7 @@ public static class ContainerSpecs
         var (pod, container, desired) = (request.Pod, request.Container, request.Desired);
         var facts = options.Facts(pod, desired.Uid, request.Address);
         var objects = new PodObjects(desired.Objects);
+        HostVolume.Devices(capabilities, options.HostPaths);
         var given = ContainerEnvironment.Of(container, facts, objects, desired.ServiceEnvironment);
         string Expand(string text) => Expansion.Expand(text, given.GetValueOrDefault);
         var command = Strings(container["command"]) is { Count: > 0 } named ? [.. named.Select(Expand)] : image.Entrypoint;

@@ -48,7 +48,7 @@ public sealed partial class HostileTaskTests(ITestOutputHelper output)
         (KernelStatistics Statistics, string Descriptors) rest;
         await using (var quiet = await RunningKernel.StartAsync()) rest = await RestAsync(quiet);
         var servers = Servers("hostile");
-        await using var kernel = await RunningKernel.StartAsync(servers, null, null, null, $"hostile:a-{seed}-{Seconds}", $"hostile:b-{seed + 1}-{Seconds}");
+        await using var kernel = await RunningKernel.StartAsync(servers, null, null, null, null, $"hostile:a-{seed}-{Seconds}", $"hostile:b-{seed + 1}-{Seconds}");
         await kernel.ConnectAsync();
         var witness = kernel.Script("i=0; while true; do i=$((i+1)); echo $i; sleep 0.1; done");
         await kernel.Service.CreateAsync(witness, CancellationToken.None);

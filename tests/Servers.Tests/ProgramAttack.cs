@@ -80,6 +80,10 @@ public static class ProgramAttacks
         new("open a raw socket with a grant of TCP", "systemcalls 41 2 3 1 | grep -q '^[0-9]' && echo GOT", "CVE-2020-14386", true, Connect),
         new("open a socket of the kernel's configuration with a grant of TCP", "systemcalls 41 16 3 0 | grep -q '^[0-9]' && echo GOT", "CVE-2022-2588, CVE-2024-1086", true, Connect),
         new("open a vsock, a cipher's or a Bluetooth socket with a grant of TCP", "systemcalls 41 40 1 0 , 41 38 5 0 , 41 31 3 0 | grep -q '^[0-9]' && echo GOT", "CVE-2021-26708", true, Connect),
+        // the host's kernel says that nothing is connected (-107), or has no TLS; the filter says no
+        new("have the host's kernel speak TLS on a socket (TCP_ULP)", "systemcalls 41 2 1 0 , 54 \\$0 6 31 s:tls 3 | tail -1 | grep -qv '^-1$' && echo GOT", "CVE-2023-0461", true, Connect),
+        new("attach a program to a socket (SO_ATTACH_FILTER)", "systemcalls 41 2 1 0 , 54 \\$0 1 26 x:01000000000000000000000000000000 16 | tail -1 | grep -qv '^-1$' && echo GOT", "", true, Connect),
+        new("replace the tables of netfilter (IPT_SO_SET_REPLACE)", "systemcalls 41 2 1 0 , 54 \\$0 0 64 z:96 96 | tail -1 | grep -q '^0$' && echo GOT", "CVE-2021-22555, CVE-2016-4997", false, Connect),
         new("send a descriptor's worth of authority over an abstract Unix socket", "systemcalls 41 1 1 0 , 49 \\$0 x:010000657972696561747461636b 14 | tail -1 | grep -q '^0$' && echo GOT", "CVE-2020-15257", true, Connect),
     ];
 }

@@ -88,13 +88,14 @@ public sealed class RunningKernel : IAsyncDisposable
     /// <param name="group">Name of the control group; null: one of its own.</param>
     /// <param name="owner">Process that the kernel is to end with; null: none.</param>
     /// <param name="network">Name of the network namespace it is to run in (ip-netns(8)); null: the test's own.</param>
+    /// <param name="offered">Files, directories and devices of the host that containers may be granted.</param>
     /// <param name="tasks">Further native tasks, PROGRAM:ARGUMENT.</param>
-    public static Task<RunningKernel> StartAsync(string? servers = null, string? group = null, int? owner = null, string? network = null, params string[] tasks) => StartAsync(true, servers, group, owner, network, tasks);
+    public static Task<RunningKernel> StartAsync(string? servers = null, string? group = null, int? owner = null, string? network = null, IReadOnlyList<string>? offered = null, params string[] tasks) => StartAsync(true, servers, group, owner, network, offered ?? [], tasks);
 
     /// <summary>One that sees none of the host's control groups.</summary>
-    public static Task<RunningKernel> StartWithoutGroupsAsync() => StartAsync(false, null, null, null, null, []);
+    public static Task<RunningKernel> StartWithoutGroupsAsync() => StartAsync(false, null, null, null, null, [], []);
 
-    private static async Task<RunningKernel> StartAsync(bool groups, string? servers, string? group, int? owner, string? network, string[] tasks)
+    private static async Task<RunningKernel> StartAsync(bool groups, string? servers, string? group, int? owner, string? network, IReadOnlyList<string> offered, string[] tasks)
     {
         var root = Directory.CreateTempSubdirectory("eyrie-").FullName;
         var image = Path.Combine(root, "images/busybox");
@@ -108,7 +109,7 @@ public sealed class RunningKernel : IAsyncDisposable
         // As a shell starts what runs in the background: with signals ignored, which is nothing to containers.
         var start = new ProcessStartInfo("sh") { RedirectStandardOutput = true, RedirectStandardError = true };
         foreach (var argument in new[] { "-c", "trap '' INT QUIT; exec \"$0\" \"$@\"" }.Concat(network is null ? [] : new[] { "nsenter", "--net=/run/netns/" + network }).Concat(groups ? [] : ["unshare", "--mount", "sh", "-c", "umount -R -l /sys/fs/cgroup && exec \"$0\" \"$@\""]).Append(program)) start.ArgumentList.Add(argument);
-        foreach (var argument in new[] { "--root", root, "--socket", Path.Combine(root, "m.sock"), "--servers", servers ?? Binaries, "--cgroup", group }.Concat(owner is { } number ? ["--owner", number.ToString(CultureInfo.InvariantCulture)] : Array.Empty<string>()).Concat(tasks.SelectMany(task => new[] { "--task", task }))) start.ArgumentList.Add(argument);
+        foreach (var argument in new[] { "--root", root, "--socket", Path.Combine(root, "m.sock"), "--servers", servers ?? Binaries, "--cgroup", group }.Concat(owner is { } number ? ["--owner", number.ToString(CultureInfo.InvariantCulture)] : Array.Empty<string>()).Concat(offered.SelectMany(path => new[] { "--host", path })).Concat(tasks.SelectMany(task => new[] { "--task", task }))) start.ArgumentList.Add(argument);
         var process = Process.Start(start)!;
         var kernel = new RunningKernel(root, process, group);
         process.ErrorDataReceived += (_, line) => { if (line.Data is not null) kernel._errors.Enqueue(line.Data); };

@@ -155,6 +155,7 @@ public static unsafe class CapabilitySet
             if (tag != ContainerProtocol.Capability || !EntryLine.Parse(value, out var entry)) continue;
             if (entry.Kind == ObjectKind.Factory) { writer.AddLong(StartTag.Memory, entry.First); writer.AddLong(StartTag.Processes, entry.Second); }
             if (entry.Kind == ObjectKind.SchedulingContext) { writer.AddLong(StartTag.CpuShares, entry.First); writer.AddLong(StartTag.CpuLimit, entry.Second); }
+            if (entry.Device.Length > 0) Device(entry, ref writer);
             if (entry.Executable.Length > 0) writer.Add(StartTag.Executable, entry.Executable);
             if (!entry.Writable) continue;
             if (entry.Path.Length == 1) readOnly = 0;
@@ -162,6 +163,15 @@ public static unsafe class CapabilitySet
         }
         writer.Add(StartTag.ReadOnlyRoot, new ReadOnlySpan<byte>(&readOnly, 1));
         writer.Add(StartTag.CallClasses, new ReadOnlySpan<byte>(&classes, 1));
+    }
+
+    private static void Device(in EntryLine entry, ref FieldWriter writer)
+    {
+        Span<byte> field = stackalloc byte[256];
+        if (entry.Device.Length > 255) return;
+        field[0] = (byte)(entry.DeviceWritable ? 0 : 1);
+        entry.Device.CopyTo(field.Slice(1));
+        writer.Add(StartTag.Device, field.Slice(0, 1 + entry.Device.Length));
     }
 
     private static ReadOnlySpan<byte> Target(ReadOnlySpan<byte> mount)

@@ -18,6 +18,9 @@ public ref struct EntryLine
     /// <summary>host dir: a path of the host, and whether it may be written there.</summary>
     public ReadOnlySpan<byte> HostPath;
     public bool HostWritable;
+    /// <summary>device: its path, and whether it may be written.</summary>
+    public ReadOnlySpan<byte> Device;
+    public bool DeviceWritable;
     /// <summary>signal: name of the container that is sent them.</summary>
     public ReadOnlySpan<byte> Signalled;
     /// <summary>exec: what code may be run from.</summary>
@@ -87,6 +90,13 @@ public ref struct EntryLine
             var access = fields.Next();
             entry.HostWritable = access.SequenceEqual("read,write"u8);
             return entry.HostPath.Length > 0 && entry.HostPath[0] == '/' && (entry.HostWritable || access.SequenceEqual("read"u8));
+        }
+        if (verb.SequenceEqual("device"u8))
+        {
+            entry.Device = fields.Next();
+            var access = fields.Next();
+            entry.DeviceWritable = access.SequenceEqual("read,write"u8);
+            return entry.Device.StartsWith("/dev/"u8) && (entry.DeviceWritable || access.SequenceEqual("read"u8));
         }
         if (verb.SequenceEqual("signal"u8))
         {

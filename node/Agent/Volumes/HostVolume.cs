@@ -1,4 +1,5 @@
 using System.Text.Json.Nodes;
+using Eyrie.Manifests.Permissions;
 using Eyrie.Microkernel.Client;
 
 namespace Eyrie.Node.Volumes;
@@ -12,8 +13,7 @@ public static class HostVolume
     public static MountSpec Mount(string name, JsonObject volume, string subPath, IReadOnlyList<string> offered)
     {
         var path = (volume["path"]?.ToString() ?? "").TrimEnd('/');
-        var tops = offered.Select(offer => offer.EndsWith(":ro", StringComparison.Ordinal) ? offer[..^3] : offer).Select(offer => offer.TrimEnd('/'));
-        if (!path.StartsWith('/') || path.Split('/').Contains("..") || tops.FirstOrDefault(offer => path == offer || path.StartsWith(offer + "/", StringComparison.Ordinal)) is not { } top)
+        if (!path.StartsWith('/') || path.Split('/').Contains("..") || Top(path, offered) is not { } top)
             throw new VolumeUnavailableException($"hostPath \"{path}\": this node offers it to no pod; start it with --host-path {path}");
         var type = volume["type"]?.ToString() ?? "";
         if (type == "DirectoryOrCreate" && path != top) Made(name, top, path[(top.Length + 1)..]);
@@ -24,6 +24,19 @@ public static class HostVolume
         };
         if (!right) throw new VolumeUnavailableException($"hostPath type check failed: {path} is not {(type.Length == 0 ? "there" : type is "File" ? "a file" : "a directory")}");
         return new MountSpec(path + (subPath.Length > 0 ? "/" + subPath.TrimEnd('/') : ""), "", false);
+    }
+
+    /// <summary>The offered path that one is, or is beneath; null: none.</summary>
+    private static string? Top(string path, IReadOnlyList<string> offered) => offered.Select(offer => offer.EndsWith(":ro", StringComparison.Ordinal) ? offer[..^3] : offer).Select(offer => offer.TrimEnd('/'))
+        .FirstOrDefault(offer => path == offer || path.StartsWith(offer + "/", StringComparison.Ordinal));
+
+    /// <summary>Whether the node offers the devices of a set; the kernel, which makes them, looks again.</summary>
+    /// <exception cref="VolumeUnavailableException">It offers one of them to no pod, or has none of that name.</exception>
+    public static void Devices(IEnumerable<string> entries, IReadOnlyList<string> offered)
+    {
+        foreach (var device in entries.Select(line => CapabilityEntry.TryParse(line, out var entry) ? entry : null).OfType<CapabilityEntry.Device>())
+            if (Top(device.Path, offered) is null) throw new VolumeUnavailableException($"device \"{device.Path}\": this node offers it to no pod; start it with --host-path {device.Path}");
+            else if (!File.Exists(device.Path)) throw new VolumeUnavailableException($"device \"{device.Path}\": this node has none of that name");
     }
 
     private static void Made(string name, string top, string below)

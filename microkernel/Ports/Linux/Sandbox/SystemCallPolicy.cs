@@ -110,7 +110,13 @@ public static class SystemCallPolicy
         Networked, 46, 2, ArgumentRule.Always, 0, Verdict.Trap,
         Networked, 307, 3, ArgumentRule.AnyBit, 0x20000000, Verdict.Eperm,    // sendmmsg
         Networked, 307, 3, ArgumentRule.Always, 0, Verdict.Trap,
-        Networked, 54, 2, ArgumentRule.Equal, 30, Verdict.Eperm,              // setsockopt: 30 is TCP_FASTOPEN_CONNECT
+        Networked, 54, 2, ArgumentRule.Equal, 30, Verdict.Eperm,              // setsockopt: TCP_FASTOPEN_CONNECT
+        Networked, 54, 2, ArgumentRule.Equal, 31, Verdict.Eperm,              // TCP_ULP: TLS, espintcp and their like in the host's kernel
+        Networked, 54, 2, ArgumentRule.Equal, 26, Verdict.Eperm,              // SO_ATTACH_FILTER, _BPF, _REUSEPORT_CBPF, _REUSEPORT_EBPF: programs for the host's kernel
+        Networked, 54, 2, ArgumentRule.Equal, 50, Verdict.Eperm, Networked, 54, 2, ArgumentRule.Equal, 51, Verdict.Eperm,
+        Networked, 54, 2, ArgumentRule.Equal, 52, Verdict.Eperm,
+        Networked, 54, 2, ArgumentRule.Equal, 64, Verdict.Eperm,              // IPT_SO_SET_REPLACE, IPT_SO_SET_ADD_COUNTERS: netfilter's tables
+        Networked, 54, 2, ArgumentRule.Equal, 65, Verdict.Eperm,
         Networked, 54, 2, ArgumentRule.Always, 0, Verdict.Allow,
     ];
 }

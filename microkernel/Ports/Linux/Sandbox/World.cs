@@ -29,7 +29,7 @@ public static unsafe class World
         stage = (int)LaunchStage.Proc;
         if ((result = MountFile(root, "proc"u8, "proc"u8, NoSuid | NoDev | NoExec, "hidepid=2"u8)) < 0) return result;
         stage = (int)LaunchStage.Devices;
-        if ((result = Devices(root, memory)) < 0) return result;
+        if ((result = Devices(ref child, root, memory)) < 0) return result;
         stage = (int)LaunchStage.Mount;
         if ((result = Mounts(ref child, root)) < 0 || (result = FreezeDevices(root)) < 0) return result;
         stage = (int)LaunchStage.Hostname;
@@ -139,7 +139,7 @@ public static unsafe class World
         }
     }
 
-    private static nint Devices(nint root, nint memory)
+    private static nint Devices(ref Launcher.Child child, nint root, nint memory)
     {
         nint result = Part(memory, "dev"u8, root, "dev"u8, NoSuid | NoExec);
         if (result < 0) return result;
@@ -151,6 +151,7 @@ public static unsafe class World
         if ((result = Device(dev, "random"u8, 1, 8)) < 0) return result;
         if ((result = Device(dev, "urandom"u8, 1, 9)) < 0) return result;
         if ((result = Device(dev, "tty"u8, 5, 0)) < 0) return result;
+        if ((result = GrantedDevices.Make(ref child, dev)) < 0) return result;
         Link(dev, "ptmx"u8, "pts/ptmx"u8);
         Link(dev, "fd"u8, "/proc/self/fd"u8);
         Link(dev, "stdin"u8, "/proc/self/fd/0"u8);
