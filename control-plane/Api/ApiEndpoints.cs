@@ -23,7 +23,7 @@ public static class ApiEndpoints
 {
     public static IServiceCollection AddEyrieApi(this IServiceCollection services, ApiOptions options, ClusterKeys keys) =>
         services.AddSingleton(options).AddSingleton(options.Limits).AddSingleton<RequestLimits>().AddSingleton<ServiceAddresses>().AddSingleton<Catalog>().AddSingleton<Writer>().AddSingleton<ResourceEndpoint>()
-            .AddSingleton<Reads>().AddSingleton<Watches>().AddSingleton<Writes>().AddSingleton<Deletes>().AddSingleton<Evictions>().AddSingleton<Scales>().AddSingleton<PodLogs>().AddSingleton<PodStreams>().AddSingleton<Proxies>().AddSingleton<Bindings>().AddSingleton<Reviews>().AddSingleton<Metrics>().AddSingleton<Authorizer>()
+            .AddSingleton<Reads>().AddSingleton<Watches>().AddSingleton<Writes>().AddSingleton<Deletes>().AddSingleton<Evictions>().AddSingleton<Scales>().AddSingleton<PodLogs>().AddSingleton<PodStreams>().AddSingleton<Proxies>().AddSingleton<Bindings>().AddSingleton<Reviews>().AddSingleton<Metrics>().AddSingleton<ReadRules>().AddSingleton<Authorizer>()
             .AddSingleton(keys).AddSingleton<AccountTokens>().AddSingleton<Authenticator>().AddSingleton<Grants>().AddSingleton<Tokens>()
             .AddHostedService<DefinitionController>().AddHostedService<StandardRoles>().AddHostedService<CertificateSigner>();
 

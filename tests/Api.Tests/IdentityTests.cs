@@ -178,4 +178,16 @@ public sealed class IdentityTests(ApiServer server)
         using var own = foreign.CreateSelfSigned(DateTimeOffset.UtcNow.AddDays(-1), DateTimeOffset.UtcNow.AddDays(1));
         Assert.Null(authenticator.Certificate(own));
     }
+
+    [Fact]
+    public async Task Roles_are_read_once_and_again_when_they_change()
+    {
+        var rules = server.Services.GetRequiredService<ReadRules>();
+        async Task<JsonObject> RoleAsync() => (await rules.ObjectsAsync(CancellationToken.None)).ClusterRoles.Single(role => role["metadata"]!["name"]!.ToString() == "read-once");
+        await server.SendAsync("POST", "apis/rbac.authorization.k8s.io/v1/clusterroles", """{"metadata":{"name":"read-once"},"rules":[{"apiGroups":[""],"resources":["pods"],"verbs":["get"]}]}""");
+        var first = await RoleAsync();
+        Assert.Same(first, await RoleAsync());
+        await server.SendAsync("PATCH", "apis/rbac.authorization.k8s.io/v1/clusterroles/read-once", """{"rules":[]}""", "application/merge-patch+json");
+        Assert.Equal((1, 0), (first["rules"]!.AsArray().Count, (await RoleAsync())["rules"]!.AsArray().Count));
+    }
 }

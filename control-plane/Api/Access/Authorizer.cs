@@ -5,7 +5,7 @@ using Microsoft.AspNetCore.Http;
 namespace Eyrie.ControlPlane.Api.Access;
 
 /// <summary>Whether whoever asks may. Whoever may impersonate acts as somebody else (<c>kubectl --as</c>), with that one's rights only.</summary>
-public sealed class Authorizer(IObjects objects)
+public sealed class Authorizer(ReadRules rules)
 {
     private const string UserHeader = "Impersonate-User", GroupHeader = "Impersonate-Group";
     private static readonly object Key = new();
@@ -68,11 +68,7 @@ public sealed class Authorizer(IObjects objects)
                 throw new StatusException(403, "Forbidden", $"{one.Resource} \"{one.Name}\" is forbidden: User \"{caller.Name}\" cannot impersonate resource \"{one.Resource}\" in API group \"\" {(one.Namespace.Length > 0 ? $"in the namespace \"{one.Namespace}\"" : "at the cluster scope")}");
     }
 
-    public async Task<AccessObjects> ObjectsAsync(CancellationToken cancellationToken)
-    {
-        async Task<IReadOnlyList<JsonObject>> Of(ResourceKind kind) => (await objects.ListAsync(kind, null, cancellationToken)).Items;
-        return new AccessObjects(await Of(Kinds.Role), await Of(Kinds.ClusterRole), await Of(Kinds.RoleBinding), await Of(Kinds.ClusterRoleBinding));
-    }
+    public Task<AccessObjects> ObjectsAsync(CancellationToken cancellationToken) => rules.ObjectsAsync(cancellationToken);
 
     private static string Verb(Call call) => (call.Http.Request.Method, call.Request.Name) switch
     {
