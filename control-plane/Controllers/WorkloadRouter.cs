@@ -27,14 +27,17 @@ public sealed class WorkloadRouter : ReceiveActor, IWithTimers
         bool looked = false;
         Receive<FeedBatch>(batch =>
         {
-            if (!looked) foreach (var item in cache.All(kind.Kind)) Tell(ObjectStamp.NameOf(item));
+            if (looked && batch.Changes.Count == 0) return;
+            var concerned = new HashSet<ObjectName>(); // many changes of a batch may concern one object
+            if (!looked) concerned.UnionWith(cache.All(kind.Kind).Select(ObjectStamp.NameOf));
             looked = true;
             foreach (var change in batch.Changes)
             {
-                if (batch.Kind == kind.Kind) Tell(change.Name);
-                else if (batch.Kind == kind.Owned && OwnerName(change) is { } owner && cache.Get(kind.Kind, owner) is not null) Tell(owner);
-                foreach (var name in kind.Concerns?.Invoke(change, cache) ?? []) Tell(name);
+                if (batch.Kind == kind.Kind) concerned.Add(change.Name);
+                else if (batch.Kind == kind.Owned && OwnerName(change) is { } owner && cache.Get(kind.Kind, owner) is not null) concerned.Add(owner);
+                concerned.UnionWith(kind.Concerns?.Invoke(change, cache) ?? []);
             }
+            foreach (var name in concerned) objects.Tell(new Reconcile(new ObjectKey(kind.Kind.ToString(), name)));
         });
         Receive<EndedEarly>(ended =>
         {
@@ -47,8 +50,6 @@ public sealed class WorkloadRouter : ReceiveActor, IWithTimers
             foreach (var key in _owed) objects.Tell(new Reconcile(key));
             _owed.Clear();
         });
-
-        void Tell(ObjectName name) => objects.Tell(new Reconcile(new ObjectKey(kind.Kind.ToString(), name)));
     }
 
     protected override void PreStart()

@@ -40,6 +40,7 @@ public static class ClusterSettings
               remember-entities = off
               passivate-idle-entity-after = off
               retry-interval = 200ms
+              buffer-size = 1000000 # of messages whose shard has no place yet: at a start every object gets one
               distributed-data.durable.keys = []
             }
           }
