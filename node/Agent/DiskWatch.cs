@@ -34,7 +34,8 @@ public sealed class DiskWatch(NodeOptions options, ImageStore images, Func<IEnum
         }
     }
 
-    private void Look()
+    /// <summary>Looks once, and does what is to be done.</summary>
+    public void Look()
     {
         var disk = new DriveInfo(options.StateDirectory);
         long total = disk.TotalSize, used = total - disk.AvailableFreeSpace;

@@ -25,18 +25,16 @@ public sealed class DenialLogTests : IDisposable
     [Fact]
     public async Task What_a_full_disk_did_not_take_is_counted_and_told_when_there_is_room()
     {
-        var disk = Directory.CreateDirectory(Path.Combine(_state, "disk")).FullName;
-        await MountAsync("mount", "-t", "tmpfs", "-o", "size=64k", "tmpfs", disk);
-        try
+        await using (var disk = await SmallDisk.MountAsync(Path.Combine(_state, "disk"), "64k"))
         {
-            var log = new DenialLog(disk);
+            var log = new DenialLog(disk.Path);
             void Write(int i) => log.Write(new DenialRecord(DateTimeOffset.UnixEpoch, "n", "shop", "web", "c", "connect", new string('x', 1000), "entry", i, ""));
             const int Denials = 200;
             for (int i = 0; i < Denials; i++) Write(i);
             var before = File.ReadAllLines(log.File);
             Assert.InRange(before.Length, 10, Denials - 1);
             Assert.Equal(before.Length - 1, JsonNode.Parse(before[^1])!["count"]!.GetValue<int>()); // and every line is whole
-            await MountAsync("mount", "-o", "remount,size=1m", disk);
+            await disk.GrowAsync("1m");
             Write(Denials);
             var after = File.ReadAllLines(log.File);
             var lost = JsonNode.Parse(after[^2])!;
@@ -44,16 +42,5 @@ public sealed class DenialLogTests : IDisposable
             Assert.Equal(Denials, JsonNode.Parse(after[^1])!["count"]!.GetValue<int>());
             Assert.Equal(before, after[..^2]);
         }
-        finally
-        {
-            await MountAsync("umount", disk);
-        }
-    }
-
-    private static async Task MountAsync(string program, params string[] arguments)
-    {
-        using var process = System.Diagnostics.Process.Start(program, arguments);
-        await process.WaitForExitAsync();
-        Assert.Equal(0, process.ExitCode);
     }
 }

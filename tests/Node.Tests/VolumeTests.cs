@@ -99,6 +99,36 @@ public sealed class VolumeTests : IDisposable
     public void A_volume_in_memory_is_as_large_as_its_limit_the_pod_and_the_node_allow(string empty, string containers, long expected) =>
         Assert.Equal(expected, PodVolumes.MemorySize(Json(empty), Facts with { Pod = Json($$"""{"spec":{"containers": {{containers}} } }""") }));
 
+    [Theory]
+    [InlineData("$(POD)/logs", "pods/uid/volumes/v/web-0/logs")]
+    [InlineData("$$(POD)", "pods/uid/volumes/v/$(POD)")]
+    [InlineData("a/$(UNKNOWN)", "pods/uid/volumes/v/a/$(UNKNOWN)")]
+    [InlineData("$(UP)", "must be relative and without")]
+    [InlineData("$(ROOT)", "must be relative and without")]
+    public void The_part_of_a_volume_that_is_mounted_may_be_named_by_the_environment(string expression, string expected)
+    {
+        var pod = Json("""{"metadata":{"name":"web-0","namespace":"shop"},"spec":{"volumes":[{"name":"v","emptyDir":{}}]}}""");
+        var container = Json("""{"name":"a","volumeMounts":[{"name":"v","mountPath":"/data"}]}""");
+        container["volumeMounts"]![0]!["subPathExpr"] = expression;
+        var volumes = new PodVolumes(ImageStoreTests.Options(_directory), "uid", new HeldTokens((_, _) => throw new InvalidOperationException("no token is wanted"), TimeProvider.System));
+        volumes.Write(Facts with { Pod = pod }, Objects("{}"));
+        var environment = new Dictionary<string, string> { ["POD"] = "web-0", ["UP"] = "../../other", ["ROOT"] = "/etc" };
+        string Mounted()
+        {
+            try
+            {
+                var mount = volumes.Mounts(container, Facts with { Pod = pod }, Objects("{}"), environment).Single();
+                Assert.True(Directory.Exists(Path.Combine(_directory, mount.Source)));
+                return mount.Source;
+            }
+            catch (ContainerConfigException exception)
+            {
+                return exception.Message;
+            }
+        }
+        Assert.Contains(expected, Mounted(), StringComparison.Ordinal);
+    }
+
     [Fact]
     public void A_volume_in_memory_is_mounted_once_has_its_size_and_goes_with_its_pod()
     {

@@ -58,6 +58,9 @@ public unsafe struct LogStream
     /// <summary>Of the line written last: its time in the log, and where it began.</summary>
     public long Time;
     public int TimeOf;
+    /// <summary>Lines, or parts of a long one, that the log did not take since it was last said there; and whether a piece of one stands at its end.</summary>
+    public int Lost;
+    public bool Torn;
 
     public readonly int Start => (int)Extent;
     public readonly int End => (int)(Extent >> 32);

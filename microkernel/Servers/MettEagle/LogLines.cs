@@ -38,9 +38,10 @@ public static unsafe class LogLines
         {
             stream.Time = Memory.Now();
             stream.TimeOf = stream.Start;
-            Put(file, stream, name, length, full);
+            Put(file, ref stream, name, length, full);
             stream.Extent = (long)stream.End << 32 | (uint)(stream.Start + taken);
         }
+        if (last && stream.Lost > 0) TellLost(file, ref stream, name);
         Compact(ref stream);
     }
 
@@ -76,6 +77,8 @@ public static unsafe class LogLines
     {
         stream.Time = 0;
         stream.Extent = 0;
+        stream.Lost = 0;
+        stream.Torn = false;
         if (stream.Line != null) Clean(ref stream);
     }
 
@@ -87,15 +90,40 @@ public static unsafe class LogLines
         return text.Length;
     }
 
-    private static void Put(int file, in LogStream stream, ReadOnlySpan<byte> name, int length, bool full)
+    /// <summary>A full disk takes nothing of a line, or a piece: such lines are counted, and the log says how many are missing as soon as there is room.</summary>
+    private static void Put(int file, ref LogStream stream, ReadOnlySpan<byte> name, int length, bool full)
     {
+        if (stream.Lost > 0 && !TellLost(file, ref stream, name))
+        {
+            stream.Lost++;
+            return;
+        }
         byte* head = stackalloc byte[HeadSpace];
         byte end = (byte)'\n';
         nint* parts = stackalloc nint[6];
         parts[0] = (nint)head; parts[1] = Head(head, stream, name, full);
         parts[2] = (nint)(stream.Line + stream.Start); parts[3] = length;
         parts[4] = (nint)(&end); parts[5] = 1;
-        Host.Call(Sys.Writev, file, (nint)parts, 3);
+        nint written = Host.Call(Sys.Writev, file, (nint)parts, 3);
+        if (written == parts[1] + length + 1) return;
+        stream.Lost++;
+        stream.Torn = written > 0;
+    }
+
+    /// <returns>Whether it stands in the log.</returns>
+    private static bool TellLost(int file, ref LogStream stream, ReadOnlySpan<byte> name)
+    {
+        const int Longest = HeadSpace + 64;
+        byte* line = stackalloc byte[Longest];
+        var text = new TextWriter(new Span<byte>(line, Longest));
+        if (stream.Torn) text.Add((byte)'\n');
+        Timestamp.Write(ref text, Memory.Now());
+        text.Add((byte)' '); text.Add(name); text.Add(" F ["u8); text.Add(stream.Lost, 1); text.Add(" lines lost: the node's disk was full]\n"u8);
+        nint written = Host.Call(Sys.Write, file, (nint)line, text.Length);
+        if (written > 0) stream.Torn = written < text.Length;
+        if (written < text.Length) return false;
+        stream.Lost = 0;
+        return true;
     }
 
     /// <summary>After a process that was killed: completes what it was about to do.</summary>
