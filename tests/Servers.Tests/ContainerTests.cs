@@ -19,6 +19,24 @@ public sealed class ContainerTests : IAsyncLifetime
     }
 
     [Fact]
+    public async Task A_program_that_closes_what_it_writes_to_keeps_the_service_at_rest()
+    {
+        var spec = _kernel.Script("exec >&- 2>&-; sleep 1000; true");
+        await _kernel.Service.CreateAsync(spec, CancellationToken.None);
+        await _kernel.Service.StartAsync(spec.Id, CancellationToken.None);
+        var service = _kernel.Server("metteagle")!.Value;
+        TimeSpan Used()
+        {
+            using var process = System.Diagnostics.Process.GetProcessById(service);
+            return process.TotalProcessorTime;
+        }
+        await Task.Delay(TimeSpan.FromMilliseconds(500)); // both ends are noticed and forgotten
+        var before = Used();
+        await Task.Delay(TimeSpan.FromSeconds(2));
+        Assert.InRange(Used() - before, TimeSpan.Zero, TimeSpan.FromMilliseconds(40));
+    }
+
+    [Fact]
     public async Task The_set_read_back_from_the_kernel_is_the_set_given()
     {
         var spec = _kernel.Script("sleep 100", "listen tcp 8080", "connect tcp service default/hello 80", "dir / read", "dir /tmp read,write", "identity uid=0 gid=0", "cpu shares=102 limit=500m");

@@ -80,8 +80,7 @@ public static unsafe class LogPump
             if (read <= 0)
             {
                 LogLines.Write(container.LogFile, ref stream, name, last: true);
-                Host.Call(Sys.Close, stream.Descriptor);
-                stream.Descriptor = -1;
+                Unwatch(ref stream);
                 if (container.Terminal) container.Input = -1;
                 Attachments.Ended(token / 2, token % 2);
                 return false;
@@ -110,11 +109,19 @@ public static unsafe class LogPump
         container.Input = container.InputEnd = -1;
     }
 
+    /// <summary>The kernel has a copy of the pipe for who comes after the service, so that closing it would leave its events, which are there all the time once the other end is closed.</summary>
+    private static void Unwatch(ref LogStream stream)
+    {
+        if (stream.Descriptor < 0) return;
+        Loop.Unwatch(stream.Descriptor);
+        Host.Call(Sys.Close, stream.Descriptor);
+        stream.Descriptor = -1;
+    }
+
     private static void Close(ref LogStream stream)
     {
         CloseWriteEnd(ref stream);
-        if (stream.Descriptor >= 0) Host.Call(Sys.Close, stream.Descriptor);
-        stream.Descriptor = -1;
+        Unwatch(ref stream);
         LogLines.Clear(ref stream);
     }
 }
