@@ -42,7 +42,7 @@ public sealed class LocalCluster(string stateDirectory)
         throw new Failure("the cluster runs; end it first with: eyrie down");
     }
 
-    public async Task StartAsync(int nodes, string? store, int? port, string? prometheus, IReadOnlyList<string> hostPaths, Action<string> progress)
+    public async Task StartAsync(int nodes, string? store, int? port, string? prometheus, IReadOnlyList<string> nodeOptions, Action<string> progress)
     {
         if (Environment.UserName != "root") throw new Failure("a node's microkernel needs root on this host: run it as root, or with sudo");
         Directory.CreateDirectory(Path.Combine(stateDirectory, "logs"));
@@ -67,7 +67,7 @@ public sealed class LocalCluster(string stateDirectory)
         var started = await Task.WhenAll(missing.Select(index => LaunchAsync($"node-{index}", Agent,
         [
             "--state-dir", Path.Combine(stateDirectory, "nodes", $"node-{index}"), "--name", $"node-{index}", "--index", index.ToString(CultureInfo.InvariantCulture), "--cluster-octet", Octet().ToString(CultureInfo.InvariantCulture),
-            "--server", url, "--ca", Path.Combine(stateDirectory, "pki/ca.crt"), "--token-file", Path.Combine(stateDirectory, "pki/node.token"), "--microkernel", Path.Combine(Root, "microkernel/bin"), .. hostPaths.SelectMany(path => new[] { "--host-path", path }),
+            "--server", url, "--ca", Path.Combine(stateDirectory, "pki/ca.crt"), "--token-file", Path.Combine(stateDirectory, "pki/node.token"), "--microkernel", Path.Combine(Root, "microkernel/bin"), .. nodeOptions,
         ], Path.Combine(Root, "node/supervise"))));
         Save([.. members, .. started]);
     }

@@ -19,10 +19,11 @@ var store = new Option<string?>("--store") { Description = "Where objects are ke
 var port = new Option<int?>("--port") { Description = "Port of the API; chosen once when absent." };
 var prometheus = new Option<string?>("--prometheus") { Description = "Address of a Prometheus that autoscalers and rollout guards may ask, e.g. http://127.0.0.1:9090." };
 var hostPaths = new Option<string[]>("--host-path") { Description = "File or directory of this machine that pods may be granted, PATH or PATH:ro. May be given again." };
-var up = new Command("up", "Starts a cluster on this machine, applies a manifest and follows its rollout.") { upFile, nodes, store, port, prometheus, hostPaths };
+var resolver = new Option<string?>("--resolver") { Description = "Who is asked for names outside the cluster that permissions grant, ADDRESS or ADDRESS:PORT; the machine's own (resolv.conf) when absent." };
+var up = new Command("up", "Starts a cluster on this machine, applies a manifest and follows its rollout.") { upFile, nodes, store, port, prometheus, hostPaths, resolver };
 up.SetAction(async (parsed, _) => await Guard(async () =>
 {
-    await new LocalCluster(State(parsed)).StartAsync(parsed.GetValue(nodes), parsed.GetValue(store), parsed.GetValue(port), parsed.GetValue(prometheus), parsed.GetValue(hostPaths) ?? [], Say);
+    await new LocalCluster(State(parsed)).StartAsync(parsed.GetValue(nodes), parsed.GetValue(store), parsed.GetValue(port), parsed.GetValue(prometheus), [.. (parsed.GetValue(hostPaths) ?? []).SelectMany(path => new[] { "--host-path", path }), .. parsed.GetValue(resolver) is { } address ? new[] { "--resolver", address } : []], Say);
     using var cluster = Cluster.Open(State(parsed));
     if (parsed.GetValue(upFile) is { } file)
     {
