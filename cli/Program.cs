@@ -18,7 +18,7 @@ var nodes = new Option<int>("--nodes") { Description = "Nodes on this machine.",
 var store = new Option<string?>("--store") { Description = "Where objects are kept: embedded (default) or etcd[s]://[USER@]HOST:PORT[,HOST:PORT...][/PREFIX][?ca=FILE&cert=FILE&key=FILE&password-file=FILE]; chosen at the first up." };
 var port = new Option<int?>("--port") { Description = "Port of the API; chosen once when absent." };
 var prometheus = new Option<string?>("--prometheus") { Description = "Address of a Prometheus that autoscalers and rollout guards may ask, e.g. http://127.0.0.1:9090." };
-var hostPaths = new Option<string[]>("--host-path") { Description = "File or directory of this machine that pods may be granted, PATH or PATH:ro. May be given again." };
+var hostPaths = new Option<string[]>("--host-path") { Description = "File, directory or device of this machine that pods may be granted, PATH or PATH:ro. May be given again." };
 var resolver = new Option<string?>("--resolver") { Description = "Who is asked for names outside the cluster that permissions grant, ADDRESS or ADDRESS:PORT; the machine's own (resolv.conf) when absent." };
 var up = new Command("up", "Starts a cluster on this machine, applies a manifest and follows its rollout.") { upFile, nodes, store, port, prometheus, hostPaths, resolver };
 up.SetAction(async (parsed, _) => await Guard(async () =>
