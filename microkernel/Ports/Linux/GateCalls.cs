@@ -13,6 +13,7 @@ public static unsafe class GateCalls
 {
     public const int Max = 512;
     private const int MaxName = 127;
+    private const long ReportEvery = 100_000_000;
     private static int s_first, s_free;
     /// <summary>Where a gate message goes to and comes from that belongs to a server: it is copied on before anything else happens.</summary>
     public static byte* ServerBuffer;
@@ -72,6 +73,12 @@ public static unsafe class GateCalls
         int server = Node.Kernel.Objects[gate].Link;
         if (Node.Tasks[server].Kind != PortKind.Container || Node.Tasks[server].State != TaskState.Running)
         {
+            // Whoever asks again and again is reported ten times a second: those who listen must keep up.
+            ref var caller = ref Node.Tasks[entry.Container];
+            long now = Deadlines.Now();
+            if (caller.UnservedSlot == slot && now - caller.Unserved < ReportEvery) return AbiError.NoServer;
+            caller.Unserved = now;
+            caller.UnservedSlot = slot;
             ref var record = ref Node.Kernel.Objects[gate];
             fixed (byte* name = record.Name) return Report(call, new ReadOnlySpan<byte>(name, record.NameLength), AbiError.NoServer);
         }

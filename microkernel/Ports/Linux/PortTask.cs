@@ -44,6 +44,9 @@ public unsafe struct PortTask
     public long Answer;
     /// <summary>Container: gate calls in flight from it, and to it.</summary>
     public int Calls, Callers;
+    /// <summary>Container: when it was last reported that nobody serves a gate, in nanoseconds of the monotonic clock, and the slot.</summary>
+    public long Unserved;
+    public int UnservedSlot;
     /// <summary>Container: some socket of it lives by a grant.</summary>
     public bool Sockets;
     /// <summary>Container: gate its trapped calls go to, and the notification for its end (object indices).</summary>
