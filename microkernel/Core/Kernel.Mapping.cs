@@ -19,8 +19,8 @@ public unsafe partial struct Kernel<TMachine>
         record = default;
         record.Task = task;
         record.Slot = slot;
-        record.Object = objectIndex;
         record.Rights = rights;
+        record.Parent = parent;
         record.NextInBucket = _buckets[bucket];
         _buckets[bucket] = c;
         record.NextInTask = Tasks[task].FirstCapability;
@@ -28,6 +28,7 @@ public unsafe partial struct Kernel<TMachine>
         Tasks[task].FirstCapability = c;
         Objects[objectIndex].References++;
         if (parent != 0) Adopt(parent, c);
+        record.Object = objectIndex; // last: from here on it is held, whatever becomes of whoever carries this out
         return c;
     }
 
@@ -79,6 +80,8 @@ public unsafe partial struct Kernel<TMachine>
     public void Remove(int c)
     {
         ref var record = ref Capabilities[c];
+        int objectIndex = record.Object, task = record.Task, slot = record.Slot;
+        record.Object = 0; // first: from here on it is not held
         Orphan(c);
         int bucket = Bucket(record.Task, record.Slot);
         int* link = &_buckets[bucket];
@@ -88,7 +91,6 @@ public unsafe partial struct Kernel<TMachine>
         if (record.PreviousInTask != 0) Capabilities[record.PreviousInTask].NextInTask = record.NextInTask;
         else Tasks[record.Task].FirstCapability = record.NextInTask;
         Discharge(Objects[record.Task].Factory, CapabilityCharge);
-        int objectIndex = record.Object, task = record.Task, slot = record.Slot;
         record = default;
         record.NextFree = _freeCapability;
         _freeCapability = c;

@@ -94,6 +94,11 @@ public unsafe partial struct Kernel<TMachine>
         if (!Tasks[task].Alive) return;
         Tasks[task].Alive = false;
         CancelIpc(task);
+        Strip(task);
+    }
+
+    private void Strip(int task)
+    {
         while (Tasks[task].FirstCapability != 0)
         {
             int c = Tasks[task].FirstCapability;

@@ -50,8 +50,10 @@ public unsafe partial struct Kernel<TMachine> where TMachine : IMachine<TMachine
         Objects[factory].A = bytes;
         Objects[factory].C = processes;
         Objects[factory].References = 1;
+        Objects[factory].Pinned = true;
         task = TakeObject(ObjectKind.Task, factory);
         Objects[task].References = 1;
+        Objects[task].Pinned = true;
         Tasks[task].Alive = true;
     }
 
@@ -61,6 +63,7 @@ public unsafe partial struct Kernel<TMachine> where TMachine : IMachine<TMachine
         int task = TakeObject(ObjectKind.Task, factory);
         if (task == 0) return 0;
         Objects[task].References = 1;
+        Objects[task].Pinned = true;
         Tasks[task].Alive = true;
         return task;
     }

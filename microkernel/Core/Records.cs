@@ -10,6 +10,8 @@ public unsafe struct ObjectRecord
     public ObjectKind Kind;
     public int Factory;
     public int References;
+    /// <summary>The port's for good: it stays without any capability.</summary>
+    public bool Pinned;
     public int NextFree;
     /// <summary>Gate: serving task. Otherwise the port's.</summary>
     public int Link;

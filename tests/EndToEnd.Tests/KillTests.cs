@@ -125,11 +125,12 @@ public sealed class KillTests(ITestOutputHelper output) : IAsyncLifetime
             if (Text(Path.Combine(Node(node), "agent.pid")).Split(' ')[0] is { Length: > 0 } agent && Directory.Exists("/proc/" + agent)) Add("agent", int.Parse(agent, CultureInfo.InvariantCulture));
             foreach (var kernel in Kernels(node))
             {
-                Add("kernel", kernel);
+                Add("keeper", kernel);
                 foreach (var child in Children(kernel))
                 {
                     var name = Path.GetFileName(new FileInfo($"/proc/{child}/exe").LinkTarget ?? "");
                     if (name is "network" or "metteagle") Add(name, child);
+                    else if (name == "eyrie-kernel") Add("kernel", child);
                     else foreach (var process in Children(child).Prepend(child)) Add("container", process);
                 }
             }
@@ -137,7 +138,10 @@ public sealed class KillTests(ITestOutputHelper output) : IAsyncLifetime
         return found;
     }
 
-    private IEnumerable<int> Kernels(int node) => Processes().Where(process => Text($"/proc/{process}/cmdline").Contains($"eyrie-kernel\0--root\0{Node(node)}\0", StringComparison.Ordinal));
+    private bool IsKernel(string process, int node) => Text($"/proc/{process}/cmdline").Contains($"eyrie-kernel\0--root\0{Node(node)}\0", StringComparison.Ordinal);
+
+    /// <summary>The kernels' keepers.</summary>
+    private IEnumerable<int> Kernels(int node) => Processes().Where(process => IsKernel($"{process}", node) && !IsKernel(Regex.Match(Text($"/proc/{process}/stat"), @"\) . (\d+)").Groups[1].Value, node));
 
     private static IEnumerable<int> Processes() => Directory.EnumerateDirectories("/proc").Where(directory => char.IsAsciiDigit(directory[6])).Select(directory => int.Parse(directory[6..], CultureInfo.InvariantCulture));
 

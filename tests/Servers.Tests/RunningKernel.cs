@@ -31,6 +31,21 @@ public sealed class RunningKernel : IAsyncDisposable
 
     public string State => _process.HasExited ? $"ended with {_process.ExitCode}" : "runs";
 
+    /// <summary>Kills the kernel, which is a child of the process that was started, and waits until its successor answers.</summary>
+    public async Task KillKernelAsync()
+    {
+        long begun = Stopwatch.GetTimestamp();
+        int? kernel, former;
+        while ((kernel = Server("eyrie-kernel")) is null || (former = Server("metteagle")) is null)
+            if (State != "runs" || Stopwatch.GetElapsedTime(begun) > Deadline) throw new TimeoutException($"waited {Deadline} for a kernel to kill; it {State} and said: {string.Join('\n', Errors)}");
+        int killed = kernel.Value, service = former.Value;
+        using (var process = Process.GetProcessById(killed)) process.Kill();
+        for (; Server("eyrie-kernel") is not { } successor || successor == killed || Server("metteagle") is not { } next || next == service; await Task.Delay(1))
+            if (State != "runs" || Stopwatch.GetElapsedTime(begun) > Deadline) throw new TimeoutException($"waited {Deadline} for a successor of the kernel; it {State} and said: {string.Join('\n', Errors)}");
+        await Service.DisposeAsync();
+        await ConnectAsync();
+    }
+
     /// <summary>Kills one of the kernel's servers and waits for its successor; after MettEagle connects to that.</summary>
     public async Task KillServerAsync(string name)
     {
@@ -43,12 +58,15 @@ public sealed class RunningKernel : IAsyncDisposable
         await ConnectAsync();
     }
 
-    /// <summary>The process of one of the kernel's servers, by its program's name; null: it has none at this moment.</summary>
+    /// <summary>The process of one of the kernel's servers, by its program's name; null: it has none at this moment, or, of the kernel itself, a child that is being born has its name too.</summary>
     public int? Server(string name)
     {
         if (_process.HasExited) return null;
-        return File.ReadAllText($"/proc/{ProcessId}/task/{ProcessId}/children").Split(' ', StringSplitOptions.RemoveEmptyEntries).Where(child => NameOf(child) == name).Select(child => (int?)int.Parse(child, CultureInfo.InvariantCulture)).SingleOrDefault();
+        return File.ReadAllText($"/proc/{ProcessId}/task/{ProcessId}/children").Split(' ', StringSplitOptions.RemoveEmptyEntries).Where(child => NameOf(child) == name).Select(child => int.Parse(child, CultureInfo.InvariantCulture)).ToList() is [var only] ? only : null;
     }
+
+    /// <summary>Names of everything that the process which was started is the parent of.</summary>
+    public IEnumerable<string> Children() => File.ReadAllText($"/proc/{ProcessId}/task/{ProcessId}/children").Split(' ', StringSplitOptions.RemoveEmptyEntries).Select(NameOf);
 
     private static string NameOf(string process)
     {

@@ -50,8 +50,17 @@ public static unsafe class Boot
         if (owner != null && !EndWith(Text(owner))) return Fail("eyrie-kernel: --owner: there is no such process\n"u8);
         nint listening = Listen(socket);
         if (listening < 0) return Fail("eyrie-kernel: --socket: cannot listen there\n"u8);
-        if (!Servers(servers, (int)listening)) return Fail("eyrie-kernel: a server could not be started\n"u8);
-        return EventLoop.Run();
+        ServerRestart.Directory = servers;
+        ServerRestart.Listening = (int)listening;
+        return Keeper.Run();
+    }
+
+    /// <summary>The first kernel.</summary>
+    public static bool Begin()
+    {
+        if (Servers()) { Takeover.Remember(); return true; }
+        Fail("eyrie-kernel: a server could not be started\n"u8);
+        return false;
     }
 
     public static int Fail(ReadOnlySpan<byte> message)
@@ -72,9 +81,11 @@ public static unsafe class Boot
         Node.Tasks = (PortTask*)Node.Allocate((long)Node.MaxObjects * sizeof(PortTask));
         byte* tables = Node.Allocate(Kernel<LinuxMachine>.MemoryFor(Node.MaxObjects, Node.MaxCapabilities));
         Node.StartCopy = Node.Allocate(MessageLayout.Size, born: true);
+        Node.Received = (SeccompNotification*)Node.Allocate(4096);
+        Node.MakingGroup = (byte*)Node.Received + 2048;
         Node.Natives = (int*)Node.Allocate(Node.MaxNatives * sizeof(int));
         byte* filters = Node.Allocate(3 * FilterCompiler.MaxInstructions * 8, born: true);
-        if (Node.Tasks == null || tables == null || filters == null || Node.StartCopy == null || !ContainerFilters.Initialize() || !SpareGroups.Initialize()) return false;
+        if (Node.Tasks == null || tables == null || filters == null || Node.StartCopy == null || Node.Received == null || !ContainerFilters.Initialize() || !SpareGroups.Initialize()) return false;
         Node.Kernel.Initialize(tables, Node.MaxObjects, Node.MaxCapabilities);
         var compiler = new FilterCompiler();
         Node.MettEagleFilter = (ulong*)filters;
@@ -86,7 +97,7 @@ public static unsafe class Boot
         Node.Epoll = (int)Host.Call(Sys.EpollCreate1, Sys.Cloexec);
         Node.FavouredMoves = (int)FavouredMoves.Ask();
         ControlGroup.Open(Text(Node.GroupPrefix));
-        return WatchedLimits.Initialize() && Node.Epoll >= 0 && EmptyPlaces() && Signals();
+        return WatchedLimits.Initialize() && Node.Epoll >= 0 && EmptyPlaces() && Keeper.Initialize() && Takeover.Watch();
     }
 
     /// <summary>One network namespace with nothing in it for all containers, and one directory with nothing in it for the servers' root.</summary>
@@ -110,25 +121,13 @@ public static unsafe class Boot
         }
     }
 
-    private static bool Signals()
-    {
-        ulong mask = 1UL << 14 | 1UL << 1; // SIGTERM, SIGINT
-        ulong held = mask | 1UL << 12; // SIGPIPE: a child that died is told of by the write
-        // What whoever started the kernel ignored (a shell ignores SIGINT of what it runs in the background) would be ignored in every container, and could not be trapped there.
-        nint* usual = stackalloc nint[4]; // handler, flags, restorer, mask of a sigaction
-        for (int i = 0; i < 4; i++) usual[i] = 0;
-        for (int signal = 1; signal <= 64; signal++) Host.Call(Sys.RtSigaction, signal, (nint)usual, 0, 8); // refused for SIGKILL and SIGSTOP
-        if (Host.Call(Sys.RtSigprocmask, 0, (nint)(&held), 0, 8) < 0) return false;
-        Node.Signals = (int)Host.Call(Sys.Signalfd4, -1, (nint)(&mask), 8, Sys.Cloexec | Sys.NonBlock);
-        return Node.Signals >= 0 && Node.Watch(Node.Signals, Node.Signal, 0) >= 0;
-    }
-
     /// <summary>The end of the process that started the kernel is the kernel's: nobody else could end what it runs.</summary>
     private static bool EndWith(ReadOnlySpan<byte> process)
     {
         nint number = 0;
         for (int i = 0; i < process.Length; i++) number = process[i] is >= (byte)'0' and <= (byte)'9' && number >= 0 ? number * 10 + process[i] - '0' : -1;
         nint owner = number <= 0 ? -1 : Host.Call(Sys.PidfdOpen, number, 0);
+        Node.Owner = (int)owner;
         return owner >= 0 && Node.Watch((int)owner, Node.Signal, 0) >= 0;
     }
 
@@ -150,7 +149,7 @@ public static unsafe class Boot
     }
 
     /// <summary>The first objects, and who gets which: a server holds what its job needs and no more.</summary>
-    private static bool Servers(byte* directory, int listening)
+    private static bool Servers()
     {
         ref var kernel = ref Node.Kernel;
         kernel.Boot(RootQuota, RootProcesses, out int factory, out int self);
@@ -172,9 +171,7 @@ public static unsafe class Boot
             || kernel.Map(self, 5, 2, BootSlot.NetworkControl, Rights.Call) < 0 || kernel.Map(self, 4, 2, BootSlot.Log, Rights.Write | Rights.Map) < 0
             || kernel.Map(self, 4, 3, BootSlot.Log, Rights.Write) < 0) return false;
         if (!Traps.Initialize(factory) || !GateCalls.Initialize(factory) || !Deadlines.Initialize() || !LiveSockets.Initialize()) return false;
-        ServerRestart.Directory = directory;
-        ServerRestart.Listening = listening;
-        return StartNetwork() && StartMettEagle() && FurtherTasks.Start(directory);
+        return StartNetwork() && StartMettEagle() && FurtherTasks.Start(ServerRestart.Directory);
     }
 
     public static bool StartNetwork() => Server(Node.Network, ServerRestart.Directory, "network"u8, Node.GroupPrefix, 0, true, Node.NetworkFilter, Node.NetworkFilterLength);
@@ -194,7 +191,7 @@ public static unsafe class Boot
             if (servers < 0 || file < 0 || (nint)port.Buffer < 0) return false;
             var child = new Launcher.Child
             {
-                Root = Node.Root, Output = 1, Error = 2, Filter = filter, FilterLength = filterLength, NativeProgram = name, NativeArgument = argument,
+                Root = Node.Root, Output = 1, Error = 2, Filter = filter, FilterLength = filterLength, Task = task, NativeProgram = name, NativeArgument = argument,
                 NativeDescriptor = (int)file, MessageBuffer = (int)memory, Listening = listening, KeepNetworkBind = network ? 1 : 0, EmptyDirectory = Node.EmptyDirectory,
             };
             var launched = new Launch();
@@ -220,11 +217,13 @@ public static unsafe class Boot
             port.Kind = PortKind.Native;
             port.Listener = launched.Listener;
             port.PidDescriptor = launched.PidDescriptor;
+            port.Launch = launched;
             port.ProcessId = launched.ProcessId;
             port.State = TaskState.Running;
             Node.AddNative(task);
             Seccomp.WakeOnSameCore(port.Listener);
-            return Node.Watch(port.Listener, Node.Listener, task) >= 0 && Node.Watch(port.PidDescriptor, Node.Process, task) >= 0;
+            Children.Tell(); // it may have ended already
+            return Node.Watch(port.Listener, Node.Listener, task) >= 0;
         }
     }
 

@@ -24,6 +24,19 @@ public static unsafe class Deadlines
         s_timed[s_count++] = task;
     }
 
+    /// <summary>After a predecessor: only these tasks wait still, each for as long as it meant to.</summary>
+    public static void Keep(delegate*<int, bool> waits)
+    {
+        s_count = 0;
+        for (int task = 1; task < Node.MaxObjects; task++)
+        {
+            ref var deadline = ref Node.Tasks[task].Deadline;
+            if (deadline == 0) continue;
+            if (waits(task) && s_count < Most) s_timed[s_count++] = task;
+            else deadline = 0;
+        }
+    }
+
     public static void Clear(int task)
     {
         if (Node.Tasks[task].Deadline == 0) return;

@@ -25,8 +25,8 @@ public static unsafe class EventLoop
                 int task = (int)(uint)data;
                 switch (data >> 32)
                 {
-                    case Node.Process:
-                        TaskLife.Ended(task);
+                    case Node.Ends:
+                        Children.Look();
                         break;
                     case Node.Launching:
                         TaskLife.Step(task);
@@ -69,7 +69,6 @@ public static unsafe class EventLoop
     private static void End(int task)
     {
         if (Node.Tasks[task].State != TaskState.Running) return;
-        Host.Call(Sys.Kill, Node.Tasks[task].ProcessId, 9);
-        Host.Call(Sys.Wait4, Node.Tasks[task].ProcessId, 0, 0, 0);
+        Children.Kill(Node.Tasks[task].Launch.Child);
     }
 }

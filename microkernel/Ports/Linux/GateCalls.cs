@@ -175,6 +175,26 @@ public static unsafe class GateCalls
         s_free = call;
     }
 
+    /// <summary>A successor: who was calling is told that nothing came of it, and may call again.</summary>
+    public static void TakeOver()
+    {
+        s_free = 0;
+        for (int call = s_first + Max - 1; call >= s_first; call--)
+        {
+            ref var entry = ref Node.Tasks[call];
+            if (entry.Waiting)
+            {
+                if (entry.Notification == Node.Received->Id) Node.Received->Id = 0;
+                Seccomp.AnswerRaw(entry.TrapListener, entry.Notification, entry.Answer != 0 ? entry.Answer : AbiError.Cancelled);
+            }
+            entry.Waiting = false;
+            entry.Source = entry.Container = entry.Server = 0;
+            entry.Answer = 0;
+            entry.NextTrap = s_free;
+            s_free = call;
+        }
+    }
+
     /// <summary>Callers that were killed while they waited give their places back; false: there were none.</summary>
     private static bool Swept(int container)
     {

@@ -43,6 +43,14 @@ public static unsafe class HeardDatagrams
         return true;
     }
 
+    /// <summary>A successor's loop watches it too.</summary>
+    public static void Rewatch()
+    {
+        if (s_socket > 0) Node.Watch(s_socket, Node.Datagrams, 0);
+    }
+
+    public static void Known() => Takeover.Known(s_socket);
+
     /// <summary>Headers of UDP to 127.64.0.0/11, first fragments only (classic BPF, as in the filter of system calls).</summary>
     private static bool Filter(int socket)
     {

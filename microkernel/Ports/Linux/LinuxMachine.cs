@@ -23,9 +23,17 @@ public unsafe struct LinuxMachine : IMachine<LinuxMachine>
 
     public static void Release(int objectIndex, ref ObjectRecord record)
     {
-        if (record.Kind is ObjectKind.Descriptor or ObjectKind.Notification && record.A > 0) Host.Call(Sys.Close, (nint)record.A);
-        if (record.Kind == ObjectKind.Dataspace && record.B > 0) Host.Call(Sys.Close, (nint)record.B);
+        if (record.Kind is ObjectKind.Descriptor or ObjectKind.Notification) Close(ref record.A);
+        if (record.Kind == ObjectKind.Dataspace) Close(ref record.B);
         if (record.Kind == ObjectKind.Task) TaskLife.Release(objectIndex);
+    }
+
+    /// <summary>The field first: see <see cref="Node.Close"/>.</summary>
+    private static void Close(ref long field)
+    {
+        nint descriptor = (nint)field;
+        field = 0;
+        if (descriptor > 0) Host.Call(Sys.Close, descriptor);
     }
 
     public static void Revoked(int task, int slot)

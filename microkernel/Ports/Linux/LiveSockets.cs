@@ -1,5 +1,6 @@
 using System;
 using Eyrie.Freestanding;
+using Eyrie.Microkernel.Abi;
 
 namespace Eyrie.Microkernel.Ports.Linux;
 
@@ -16,14 +17,25 @@ public static unsafe class LiveSockets
     private const int Header = 16, Request = 56, Identity = 48, Batch = 128, BufferSize = 32768;
     private static int s_netlink;
     private static uint s_own;
+    private const uint Ours = 0xFF000000, Deaf = 0xFFFFFF;
+    private const int TaskMask = (1 << (24 - SlotBits)) - 1;
     private static byte* s_buffer, s_found;
+    private static uint* s_marks;
 
     public static bool Initialize()
     {
         s_buffer = Node.Allocate(BufferSize);
-        s_found = Node.Allocate(Batch * Identity);
+        s_found = Node.Allocate(Batch * (Identity + sizeof(uint)));
+        s_marks = (uint*)(s_found + Batch * Identity);
+        return s_buffer != null && s_found != null && Open();
+    }
+
+    public static int Netlink => s_netlink;
+
+    private static bool Open()
+    {
         s_netlink = (int)Host.Call(Sys.Socket, 16, 3 | Sys.Cloexec, 4); // AF_NETLINK, SOCK_RAW, NETLINK_SOCK_DIAG
-        return s_netlink >= 0 && s_buffer != null && s_found != null;
+        return s_netlink >= 0;
     }
 
     /// <summary>
@@ -71,9 +83,34 @@ public static unsafe class LiveSockets
     {
         Destroy(Tcp, MarkOf(task, slot));
         if (Find(Udp, MarkOf(task, slot)) == 0) return;
-        DeafSockets.Make(task, MarkOf(task, slot), s_own << 24 | 0xFFFFFF);
+        DeafSockets.Make(task, MarkOf(task, slot), s_own << 24 | Deaf);
         // What stands in no process's table is on its way between two of them: it cannot be made deaf, so the container ends.
         if (Find(Udp, MarkOf(task, slot)) > 0) TaskLife.Signal(task, 9);
+    }
+
+    /// <summary>A successor: every socket ends whose grant is not held, be it that its predecessor took the grant away and ended before it had come to the sockets.</summary>
+    public static bool Sweep()
+    {
+        Host.Call(Sys.Close, s_netlink); // it may hold half an answer
+        if (!Open()) return false;
+        for (int count = Batch; count == Batch;)
+        {
+            count = Find(Tcp, s_own << 24, Ours, stale: true);
+            for (int i = 0; i < count; i++) DestroyOne(Tcp, s_found + i * Identity);
+        }
+        int left = Find(Udp, s_own << 24, Ours, stale: true);
+        for (int i = 0; i < left; i++)
+        {
+            uint mark = s_marks[i];
+            Revoke((int)(mark >> SlotBits & TaskMask), (int)(mark & (1 << SlotBits) - 1));
+        }
+        return true;
+    }
+
+    private static bool IsStale(uint mark)
+    {
+        int task = (int)(mark >> SlotBits & TaskMask), slot = (int)(mark & (1 << SlotBits) - 1);
+        return (mark & ~Ours) != Deaf && (task >= Node.MaxObjects || Node.Tasks[task].State != TaskState.Running || Node.Kernel.Find(task, slot) == 0);
     }
 
     /// <summary>Destroys every socket with a mark; a batch at a time, until none is found.</summary>
@@ -101,7 +138,7 @@ public static unsafe class LiveSockets
     }
 
     /// <summary>Asks for the sockets with a mark; their identities go to <see cref="s_found"/>.</summary>
-    private static int Find(int protocol, uint mark)
+    private static int Find(int protocol, uint mark, uint mask = 0xFFFFFFFF, bool stale = false)
     {
         const int Program = 12, Attribute = 4, RequestDump = 0x301;
         Begin(protocol, Header + Request + Attribute + Program, DiagByFamily, RequestDump);
@@ -112,12 +149,12 @@ public static unsafe class LiveSockets
         at[5] = Program; // matches: to the end
         *(ushort*)(at + 6) = Program + 4; // does not: beyond the end, which is no
         *(uint*)(at + 8) = mark;
-        *(uint*)(at + 12) = 0xFFFFFFFF;
+        *(uint*)(at + 12) = mask;
         nint sent = Host.Call(Sys.Sendto, s_netlink, (nint)s_buffer, Header + Request + Attribute + Program, 0, 0, 0);
-        return sent < 0 ? 0 : Collect();
+        return sent < 0 ? 0 : Collect(stale);
     }
 
-    private static int Collect()
+    private static int Collect(bool stale)
     {
         int count = 0;
         while (true)
@@ -128,7 +165,7 @@ public static unsafe class LiveSockets
             {
                 int length = *(int*)message, type = *(ushort*)(message + 4);
                 if (type is Done or Error || length < Header) return count;
-                if (type == DiagByFamily && length >= Header + 4 + Identity && count < Batch)
+                if (type == DiagByFamily && length >= Header + 4 + Identity && count < Batch && (!stale || IsStale(s_marks[count] = MarkIn(message, length))))
                 {
                     for (int i = 0; i < Identity; i++) s_found[count * Identity + i] = message[Header + 4 + i];
                     count++;
@@ -136,6 +173,15 @@ public static unsafe class LiveSockets
                 message += (length + 3) & ~3;
             }
         }
+    }
+
+    /// <summary>The attribute INET_DIAG_MARK behind a struct inet_diag_msg.</summary>
+    private static uint MarkIn(byte* message, int length)
+    {
+        const int Fixed = 72, Attribute = 15;
+        for (byte* at = message + Header + Fixed; at + 4 <= message + length && *(ushort*)at >= 4; at += (*(ushort*)at + 3) & ~3)
+            if (*(ushort*)(at + 2) == Attribute) return *(uint*)(at + 4);
+        return 0;
     }
 
     private static void DestroyOne(int protocol, byte* identity)

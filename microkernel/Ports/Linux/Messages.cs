@@ -167,15 +167,19 @@ public static unsafe class Messages
             header[4] = (ulong)control;
             header[5] = (ulong)((size + 7) & ~7);
         }
+        message.Outcome = SendOutcome.Unknown;
         nint sent = Host.Call(Sys.Sendmsg, entry.Socket, (nint)header, message.Flags & KeptFlags | NoSignal | DontWait);
         if (sent == -Sys.Eagain && (message.Flags & DontWait) == 0 && (Host.Call(Sys.Fcntl, entry.Socket, 3) & Sys.NonBlock) == 0 && (message.Waits || Wait(trap)))
         {
             if (address != null) for (int i = 0; i < 16; i++) Name(ref message)[i] = address[i];
             message.NameLength = address != null ? 16 : 0;
+            message.Outcome = SendOutcome.None;
             return;
         }
         if (sent == -Epipe && message.Stream && (message.Flags & NoSignal) == 0 && Seccomp.Valid(entry.TrapListener, entry.Notification)) Host.Call(Sys.Tkill, message.Thread, Sigpipe);
-        Traps.Release(trap, sent < 0 || message.Number != Sys.Sendmmsg ? sent : Counted(ref message, (int)sent));
+        message.Result = sent < 0 || message.Number != Sys.Sendmmsg ? sent : Counted(ref message, (int)sent);
+        message.Outcome = SendOutcome.Known;
+        Traps.Release(trap, message.Result);
     }
 
     /// <summary>sendmmsg: the length goes behind the message's header; one message was sent.</summary>
@@ -206,6 +210,9 @@ public static unsafe class Messages
     }
 }
 
+/// <summary>Whether a message has been sent.</summary>
+public enum SendOutcome : byte { None, Unknown, Known }
+
 /// <summary>A trap's message on its way. Data lives as long as the trap and is used anew.</summary>
 public unsafe struct TrappedMessage
 {
@@ -215,6 +222,9 @@ public unsafe struct TrappedMessage
     public int Number, Thread, Length, NameLength, Flags, PassedCount;
     /// <summary>Datagram: of IPv4. Waits: for room in the socket.</summary>
     public bool Datagram, Stream, Waits;
+    /// <summary>From before it is sent until the call is answered, with Result: so that a kernel that takes over sends nothing twice.</summary>
+    public SendOutcome Outcome;
+    public long Result;
     /// <summary>sendmmsg: where in the caller the count of bytes goes.</summary>
     public ulong CountAt;
     public fixed int Passed[MaxPassed];

@@ -12,7 +12,7 @@ public static unsafe class Node
     /// <summary>OwnProcesses: the kernel's own pid namespace, to come back to after a launch into another.</summary>
     public static Kernel<LinuxMachine> Kernel;
     public static PortTask* Tasks;
-    public static int Epoll, Signals, Root, EmptyNetwork, OwnProcesses, EmptyDirectory, FirstTrap;
+    public static int Epoll, Owner, Root, EmptyNetwork, OwnProcesses, EmptyDirectory, FirstTrap;
     public static int MettEagle, Network, Self;
     /// <summary>The native tasks that run.</summary>
     public const int MaxNatives = 16;
@@ -20,6 +20,12 @@ public static unsafe class Node
     public static int NativeCount;
     public static byte* GroupPrefix, RootPath;
     public static bool Stopping;
+    /// <summary>The container call at hand, from when the host has given it until it is answered or stands with a trap; and whose it is. Id 0: none.</summary>
+    public static SeccompNotification* Received;
+    public static int ReceivedOf;
+    /// <summary>The control group of a launch that is not complete yet.</summary>
+    public static byte* MakingGroup;
+    public static int MakingLength;
     /// <summary>Held as long as the kernel lives: see <see cref="Sandbox.FavouredMoves"/>.</summary>
     public static int FavouredMoves;
     /// <summary>The start description at hand, copied out of the caller's buffer.</summary>
@@ -48,7 +54,17 @@ public static unsafe class Node
     }
 
     /// <summary>What an event on the loop is about.</summary>
-    public const ulong Listener = 1, Process = 2, Signal = 3, Launching = 4, Sending = 5, Datagrams = 6;
+    public const ulong Listener = 1, Ends = 2, Signal = 3, Launching = 4, Sending = 5, Datagrams = 6;
+
+    /// <summary>Closes what a field holds, if anything. The field is empty first: whoever takes over may do it once more, and closes nothing else then.</summary>
+    public static void Close(ref int field, bool watched = false)
+    {
+        int descriptor = field;
+        System.Threading.Volatile.Write(ref field, -1);
+        if (descriptor <= 0) return;
+        if (watched) Unwatch(descriptor);
+        else Host.Call(Sys.Close, descriptor);
+    }
 
     /// <summary>Watches a descriptor no more and closes it. A child that is being born holds copies, so that closing alone would leave its events.</summary>
     public static void Unwatch(int descriptor)

@@ -34,6 +34,12 @@ public unsafe struct PortTask
     public int Descriptor, Socket;
     /// <summary>Trap: number of the call.</summary>
     public int Number;
+    /// <summary>Trap: everything that the call is about has been copied.</summary>
+    public bool Collected;
+    /// <summary>Trap: its answer is known and stands in Answer; what it held is being closed.</summary>
+    public bool Over;
+    /// <summary>Trap: the mark of its socket may be of this very call.</summary>
+    public bool Marks;
     /// <summary>Trap: what the call sends.</summary>
     public TrappedMessage Message;
     /// <summary>Gate call, and container that waits to serve: the thread, and where its message is.</summary>

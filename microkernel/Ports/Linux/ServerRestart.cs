@@ -39,6 +39,28 @@ public static unsafe class ServerRestart
         return Boot.StartMettEagle();
     }
 
+    /// <summary>A successor of the kernel: what the servers were doing is nobody's.</summary>
+    public static bool Both()
+    {
+        NetworkReady = false;
+        End(Node.Network);
+        End(Node.MettEagle);
+        return Boot.StartNetwork() && Boot.StartMettEagle();
+    }
+
+    private static void End(int task)
+    {
+        ref var port = ref Node.Tasks[task];
+        if (port.State == TaskState.Running)
+        {
+            Children.Kill(port.Launch.Child);
+            Children.GiveBack(port.Launch.Child);
+        }
+        Node.Close(ref port.Listener, watched: true);
+        Node.Close(ref port.PidDescriptor);
+        Forget(task);
+    }
+
     /// <summary>What the process that ended was doing.</summary>
     private static void Forget(int task)
     {
@@ -49,12 +71,13 @@ public static unsafe class ServerRestart
         Host.Call(Sys.Munmap, (nint)port.Buffer, MessageLayout.Size);
     }
 
-    private static bool Allowed(ref long windowStart, ref int inWindow)
+    /// <summary>Counts one more end; false: there were more than so many within so many seconds.</summary>
+    public static bool Allowed(ref long windowStart, ref int inWindow, int most = Most, int within = Within)
     {
         long* time = stackalloc long[2];
         Host.Call(Sys.ClockGettime, 1, (nint)time);
-        if (time[0] - windowStart >= Within) { windowStart = time[0]; inWindow = 0; }
-        return ++inWindow <= Most;
+        if (time[0] - windowStart >= within) { windowStart = time[0]; inWindow = 0; }
+        return ++inWindow <= most;
     }
 
     /// <summary>The successor knows what its predecessor knew.</summary>

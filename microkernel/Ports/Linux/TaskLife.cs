@@ -33,6 +33,11 @@ public static unsafe class TaskLife
             MemoryBytes = description.Number(StartTag.Memory, 0), Processes = description.Number(StartTag.Processes, 0),
             CpuMilli = description.Number(StartTag.CpuLimit, 0), Shares = description.Number(StartTag.CpuShares, 0),
         };
+        if (joined == 0)
+        {
+            group.CopyTo(new Span<byte>(Node.MakingGroup, PortTask.MaxGroup));
+            Node.MakingLength = group.Length;
+        }
         nint limited = joined != 0 ? 0 : ControlGroup.Make(group, limits);
         nint birthplace = limited < 0 ? limited : ControlGroup.Birthplace(group);
         if (birthplace < 0)
@@ -48,7 +53,7 @@ public static unsafe class TaskLife
         var child = new Launcher.Child
         {
             Birthplace = (int)birthplace, Joined = joined == 0 ? -1 : Node.Tasks[joined].PidDescriptor, OwnProcesses = Node.OwnProcesses,
-            Description = description, RootPath = Node.RootPath, EmptyNetwork = Node.EmptyNetwork, Filter = filter, FilterLength = filterLength,
+            Task = target, Description = description, RootPath = Node.RootPath, EmptyNetwork = Node.EmptyNetwork, Filter = filter, FilterLength = filterLength,
         };
         if (joined == 0 && description.Number(StartTag.Prepare, 0) != 0 && (child.Late = Late.Allocate()) == null)
         {
@@ -78,7 +83,6 @@ public static unsafe class TaskLife
         }
         Keep(ref port, callerPid, description);
         port.Kind = PortKind.Container;
-        port.State = TaskState.Starting;
         port.Launch = launch;
         port.ProcessId = launch.ProcessId;
         port.PidDescriptor = launch.PidDescriptor;
@@ -94,6 +98,8 @@ public static unsafe class TaskLife
         port.OutOfMemory = port.Paused = false;
         port.GroupLength = joined != 0 ? 0 : group.Length;
         for (int i = 0; i < port.GroupLength; i++) port.Group[i] = group[i];
+        port.State = TaskState.Starting; // last: without it nothing of this counts
+        Node.MakingLength = 0;
         Node.Watch(launch.From, Node.Launching, target);
         return 0;
     }
@@ -130,8 +136,7 @@ public static unsafe class TaskLife
     {
         for (int i = 0; i < PortTask.MaxKept; i++)
         {
-            if (port.Kept[i] > 0) Host.Call(Sys.Close, port.Kept[i]);
-            port.Kept[i] = 0;
+            Node.Close(ref port.Kept[i]);
         }
     }
 
@@ -153,8 +158,8 @@ public static unsafe class TaskLife
                 port.State = TaskState.Running;
                 Seccomp.WakeOnSameCore(port.Listener);
                 Node.Watch(port.Listener, Node.Listener, task);
-                Node.Watch(port.PidDescriptor, Node.Process, task);
                 Changes.Tell(task);
+                Ended(task); // if it has already
                 break;
             case LaunchProgress.Failed:
                 Failed(task);
@@ -174,31 +179,21 @@ public static unsafe class TaskLife
         port.State = TaskState.Created;
     }
 
-    /// <summary>Ends the programs that entered a container's world. The host lets its first process end only when all others have been waited for, and they are the kernel's children.</summary>
-    private static void EndJoined(int container)
+    /// <summary>Of a launch that a predecessor began nobody knows how far it came: there is none.</summary>
+    public static void GiveUp(int task)
     {
-        for (int task = 1; task < Node.MaxObjects; task++)
-        {
-            ref var port = ref Node.Tasks[task];
-            if (port.Kind != PortKind.Container || port.Joined != container) continue;
-            if (port.State == TaskState.Running)
-            {
-                Host.Call(Sys.Kill, port.ProcessId, Kill);
-                Ended(task, patient: true);
-            }
-            else if (port.State == TaskState.Starting)
-            {
-                Launcher.Abandon(ref port.Launch);
-                Over(ref port.Launch);
-                Failed(task);
-            }
-        }
+        ref var launch = ref Node.Tasks[task].Launch;
+        Launcher.Abandon(ref launch);
+        Over(ref launch);
+        launch.Stage = LaunchStage.Handshake;
+        launch.Result = -Sys.Eintr;
+        Failed(task);
     }
 
     /// <summary>A child born meanwhile has a copy of the pipe until it executes, so that closing it does not yet end its events.</summary>
-    private static void Over(ref Launch launch)
+    public static void Over(ref Launch launch)
     {
-        Host.Call(Sys.EpollCtl, Node.Epoll, Sys.EpollDelete, launch.From, 0);
+        if (launch.From > 0) Host.Call(Sys.EpollCtl, Node.Epoll, Sys.EpollDelete, launch.From, 0);
         Launcher.ClosePipes(ref launch);
     }
 
@@ -271,19 +266,12 @@ public static unsafe class TaskLife
     }
 
     /// <summary>The first process ended, and with it its whole namespace.</summary>
-    /// <param name="task">Its task.</param>
-    /// <param name="patient">It was killed, and its end is waited for.</param>
-    public static void Ended(int task, bool patient = false)
+    public static void Ended(int task)
     {
-        const int NoHang = 1;
         ref var port = ref Node.Tasks[task];
-        if (port.State != TaskState.Running) return;
-        int status = 0;
-        // What the event tells may be of a predecessor at this place, whose descriptors a child still holds copies of: then this one has not ended, and nothing waits for it.
-        if (Host.Call(Sys.Wait4, port.ProcessId, (nint)(&status), patient ? 0 : NoHang, 0) <= 0) return;
+        if (port.State != TaskState.Running || !Children.Ended(port.Launch.Child, out int status)) return;
         bool killed = (status & 0x7f) != 0;
         port.Code = killed ? status & 0x7f : status >> 8 & 0xff;
-        port.State = killed ? TaskState.Killed : TaskState.Exited;
         if (port.Kind == PortKind.Container)
         {
             Traps.Withdraw(task);
@@ -298,8 +286,10 @@ public static unsafe class TaskLife
             port.Seen = default;
             port.Paused = false;
         }
-        Node.Unwatch(port.Listener);
-        Node.Unwatch(port.PidDescriptor);
+        Node.Close(ref port.Listener, watched: true);
+        Node.Close(ref port.PidDescriptor);
+        port.State = killed ? TaskState.Killed : TaskState.Exited; // until here it can be done once more
+        Children.GiveBack(port.Launch.Child);
         if (port.Kind != PortKind.Container) { Boot.ServerEnded(task); return; }
         Changes.Tell(task);
         LetGo(task);
@@ -312,9 +302,8 @@ public static unsafe class TaskLife
         if (port.State == TaskState.Running && port.Kind == PortKind.Container)
         {
             Resume(ref port);
-            Host.Call(Sys.Kill, port.ProcessId, Kill);
-            if (port.Joined == 0) EndJoined(task);
-            Ended(task, patient: true);
+            Children.Kill(port.Launch.Child);
+            Ended(task);
         }
         if (port.State is TaskState.Starting or TaskState.Prepared)
         {

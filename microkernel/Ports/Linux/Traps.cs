@@ -19,7 +19,7 @@ public static unsafe class Traps
     private const long Send = 2;
 
     /// <summary>Owner of what is made for containers in the host's network.</summary>
-    private const int Nobody = 65534;
+    private const int Nobody = 65534, MaxAddress = 128;
 
     /// <summary>The trap tasks' indices follow each other from here.</summary>
     private static int s_first;
@@ -33,7 +33,7 @@ public static unsafe class Traps
             if (i == 0) s_first = trap;
             ref var entry = ref Node.Tasks[trap];
             entry.Kind = PortKind.Trap;
-            entry.Buffer = Node.Allocate(MessageLayout.Size); // whole, since a server may reply with as much
+            entry.Buffer = Node.Allocate(MessageLayout.Size + MessageLayout.Payload + MaxAddress); // whole, since a server may reply with as much; and the call once more
             if (entry.Buffer == null) return false;
             entry.Descriptor = entry.Socket = -1;
             entry.NextTrap = Node.FirstTrap;
@@ -45,9 +45,14 @@ public static unsafe class Traps
     /// <summary>One notification of a container.</summary>
     public static void Take(int container)
     {
+        Node.ReceivedOf = container;
+        if (Seccomp.Receive(Node.Tasks[container].Listener, ref *Node.Received)) Handle(container, ref *Node.Received);
+        Node.Received->Id = 0;
+    }
+
+    private static void Handle(int container, ref SeccompNotification n)
+    {
         int listener = Node.Tasks[container].Listener;
-        var n = new SeccompNotification();
-        if (!Seccomp.Receive(listener, ref n)) return;
         if (n.Number == Call.Gate) { GateCalls.Take(container, Node.Tasks[container].Joined != 0 ? Node.Tasks[container].Joined : container, ref n); return; }
         bool networked = (Node.Tasks[container].Classes & CallClass.Network) != 0;
         if (n.Number == Sys.Socket && !networked) { Pretend(listener, ref n); return; }
@@ -62,6 +67,7 @@ public static unsafe class Traps
         entry.Container = Node.Tasks[container].Joined != 0 ? Node.Tasks[container].Joined : container;
         entry.Descriptor = entry.Socket = -1;
         entry.Number = n.Number;
+        entry.Collected = entry.Marks = entry.Over = false;
         entry.Waiting = true;
         Node.Tasks[entry.Source].InFlight++;
         if (entry.Container != entry.Source) Node.Tasks[entry.Container].InFlight++;
@@ -77,7 +83,8 @@ public static unsafe class Traps
         if (result < 0) { Release(trap, networked ? result : -Sys.Eacces); return; }
         if (Messages.Sends(n.Number))
         {
-            if (!Messages.Decided(ref entry)) { Messages.Send(trap, null); return; }
+            entry.Collected = !Messages.Decided(ref entry);
+            if (entry.Collected) { Messages.Send(trap, null); return; }
             byte* name = Messages.Name(ref entry.Message);
             int length = entry.Message.NameLength;
             words[5] = length >= 16 && HeardDatagrams.From(entry.Socket, name) ? 1 : 0; // an answer
@@ -90,8 +97,13 @@ public static unsafe class Traps
             words[6] = 0;
         }
         entry.Attempts = 0;
+        CopyMessage(buffer, buffer + MessageLayout.Size);
+        entry.Collected = true;
         Deliver(trap);
     }
+
+    /// <summary>The call as the server is told it: a reply takes its place in the buffer, and it may have to be told once more.</summary>
+    private static void CopyMessage(byte* from, byte* to) => new ReadOnlySpan<byte>(from, MessageLayout.Payload + MaxAddress).CopyTo(new Span<byte>(to, MessageLayout.Payload + MaxAddress));
 
     /// <summary>To the server of the container's session, or aside while that is not ready.</summary>
     private static void Deliver(int trap)
@@ -125,7 +137,7 @@ public static unsafe class Traps
     /// <summary>A connection that was made for a call which nobody answered: the caller does not know of it. One that it does know of bears a mark.</summary>
     private static void Undo(ref PortTask entry)
     {
-        if (entry.Number != Sys.Connect || Messages.IsDatagram(entry.Socket) || LiveSockets.Marked(entry.Socket)) return;
+        if (entry.Number != Sys.Connect || Messages.IsDatagram(entry.Socket) || (!entry.Marks && LiveSockets.Marked(entry.Socket))) return;
         ulong* nobody = stackalloc ulong[2];
         nobody[0] = nobody[1] = 0; // AF_UNSPEC
         Host.Call(Sys.Connect, entry.Socket, (nint)nobody, 16);
@@ -169,7 +181,7 @@ public static unsafe class Traps
         if (n.Number is Sys.Connect or Sys.Bind)
         {
             ulong address = n.Arguments[1], length = (uint)n.Arguments[2];
-            if (length > 128) return -Sys.Einval;
+            if (length > MaxAddress) return -Sys.Einval;
             ulong* local = stackalloc ulong[2];
             ulong* remote = stackalloc ulong[2];
             local[0] = (ulong)(entry.Buffer + MessageLayout.Payload);
@@ -228,6 +240,7 @@ public static unsafe class Traps
     /// </summary>
     private static bool Bound(ref PortTask entry, int slot)
     {
+        entry.Marks = true;
         if (Node.Kernel.Find(entry.Container, slot) != 0 && (entry.Socket < 0 || LiveSockets.Mark(entry.Socket, entry.Container, slot)) && (entry.Number != Sys.Bind || !Messages.IsDatagram(entry.Socket) || HeardDatagrams.Listen()))
         {
             Node.Tasks[entry.Container].Sockets = true;
@@ -240,17 +253,82 @@ public static unsafe class Traps
     public static void Release(int trap, long answer)
     {
         ref var entry = ref Node.Tasks[trap];
+        entry.Answer = answer;
+        entry.Over = true;
         if (entry.Descriptor >= 0) { Host.Call(Sys.Close, entry.Descriptor); entry.Descriptor = -1; }
         Messages.Forget(ref entry);
         if (entry.Socket >= 0) { Host.Call(Sys.Close, entry.Socket); entry.Socket = -1; }
         entry.Parked = false;
         if (entry.Waiting) Seccomp.Answer(entry.TrapListener, entry.Notification, answer);
         entry.Waiting = false;
+        entry.Message.Outcome = SendOutcome.None;
         Node.Tasks[entry.Source].InFlight--;
         if (entry.Container != entry.Source) Node.Tasks[entry.Container].InFlight--;
         entry.Source = entry.Container = 0;
         entry.NextTrap = Node.FirstTrap;
         Node.FirstTrap = trap;
+    }
+
+    /// <summary>
+    /// A successor goes on with what its predecessor had in hand: calls wait for the network server, which is started anew; what was being sent is answered, or, where nobody knows whether it was, the connection is cut;
+    /// a call that was only just being looked at is looked at again.
+    /// </summary>
+    public static void TakeOver()
+    {
+        Node.FirstTrap = 0;
+        for (int trap = s_first + Node.MaxTraps - 1; trap >= s_first; trap--)
+        {
+            ref var entry = ref Node.Tasks[trap];
+            if (entry.Waiting && entry.Over) Seccomp.Answer(entry.TrapListener, entry.Notification, entry.Answer);
+            bool goesOn = entry.Waiting && !entry.Over && entry.Collected && Node.Tasks[entry.Source].State == TaskState.Running && Seccomp.Valid(entry.TrapListener, entry.Notification);
+            if (goesOn)
+            {
+                Node.Tasks[entry.Source].InFlight++;
+                if (entry.Container != entry.Source) Node.Tasks[entry.Container].InFlight++;
+                if (entry.Notification == Node.Received->Id) Node.Received->Id = 0;
+                Resume(trap);
+                continue;
+            }
+            entry.Waiting = entry.Parked = entry.Message.Waits = false;
+            entry.Over = false;
+            entry.Answer = 0;
+            entry.Message.Outcome = SendOutcome.None;
+            entry.Descriptor = entry.Socket = -1;
+            entry.Message.PassedCount = 0;
+            entry.Source = entry.Container = 0;
+            entry.NextTrap = Node.FirstTrap;
+            Node.FirstTrap = trap;
+        }
+    }
+
+    private static void Resume(int trap)
+    {
+        const int ConnectionReset = 104;
+        ref var entry = ref Node.Tasks[trap];
+        ref var message = ref entry.Message;
+        entry.Attempts = 0;
+        entry.Descriptor = -1; // the server's
+        if (message.Outcome == SendOutcome.Known) { Release(trap, message.Result); return; }
+        if (message.Outcome == SendOutcome.Unknown)
+        {
+            if (message.Stream) Host.Call(Sys.Shutdown, entry.Socket, 2);
+            Release(trap, message.Stream ? -ConnectionReset : message.Length);
+            return;
+        }
+        if (message.Waits) { Node.Watch(entry.Socket, Node.Sending, trap, Sys.EpollOut); return; }
+        if (Messages.Sends(entry.Number) && !Messages.Decided(ref entry)) { Messages.Send(trap, null); return; }
+        CopyMessage(entry.Buffer + MessageLayout.Size, entry.Buffer);
+        Undo(ref entry);
+        if (!Messages.Sends(entry.Number)) ((long*)(entry.Buffer + MessageLayout.Words))[6] = 1;
+        entry.Parked = true;
+    }
+
+    /// <summary>The call that the predecessor had only just been given.</summary>
+    public static void HandleReceived()
+    {
+        int container = Node.ReceivedOf;
+        if (Node.Received->Id != 0 && Node.Tasks[container].State == TaskState.Running && Node.Tasks[container].Kind == PortKind.Container && Seccomp.Valid(Node.Tasks[container].Listener, Node.Received->Id)) Handle(container, ref *Node.Received);
+        Node.Received->Id = 0;
     }
 
     /// <summary>A task ended: the calls in flight from it, or counted by its grants, are withdrawn, so that a late reply reaches nobody.</summary>

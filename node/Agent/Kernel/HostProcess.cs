@@ -16,18 +16,19 @@ public sealed partial record HostProcess(int Id, long StartTime)
     /// <summary>null: there is none, or it has ended.</summary>
     public static HostProcess? Find(int process) => StartTimeOf(process) is { } start ? new HostProcess(process, start) : null;
 
-    /// <summary>Those that run a program of this file name with these arguments among theirs. What runs in another process namespace, as containers do, is not looked at.</summary>
+    /// <summary>Those that run a program of this file name with these arguments among theirs, without children of such. What runs in another process namespace, as containers do, is not looked at.</summary>
     public static IEnumerable<HostProcess> Running(string program, params string[] arguments)
     {
         var wanted = string.Concat(arguments.Select(argument => "\0" + argument)) + "\0";
         var own = Namespace("self");
-        foreach (var directory in Directory.EnumerateDirectories("/proc").Where(directory => char.IsAsciiDigit(directory[6])))
+        bool Runs(string directory)
         {
             var line = CommandLine(directory);
             int end = line.IndexOf('\0', StringComparison.Ordinal);
-            if (end > 0 && Path.GetFileName(line[..end]) == program && line[end..].Contains(wanted, StringComparison.Ordinal) && Namespace(directory[6..]) == own
-                && Find(int.Parse(directory[6..], CultureInfo.InvariantCulture)) is { } process) yield return process;
+            return end > 0 && Path.GetFileName(line[..end]) == program && line[end..].Contains(wanted, StringComparison.Ordinal) && Namespace(directory[6..]) == own;
         }
+        foreach (var directory in Directory.EnumerateDirectories("/proc").Where(directory => char.IsAsciiDigit(directory[6])).Where(Runs))
+            if (Stat(directory[6..]) is { } fields && !Runs("/proc/" + fields[1]) && Find(int.Parse(directory[6..], CultureInfo.InvariantCulture)) is { } process) yield return process;
     }
 
     public void Signal(int signal)
@@ -67,13 +68,16 @@ public sealed partial record HostProcess(int Id, long StartTime)
         }
     }
 
-    private static long? StartTimeOf(int process)
+    private static long? StartTimeOf(int process) => Stat(process.ToString(CultureInfo.InvariantCulture)) is { } fields ? long.Parse(fields[19], CultureInfo.InvariantCulture) : null;
+
+    /// <summary>Fields of /proc/PID/stat from the third on; null: there is none, or it has ended.</summary>
+    private static string[]? Stat(string process)
     {
         try
         {
             var text = File.ReadAllText($"/proc/{process}/stat");
             var fields = text[(text.LastIndexOf(')') + 2)..].Split(' ');
-            return fields[0] is "Z" or "X" ? null : long.Parse(fields[19], CultureInfo.InvariantCulture);
+            return fields[0] is "Z" or "X" ? null : fields;
         }
         catch (Exception exception) when (exception is IOException or UnauthorizedAccessException)
         {

@@ -8,7 +8,7 @@ namespace Eyrie.Node;
 
 /// <summary>
 /// The node's microkernel. It has a session of its own and outlives its agent, as a container runtime does: an agent that starts finds the one that runs here and its containers.
-/// When it ends by itself every container is gone with it, and it is started anew.
+/// The process that is started is the kernel's keeper: a kernel that is killed under it has a successor, and its containers go on. When the keeper ends every container is gone with it, and it is started anew.
 /// </summary>
 public sealed class KernelProcess : IAsyncDisposable
 {
@@ -127,7 +127,14 @@ public sealed class KernelProcess : IAsyncDisposable
                 }
             }
             await lost.DisposeAsync();
-            await connected(anew);
+            try
+            {
+                await connected(anew);
+            }
+            catch (Exception exception) when (exception is IOException or SocketException)
+            {
+                Console.Error.WriteLine($"eyrie-node: the connection to the microkernel was lost once more: {exception.Message}"); // and is looked for once more
+            }
         }
     }
 

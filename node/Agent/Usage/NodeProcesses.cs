@@ -5,7 +5,7 @@ namespace Eyrie.Node;
 /// <summary>What one process of the node has used and holds, from /proc (proc(5)).</summary>
 public sealed record ProcessUse(string Name, TimeSpan Cpu, long ResidentBytes);
 
-/// <summary>The node's own processes: the agent, the kernel, and those of the kernel's children that run a server's own file: a container cannot pass for one by its name.</summary>
+/// <summary>The node's own processes: the agent, and those of the keeper's children that run the kernel's file or a server's own: a container cannot pass for one by its name.</summary>
 public sealed class NodeProcesses(NodeOptions options, KernelProcess kernel)
 {
     public const string Agent = "eyrie-node";
@@ -35,9 +35,10 @@ public sealed class NodeProcesses(NodeOptions options, KernelProcess kernel)
 
     private IEnumerable<(string Name, int Process)> Processes()
     {
-        yield return ("eyrie-kernel", kernel.ProcessId);
+        // The process that was started is the keeper, which shares the kernel's memory and only waits. A container that is being born still runs the kernel's file.
+        var seen = new HashSet<string>();
         foreach (var child in Children(kernel.ProcessId))
-            if (Executable($"/proc/{child}") is { } file && Path.GetDirectoryName(file) == options.Microkernel) yield return (Path.GetFileName(file), child);
+            if (Executable($"/proc/{child}") is { } file && Path.GetDirectoryName(file) == options.Microkernel && seen.Add(file)) yield return (Path.GetFileName(file), child);
     }
 
     private static IEnumerable<int> Children(int process)

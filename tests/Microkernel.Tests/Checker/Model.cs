@@ -90,6 +90,17 @@ public sealed class Model
         return 0;
     }
 
+    /// <summary>After a kernel that was killed.</summary>
+    public void NobodyWaits()
+    {
+        foreach (var task in Objects)
+        {
+            (task.Waiting, task.Called) = (Waiting.No, null);
+            task.Owed.Clear();
+            task.Queue.Clear();
+        }
+    }
+
     public long Create(ModelObject holder, int factorySlot, ObjectKind kind, int slot, long a, long b, out ModelObject? made)
     {
         made = null;

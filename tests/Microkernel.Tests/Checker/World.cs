@@ -90,6 +90,7 @@ public sealed unsafe class World : IDisposable
         TestMachine.Lost.Clear();
         // A task that waits does nothing; the first task never waits, as nobody could wake it.
         if (_random.Next(150) == 0) TidyUp();
+        if (_random.Next(300) == 0) TakeOver();
         var able = _model.Objects.Where(o => o is { Kind: ObjectKind.Task, Alive: true, Waiting: Waiting.No }).ToList();
         var actor = _random.Next(3) == 0 ? _boot : able[_random.Next(able.Count)];
         switch (_random.Next(20))
@@ -133,6 +134,29 @@ public sealed unsafe class World : IDisposable
         Expect(operation, kernel, model);
         var end = operation + (model == long.MinValue ? " blocked" : model < 0 ? $" refused {model}" : " done");
         _done[end] = _done.GetValueOrDefault(end) + 1;
+    }
+
+    /// <summary>The kernel is killed: of everything that follows from its objects and capabilities nothing can be relied on, and a successor makes it anew. Nobody waits any more.</summary>
+    private void TakeOver()
+    {
+        Note("a successor takes over");
+        for (int c = 1; c < MaxCapabilities; c++)
+        {
+            ref var record = ref _kernel.Capabilities[c];
+            record.FirstChild = record.NextSibling = record.PreviousSibling = record.NextInBucket = record.NextInTask = record.PreviousInTask = record.NextFree = _random.Next(MaxCapabilities);
+        }
+        for (int o = 1; o < MaxObjects; o++)
+        {
+            ref var record = ref _kernel.Objects[o];
+            record.References = record.NextFree = _random.Next(MaxObjects);
+            if (record.Kind == ObjectKind.Factory) record.B = record.D = _random.Next(10_000);
+            ref var task = ref _kernel.Tasks[o];
+            task.FirstCapability = task.QueueHead = task.QueueTail = task.FirstOwed = task.NextOwed = _random.Next(MaxObjects);
+        }
+        _kernel.Rebuild();
+        _kernel.Settle();
+        _model.NobodyWaits();
+        Count("taken over", 1);
     }
 
     private void Count(string end, int times) => _done[end] = _done.GetValueOrDefault(end) + times;

@@ -72,7 +72,7 @@ public static unsafe class ChildProcess
         if ((result = Privileges.Empty(child.KeepNetworkBind != 0)) < 0) return result;
         // PR_SET_DUMPABLE 0 until exec: among processes that run already, none may look into this one, which still is the kernel's copy.
         if (child.NativeProgram == null && (result = Host.Call(Sys.Prctl, 4, 0)) < 0) return result;
-        // PR_SET_PDEATHSIG SIGKILL: nothing outlives the kernel. Only now, since every change of identity clears it.
+        // PR_SET_PDEATHSIG SIGKILL: nothing outlives the keeper, whose child this is. Only now, since every change of identity clears it.
         if ((result = Host.Call(Sys.Prctl, 1, 9)) < 0) return result;
         stage = (int)LaunchStage.WorkingDirectory;
         if (child.NativeProgram == null && (result = Program.ChangeDirectory(child.Description)) < 0) return result;

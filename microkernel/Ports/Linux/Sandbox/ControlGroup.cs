@@ -41,6 +41,14 @@ public static class ControlGroup
         else ControlGroupV1.Remove(name, limits);
     }
 
+    /// <summary>Removes a group of which nobody knows how far it was made.</summary>
+    public static void Discard(ReadOnlySpan<byte> name)
+    {
+        if (Kinds == LimitKinds.None) return;
+        if (s_second) ControlGroupV2.Remove(name);
+        else ControlGroupV1.RemoveEach(name);
+    }
+
     /// <summary>Removes the node's group, when none of its containers is left.</summary>
     public static void Close(ReadOnlySpan<byte> prefix)
     {

@@ -16,6 +16,8 @@ public enum LaunchStage
 public unsafe struct Launch
 {
     public int ProcessId, PidDescriptor, Listener, From, To;
+    /// <summary>Its place among the <see cref="Children"/>.</summary>
+    public int Child;
     /// <summary>The showing side of its terminal, or -1.</summary>
     public int Terminal;
     /// <summary>Of a launch that waits before it executes: memory shared with the child, for what is to be executed (<see cref="Late"/>); otherwise null.</summary>
@@ -37,7 +39,7 @@ public static unsafe class Launcher
 {
     private const nint NewNamespaces = 0x00020000 | 0x20000000 | 0x08000000 | 0x04000000; // mount, pid, ipc, uts
     private const nint NewProcesses = 0x20000000;
-    private const nint PidFd = 0x1000, SigChild = 17;
+    private const nint PidFd = 0x1000, NumberIn = 0x100000, OfKeeper = 0x8000; // CLONE_PIDFD, CLONE_PARENT_SETTID, CLONE_PARENT
 
     /// <summary>Bytes of a child's report: stage (0: none failed), errno or number of the listener, number of the terminal or -1.</summary>
     public const int RecordSize = 12;
@@ -46,6 +48,8 @@ public static unsafe class Launcher
     public struct Child
     {
         public StartDescription Description;
+        /// <summary>The task it is made for.</summary>
+        public int Task;
         public int Root, EmptyNetwork, Input, Output, Error;
         /// <summary>pidfd of the container whose world is entered, or -1; and the kernel's own pid namespace.</summary>
         public int Joined, OwnProcesses;
@@ -75,12 +79,13 @@ public static unsafe class Launcher
         if (Host.Call(Sys.Pipe2, (nint)(pipes + 2), Sys.Cloexec) < 0) { Close(pipes, 2); return -Sys.Enomem; }
         int pidfd = -1;
         bool joins = child.NativeProgram == null && child.Joined >= 0;
-        nint flags = SigChild | PidFd | (child.NativeProgram == null && !joins ? NewNamespaces : 0);
+        nint flags = PidFd | NumberIn | OfKeeper | (child.NativeProgram == null && !joins ? NewNamespaces : 0);
         launch.Stage = LaunchStage.Join;
         // A pid namespace is entered by being born in it: the kernel's next child is, and only that one.
         if (joins && Host.Call(Sys.Setns, child.Joined, NewProcesses) < 0) { Close(pipes, 4); return -Sys.Einval; }
         launch.Stage = LaunchStage.Fork;
-        nint pid = Born(flags, child.Birthplace, &pidfd);
+        launch.Child = Children.Take(child.Task);
+        nint pid = launch.Child < 0 ? -Sys.Eagain : Born(flags, child.Birthplace, &pidfd, Children.Number(launch.Child));
         if (joins && pid != 0) Host.Call(Sys.Setns, child.OwnProcesses, NewProcesses);
         if (pid == 0)
         {
@@ -89,7 +94,12 @@ public static unsafe class Launcher
             ChildProcess.Run(ref child, pipes[1], pipes[2]);
             Host.Call(Sys.ExitGroup, 127);
         }
-        if (pid < 0) { Close(pipes, 4); return (int)pid; }
+        if (pid < 0)
+        {
+            if (launch.Child >= 0) Children.GiveBack(launch.Child);
+            Close(pipes, 4);
+            return (int)pid;
+        }
         Close(pipes + 1, 2);
         launch.ProcessId = (int)pid;
         launch.PidDescriptor = pidfd;
@@ -98,17 +108,16 @@ public static unsafe class Launcher
         return 0;
     }
 
-    /// <summary>A copy of this process, as fork; where a control group is named, in it from its first instruction on.</summary>
-    private static nint Born(nint flags, int group, int* pidfd)
+    /// <summary>A copy of this process, as fork, and a child of the keeper; where a control group is named, in it from its first instruction on.</summary>
+    private static nint Born(nint flags, int group, int* pidfd, int* number)
     {
         const ulong IntoGroup = 0x2_0000_0000;
-        const int Size = 88, Flags = 0, PidDescriptor = 1, ExitSignal = 4, Group = 10;
-        if (group == 0) return Host.Call(Sys.Clone, flags, 0, (nint)pidfd);
+        const int Size = 88, Flags = 0, PidDescriptor = 1, Number = 3, Group = 10;
         ulong* arguments = stackalloc ulong[Size / 8]; // struct clone_args
         for (int i = 0; i < Size / 8; i++) arguments[i] = 0;
-        arguments[Flags] = (ulong)(flags & ~SigChild) | IntoGroup;
+        arguments[Flags] = (ulong)flags | (group == 0 ? 0 : IntoGroup);
         arguments[PidDescriptor] = (ulong)pidfd;
-        arguments[ExitSignal] = (ulong)SigChild;
+        arguments[Number] = (ulong)number;
         arguments[Group] = (ulong)group;
         return Host.Call(Sys.Clone3, (nint)arguments, Size);
     }
@@ -154,25 +163,24 @@ public static unsafe class Launcher
     /// <summary>Ends the child and closes what leads to it but for the pipes.</summary>
     public static void Abandon(ref Launch launch)
     {
-        Host.Call(Sys.Kill, launch.ProcessId, 9);
-        Host.Call(Sys.Wait4, launch.ProcessId, 0, 0, 0);
-        Host.Call(Sys.Close, launch.PidDescriptor);
-        if (launch.Listener >= 0) Host.Call(Sys.Close, launch.Listener);
+        Children.Kill(launch.Child);
+        Children.GiveBack(launch.Child);
+        Node.Close(ref launch.PidDescriptor);
+        Node.Close(ref launch.Listener);
         CloseTerminal(ref launch);
     }
 
     /// <summary>Whoever took a descriptor of it keeps it.</summary>
     public static void CloseTerminal(ref Launch launch)
     {
-        if (launch.Terminal > 0) Host.Call(Sys.Close, launch.Terminal);
-        launch.Terminal = -1;
+        Node.Close(ref launch.Terminal);
     }
 
     /// <summary>Once the launch is over, however it went; the caller watches <see cref="Launch.From"/> no more.</summary>
     public static void ClosePipes(ref Launch launch)
     {
-        Host.Call(Sys.Close, launch.From);
-        Host.Call(Sys.Close, launch.To);
+        Node.Close(ref launch.From);
+        Node.Close(ref launch.To);
         Late.Free(launch.Late);
         launch.Late = null;
     }

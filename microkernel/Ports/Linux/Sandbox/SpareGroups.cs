@@ -60,6 +60,14 @@ public static unsafe class SpareGroups
         while (s_count > 0) ControlGroupV1.RemoveEach(Under(path, prefix, s_spares[--s_count].Number));
     }
 
+    /// <summary>A successor's kernel keeps none: one may have been half taken or half kept. They were numbered as they came, and given on in that order.</summary>
+    public static void Forget(ReadOnlySpan<byte> prefix)
+    {
+        Span<byte> path = stackalloc byte[ControlGroupFiles.MaxPath];
+        for (long number = s_last < 3 * Most ? 1 : s_last - 3 * Most; number <= s_last; number++) ControlGroupV1.RemoveEach(Under(path, prefix, number));
+        s_count = 0;
+    }
+
     /// <summary>Beside a container's group; no container's name begins with a dot.</summary>
     private static ReadOnlySpan<byte> Name(Span<byte> path, ReadOnlySpan<byte> group, long number)
     {
