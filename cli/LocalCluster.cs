@@ -1,5 +1,6 @@
 using System.Diagnostics;
 using System.Globalization;
+using System.Text;
 using System.Text.Json.Nodes;
 
 namespace Eyrie.Cli;
@@ -92,7 +93,6 @@ public sealed class LocalCluster(string stateDirectory)
         if (!purge || !Directory.Exists(stateDirectory)) return;
         var octet = Path.Combine(stateDirectory, "cluster-octet");
         if (File.Exists(octet)) File.Delete($"/run/eyrie/octet-{File.ReadAllText(octet)}");
-        if (Directory.Exists("/run/eyrie") && !Directory.EnumerateFileSystemEntries("/run/eyrie").Any()) Directory.Delete("/run/eyrie");
         Directory.Delete(stateDirectory, true);
     }
 
@@ -148,13 +148,29 @@ public sealed class LocalCluster(string stateDirectory)
         Directory.CreateDirectory("/run/eyrie");
         for (int octet = 64; octet < 80; octet++)
         {
-            var mark = $"/run/eyrie/octet-{octet}";
-            if (File.Exists(mark) && File.ReadAllText(mark) is var owner && owner != stateDirectory && Directory.Exists(owner)) continue;
-            File.WriteAllText(mark, stateDirectory);
+            if (!Claim($"/run/eyrie/octet-{octet}")) continue;
             File.WriteAllText(file, octet.ToString(CultureInfo.InvariantCulture));
             return octet;
         }
         throw new Failure("all 16 address ranges of this machine are in use; end a cluster with: eyrie down --purge");
+    }
+
+    /// <summary>Puts this cluster's name on a mark that no other cluster holds; whoever else looks at it at this moment finds it taken.</summary>
+    private bool Claim(string mark)
+    {
+        try
+        {
+            using var held = new FileStream(mark, FileMode.OpenOrCreate, FileAccess.ReadWrite, FileShare.None);
+            var owner = new StreamReader(held).ReadToEnd();
+            if (owner.Length > 0 && owner != stateDirectory && Directory.Exists(owner)) return false;
+            held.SetLength(0);
+            held.Write(Encoding.UTF8.GetBytes(stateDirectory));
+            return true;
+        }
+        catch (IOException) when (File.Exists(mark))
+        {
+            return false; // another cluster is at it
+        }
     }
 
     /// <summary>A cluster keeps the store it was first started with: another one would not hold its objects.</summary>
