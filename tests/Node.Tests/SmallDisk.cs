@@ -21,13 +21,14 @@ public sealed class SmallDisk : IAsyncDisposable
 
     public Task GrowAsync(string size) => RunAsync("mount", "-o", "remount,size=" + size, Path);
 
-    /// <summary>Writes until so much of it is taken, in per cent.</summary>
+    /// <summary>Writes until so much of it is taken, in per cent, and not a block more.</summary>
     public void Fill(int percent)
     {
         var file = System.IO.Path.Combine(Path, "fill");
         File.Delete(file);
         var drive = new DriveInfo(Path);
         long more = drive.TotalSize * percent / 100 - (drive.TotalSize - drive.AvailableFreeSpace);
+        more -= more % Environment.SystemPageSize; // a block is taken whole
         if (more > 0) File.WriteAllBytes(file, new byte[more]);
     }
 

@@ -11,7 +11,7 @@ public static class NodeTaintPlan
         ("MemoryPressure", "node.kubernetes.io/memory-pressure"), ("DiskPressure", "node.kubernetes.io/disk-pressure"), ("PIDPressure", "node.kubernetes.io/pid-pressure"), ("NetworkUnavailable", "node.kubernetes.io/network-unavailable"),
     ];
 
-    private static readonly HashSet<string> Ours = [Taints.NotReady, Taints.Unreachable, "node.kubernetes.io/unschedulable", .. Pressures.Select(pressure => pressure.Key)];
+    private static readonly HashSet<string> Ours = [Taints.NotReady, Taints.Unreachable, Taints.Unschedulable, .. Pressures.Select(pressure => pressure.Key)];
 
     /// <param name="node">The node.</param>
     /// <param name="evict">Whether its pods may be evicted if it is not ready.</param>
@@ -46,7 +46,7 @@ public static class NodeTaintPlan
         }
         foreach (var (condition, pressure) in Pressures)
             if (node.Condition(condition)?.Text("status") == "True") yield return (pressure, Taints.NoSchedule);
-        if (node["spec"]?["unschedulable"]?.GetValue<bool>() == true) yield return ("node.kubernetes.io/unschedulable", Taints.NoSchedule);
+        if (node["spec"]?["unschedulable"]?.GetValue<bool>() == true) yield return (Taints.Unschedulable, Taints.NoSchedule);
     }
 
     private static string? Lost(JsonObject node) => node.Condition("Ready")?.Text("status") switch { "True" => null, "Unknown" => Taints.Unreachable, _ => Taints.NotReady };

@@ -10,7 +10,7 @@ public sealed record NodeTaint(string Key, string Value, string Effect, DateTime
 /// <summary>Taints of nodes and what pods tolerate of them. Pure.</summary>
 public static class Taints
 {
-    public const string NotReady = "node.kubernetes.io/not-ready", Unreachable = "node.kubernetes.io/unreachable", NoSchedule = "NoSchedule", NoExecute = "NoExecute";
+    public const string NotReady = "node.kubernetes.io/not-ready", Unreachable = "node.kubernetes.io/unreachable", Unschedulable = "node.kubernetes.io/unschedulable", NoSchedule = "NoSchedule", NoExecute = "NoExecute";
 
     /// <summary>How long a pod stays on a node that is lost, unless it says otherwise, as the admission plugin DefaultTolerationSeconds has it.</summary>
     public const int DefaultSeconds = 300;

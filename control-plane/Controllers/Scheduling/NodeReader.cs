@@ -15,7 +15,7 @@ public static class NodeReader
         var allocatable = node["status"]?["allocatable"] as JsonObject;
         return new NodeInfo
         {
-            Name = node.Name(), Labels = PodReader.Labels(node.Metadata()["labels"]), Unschedulable = node["spec"]?["unschedulable"]?.GetValue<bool>() == true, Taints = Taints(node), Capacity = Capacity(node),
+            Name = node.Name(), Labels = PodReader.Labels(node.Metadata()["labels"]), Unschedulable = Unschedulable(node), Taints = Taints(node), Capacity = Capacity(node),
             Extended = PodRequests.Others(allocatable).ToDictionary(pair => pair.Name, pair => pair.Amount), Images = Images(node),
         };
     }
@@ -27,14 +27,17 @@ public static class NodeReader
         return new Amounts(Of("cpu", 1000), Of("memory", 1), (int)Of("pods", 1), Of("ephemeral-storage", 1));
     }
 
-    /// <summary>Its taints; a node that is not Ready has the taint that says so even before it was written.</summary>
+    /// <summary>Its taints, which follow what the node says a moment later: one that is not Ready has the taint that says so even before it was written, and one that was uncordoned no longer has the cordon's.</summary>
     private static List<Taint> Taints(JsonObject node)
     {
         var taints = (node["spec"]?["taints"] as JsonArray ?? []).OfType<JsonObject>().Select(taint => new Taint(taint.Text("key") ?? "", taint.Text("value") ?? "", taint.Text("effect") ?? "")).ToList();
         if (!node.IsReady() && !taints.Any(taint => taint.Key is NotReady or Unreachable && taint.Effect == "NoSchedule"))
             taints.Add(new Taint(node.Condition("Ready")?.Text("status") == "Unknown" ? Unreachable : NotReady, "", "NoSchedule"));
+        if (!Unschedulable(node)) taints.RemoveAll(taint => taint is { Key: Controllers.Taints.Unschedulable, Effect: Controllers.Taints.NoSchedule });
         return taints;
     }
+
+    private static bool Unschedulable(JsonObject node) => node["spec"]?["unschedulable"]?.GetValue<bool>() == true;
 
     private static Dictionary<string, long> Images(JsonObject node)
     {

@@ -16,6 +16,7 @@ public sealed class FilterTests
         { "{}", "{}", "n" },
         { """{"spec":{"unschedulable":true}}""", "{}", "0/1 nodes are available: 1 node(s) were unschedulable." },
         { """{"spec":{"unschedulable":true}}""", """{"tolerations":[{"key":"node.kubernetes.io/unschedulable","operator":"Exists"}]}""", "n" },
+        { """{"spec":{"taints":[{"key":"node.kubernetes.io/unschedulable","effect":"NoSchedule"}]}}""", "{}", "n" }, // uncordoned: the taint is about to go
         { """{"status":{"conditions":[{"type":"Ready","status":"Unknown"}]}}""", "{}", "0/1 nodes are available: 1 node(s) had untolerated taint {node.kubernetes.io/unreachable: }." },
         { """{"status":{"conditions":[{"type":"Ready","status":"False"}]}}""", "{}", "0/1 nodes are available: 1 node(s) had untolerated taint {node.kubernetes.io/not-ready: }." },
         { """{"spec":{"taints":[{"key":"gpu","value":"yes","effect":"NoSchedule"}]}}""", "{}", "0/1 nodes are available: 1 node(s) had untolerated taint {gpu: yes}." },
