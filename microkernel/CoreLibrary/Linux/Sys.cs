@@ -13,7 +13,7 @@ public static class Sys
         Ftruncate = 77, Chroot = 161, Execveat = 322, ProcessVmReadv = 310, ProcessVmWritev = 311, Sendmmsg = 307, Tkill = 200, Mkdir = 83, Unlink = 87, Getdents64 = 217, Futex = 202, RtSigprocmask = 14, RtSigaction = 13, Writev = 20, Nanosleep = 35;
 
     public const int Cloexec = 0x80000, NonBlock = 0x800, Directory = 0x10000, OPath = 0x200000, WriteOnly = 1, ReadWrite = 2, Create = 0x40, Exclusive = 0x80, Truncate = 0x200, Append = 0x400, NoFollow = 0x20000;
-    public const int Eperm = 1, Enoent = 2, Eintr = 4, Eagain = 11, Enomem = 12, Eacces = 13, Eexist = 17, Einval = 22, Enosys = 38, Eafnosupport = 97, Econnrefused = 111, Etimedout = 110, Einprogress = 115, Eaddrnotavail = 99, Enotsock = 88;
+    public const int Eperm = 1, Enoent = 2, Eintr = 4, Eagain = 11, Enomem = 12, Eacces = 13, Ebusy = 16, Eexist = 17, Einval = 22, Enosys = 38, Eafnosupport = 97, Econnrefused = 111, Etimedout = 110, Einprogress = 115, Eaddrnotavail = 99, Enotsock = 88;
     public const int AfUnix = 1, AfInet = 2, AfInet6 = 10;
     public const int EpollIn = 1, EpollOut = 4, EpollHup = 16, EpollAdd = 1, EpollDelete = 2;
 }

@@ -63,6 +63,7 @@ public static class ControlGroupV1
     /// <summary>Removes a container's group, or keeps it for another container.</summary>
     public static void Remove(ReadOnlySpan<byte> name, in Limits limits)
     {
+        PausedGroup.Remove(name); // where one that took long to end had kept it
         if (!SpareGroups.Keep(name, limits)) RemoveEach(name);
     }
 
@@ -111,6 +112,12 @@ public static class ControlGroupV1
     };
 
     public static nint OpenProcesses(ReadOnlySpan<byte> name) => ControlGroupFiles.Open(Processes, name, "cgroup.procs"u8, 0);
+
+    /// <summary>How many processes are in the group.</summary>
+    public static int Count(ReadOnlySpan<byte> name) => ControlGroupFiles.Lines(Processes, name, "cgroup.procs"u8);
+
+    /// <summary>The list of the group's processes as text, cut at the buffer's end; its length.</summary>
+    public static int List(ReadOnlySpan<byte> name, Span<byte> into) => ControlGroupFiles.Get(Processes, name, "cgroup.procs"u8, into);
 
     private static nint MakeEach(ReadOnlySpan<byte> name)
     {
