@@ -75,6 +75,7 @@ public sealed class LocalCluster(string stateDirectory)
 
     public async Task StopAsync(bool purge)
     {
+        if (!Directory.Exists(stateDirectory)) return;
         var members = Members();
         var supervised = members.Where(Alive).Select(member => member.Name).ToHashSet();
         var nodes = Path.Combine(stateDirectory, "nodes");
@@ -88,12 +89,31 @@ public sealed class LocalCluster(string stateDirectory)
             await kill.WaitForExitAsync();
         }
         await WaitAsync(members);
-        foreach (var node in orphaned) await EndNodeAsync(node);
+        foreach (var node in orphaned.Union(NodesWithKernel(nodes))) await EndNodeAsync(node);
         File.Delete(ProcessFile);
-        if (!purge || !Directory.Exists(stateDirectory)) return;
+        if (!purge) return;
         var octet = Path.Combine(stateDirectory, "cluster-octet");
         if (File.Exists(octet)) File.Delete($"/run/eyrie/octet-{File.ReadAllText(octet)}");
         Directory.Delete(stateDirectory, true);
+    }
+
+    /// <summary>Nodes whose microkernel still runs: their agent ended in another way than it was told to.</summary>
+    private static IEnumerable<string> NodesWithKernel(string nodes)
+    {
+        string Line(string process)
+        {
+            try
+            {
+                return File.ReadAllText(process + "/cmdline");
+            }
+            catch (IOException)
+            {
+                return ""; // ended meanwhile
+            }
+        }
+        if (!Directory.Exists(nodes)) return [];
+        var lines = Directory.EnumerateDirectories("/proc").Where(process => char.IsAsciiDigit(process[6])).Select(Line).Where(line => line.Contains("eyrie-kernel\0", StringComparison.Ordinal)).ToList();
+        return Directory.EnumerateDirectories(nodes).Where(node => lines.Any(line => line.Contains($"\0--root\0{node}\0", StringComparison.Ordinal)));
     }
 
     /// <summary>The agent of a node, if one runs, and the microkernel, which outlives its agent.</summary>
@@ -124,9 +144,9 @@ public sealed class LocalCluster(string stateDirectory)
         var output = Path.Combine(stateDirectory, "logs", name + ".out");
         var errors = Path.Combine(stateDirectory, "logs", name + ".log");
         await File.WriteAllTextAsync(output, "");
-        // The shell becomes the program (exec), so the process id is the program's own.
+        // The shell becomes the program (exec), so the process id is the program's own. Signals that whoever called ignored (as nohup does) are not: members are told by them.
         var start = new ProcessStartInfo("setsid") { WorkingDirectory = "/" };
-        foreach (var argument in new[] { "sh", "-c", "out=$1; err=$2; shift 2; exec \"$@\" >\"$out\" 2>>\"$err\" </dev/null", "sh", output, errors }.Concat(supervisor is null ? [] : [supervisor]).Concat([DotNet, assembly]).Concat(arguments)) start.ArgumentList.Add(argument);
+        foreach (var argument in new[] { "env", "--default-signal", "sh", "-c", "out=$1; err=$2; shift 2; exec \"$@\" >\"$out\" 2>>\"$err\" </dev/null", "sh", output, errors }.Concat(supervisor is null ? [] : [supervisor]).Concat([DotNet, assembly]).Concat(arguments)) start.ArgumentList.Add(argument);
         start.Environment["DOTNET_TieredPGO"] = "0";
         if (supervisor is not null) start.Environment["DOTNET_GCgen0size"] = "400000"; // hexadecimal, 4 MiB: an agent that has little to do stays small
         var process = Process.Start(start)!;

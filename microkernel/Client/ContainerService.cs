@@ -251,13 +251,17 @@ public sealed class ContainerService : IContainerService
         _waiting[request] = answer;
         try
         {
-            if (_closed.IsCancellationRequested) throw new IOException("the connection to the container service is closed");
             await _sending.WaitAsync(cancellationToken);
             try
             {
+                if (_closed.IsCancellationRequested) throw new IOException("the connection to the container service is closed");
                 ReadOnlyMemory<byte> frame = fields.Frame(request, type);
                 if (descriptors is { Count: > 0 }) frame = frame[await SendAsync(frame, descriptors, cancellationToken)..];
                 while (frame.Length > 0) frame = frame[await _socket.SendAsync(frame, SocketFlags.None, CancellationToken.None)..];
+            }
+            catch (Exception exception) when (exception is SocketException or ObjectDisposedException)
+            {
+                throw new IOException("the connection to the container service was lost", exception);
             }
             finally
             {
@@ -365,8 +369,7 @@ public sealed class ContainerService : IContainerService
     {
         await _closed.CancelAsync();
         _socket.Dispose();
-        await _reader;
-        _sending.Dispose();
+        await _reader; // the semaphore stays: whoever still waits for its turn is to be told that the connection is closed
         _closed.Dispose();
     }
 }

@@ -31,7 +31,9 @@ var supervising = kernel.SuperviseAsync(async anew =>
     await DescribeAsync();
     await agent.KernelConnectedAsync(anew);
 }, stop.Token);
-if (await Task.WhenAny(agent.Synced.Task, asked.Task) == agent.Synced.Task) Console.WriteLine("ready");
+var broken = Task.WhenAny(running, supervising); // neither ends by itself
+if (await Task.WhenAny(agent.Synced.Task, asked.Task, broken) == agent.Synced.Task) Console.WriteLine("ready");
+if (await Task.WhenAny(asked.Task, broken) == broken) await await broken; // an agent that cannot go on ends with the reason, and the next one takes over what runs
 var ending = await asked.Task;
 if (ending == EndOfAgent.Graceful) await agent.ShutDownAsync(atOnce.Token);
 await stop.CancelAsync();
@@ -39,7 +41,7 @@ await running;
 await supervising.ContinueWith(_ => { }, CancellationToken.None, TaskContinuationOptions.ExecuteSynchronously, TaskScheduler.Default);
 foreach (var signal in handled) signal.Dispose();
 if (ending == EndOfAgent.Replaced) return 0; // the next agent takes over what runs
-await agent.StopAsync();
+await Task.WhenAny(agent.StopAsync(), kernel.Service.Closed); // whose kernel is away at that moment need not wait for the ends of its containers
 await kernel.EndAsync();
 MemoryVolumes.RemoveAll(options.StateDirectory);
 return 0;
