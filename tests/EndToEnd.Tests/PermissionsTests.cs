@@ -101,9 +101,9 @@ public sealed class PermissionsTests(HelloCluster cluster) : IClassFixture<Hello
     [Fact]
     public async Task A_permission_set_with_a_mistake_is_refused_and_a_missing_one_too()
     {
-        var (code, output) = await ApplyAsync("set.yaml", "apiVersion: eyrie.dev/v1\nkind: PermissionSet\nmetadata: {name: s}\nspec:\n  devices: [/dev/kvm]\n");
+        var (code, output) = await ApplyAsync("set.yaml", "apiVersion: eyrie.dev/v1\nkind: PermissionSet\nmetadata: {name: s}\nspec:\n  hostFacts: [cpu]\n");
         Assert.Equal(1, code);
-        Assert.Contains("no device can be granted yet", output, StringComparison.Ordinal);
+        Assert.Contains("facts of the host cannot be granted yet", output, StringComparison.Ordinal);
         (code, output) = await ApplyAsync("missing.yaml", "apiVersion: v1\nkind: Pod\nmetadata: {name: missing}\nspec:\n  containers:\n  - {name: a, image: hello:1, permissions: {sets: [nowhere]}}\n");
         Assert.Equal(1, code);
         Assert.Contains("there is no PermissionSet \"nowhere\"", output, StringComparison.Ordinal);
