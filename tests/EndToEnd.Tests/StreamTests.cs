@@ -89,12 +89,13 @@ public sealed class StreamTests(HelloCluster cluster) : IClassFixture<HelloClust
     private Task<(int Code, string Output)> InTerminalAsync(string command, string typed) =>
         Shell.RunAsync("sh", ["-c", $"printf '{typed}' | timeout 60 script -qec \"{command}\" /dev/null"], new Dictionary<string, string> { ["KUBECONFIG"] = Path.Combine(cluster.State, "kubeconfig") });
 
+    // kubectl tells the size of its terminal beside what is typed, so a shell may begin before it is known: it looks until it is.
     [Theory]
     [MemberData(nameof(Programs))]
     public async Task Run_with_a_terminal_gives_a_shell_that_ends_with_its_own_exit_code(string kubectl)
     {
         var name = "shell-" + Guid.NewGuid().ToString("N")[..6];
-        var (code, output) = await InTerminalAsync($"stty cols 93 rows 19; exec {kubectl} run -it --rm --restart=Never --image=hello:1 {name} -- sh", "echo answer $((6*7))\\nstty size\\nexit 3\\n");
+        var (code, output) = await InTerminalAsync($"stty cols 93 rows 19; exec {kubectl} run -it --rm --restart=Never --image=hello:1 {name} -- sh", "echo answer $((6*7))\\nuntil stty size | grep 19; do sleep 0.1; done\\nexit 3\\n");
         Assert.Contains("answer 42", output, StringComparison.Ordinal);
         Assert.Contains("19 93", output, StringComparison.Ordinal);
         Assert.Equal(3, code);

@@ -24,7 +24,8 @@ internal static class EtcdFailure
             // By TLS 1.3 a server tells of the client's certificate when the handshake is over, and what is seen is a connection that it ended.
             _ when address.Tls is { Certificate: null } && Says("certificate required", "bad certificate", "handshake failure", Ended) => "it ended the connection, as one does that wants a client certificate: ?cert=FILE&key=FILE",
             _ when address.Tls is not null && Says("bad certificate", "unknown ca", "certificate unknown", Ended) => "it ended the connection, as one does that does not take the client certificate: sign it by the authority that its --trusted-ca-file names",
-            _ when address.Tls is not null && Says("frame size", "corrupted frame", "wrong version number", "unexpected EOF") => "it does not speak TLS there: write etcd://",
+            // A server of plain HTTP answers a greeting of TLS with text, or just hangs up: reset where bytes of the greeting were still unread.
+            _ when address.Tls is not null && (Says("frame size", "corrupted frame", "wrong version number", "unexpected EOF") || Says("SSL connection could not be established") && Says("reset by peer", "Broken pipe")) => "it does not speak TLS there: write etcd://",
             _ when address.Tls is null && Says(Ended, "ended prematurely", "HTTP_1_1_REQUIRED", "invalid HTTP/2 connection") => "if it speaks TLS there, write etcds://",
             _ => null,
         };
