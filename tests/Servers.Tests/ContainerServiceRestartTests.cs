@@ -1,4 +1,3 @@
-using System.Diagnostics;
 using System.Globalization;
 using System.Net.Sockets;
 using Eyrie.Microkernel.Client;
@@ -10,37 +9,18 @@ namespace Eyrie.Servers.Tests;
 public sealed class ContainerServiceRestartTests(ITestOutputHelper output) : IAsyncLifetime
 {
     private static readonly CancellationToken None = CancellationToken.None;
-    private static readonly TimeSpan Deadline = TimeSpan.FromSeconds(20);
     private RunningKernel _kernel = null!;
 
     public async Task InitializeAsync() => _kernel = await RunningKernel.StartAsync();
 
     public async Task DisposeAsync() => await _kernel.DisposeAsync();
 
-    private async Task UntilAsync(Func<bool> reached, string what)
-    {
-        long begun = Stopwatch.GetTimestamp();
-        while (!reached())
-        {
-            Assert.True(Stopwatch.GetElapsedTime(begun) < Deadline, $"waited {Deadline} for {what}; the kernel {_kernel.State} and said: {string.Join('\n', _kernel.Errors)}");
-            await Task.Delay(1);
-        }
-    }
-
-    private async Task<ContainerSpec> StartAsync(string script, params string[] entries)
-    {
-        var spec = _kernel.Script(script, entries);
-        await _kernel.Service.CreateAsync(spec, None);
-        await _kernel.Service.StartAsync(spec.Id, None);
-        return spec;
-    }
-
     [Fact]
     public async Task What_runs_goes_on_with_its_log_its_set_and_its_limits_and_what_ended_meanwhile_is_told()
     {
         var before = await _kernel.Service.KernelStatisticsAsync(None);
-        var counting = await StartAsync("i=0; while [ $i -lt 30000 ]; do echo $i; i=$((i+1)); done; printf end; sleep 1000", "listen tcp 80", "cpu shares=100 limit=900m");
-        var ending = await StartAsync("sleep 0.2; echo last; exit 7");
+        var counting = await _kernel.StartScriptAsync("i=0; while [ $i -lt 30000 ]; do echo $i; i=$((i+1)); done; printf end; sleep 1000", "listen tcp 80", "cpu shares=100 limit=900m");
+        var ending = await _kernel.StartScriptAsync("sleep 0.2; echo last; exit 7");
         var created = _kernel.Script("echo made before");
         await _kernel.Service.CreateAsync(created, None);
         var process = (await _kernel.Service.ListAsync(None)).Single(status => status.Id == counting.Id).ProcessId;
@@ -48,7 +28,7 @@ public sealed class ContainerServiceRestartTests(ITestOutputHelper output) : IAs
         {
             var size = new FileInfo(Path.Combine(_kernel.Root, counting.LogPath)).Length;
             await _kernel.KillServerAsync("metteagle");
-            await UntilAsync(() => new FileInfo(Path.Combine(_kernel.Root, counting.LogPath)).Length > size || _kernel.Log(counting).Contains("29999", StringComparison.Ordinal), "the log to go on");
+            await _kernel.UntilAsync(() => new FileInfo(Path.Combine(_kernel.Root, counting.LogPath)).Length > size || _kernel.Log(counting).Contains("29999", StringComparison.Ordinal), "the log to go on");
         }
         var listed = (await _kernel.Service.ListAsync(None)).ToDictionary(status => status.Id);
         Assert.Equal((ContainerState.Running, process), (listed[counting.Id].State, listed[counting.Id].ProcessId));
@@ -57,12 +37,12 @@ public sealed class ContainerServiceRestartTests(ITestOutputHelper output) : IAs
         Assert.Equal((ContainerState.Exited, 7), (end.State, end.ExitCode));
         Assert.Equal("last", _kernel.Log(ending));
         Assert.Equal(counting.Capabilities.Order(StringComparer.Ordinal), await _kernel.Service.ReadCapabilitiesAsync(counting.Id, None));
-        await UntilAsync(() => _kernel.Log(counting).Contains("29999", StringComparison.Ordinal), "the last line");
+        await _kernel.UntilAsync(() => _kernel.Log(counting).Contains("29999", StringComparison.Ordinal), "the last line");
         await _kernel.Service.SignalAsync(counting.Id, 9, None);
-        await UntilAsync(() => _kernel.Log(counting).EndsWith("end", StringComparison.Ordinal), "the rest of a line that was not complete");
+        await _kernel.UntilAsync(() => _kernel.Log(counting).EndsWith("end", StringComparison.Ordinal), "the rest of a line that was not complete");
         Assert.Equal(string.Join('\n', Enumerable.Range(0, 30000)) + "\nend", _kernel.Log(counting));
         await _kernel.Service.StartAsync(created.Id, None);
-        await UntilAsync(() => _kernel.Log(created) == "made before", "one that was made before the kills to run");
+        await _kernel.UntilAsync(() => _kernel.Log(created) == "made before", "one that was made before the kills to run");
         foreach (var id in new[] { counting.Id, ending.Id, created.Id }) await _kernel.Service.DeleteAsync(id, None);
         Assert.Equal((before.ObjectsLeft, before.CapabilitiesLeft, before.ProcessesPromised), await _kernel.Service.KernelStatisticsAsync(None) is var now ? (now.ObjectsLeft, now.CapabilitiesLeft, now.ProcessesPromised) : default);
     }
@@ -81,10 +61,10 @@ public sealed class ContainerServiceRestartTests(ITestOutputHelper output) : IAs
         await using (var attached = await _kernel.Service.AttachAsync(showing.Id, None))
         {
             await attached.Input!.WriteAsync("one\n"u8.ToArray());
-            await UntilAsync(() => _kernel.Log(showing).Contains("heard one", StringComparison.Ordinal), "the terminal's program to hear");
+            await _kernel.UntilAsync(() => _kernel.Log(showing).Contains("heard one", StringComparison.Ordinal), "the terminal's program to hear");
         }
         await using (var attached = await _kernel.Service.AttachAsync(reading.Id, None)) await attached.Input!.WriteAsync("two\n"u8.ToArray());
-        await UntilAsync(() => _kernel.Log(reading).Contains("two", StringComparison.Ordinal), "stdin to be read");
+        await _kernel.UntilAsync(() => _kernel.Log(reading).Contains("two", StringComparison.Ordinal), "stdin to be read");
         var exited = _kernel.EventAsync<ContainerExited>(exit => exit.ContainerId == reading.Id);
         await _kernel.Service.CloseInputAsync(reading.Id, None);
         await exited;
@@ -141,11 +121,11 @@ public sealed class ContainerServiceRestartTests(ITestOutputHelper output) : IAs
         for (int kill = 0; kill < 6 && _kernel.State == "runs"; kill++)
         {
             int? service = null;
-            await UntilAsync(() => _kernel.State != "runs" || (service = _kernel.Server("metteagle")) is not null, "the container service");
+            await _kernel.UntilAsync(() => _kernel.State != "runs" || (service = _kernel.Server("metteagle")) is not null, "the container service");
             if (service is not { } number) break;
-            using (var process = Process.GetProcessById(number)) process.Kill();
-            await UntilAsync(() => !Directory.Exists(string.Create(CultureInfo.InvariantCulture, $"/proc/{number}")), "its end");
+            RunningKernel.Kill(number);
+            await _kernel.UntilAsync(() => !Directory.Exists(string.Create(CultureInfo.InvariantCulture, $"/proc/{number}")), "its end");
         }
-        Assert.Equal(0, await _kernel.EndedAsync(Deadline));
+        Assert.Equal(0, await _kernel.EndedAsync(TimeSpan.FromSeconds(20)));
     }
 }

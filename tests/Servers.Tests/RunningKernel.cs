@@ -31,28 +31,37 @@ public sealed class RunningKernel : IAsyncDisposable
 
     public string State => _process.HasExited ? $"ended with {_process.ExitCode}" : "runs";
 
+    /// <summary>Waits for a condition, 20 s at most.</summary>
+    public async Task UntilAsync(Func<bool> reached, string what)
+    {
+        for (long begun = Stopwatch.GetTimestamp(); !reached(); await Task.Delay(1))
+            if (Stopwatch.GetElapsedTime(begun) > Deadline) throw new TimeoutException($"waited {Deadline} for {what}; the kernel {State} and said: {string.Join('\n', Errors)}");
+    }
+
     /// <summary>Kills the kernel, which is a child of the process that was started, and waits until its successor answers.</summary>
     public async Task KillKernelAsync()
     {
-        long begun = Stopwatch.GetTimestamp();
-        int? kernel, former;
-        while ((kernel = Server("eyrie-kernel")) is null || (former = Server("metteagle")) is null)
-            if (State != "runs" || Stopwatch.GetElapsedTime(begun) > Deadline) throw new TimeoutException($"waited {Deadline} for a kernel to kill; it {State} and said: {string.Join('\n', Errors)}");
-        int killed = kernel.Value, service = former.Value;
-        using (var process = Process.GetProcessById(killed)) process.Kill();
-        for (; Server("eyrie-kernel") is not { } successor || successor == killed || Server("metteagle") is not { } next || next == service; await Task.Delay(1))
-            if (State != "runs" || Stopwatch.GetElapsedTime(begun) > Deadline) throw new TimeoutException($"waited {Deadline} for a successor of the kernel; it {State} and said: {string.Join('\n', Errors)}");
+        int? kernel = null, former = null, now = null;
+        await UntilAsync(() => (kernel = Server("eyrie-kernel")) is not null && (former = Server("metteagle")) is not null, "a kernel to kill");
+        Kill(kernel!.Value);
+        await UntilAsync(() => (now = Server("eyrie-kernel")) is not null && now != kernel && (now = Server("metteagle")) is not null && now != former, "a successor of the kernel");
         await Service.DisposeAsync();
         await ConnectAsync();
+    }
+
+    /// <summary>SIGKILL to a process that is there.</summary>
+    public static void Kill(int process)
+    {
+        using var killed = Process.GetProcessById(process);
+        killed.Kill();
     }
 
     /// <summary>Kills one of the kernel's servers and waits for its successor; after MettEagle connects to that.</summary>
     public async Task KillServerAsync(string name)
     {
         int killed = Server(name) ?? throw new InvalidOperationException($"there is no {name}");
-        using (var process = Process.GetProcessById(killed)) process.Kill();
-        for (long begun = Stopwatch.GetTimestamp(); Server(name) is not { } successor || successor == killed; await Task.Delay(1))
-            if (Stopwatch.GetElapsedTime(begun) > Deadline) throw new TimeoutException($"waited {Deadline} for a successor of {name}; the kernel {State} and said: {string.Join('\n', Errors)}");
+        Kill(killed);
+        await UntilAsync(() => Server(name) is { } successor && successor != killed, $"a successor of {name}");
         if (name != "metteagle") return;
         await Service.DisposeAsync();
         await ConnectAsync();
@@ -156,6 +165,15 @@ public sealed class RunningKernel : IAsyncDisposable
         };
     }
 
+    /// <summary>A container as <see cref="Script"/> describes it, which has been started.</summary>
+    public async Task<ContainerSpec> StartScriptAsync(string script, params string[] entries)
+    {
+        var spec = Script(script, entries);
+        await Service.CreateAsync(spec, CancellationToken.None);
+        await Service.StartAsync(spec.Id, CancellationToken.None);
+        return spec;
+    }
+
     /// <summary>Runs a container to its end and gives its exit code and what it wrote.</summary>
     public async Task<(ContainerExited Exit, string Output)> RunAsync(ContainerSpec spec)
     {
@@ -182,7 +200,7 @@ public sealed class RunningKernel : IAsyncDisposable
         }
         catch (OperationCanceledException)
         {
-            throw new TimeoutException($"waited {Deadline} for {typeof(T).Name}; saw: {string.Join("; ", seen)}");
+            throw new TimeoutException($"waited {Deadline} for {typeof(T).Name}; saw: {string.Join("; ", seen.CountBy(occurred => occurred).Select(pair => $"{pair.Value} times {pair.Key}"))}");
         }
         throw new InvalidOperationException("the event stream ended");
     }

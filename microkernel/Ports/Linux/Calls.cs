@@ -218,7 +218,7 @@ public static unsafe class Calls
     private static long Given(int task, nint descriptor)
     {
         ref var entry = ref Node.Tasks[task];
-        nint number = Seccomp.Inject(entry.Listener, entry.Notification, (int)descriptor, true, false);
+        nint number = Seccomp.Inject(entry.Listener, entry.Notification, (int)descriptor, true);
         return number < 0 ? AbiError.HostFailure : number;
     }
 

@@ -9,15 +9,11 @@ namespace Eyrie.Microkernel.Ports.Linux;
 /// </summary>
 public unsafe struct ContainerProcesses
 {
-    private const int Space = 4096, NameOffset = 19, LengthOffset = 16; // struct linux_dirent64: inode, offset, length, type, name
-    private fixed byte _entries[Space];
-    private nint _directory;
-    private int _at, _read;
+    private DirectoryEntries _entries;
 
     public void Begin()
     {
-        fixed (byte* proc = "/proc"u8) _directory = Host.Call(Sys.Openat, -100, (nint)proc, Sys.Directory | Sys.Cloexec);
-        _at = _read = 0;
+        fixed (byte* proc = "/proc"u8) _entries.Begin(proc);
     }
 
     /// <summary>The next process that has not ended. False: there is none, and the pass is over.</summary>
@@ -25,23 +21,8 @@ public unsafe struct ContainerProcesses
     /// <param name="world">Its pid namespace (<see cref="WorldOf"/>).</param>
     public bool Next(out long process, out ulong world)
     {
-        fixed (byte* entries = _entries)
-            while (true)
-            {
-                if (_at >= _read)
-                {
-                    _at = 0;
-                    _read = _directory < 0 ? 0 : (int)Host.Call(Sys.Getdents64, _directory, (nint)entries, Space);
-                    if (_read <= 0) break;
-                }
-                byte* entry = entries + _at;
-                _at += *(ushort*)(entry + LengthOffset);
-                process = FieldReader.Number(Boot.Text(entry + NameOffset));
-                world = process > 0 ? WorldOf(process) : 0;
-                if (world != 0) return true;
-            }
-        if (_directory >= 0) Host.Call(Sys.Close, _directory);
-        process = 0;
+        while (_entries.NextNumber(out process))
+            if ((world = WorldOf(process)) != 0) return true;
         world = 0;
         return false;
     }

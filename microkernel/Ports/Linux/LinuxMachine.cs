@@ -75,7 +75,7 @@ public unsafe struct LinuxMachine : IMachine<LinuxMachine>
 
     private static void Give(ref PortTask server, int descriptor)
     {
-        nint number = descriptor < 0 ? -1 : Seccomp.Inject(server.Listener, server.Notification, descriptor, true, false);
+        nint number = descriptor < 0 ? -1 : Seccomp.Inject(server.Listener, server.Notification, descriptor, true);
         *(uint*)(server.Buffer + MessageLayout.Descriptor) = number < 0 ? 0 : (uint)number + 1;
     }
 }

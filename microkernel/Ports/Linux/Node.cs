@@ -23,6 +23,8 @@ public static unsafe class Node
     /// <summary>The container call at hand, from when the host has given it until it is answered or stands with a trap; and whose it is. Id 0: none.</summary>
     public static SeccompNotification* Received;
     public static int ReceivedOf;
+    /// <summary>The descriptor that answers it and is on its way into the container; 0 or less: none.</summary>
+    public static int Given;
     /// <summary>The control group of a launch that is not complete yet.</summary>
     public static byte* MakingGroup;
     public static int MakingLength;

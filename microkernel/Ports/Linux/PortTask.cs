@@ -38,11 +38,13 @@ public unsafe struct PortTask
     public bool Collected;
     /// <summary>Trap: its answer is known and stands in Answer; what it held is being closed.</summary>
     public bool Over;
+    /// <summary>Trap: its answer is the descriptor, which the process may have already; and whether that closes at exec.</summary>
+    public bool Gives, CloseOnExec;
     /// <summary>Trap: the mark of its socket may be of this very call.</summary>
     public bool Marks;
     /// <summary>Trap: what the call sends.</summary>
     public TrappedMessage Message;
-    /// <summary>Gate call, and container that waits to serve: the thread, and where its message is.</summary>
+    /// <summary>Trap, gate call, and container that waits to serve: the thread; and, but for traps, where its message is.</summary>
     public int Thread;
     public ulong Address;
     /// <summary>Gate call: the slot it goes through, the container it goes to, and what it is answered once it has been reported (0: not at all).</summary>

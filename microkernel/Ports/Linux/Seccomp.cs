@@ -38,12 +38,12 @@ public static unsafe class Seccomp
         Host.Call(Sys.Ioctl, listener, unchecked((nint)Send), (nint)response);
     }
 
-    /// <summary>Puts a descriptor into the process that waits; the number there, or a negative errno. With send, the number is also the answer.</summary>
-    public static nint Inject(int listener, ulong id, int descriptor, bool closeOnExec, bool send)
+    /// <summary>Puts a descriptor into the process that waits, whose call waits on; the number there, or a negative errno.</summary>
+    public static nint Inject(int listener, ulong id, int descriptor, bool closeOnExec)
     {
-        uint* request = stackalloc uint[6];
+        uint* request = stackalloc uint[6]; // struct seccomp_notif_addfd: id, flags, here, there, flags there
         *(ulong*)request = id;
-        request[2] = send ? 2u : 0u;
+        request[2] = 0;
         request[3] = (uint)descriptor;
         request[4] = 0;
         request[5] = closeOnExec ? (uint)Sys.Cloexec : 0;

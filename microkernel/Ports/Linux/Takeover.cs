@@ -129,6 +129,7 @@ public static unsafe class Takeover
         for (int i = 0; i < MaxDescriptors; i++) s_known[i] = s_own[i];
         Known(Node.Epoll);
         Known(LiveSockets.Netlink);
+        Known(Node.Given);
         HeardDatagrams.Known();
         for (int o = 1; o < Node.MaxObjects; o++)
         {

@@ -67,7 +67,8 @@ public static unsafe class Traps
         entry.Container = Node.Tasks[container].Joined != 0 ? Node.Tasks[container].Joined : container;
         entry.Descriptor = entry.Socket = -1;
         entry.Number = n.Number;
-        entry.Collected = entry.Marks = entry.Over = false;
+        entry.Thread = (int)n.Process;
+        entry.Collected = entry.Marks = entry.Over = entry.Gives = false;
         entry.Waiting = true;
         Node.Tasks[entry.Source].InFlight++;
         if (entry.Container != entry.Source) Node.Tasks[entry.Container].InFlight++;
@@ -151,8 +152,17 @@ public static unsafe class Traps
     {
         if (!IsStream(ref n)) { Seccomp.Answer(listener, n.Id, -Sys.Eacces); return; }
         nint nothing = Host.Call(Sys.Eventfd2, 0, Sys.Cloexec | Sys.NonBlock);
-        if (nothing < 0 || Seccomp.Inject(listener, n.Id, (int)nothing, (n.Arguments[1] & Sys.Cloexec) != 0, true) < 0) Seccomp.Answer(listener, n.Id, -Sys.Eacces);
-        if (nothing >= 0) Host.Call(Sys.Close, nothing);
+        if (nothing < 0) Seccomp.Answer(listener, n.Id, -Sys.Eacces);
+        else Give(listener, ref n, (int)nothing);
+    }
+
+    /// <summary>A descriptor that was made for the call at hand, as its answer. Which one is known before the process may have it: see <see cref="HandleReceived"/>.</summary>
+    private static void Give(int listener, ref SeccompNotification n, int made)
+    {
+        Node.Given = made;
+        nint given = Injection.Give(listener, n.Id, made, (n.Arguments[1] & Sys.Cloexec) != 0);
+        if (given < 0) Seccomp.Answer(listener, n.Id, given);
+        Node.Close(ref Node.Given);
     }
 
     /// <summary>Whether TCP is asked for.</summary>
@@ -170,9 +180,8 @@ public static unsafe class Traps
     {
         nint made = Host.Call(Sys.Socket, Sys.AfInet, (nint)(uint)n.Arguments[1] | Sys.Cloexec, 6);
         if (made >= 0) Host.Call(Sys.Fchown, made, Nobody, Nobody); // as everything of a container's that is not the host's
-        nint given = made < 0 ? made : Seccomp.Inject(listener, n.Id, (int)made, (n.Arguments[1] & Sys.Cloexec) != 0, true);
-        if (given < 0) Seccomp.Answer(listener, n.Id, given);
-        if (made >= 0) Host.Call(Sys.Close, made);
+        if (made < 0) Seccomp.Answer(listener, n.Id, made);
+        else Give(listener, ref n, (int)made);
     }
 
     /// <summary>Copies the address and takes the socket; afterwards the call must still wait, or the process read from may be another.</summary>
@@ -225,13 +234,19 @@ public static unsafe class Traps
         if (count >= 3 && words[2] != 0 && !Bound(ref entry, (int)(words[2] - 1))) { Release(trap, -Sys.Eacces); return; }
         if (words[0] == Inject && entry.Descriptor >= 0)
         {
-            nint injected = Seccomp.Inject(entry.TrapListener, entry.Notification, entry.Descriptor, words[1] != 0, true);
-            if (injected < 0) { Release(trap, injected); return; }
-            entry.Waiting = false;
-            Release(trap, 0);
+            entry.CloseOnExec = words[1] != 0;
+            entry.Gives = true;
+            Given(trap, Injection.Give(entry.TrapListener, entry.Notification, entry.Descriptor, entry.CloseOnExec));
             return;
         }
         Release(trap, words[0] == Value ? words[1] : -Sys.Eacces);
+    }
+
+    /// <summary>The process has its descriptor, and the answer; or a negative errno why it has not.</summary>
+    private static void Given(int trap, nint number)
+    {
+        if (number >= 0) Node.Tasks[trap].Waiting = false;
+        Release(trap, number < 0 ? number : 0);
     }
 
     /// <summary>
@@ -290,7 +305,7 @@ public static unsafe class Traps
                 continue;
             }
             entry.Waiting = entry.Parked = entry.Message.Waits = false;
-            entry.Over = false;
+            entry.Over = entry.Gives = false;
             entry.Answer = 0;
             entry.Message.Outcome = SendOutcome.None;
             entry.Descriptor = entry.Socket = -1;
@@ -307,6 +322,7 @@ public static unsafe class Traps
         ref var entry = ref Node.Tasks[trap];
         ref var message = ref entry.Message;
         entry.Attempts = 0;
+        if (entry.Gives) { Given(trap, Injection.GiveOnce(entry.TrapListener, entry.Notification, entry.Thread, entry.Descriptor, entry.CloseOnExec)); return; }
         entry.Descriptor = -1; // the server's
         if (message.Outcome == SendOutcome.Known) { Release(trap, message.Result); return; }
         if (message.Outcome == SendOutcome.Unknown)
@@ -327,8 +343,17 @@ public static unsafe class Traps
     public static void HandleReceived()
     {
         int container = Node.ReceivedOf;
-        if (Node.Received->Id != 0 && Node.Tasks[container].State == TaskState.Running && Node.Tasks[container].Kind == PortKind.Container && Seccomp.Valid(Node.Tasks[container].Listener, Node.Received->Id)) Handle(container, ref *Node.Received);
-        Node.Received->Id = 0;
+        ref var received = ref *Node.Received;
+        int listener = Node.Tasks[container].Listener;
+        bool waits = received.Id != 0 && Node.Tasks[container].State == TaskState.Running && Node.Tasks[container].Kind == PortKind.Container && Seccomp.Valid(listener, received.Id);
+        if (waits && Node.Given > 0)
+        {
+            nint given = Injection.GiveOnce(listener, received.Id, (int)received.Process, Node.Given, (received.Arguments[1] & Sys.Cloexec) != 0);
+            if (given < 0) Seccomp.Answer(listener, received.Id, given);
+        }
+        else if (waits) Handle(container, ref received);
+        Node.Close(ref Node.Given);
+        received.Id = 0;
     }
 
     /// <summary>A task ended: the calls in flight from it, or counted by its grants, are withdrawn, so that a late reply reaches nobody.</summary>
