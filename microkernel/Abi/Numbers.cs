@@ -315,6 +315,22 @@ public static class InspectLayout
     public const int Header = 24;
 }
 
+/// <summary>An answer to connect that holds until the network server knows something new: word 3 of its reply is the number of what it knows (u32, not 0), and the payload is the first eight bytes of a struct sockaddr_in for the address to connect from and for each endpoint, of which any will do. Until then the kernel connects by it without asking, for the same container and address, as long as the grant is held. The number, and how many connections the kernel has made so, stand in memory behind the server's message buffer that both share: offsets in bytes from the buffer's end, little endian.</summary>
+public static class StandingAnswer
+{
+    /// <summary>U32: the server changes it before it answers whoever told it something.</summary>
+    public const int Number = 0;
+    /// <summary>U32 for each session (the label of its gate) and in it each grant (slot): connections made.</summary>
+    public const int Made = 4096;
+    public const int Sessions = 4096;
+    /// <summary>Grants of a session, below which a slot is counted.</summary>
+    public const int Slots = 512;
+    /// <summary>Made + 4 * Sessions * Slots.</summary>
+    public const int Size = 8392704;
+    /// <summary>An answer with more of them does not stand.</summary>
+    public const int MaxEndpoints = 32;
+}
+
 /// <summary>Slots that a native task finds filled when it starts, each where its job needs it.</summary>
 public static class BootSlot
 {

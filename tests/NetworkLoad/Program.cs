@@ -4,7 +4,8 @@ using Eyrie.Freestanding;
 
 /// <summary>
 /// Load on TCP, static and without libc, the same program on every path. <c>serve PORT</c>: takes what is sent at PORT and answers its end with a byte; at PORT + 1 sends a byte and closes. <c>bulk ADDRESS PORT MEGABYTES</c>
-/// prints the nanoseconds until everything was taken; <c>connections ADDRESS PORT COUNT</c> a line with those of each new connection until its byte has come (PORT is the second one).
+/// prints the nanoseconds until everything was taken; <c>connections ADDRESS PORT COUNT</c> a line with those of each new connection until its byte has come (PORT is the second one). <c>twice HOW ADDRESS PORT ADDRESS PORT</c>
+/// connects one socket to both in turn (HOW: waits, returns), prints a line with what each call said, and holds the socket for as long as it runs.
 /// </summary>
 internal static unsafe class Program
 {
@@ -18,6 +19,7 @@ internal static unsafe class Program
         byte* memory = (byte*)Host.Call(Sys.Mmap, 0, Piece, 3, 0x22, -1);
         if (arguments[1][0] == 's') return Serve((int)FieldReader.Number(Text(arguments[2])), memory);
         if (stack[0] < 5) return 2;
+        if (arguments[1][0] == 't') return stack[0] < 7 ? 2 : Twice(arguments + 2);
         byte* name = stackalloc byte[16];
         Name(name, FieldReader.Address(Text(arguments[2])), FieldReader.Number(Text(arguments[3])));
         long count = FieldReader.Number(Text(arguments[4]));
@@ -86,6 +88,23 @@ internal static unsafe class Program
             Host.Call(Sys.Write, client, (nint)memory, 1);
             Host.Call(Sys.Close, client);
         }
+    }
+
+    private static int Twice(byte** arguments)
+    {
+        const int Stream = 1, Longest = 0x7FFFFFFF;
+        byte* name = stackalloc byte[16];
+        nint socket = Host.Call(Sys.Socket, 2, Stream | (arguments[0][0] == 'r' ? Sys.NonBlock : 0), 0);
+        for (int which = 1; which < 5; which += 2)
+        {
+            Name(name, FieldReader.Address(Text(arguments[which])), FieldReader.Number(Text(arguments[which + 1])));
+            Print(Host.Call(Sys.Connect, socket, (nint)name, 16));
+        }
+        long* time = stackalloc long[2];
+        time[0] = Longest;
+        time[1] = 0;
+        Host.Call(Sys.Nanosleep, (nint)time, 0);
+        return 0;
     }
 
     private static int Bulk(byte* name, long bytes, byte* memory)

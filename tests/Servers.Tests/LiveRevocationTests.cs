@@ -81,6 +81,29 @@ public sealed class LiveRevocationTests : IAsyncLifetime
         Assert.True(await LivesAsync(neighbour), "a connection of another container was ended");
     }
 
+    [Theory]
+    [InlineData("waits", false)]
+    [InlineData("waits", true)]
+    [InlineData("returns", false)]
+    [InlineData("returns", true)]
+    public async Task A_connection_lives_by_the_grant_that_made_it_whatever_its_socket_is_connected_to_next(string how, bool answered)
+    {
+        File.Copy(Path.Combine(RunningKernel.Binaries, "../../tests/NetworkLoad/bin/networkload"), Path.Combine(_kernel.Root, "images/busybox/bin/networkload"));
+        var before = answered ? "nc 127.79.0.10 80 </dev/null; nc 127.79.0.11 80 </dev/null; " : "";
+        var container = await StartAsync($"{before}exec networkload twice {how} 127.79.0.10 80 127.79.0.11 80", One, Two);
+        foreach (var listener in answered ? new[] { _one, _two } : [])
+        {
+            using var earlier = await listener.AcceptSocketAsync().WaitAsync(Deadline);
+        }
+        using var connection = await _one.AcceptSocketAsync().WaitAsync(Deadline);
+        for (var end = DateTime.UtcNow + Deadline; _kernel.Log(container).Split('\n').Length < 2 && DateTime.UtcNow < end;) await Task.Delay(10);
+        Assert.Equal(how == "waits" ? "0\n-106" : "-115\n-106", _kernel.Log(container));
+        await _kernel.Service.ChangeCapabilitiesAsync(container.Id, [], [Two], None);
+        Assert.True(await LivesAsync(connection), "a grant that the connection was not made by ended it");
+        await _kernel.Service.ChangeCapabilitiesAsync(container.Id, [], [One], None);
+        Assert.True(await EndsAsync(connection));
+    }
+
     [Fact]
     public async Task What_one_kernel_of_a_host_revokes_is_nothing_to_another()
     {

@@ -85,4 +85,105 @@ public sealed class ServiceConnectTests : IAsyncLifetime
         Assert.Equal([new PeerCounts(Grant, 3, 0), new PeerCounts("connect tcp service default/two 80", 0, 1)], peers.OrderBy(peer => peer.Entry, StringComparer.Ordinal));
         await _kernel.Service.DeleteAsync(spec.Id, None);
     }
+
+    /// <summary>Says its name to whoever connects.</summary>
+    private static TcpListener Named(string name)
+    {
+        var listener = new TcpListener(IPAddress.Loopback, 0);
+        listener.Start();
+        _ = Task.Run(async () =>
+        {
+            while (true)
+            {
+                try
+                {
+                    using var client = await listener.AcceptSocketAsync();
+                    await client.SendAsync(System.Text.Encoding.ASCII.GetBytes(name + "\n"));
+                }
+                catch (Exception exception) when (exception is SocketException or ObjectDisposedException)
+                {
+                    return; // the test is over
+                }
+            }
+        });
+        return listener;
+    }
+
+    private static int Port(TcpListener listener) => ((IPEndPoint)listener.LocalEndpoint).Port;
+
+    /// <summary>How often the network server has gone to sleep.</summary>
+    private long Sleeps() => long.Parse(File.ReadLines($"/proc/{_kernel.Server("network")}/status").Single(line => line.StartsWith("voluntary_ctxt_switches:", StringComparison.Ordinal)).Split('\t')[1], System.Globalization.CultureInfo.InvariantCulture);
+
+    private async Task<string> ConnectAsync(ContainerSpec container, int times)
+    {
+        await using var execution = await _kernel.Service.ExecAsync(container.Id, new ExecSpec { Arguments = ["sh", "-c", $"for i in $(seq {times}); do nc 127.79.0.10 80 </dev/null 2>&1; done"] }, None);
+        using var reader = new StreamReader(execution.Output);
+        return await reader.ReadToEndAsync().WaitAsync(TimeSpan.FromSeconds(20));
+    }
+
+    private async Task<ContainerSpec> StartAsync()
+    {
+        var container = _kernel.Script("sleep 1000", Grant);
+        await _kernel.Service.CreateAsync(container, None);
+        await _kernel.Service.StartAsync(container.Id, None);
+        return container;
+    }
+
+    [Fact]
+    public async Task Further_connects_do_not_wake_the_network_server_and_are_counted_as_those_that_do()
+    {
+        await ServeAsync([Port(_alive)]);
+        var container = await StartAsync();
+        Assert.Equal("alive\n", await ConnectAsync(container, 1));
+        long sleeps = Sleeps();
+        Assert.Equal(20, (await ConnectAsync(container, 20)).Split('\n').Count(line => line == "alive"));
+        Assert.InRange(Sleeps() - sleeps, 0, 2);
+        Assert.Equal([new PeerCounts(Grant, 21, 0)], (await _kernel.Service.StatisticsAsync(container.Id, None)).Peers);
+    }
+
+    [Fact]
+    public async Task Connections_are_spread_over_all_endpoints_from_the_first_to_the_last()
+    {
+        using var one = Named("one");
+        using var two = Named("two");
+        await ServeAsync([Port(one), Port(two)]);
+        var names = (await ConnectAsync(await StartAsync(), 40)).Split('\n', StringSplitOptions.RemoveEmptyEntries);
+        Assert.Equal(40, names.Length);
+        Assert.InRange(names.Count(name => name == "one"), 5, 35);
+    }
+
+    [Fact]
+    public async Task An_endpoint_that_dies_between_two_connects_is_left_for_one_that_lives()
+    {
+        using var one = Named("one");
+        using var two = Named("two");
+        await ServeAsync([Port(one), Port(two)]);
+        var container = await StartAsync();
+        await ConnectAsync(container, 5);
+        one.Dispose();
+        Assert.Equal("two\ntwo\ntwo\ntwo\ntwo\ntwo\ntwo\ntwo\n", await ConnectAsync(container, 8));
+        two.Dispose();
+        Assert.EndsWith("Connection refused\n", await ConnectAsync(container, 1), StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task The_next_connect_after_a_change_goes_by_what_is_true_then()
+    {
+        using var other = Named("other");
+        await ServeAsync([Port(_alive)]);
+        var container = await StartAsync();
+        Assert.Equal("alive\nalive\n", await ConnectAsync(container, 2));
+        await ServeAsync([Port(other)]);
+        Assert.Equal("other\nother\n", await ConnectAsync(container, 2));
+        await _kernel.Service.ChangeCapabilitiesAsync(container.Id, [], [Grant], None);
+        Assert.EndsWith("Permission denied\n", await ConnectAsync(container, 1), StringComparison.Ordinal);
+        await _kernel.Service.ChangeCapabilitiesAsync(container.Id, [Grant], [], None);
+        Assert.Equal("other\nother\n", await ConnectAsync(container, 2));
+        await _kernel.KillServerAsync("network");
+        Assert.Equal("other\nother\n", await ConnectAsync(container, 2));
+        await _kernel.KillKernelAsync();
+        Assert.Equal("other\nother\n", await ConnectAsync(container, 2));
+        await ServeAsync([]);
+        Assert.EndsWith("Connection refused\n", await ConnectAsync(container, 1), StringComparison.Ordinal);
+    }
 }

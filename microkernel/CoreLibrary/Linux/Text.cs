@@ -45,6 +45,9 @@ public ref struct FieldReader(ReadOnlySpan<byte> text)
 {
     private ReadOnlySpan<byte> _rest = text;
 
+    /// <summary>What has not been read yet.</summary>
+    public readonly ReadOnlySpan<byte> Rest => _rest;
+
     public ReadOnlySpan<byte> Next()
     {
         int end = _rest.IndexOf((byte)' ');

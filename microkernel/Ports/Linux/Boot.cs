@@ -170,7 +170,7 @@ public static unsafe class Boot
             || kernel.Map(self, 3, 2, BootSlot.NetworkTask, Rights.Control) < 0 || kernel.Map(self, 2, 2, BootSlot.SelfTask, Rights.Control) < 0
             || kernel.Map(self, 5, 2, BootSlot.NetworkControl, Rights.Call) < 0 || kernel.Map(self, 4, 2, BootSlot.Log, Rights.Write | Rights.Map) < 0
             || kernel.Map(self, 4, 3, BootSlot.Log, Rights.Write) < 0) return false;
-        if (!Traps.Initialize(factory) || !GateCalls.Initialize(factory) || !Deadlines.Initialize() || !LiveSockets.Initialize()) return false;
+        if (!Traps.Initialize(factory) || !GateCalls.Initialize(factory) || !Deadlines.Initialize() || !LiveSockets.Initialize() || !StandingAnswers.Initialize()) return false;
         return StartNetwork() && StartMettEagle() && FurtherTasks.Start(ServerRestart.Directory);
     }
 
@@ -183,12 +183,13 @@ public static unsafe class Boot
         ref var port = ref Node.Tasks[task];
         fixed (byte* name = program)
         {
-            nint memory = Host.Call(Sys.MemfdCreate, (nint)name, 1);
-            if (memory < 0 || Host.Call(Sys.Ftruncate, memory, MessageLayout.Size) < 0) return false;
-            port.Buffer = (byte*)Host.Call(Sys.Mmap, 0, MessageLayout.Size, 3, 1, memory);
+            nint memory = Host.Call(Sys.MemfdCreate, (nint)name, 1), size = SharedSize(task);
+            if (memory < 0 || Host.Call(Sys.Ftruncate, memory, size) < 0) return false;
+            port.Buffer = (byte*)Host.Call(Sys.Mmap, 0, size, 3, 1, memory);
             nint servers = Host.Call(Sys.Openat, -100, (nint)directory, Sys.Directory | Sys.Cloexec);
             nint file = Host.Call(Sys.Openat, servers, (nint)name, Sys.Cloexec);
             if (servers < 0 || file < 0 || (nint)port.Buffer < 0) return false;
+            if (network) StandingAnswers.Shared = port.Buffer + MessageLayout.Size;
             var child = new Launcher.Child
             {
                 Root = Node.Root, Output = 1, Error = 2, Filter = filter, FilterLength = filterLength, Task = task, NativeProgram = name, NativeArgument = argument,
@@ -226,6 +227,9 @@ public static unsafe class Boot
             return Node.Watch(port.Listener, Node.Listener, task) >= 0;
         }
     }
+
+    /// <summary>Bytes that a native task shares with the kernel: its message buffer, and what the network server has behind that.</summary>
+    public static nint SharedSize(int task) => task == Node.Network ? MessageLayout.Size + StandingAnswer.Size : MessageLayout.Size;
 
     /// <summary>A server ended and is started anew. One that ends again and again takes the kernel along, and with it every container; the node then starts that anew.</summary>
     public static void ServerEnded(int task)

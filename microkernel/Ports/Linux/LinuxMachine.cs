@@ -40,7 +40,11 @@ public unsafe struct LinuxMachine : IMachine<LinuxMachine>
     {
         ref var port = ref Node.Tasks[task];
         if (port.Kind != PortKind.Container || port.State != TaskState.Running) return;
-        if (port.Sockets) LiveSockets.Revoke(task, slot);
+        if (port.Sockets)
+        {
+            StandingAnswers.Forget(task);
+            LiveSockets.Revoke(task, slot);
+        }
         if (port.Calls > 0) GateCalls.Revoked(task, slot);
         GateServers.Revoked(task);
     }

@@ -70,6 +70,13 @@ public static unsafe class LiveSockets
         return Host.Call(Sys.Setsockopt, socket, SocketLevel, SoMark, (nint)(&mark), 4) >= 0;
     }
 
+    /// <summary>Of a socket that has come to nothing.</summary>
+    public static void Unmark(int socket)
+    {
+        uint none = 0;
+        Host.Call(Sys.Setsockopt, socket, SocketLevel, SoMark, (nint)(&none), 4);
+    }
+
     public static bool Marked(int socket)
     {
         uint mark = 0, size = 4;

@@ -55,6 +55,8 @@ public unsafe struct PortTask
     /// <summary>Container: when it was last reported that nobody serves a gate, in nanoseconds of the monotonic clock, and the slot.</summary>
     public long Unserved;
     public int UnservedSlot;
+    /// <summary>Container: the thread whose socket call came last, and a pidfd of it; 0 or -1: none.</summary>
+    public int LastThread, ThreadDescriptor;
     /// <summary>Container: some socket of it lives by a grant.</summary>
     public bool Sockets;
     /// <summary>Container: gate its trapped calls go to, and the notification for its end (object indices).</summary>

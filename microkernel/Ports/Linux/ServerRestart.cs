@@ -68,7 +68,8 @@ public static unsafe class ServerRestart
         port.Waiting = false;
         Deadlines.Clear(task);
         Node.Kernel.CancelIpc(task);
-        Host.Call(Sys.Munmap, (nint)port.Buffer, MessageLayout.Size);
+        if (task == Node.Network) StandingAnswers.Forget(0);
+        Host.Call(Sys.Munmap, (nint)port.Buffer, Boot.SharedSize(task));
     }
 
     /// <summary>Counts one more end; false: there were more than so many within so many seconds.</summary>

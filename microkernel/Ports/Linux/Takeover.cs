@@ -148,6 +148,7 @@ public static unsafe class Takeover
             if (port.State != TaskState.Running) continue;
             Known(port.Listener);
             Known(port.PidDescriptor);
+            Known(port.ThreadDescriptor);
         }
         int last = MaxDescriptors - 1;
         while (s_known[last] == 0) last--;

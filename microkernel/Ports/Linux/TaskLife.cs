@@ -276,6 +276,8 @@ public static unsafe class TaskLife
         {
             Traps.Withdraw(task);
             GateCalls.Ended(task);
+            if (port.Sockets) StandingAnswers.Forget(task);
+            Node.Close(ref port.ThreadDescriptor);
             if (port.GroupLength > 0) fixed (byte* g = port.Group)
             {
                 var group = new ReadOnlySpan<byte>(g, port.GroupLength);

@@ -100,7 +100,8 @@ public static unsafe class Traps
         entry.Attempts = 0;
         CopyMessage(buffer, buffer + MessageLayout.Size);
         entry.Collected = true;
-        Deliver(trap);
+        if (n.Number == Sys.Connect && StandingAnswers.Connect(ref entry, words[5], out nint connected)) Release(trap, connected);
+        else Deliver(trap);
     }
 
     /// <summary>The call as the server is told it: a reply takes its place in the buffer, and it may have to be told once more.</summary>
@@ -139,9 +140,14 @@ public static unsafe class Traps
     private static void Undo(ref PortTask entry)
     {
         if (entry.Number != Sys.Connect || Messages.IsDatagram(entry.Socket) || (!entry.Marks && LiveSockets.Marked(entry.Socket))) return;
+        Disconnect(entry.Socket);
+    }
+
+    public static void Disconnect(int socket)
+    {
         ulong* nobody = stackalloc ulong[2];
         nobody[0] = nobody[1] = 0; // AF_UNSPEC
-        Host.Call(Sys.Connect, entry.Socket, (nint)nobody, 16);
+        Host.Call(Sys.Connect, socket, (nint)nobody, 16);
     }
 
     /// <summary>
@@ -203,16 +209,32 @@ public static unsafe class Traps
         }
         if (n.Number != Sys.Socket)
         {
-            nint process = Host.Call(Sys.PidfdOpen, (nint)n.Process, 0x80); // PIDFD_THREAD
-            if (process == -Sys.Einval) process = Host.Call(Sys.PidfdOpen, (nint)n.Process, 0);
-            if (process < 0) return -Sys.Eacces;
-            nint socket = Host.Call(Sys.PidfdGetfd, process, (nint)n.Arguments[0], 0);
+            nint socket = Take(ref Node.Tasks[entry.Source], (int)n.Process, (int)n.Arguments[0]);
             entry.Socket = (int)socket;
-            if (socket >= 0 && Messages.Sends(n.Number)) socket = (nint)Messages.Collect(ref entry, ref n, (int)process);
-            Host.Call(Sys.Close, process);
+            if (socket >= 0 && Messages.Sends(n.Number)) socket = (nint)Messages.Collect(ref entry, ref n, Node.Tasks[entry.Source].ThreadDescriptor);
             if (socket < 0) return socket;
         }
         return Seccomp.Valid(entry.TrapListener, n.Id) ? 0 : -Sys.Eintr;
+    }
+
+    /// <summary>
+    /// Another descriptor for what a container's thread holds at a number. The way to a thread is kept for its next call: it leads to that thread alone, and nowhere (ESRCH) when its number has come to name another one.
+    /// </summary>
+    private static nint Take(ref PortTask container, int thread, int number)
+    {
+        const int OneThread = 0x80, Esrch = 3; // PIDFD_THREAD
+        if (container.ThreadDescriptor > 0 && container.LastThread == thread)
+        {
+            nint taken = Host.Call(Sys.PidfdGetfd, container.ThreadDescriptor, number, 0);
+            if (taken != -Esrch) return taken;
+        }
+        nint opened = Host.Call(Sys.PidfdOpen, thread, OneThread);
+        if (opened == -Sys.Einval) opened = Host.Call(Sys.PidfdOpen, thread, 0);
+        if (opened < 0) return -Sys.Eacces;
+        Node.Close(ref container.ThreadDescriptor);
+        container.LastThread = thread;
+        container.ThreadDescriptor = (int)opened;
+        return Host.Call(Sys.PidfdGetfd, opened, number, 0);
     }
 
     /// <summary>The reply of the server, or its absence: answers the container.</summary>
@@ -232,6 +254,7 @@ public static unsafe class Traps
             return;
         }
         if (count >= 3 && words[2] != 0 && !Bound(ref entry, (int)(words[2] - 1))) { Release(trap, -Sys.Eacces); return; }
+        if (words[0] == Value) StandingAnswers.Keep(ref entry);
         if (words[0] == Inject && entry.Descriptor >= 0)
         {
             entry.CloseOnExec = words[1] != 0;

@@ -53,6 +53,13 @@ public static unsafe class Microkernel
         *(uint*)(s_buffer + MessageLayout.WordCount) = 3;
     }
 
+    /// <summary>One more, after <see cref="Words"/>.</summary>
+    public static void FourthWord(long value)
+    {
+        ((long*)(s_buffer + MessageLayout.Words))[3] = value;
+        *(uint*)(s_buffer + MessageLayout.WordCount) = 4;
+    }
+
     public static void SetPayload(ReadOnlySpan<byte> bytes)
     {
         bytes.CopyTo(PayloadSpace);

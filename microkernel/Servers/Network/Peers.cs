@@ -1,6 +1,7 @@
 using System;
 using System.Threading;
 using Eyrie.Freestanding;
+using Eyrie.Microkernel.Abi;
 
 namespace Eyrie.Microkernel.Servers.Network;
 
@@ -11,7 +12,7 @@ namespace Eyrie.Microkernel.Servers.Network;
 public static unsafe class Peers
 {
     /// <summary>Grants told apart; what the others have is summed.</summary>
-    private const int Slots = 512, Apart = 64;
+    private const int Slots = StandingAnswer.Slots, Apart = 64;
 
     /// <summary>Failed: nobody was there, or refused. Both also from the threads that wait.</summary>
     private struct Counts
@@ -38,7 +39,8 @@ public static unsafe class Peers
     /// <summary>The session is over.</summary>
     public static void Forget(long label)
     {
-        if (s_counts[label] == null) return;
+        if (s_counts[label] == null) return; // then no answer of its stands either
+        for (int slot = 0; slot < Slots; slot++) Shared.Made(label, slot) = 0;
         for (int slot = 0; slot < Slots; slot++) s_counts[label][slot] = default;
     }
 
@@ -57,9 +59,10 @@ public static unsafe class Peers
             long slot = FieldReader.Number(field);
             if (slot is < 0 or >= Slots) continue;
             ref var counts = ref s_counts[label][slot];
-            if (counts.Made == 0 && counts.Failed == 0) continue;
-            if (lines++ < Apart) Line(ref text, (uint)counts.Made, (uint)counts.Failed, line.Slice(field.Length + 1));
-            else { made += (uint)counts.Made; failed += (uint)counts.Failed; }
+            uint known = (uint)counts.Made + (uint)Shared.Made(label, slot);
+            if (known == 0 && counts.Failed == 0) continue;
+            if (lines++ < Apart) Line(ref text, known, (uint)counts.Failed, line.Slice(field.Length + 1));
+            else { made += known; failed += (uint)counts.Failed; }
         }
         if (made != 0 || failed != 0) Line(ref text, made, failed, "other"u8);
         return text.Length;

@@ -15,6 +15,10 @@ public ref struct Decision
     public int Grant;
     /// <summary>How many endpoints the Service has that was asked for; 0: an address of its own was.</summary>
     public int Choices;
+    /// <summary>Those endpoints, as the table has them.</summary>
+    public ReadOnlySpan<byte> Endpoints;
+    /// <summary>The grant is one for whatever is open (<c>connect any</c>).</summary>
+    public bool Any;
     /// <summary>Seconds for which the pod's connections to that Service stay with the endpoint; 0: they are spread.</summary>
     public long Affinity;
     /// <summary>With Deny: the service the address belongs to (<c>namespace/name port</c>), empty when it is none.</summary>
@@ -90,7 +94,12 @@ public static class Policy
             decision.Grant = grant;
             decision.Service = default;
             decision.Through = line.Slice(0, name.Length + 1 + portField.Length);
-            if (atService) decision.Affinity = TakeAffinity(ref fields);
+            decision.Any = any;
+            if (atService)
+            {
+                decision.Affinity = TakeAffinity(ref fields);
+                decision.Endpoints = fields.Rest;
+            }
             if (atService && !Pick(fields, random, decision.Affinity > 0 ? kept : default, out decision.Choices, out decision.Address, out decision.Port)) decision.Kind = DecisionKind.Refuse;
             if (!any || decision.Kind == DecisionKind.Refuse || IsOpen(services, decision.Address)) return decision;
             return new Decision { Kind = DecisionKind.Deny, Address = address, Port = port, Service = decision.Through };
@@ -195,7 +204,7 @@ public static class Policy
         return Endpoint(fields.Next(), out address, out port);
     }
 
-    private static bool Endpoint(ReadOnlySpan<byte> field, out uint address, out ushort port)
+    public static bool Endpoint(ReadOnlySpan<byte> field, out uint address, out ushort port)
     {
         int colon = field.IndexOf((byte)':');
         long a = colon < 0 ? -1 : FieldReader.Address(field.Slice(0, colon)), p = colon < 0 ? -1 : FieldReader.Number(field.Slice(colon + 1));
@@ -241,6 +250,27 @@ public static class Policy
             if (!fields.Next().SequenceEqual("closed"u8)) continue;
             for (var field = fields.Next(); field.Length > 0; field = fields.Next())
                 if (FieldReader.Address(field) == address) return false;
+        }
+        return true;
+    }
+
+    /// <summary>Whether <c>connect any</c> reaches every endpoint of a list; the table is read once.</summary>
+    public static bool AreOpen(ReadOnlySpan<byte> services, ReadOnlySpan<byte> endpoints)
+    {
+        var others = new FieldReader(endpoints);
+        for (var field = others.Next(); field.Length > 0; field = others.Next())
+            if (!Endpoint(field, out uint address, out _) || address >> 20 == (127u << 24 | 80u << 16) >> 20) return false;
+        while (services.Length > 0)
+        {
+            var fields = new FieldReader(Lines.Next(ref services));
+            if (!fields.Next().SequenceEqual("closed"u8)) continue;
+            for (var field = fields.Next(); field.Length > 0; field = fields.Next())
+            {
+                long closed = FieldReader.Address(field);
+                others = new FieldReader(endpoints);
+                for (var other = others.Next(); other.Length > 0; other = others.Next())
+                    if (Endpoint(other, out uint address, out _) && address == closed) return false;
+            }
         }
         return true;
     }

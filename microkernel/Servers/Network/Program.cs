@@ -9,11 +9,12 @@ namespace Eyrie.Microkernel.Servers.Network;
 public static unsafe class Program
 {
     private const long Value = 0, Inject = 1, Send = 2;
+    private const int Eisconn = 106;
 
     [RuntimeExport("eyrie_main")]
     private static int Main(nint* stack)
     {
-        if (!Microkernel.Attach() || !State.Initialize()) return 1;
+        if (!Microkernel.Attach() || !Shared.Attach() || !State.Initialize()) return 1;
         Microkernel.Notification(NetworkControl.DenialSlot, NotificationOperation.Signal); // to whoever has the sessions, where this one takes another's place
         long caller = 0;
         while (true)
@@ -40,9 +41,9 @@ public static unsafe class Program
         int length = 0;
         switch (Microkernel.Word(0))
         {
-            case NetworkControl.SetSession: done = State.SetSession(label, payload); break;
-            case NetworkControl.RemoveSession: done = State.RemoveSession(label); break;
-            case NetworkControl.SetServices: done = State.SetServices(label != 0, Microkernel.Word(2) != 0, payload); break;
+            case NetworkControl.SetSession: done = State.SetSession(label, payload); Shared.Learned(); break;
+            case NetworkControl.RemoveSession: done = State.RemoveSession(label); Shared.Learned(); break;
+            case NetworkControl.SetServices: done = State.SetServices(label != 0, Microkernel.Word(2) != 0, payload); Shared.Learned(); break;
             case NetworkControl.TakeDenials: length = Denials.Take(Microkernel.PayloadSpace); break;
             case NetworkControl.Known: s_known = true; break;
             case NetworkControl.Peers: length = State.Find(label, out var session) ? Peers.Write(label, session, Microkernel.PayloadSpace) : 0; break;
@@ -132,11 +133,23 @@ public static unsafe class Program
             result = Sockets.Connect(socket, flags, source, decision.Address, decision.Port, out pending);
         }
         if (result == -Sys.Enotsock) result = NoSocket(label, caller, "connect"u8, address, port);
+        // A socket that was connected, or on the way, before: the grant of that connection stays its own.
+        if (result == 0 && decision.Grant > 0 && Sockets.IsElsewhere(socket, decision.Address, decision.Port)) result = -Eisconn;
         if (decision.Affinity > 0 && result is 0 or -Sys.Einprogress) Keep(session, address, port, decision, false);
         if (pending && SlowConnect.Begin(socket, label, decision.Grant, caller)) return false;
         Peers.Count(label, decision.Grant, pending ? -Sys.Eagain : result);
-        Answer(socket, pending ? -Sys.Eagain : result, decision.Grant);
+        Answer(socket, pending ? -Sys.Eagain : result, result is 0 or -Sys.Einprogress ? decision.Grant : 0);
+        if (result is 0 or -Sys.Einprogress && !pending) Stand(session, decision);
         return true;
+    }
+
+    /// <summary>The answer at hand holds for further connects as well.</summary>
+    private static void Stand(in Session session, in Decision decision)
+    {
+        int length = Standing.Write(session, State.Services, decision, Microkernel.PayloadSpace);
+        if (length == 0) return;
+        Microkernel.PayloadLength = length;
+        Microkernel.FourthWord(Shared.Number);
     }
 
     private static void Keep(in Session session, uint address, ushort port, in Decision decision, bool udp) => Affinity.Keep(session.Pod, address, port, udp, new Peer(decision.Address, decision.Port), decision.Affinity);

@@ -38,6 +38,15 @@ public static unsafe class Sockets
         return result >= 0 && parsed;
     }
 
+    /// <summary>Whether a socket is connected, and not to this address.</summary>
+    public static bool IsElsewhere(int socket, uint address, ushort port)
+    {
+        byte* name = stackalloc byte[32];
+        uint length = 32;
+        if (Host.Call(Sys.Getpeername, socket, (nint)name, (nint)(&length)) < 0 || !Parse(new ReadOnlySpan<byte>(name, 16), out uint peer, out ushort at)) return false;
+        return peer != address || at != port;
+    }
+
     /// <summary>Connects from the pod's own address, so that the peer sees who calls. Negative errno, or 0; <paramref name="pending"/>: in progress on a blocking socket.</summary>
     /// <param name="socket">The container's.</param>
     /// <param name="flags">The container's status flags of it.</param>

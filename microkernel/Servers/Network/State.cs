@@ -1,12 +1,13 @@
 using System;
 using Eyrie.Freestanding;
+using Eyrie.Microkernel.Abi;
 
 namespace Eyrie.Microkernel.Servers.Network;
 
 /// <summary>What the server keeps: a session a container, the table of services, and denials not yet fetched.</summary>
 public static unsafe class State
 {
-    public const int MaxSessions = 4096, GrantSpace = 16384, ServiceSpace = 1 << 20, MaxDenials = 256;
+    public const int MaxSessions = StandingAnswer.Sessions, GrantSpace = 16384, ServiceSpace = 1 << 20, MaxDenials = 256;
 
     private struct Entry
     {
