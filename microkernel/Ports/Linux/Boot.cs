@@ -100,11 +100,11 @@ public static unsafe class Boot
         return WatchedLimits.Initialize() && Node.Epoll >= 0 && EmptyPlaces() && Keeper.Initialize() && Takeover.Watch();
     }
 
-    /// <summary>One network namespace with nothing in it for all containers, and one directory with nothing in it for the servers' root.</summary>
+    /// <summary>One network namespace and, for those that share no memory with others, one IPC namespace with nothing in it for all containers, and one directory with nothing in it for the servers' root.</summary>
     private static bool EmptyPlaces()
     {
         fixed (byte* processes = "/proc/self/ns/pid"u8) Node.OwnProcesses = (int)Host.Call(Sys.Openat, -100, (nint)processes, Sys.Cloexec);
-        if (Node.OwnProcesses < 0) return false;
+        if (Node.OwnProcesses < 0 || Host.Call(Sys.Unshare, 0x08000000) < 0) return false; // CLONE_NEWIPC
         fixed (byte* self = "/proc/self/ns/net"u8)
         fixed (byte* empty = "empty"u8)
         {

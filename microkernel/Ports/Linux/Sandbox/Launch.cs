@@ -37,8 +37,8 @@ public enum LaunchProgress { Waiting, Prepared, Running, Failed }
 /// </summary>
 public static unsafe class Launcher
 {
-    private const nint NewNamespaces = 0x00020000 | 0x20000000 | 0x08000000 | 0x04000000; // mount, pid, ipc, uts
-    private const nint NewProcesses = 0x20000000;
+    private const nint NewNamespaces = 0x00020000 | 0x20000000 | 0x04000000; // mount, pid, uts
+    private const nint NewProcesses = 0x20000000, NewMessages = 0x08000000; // pid, ipc
     private const nint PidFd = 0x1000, NumberIn = 0x100000, OfKeeper = 0x8000; // CLONE_PIDFD, CLONE_PARENT_SETTID, CLONE_PARENT
 
     /// <summary>Bytes of a child's report: stage (0: none failed), errno or number of the listener, number of the terminal or -1.</summary>
@@ -53,6 +53,8 @@ public static unsafe class Launcher
         public int Root, EmptyNetwork, Input, Output, Error;
         /// <summary>pidfd of the container whose world is entered, or -1; and the kernel's own pid namespace.</summary>
         public int Joined, OwnProcesses;
+        /// <summary>Has an IPC namespace of its own. One without any call that reaches such a namespace is in the kernel's, where nothing is.</summary>
+        public bool OwnMessages;
         /// <summary>Directory of the control group that it is born in, or 0.</summary>
         public int Birthplace;
         /// <summary>Waits before it executes, for what stands here then; null: it does not.</summary>
@@ -79,7 +81,7 @@ public static unsafe class Launcher
         if (Host.Call(Sys.Pipe2, (nint)(pipes + 2), Sys.Cloexec) < 0) { Close(pipes, 2); return -Sys.Enomem; }
         int pidfd = -1;
         bool joins = child.NativeProgram == null && child.Joined >= 0;
-        nint flags = PidFd | NumberIn | OfKeeper | (child.NativeProgram == null && !joins ? NewNamespaces : 0);
+        nint flags = PidFd | NumberIn | OfKeeper | (child.NativeProgram == null && !joins ? NewNamespaces | (child.OwnMessages ? NewMessages : 0) : 0);
         launch.Stage = LaunchStage.Join;
         // A pid namespace is entered by being born in it: the kernel's next child is, and only that one.
         if (joins && Host.Call(Sys.Setns, child.Joined, NewProcesses) < 0) { Close(pipes, 4); return -Sys.Einval; }

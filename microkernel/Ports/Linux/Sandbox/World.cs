@@ -66,13 +66,17 @@ public static unsafe class World
         return Host.Call(Sys.Openat2, directory, (nint)text, (nint)how, 24);
     }
 
-    /// <summary>The image's layers with the container's own on top, mounted over the staging directory. Gives a descriptor of the root.</summary>
+    /// <summary>
+    /// The image's layers with the container's own on top, mounted over the staging directory. Gives a descriptor of the root. Every directory is named from inside it: a way through /proc/self/fd would make, and take
+    /// down, inodes of the host's /proc for every child.
+    /// </summary>
     private static nint Overlay(ref Launcher.Child child, nint memory, ref int stage)
     {
+        stage = (int)LaunchStage.Overlay;
+        nint result, context;
+        fixed (byte* overlay = "overlay"u8) context = Host.Call(Sys.Fsopen, (nint)overlay, 1);
+        if (context < 0) return context;
         stage = (int)LaunchStage.Layers;
-        byte* options = stackalloc byte[3000];
-        var text = new TextWriter(new Span<byte>(options, 2999));
-        text.Add("lowerdir="u8);
         int count = child.Description.Count(StartTag.Layer);
         if (count is 0 or > 64) return -Sys.Einval;
         for (int index = count - 1; index >= 0; index--)
@@ -82,27 +86,39 @@ public static unsafe class World
             for (int i = 0; i <= index; i++) child.Description.Next(StartTag.Layer, ref at, out path, out size);
             nint layer = OpenBeneath(child.Root, new ReadOnlySpan<byte>(path, size), Sys.OPath | Sys.Directory);
             if (layer < 0) return layer;
-            if (index != count - 1) text.Add((byte)':');
-            text.Add("/proc/self/fd/"u8);
-            text.Add(layer);
+            result = Option(context, "lowerdir+"u8, layer, "."u8);
+            Host.Call(Sys.Close, layer);
+            if (result < 0) return result;
         }
         stage = (int)LaunchStage.Overlay;
         bool keeps = child.Description.Number(StartTag.ReadOnlyRoot, 1) == 0 || child.Description.Count(StartTag.WritablePath) > 0;
         nint scratch = keeps ? OpenBeneath(child.Root, child.Description.Bytes(StartTag.Scratch), Sys.OPath | Sys.Directory) : memory;
         if (scratch < 0) return scratch;
-        text.Add(",upperdir=/proc/self/fd/"u8); text.Add(scratch); text.Add("/upper"u8);
-        text.Add(",workdir=/proc/self/fd/"u8); text.Add(scratch); text.Add("/work"u8);
-        options[text.Length] = 0;
-        byte* target = stackalloc byte[64];
-        var path2 = new TextWriter(new Span<byte>(target, 63));
-        path2.Add("/proc/self/fd/"u8); path2.Add(scratch); path2.Add("/root"u8);
-        target[path2.Length] = 0;
-        fixed (byte* overlay = "overlay"u8)
-        {
-            nint mounted = Host.Call(Sys.Mount, (nint)overlay, (nint)target, (nint)overlay, NoDev | NoSuid, (nint)options);
-            if (mounted < 0) return mounted;
-        }
-        return Host.Call(Sys.Openat, -100, (nint)target, Sys.OPath | Sys.Directory | Sys.Cloexec);
+        if ((result = Option(context, "upperdir"u8, scratch, "upper"u8)) < 0 || (result = Option(context, "workdir"u8, scratch, "work"u8)) < 0) return result;
+        return Mounted(context, NoDev | NoSuid, scratch, "root"u8);
+    }
+
+    /// <summary>An option of a file system that is being made, whose value is a path inside a directory.</summary>
+    private static nint Option(nint context, ReadOnlySpan<byte> key, nint directory, ReadOnlySpan<byte> value)
+    {
+        const int SetString = 1;
+        nint result = Host.Call(Sys.Fchdir, directory);
+        if (result < 0) return result;
+        fixed (byte* k = key)
+        fixed (byte* v = value) return Host.Call(Sys.Fsconfig, context, SetString, (nint)k, (nint)v, 0);
+    }
+
+    /// <summary>Makes the file system and mounts it on a name in a directory; a descriptor of its root.</summary>
+    private static nint Mounted(nint context, nint attributes, nint directory, ReadOnlySpan<byte> name)
+    {
+        const int Create = 6, EmptyPath = 4;
+        nint result = Host.Call(Sys.Fsconfig, context, Create, 0, 0, 0);
+        if (result < 0) return result;
+        nint root = Host.Call(Sys.Fsmount, context, 1, attributes);
+        if (root < 0) return root;
+        fixed (byte* empty = "\0"u8)
+        fixed (byte* n = name) result = Host.Call(Sys.MoveMount, root, (nint)empty, directory, (nint)n, EmptyPath);
+        return result < 0 ? result : root;
     }
 
     /// <summary>
@@ -112,16 +128,10 @@ public static unsafe class World
     private static nint Memory(nint nodeRoot)
     {
         const int Mode = 0x1ED, Everybody = 0x3FF;
-        byte* path = stackalloc byte[64];
         nint place = OpenBeneath(nodeRoot, "empty"u8, Sys.OPath | Sys.Directory);
         if (place < 0) return place;
-        DescriptorPath(path, place);
-        fixed (byte* type = "tmpfs"u8)
-        fixed (byte* options = "size=66560k,mode=755"u8)
-        {
-            nint mounted = Host.Call(Sys.Mount, (nint)type, (nint)path, (nint)type, NoSuid, (nint)options);
-            if (mounted < 0) return mounted;
-        }
+        nint mounted = MountOver(place, "tmpfs"u8, NoSuid, "size=66560k,mode=755"u8);
+        if (mounted < 0) return mounted;
         nint scratch = OpenBeneath(nodeRoot, "empty"u8, Sys.OPath | Sys.Directory); // what is mounted there now
         if (scratch < 0) return scratch;
         fixed (byte* upper = "upper"u8)
@@ -194,19 +204,17 @@ public static unsafe class World
     private static nint MountFile(nint root, ReadOnlySpan<byte> directory, ReadOnlySpan<byte> type, nint flags, ReadOnlySpan<byte> options)
     {
         nint target = Point(root, directory, true);
-        if (target < 0) return target;
-        byte* path = stackalloc byte[64];
-        DescriptorPath(path, target);
-        fixed (byte* t = type)
-        fixed (byte* o = options) return Host.Call(Sys.Mount, (nint)t, (nint)path, (nint)t, flags, (nint)o);
+        return target < 0 ? target : MountOver(target, type, flags, options);
     }
 
-    private static void DescriptorPath(byte* buffer, nint descriptor)
+    /// <summary>A file system of a type on a directory, which is the working directory then.</summary>
+    private static nint MountOver(nint directory, ReadOnlySpan<byte> type, nint flags, ReadOnlySpan<byte> options)
     {
-        var path = new TextWriter(new Span<byte>(buffer, 63));
-        path.Add("/proc/self/fd/"u8);
-        path.Add(descriptor);
-        buffer[path.Length] = 0;
+        nint result = Host.Call(Sys.Fchdir, directory);
+        if (result < 0) return result;
+        fixed (byte* dot = "."u8)
+        fixed (byte* t = type)
+        fixed (byte* o = options) return Host.Call(Sys.Mount, (nint)t, (nint)dot, (nint)t, flags, (nint)o);
     }
 
     /// <summary>A mount point inside the root: opened there, or made with its parents.</summary>
