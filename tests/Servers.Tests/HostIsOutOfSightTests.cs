@@ -41,6 +41,17 @@ public sealed class HostIsOutOfSightTests : IAsyncLifetime
         Assert.True(!output.Contains("REACHED", StringComparison.Ordinal) && output.Split('\n').Contains("done"), $"{what}: {output}");
     }
 
+    [Fact]
+    public async Task Who_may_share_memory_is_alone_in_an_IPC_namespace_and_nobody_is_in_the_hosts()
+    {
+        async Task<string> NamespaceAsync(params string[] entries) => (await _kernel.RunAsync(_kernel.Script("readlink /proc/self/ns/ipc", entries))).Output;
+        var (none, other) = (await NamespaceAsync(), await NamespaceAsync("processes shared-memory"));
+        var host = new FileInfo("/proc/self/ns/ipc").LinkTarget;
+        Assert.StartsWith("ipc:[", none, StringComparison.Ordinal);
+        Assert.Equal(none, await NamespaceAsync()); // where no call of theirs leads to
+        Assert.Equal(3, new[] { none, other, host }.Distinct().Count());
+    }
+
     /// <summary>The same attempts get through in a plain process where that is harmless: so the tests above can fail.</summary>
     [Theory]
     [InlineData("[ -e /usr/share ] && echo REACHED")]
