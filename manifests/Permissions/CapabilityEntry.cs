@@ -12,10 +12,10 @@ public abstract partial record CapabilityEntry
 {
     private CapabilityEntry() { }
 
-    /// <summary>Memory in bytes (whole pages) and processes that everything made for the container is charged against.</summary>
-    public sealed record Quota(long MemoryBytes, long Processes) : CapabilityEntry
+    /// <summary>Memory in bytes (whole pages), processes and threads that everything made for the container is charged against.</summary>
+    public sealed record Quota(long MemoryBytes, ProcessLimit Limit) : CapabilityEntry
     {
-        public override string ToString() => string.Create(CultureInfo.InvariantCulture, $"quota memory={MemoryBytes} processes={Processes}");
+        public override string ToString() => string.Create(CultureInfo.InvariantCulture, $"quota memory={MemoryBytes} processes={Limit.Processes}") + (Limit.ThreadCount is { } threads ? string.Create(CultureInfo.InvariantCulture, $" threads={threads}") : "");
     }
 
     /// <param name="LimitMilli">Thousandths of a CPU; null: no limit.</param>
@@ -30,9 +30,10 @@ public abstract partial record CapabilityEntry
     }
 
     /// <summary>A directory of the container's own root, with everything below.</summary>
-    public sealed record Files(string Path, bool Writable) : CapabilityEntry
+    /// <param name="Creates">Where it is writable: names may be made, moved and removed too; false: only what is there may be changed.</param>
+    public sealed record Files(string Path, bool Writable, bool Creates = true) : CapabilityEntry
     {
-        public override string ToString() => $"dir {Path} {(Writable ? "read,write" : "read")}";
+        public override string ToString() => $"dir {Path} {(!Writable ? "read" : Creates ? "read,write" : "read,change")}";
     }
 
     /// <summary>A file of the container's, or a directory with everything below, that code may be run from. The mere presence of one keeps all other code from running.</summary>
@@ -177,12 +178,14 @@ public abstract partial record CapabilityEntry
 
     private static CapabilityEntry? Read(string[] words) => words switch
     {
-        ["quota", var memory, var processes] when Value(memory, "memory=") is { } bytes && Value(processes, "processes=") is { } count => new Quota(bytes, count),
+        ["quota", var memory, var processes] when Value(memory, "memory=") is { } bytes && Value(processes, "processes=") is { } count && ProcessLimit.Of(count, null) is { } limit => new Quota(bytes, limit),
+        ["quota", var memory, var processes, var threads] when Value(memory, "memory=") is { } bytes && Value(processes, "processes=") is { } count && Value(threads, "threads=") is { } number && ProcessLimit.Of(count, number) is { } limit => new Quota(bytes, limit),
         ["cpu", var shares] when Value(shares, "shares=") is { } number => new Cpu(number, null),
         ["cpu", var shares, [.. var limit, 'm']] when Value(shares, "shares=") is { } number && Value(limit, "limit=") is { } milli => new Cpu(number, milli),
         ["log", "write"] => new Log(),
         ["dir", var path, "read"] when IsPath(path) => new Files(path, false),
         ["dir", var path, "read,write"] when IsPath(path) => new Files(path, true),
+        ["dir", var path, "read,change"] when IsPath(path) => new Files(path, true, false),
         ["host", "dir", var path, "read"] when IsPath(path) => new HostPath(path, false),
         ["host", "dir", var path, "read,write"] when IsPath(path) => new HostPath(path, true),
         ["device", var path, "read"] when IsDevice(path) => new Device(path, false),

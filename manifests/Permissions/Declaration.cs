@@ -6,8 +6,11 @@ namespace Eyrie.Manifests.Permissions;
 public sealed class Declaration
 {
     public List<ExplainedEntry> Entries { get; } = [];
-    /// <summary>Most processes at once, and where that stands; null: nothing is said.</summary>
-    public (long Count, SourceLocation Source)? Processes { get; set; }
+    /// <summary>Processes where nothing is said of their number.</summary>
+    public const long DefaultProcesses = 256;
+
+    /// <summary>Most processes and threads at once, and where that stands; null: nothing is said.</summary>
+    public (ProcessLimit Limit, SourceLocation Source)? Processes { get; set; }
     /// <summary>Names of PermissionSets that it takes over.</summary>
     public List<(string Name, SourceLocation Source)> Sets { get; } = [];
     public HashSet<string> Optional { get; } = [];
@@ -39,7 +42,7 @@ public sealed class DeclarationReader(string @namespace, string objectName, List
         Each(permissions, at, "accept", Accept, "pods", "namespace", "port", "ports", "protocol", "name");
         Each(permissions, at, "gates", Gate, "service", "rights", "name");
         Each(permissions, at, "publish", Publish, "gate", "accept", "name");
-        Each(permissions, at, "files", Files, "path", "access", "name");
+        Each(permissions, at, "files", Files, "path", "access", "create", "name");
         if (permissions["host"] is JsonObject host)
         {
             foreach (var (name, _) in host.Where(field => field.Key != "paths")) Fail($"{at}.host.{name}", "unknown field; known is paths");
@@ -168,9 +171,11 @@ public sealed class DeclarationReader(string @namespace, string objectName, List
     {
         var path = grant["path"].Word();
         if (!CapabilityEntry.IsPath(path)) Fail(at + ".path", "must be an absolute path without spaces or \"..\"");
-        else if ((grant["access"] is null ? "read" : grant["access"].Word()) is not (("read" or "write" or "execute") and var access)) Fail(at + ".access", "must be read, write or execute; to create apart from writing is not enforced yet");
+        else if ((grant["access"] is null ? "read" : grant["access"].Word()) is not (("read" or "write" or "execute") and var access)) Fail(at + ".access", "must be read, write or execute; write makes, moves and removes files too, unless create: false beside it says that only those which are there may be changed");
+        else if (grant["create"] is { } create && create.Truth() is null) Fail(at + ".create", "must be true or false");
+        else if (grant["create"] is not null && access != "write") Fail(at + ".create", "says how far access: write goes; remove it");
         else if (access == "execute") Execute(path!, at, name);
-        else Add(new CapabilityEntry.Files(path!, access == "write"), at, name);
+        else Add(new CapabilityEntry.Files(path!, access == "write", grant["create"].Truth() != false), at, name);
     }
 
     private void Execute(string path, string at, string name) => Add(new CapabilityEntry.Execute(path.Length > 1 ? path.TrimEnd('/') : path), at, name);
@@ -221,12 +226,12 @@ public sealed class DeclarationReader(string @namespace, string objectName, List
     private void Processes(JsonNode? node, string at)
     {
         if (node is null) return;
-        if (node is not JsonObject processes) { Fail(at, "must be an object with max, exec, sharedMemory, fork"); return; }
+        if (node is not JsonObject processes) { Fail(at, "must be an object with max, threads, exec, sharedMemory, fork"); return; }
+        Number(processes, at);
         foreach (var (name, value) in processes)
         {
-            if (name == "max" && value.Whole() is >= 1 and <= 1_000_000) _made.Processes = (value.Whole()!.Value, Place(at + ".max"));
-            else if (name == "max") Fail(at + ".max", "must be between 1 and 1000000");
-            else if (name == "sharedMemory" && value.Truth() is { } shared) { if (shared) Add(new CapabilityEntry.SharedMemory(), at + ".sharedMemory", ""); }
+            if (name is "max" or "threads" or "fork") continue;
+            if (name == "sharedMemory" && value.Truth() is { } shared) { if (shared) Add(new CapabilityEntry.SharedMemory(), at + ".sharedMemory", ""); }
             else if (name == "sharedMemory") Fail(at + ".sharedMemory", "must be true or false");
             else if (name == "exec")
             {
@@ -235,12 +240,24 @@ public sealed class DeclarationReader(string @namespace, string objectName, List
                     if (CapabilityEntry.IsPath(path)) Execute(path, place.FieldPath, "");
                     else Fail(place.FieldPath, "must be an absolute path without spaces or \"..\"");
             }
-            else if (name == "fork" && value.Truth() == true) continue; // what processes.max allows
-            else if (name == "fork" && value.Truth() == false && processes["max"] is { } most && most.Whole() != 1) Fail(at + ".fork", "forbids every further process and thread, so max must be 1 or absent");
-            else if (name == "fork" && value.Truth() == false) _made.Processes = (1, Place(at + ".fork"));
-            else if (name == "fork") Fail(at + ".fork", "must be true or false");
-            else Fail($"{at}.{name}", name == "threads" ? "threads cannot be counted apart from processes: the host's kernel counts both as one; use max" : "unknown field; known are max, exec, sharedMemory, fork");
+            else Fail($"{at}.{name}", "unknown field; known are max, threads, exec, sharedMemory, fork");
         }
+    }
+
+    /// <summary>max, threads and fork, which say one thing together.</summary>
+    private void Number(JsonObject processes, string at)
+    {
+        bool wrong = false;
+        foreach (var name in new[] { "max", "threads" })
+            if (processes[name] is { } number && number.Whole() is not (>= 1 and <= 1_000_000)) { Fail($"{at}.{name}", "must be between 1 and 1000000"); wrong = true; }
+        if (processes["fork"] is { } fork && fork.Truth() is null) { Fail(at + ".fork", "must be true or false"); return; }
+        bool alone = processes["fork"].Truth() == false;
+        if (wrong) return;
+        long? max = processes["max"].Whole(), threads = processes["threads"].Whole();
+        if (alone && max is { } most && most != 1) Fail(at + ".fork", "forbids every further process, so max must be 1 or absent");
+        else if (max is null && threads is null && !alone) return;
+        else if (ProcessLimit.Of(alone ? 1 : max ?? Declaration.DefaultProcesses, threads) is not { } limit) Fail(at + ".threads", "the host's kernel counts threads and processes as one: with several processes, max counts both and threads can only be 1 (none beside each process's first); with fork: false, threads is the number of those of the one process");
+        else _made.Processes = (limit, Place(at + (max is not null ? ".max" : alone ? ".fork" : ".threads")));
     }
 
     private void OnlyRead(JsonNode? node, string at, CapabilityEntry entry, string why)

@@ -120,7 +120,7 @@ internal sealed class Surroundings
 /// <summary>One container.</summary>
 internal sealed class ContainerScope(Surroundings around, JsonNode? spec, JsonObject container, string path)
 {
-    private const long DefaultMemory = 512L << 20, DefaultProcesses = 256;
+    private const long DefaultMemory = 512L << 20;
     private readonly List<ExplainedEntry> _entries = [];
 
     public ContainerCapabilitySet Compile()
@@ -218,13 +218,13 @@ internal sealed class ContainerScope(Surroundings around, JsonNode? spec, JsonOb
     }
 
     /// <summary>The container's own word, or the largest of its sets'; never beyond the ceiling's.</summary>
-    private long Processes(List<Declaration> declared)
+    private ProcessLimit Processes(List<Declaration> declared)
     {
-        var said = declared[0].Processes ?? declared.Skip(1).Select(declaration => declaration.Processes).Where(processes => processes is not null).OrderByDescending(processes => processes!.Value.Count).FirstOrDefault();
-        long count = said?.Count ?? DefaultProcesses;
-        if (around.Bound?.Processes is not { } most || count <= most.Count) return count;
-        if (said is { } asked) around.Errors.Add(new PermissionError(asked.Source, $"{count} processes are beyond the ceiling of namespace {around.Namespace}, which is {most.Count}"));
-        return most.Count;
+        var said = declared[0].Processes ?? declared.Skip(1).Select(declaration => declaration.Processes).Where(processes => processes is not null).OrderByDescending(processes => processes!.Value.Limit.Total).FirstOrDefault();
+        var limit = said?.Limit ?? ProcessLimit.Of(Declaration.DefaultProcesses, null)!;
+        if (around.Bound?.Processes is not { } most || limit.IsWithin(most.Limit)) return limit;
+        if (said is { } asked) around.Errors.Add(new PermissionError(asked.Source, $"{limit} are beyond the ceiling of namespace {around.Namespace}, which is {most.Limit}"));
+        return limit.Within(most.Limit);
     }
 
     private long? Amount(JsonNode? node, string field, int scale)

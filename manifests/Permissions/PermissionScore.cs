@@ -17,7 +17,7 @@ public sealed record PermissionScore(string Container, int SystemCalls, int Clus
         var entries = set.Lines.Select(line => CapabilityEntry.TryParse(line, out var entry) ? entry : null).OfType<CapabilityEntry>().ToList();
         return new PermissionScore(set.Container, ReachableCalls(set.Lines), entries.Count(entry => entry is CapabilityEntry.ConnectService or CapabilityEntry.ConnectPods or CapabilityEntry.GateCall && !ClusterDns.Is(entry)),
             entries.OfType<CapabilityEntry.ConnectRange>().Sum(range => 1L << (32 - range.Network.PrefixLength)) + entries.Count(entry => entry is CapabilityEntry.ConnectHost), entries.Count(entry => entry is CapabilityEntry.Listen),
-            entries.Count(entry => entry is CapabilityEntry.Files { Writable: true }), entries.OfType<CapabilityEntry.Quota>().Sum(quota => quota.Processes));
+            entries.Count(entry => entry is CapabilityEntry.Files { Writable: true }), entries.OfType<CapabilityEntry.Quota>().Sum(quota => quota.Limit.Total));
     }
 
     /// <summary>Numbers that the filter of a container with these lines lets through for some argument. A trapped call ends in Eyrie's own kernel and is not among them.</summary>

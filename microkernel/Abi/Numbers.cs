@@ -114,7 +114,8 @@ public enum CallClass : byte
     Files = 4,
     SharedMemory = 8,
     Gates = 16,
-    All = 31,
+    Threads = 32,
+    All = 63,
 }
 
 /// <summary>Operations of gate.</summary>
@@ -299,6 +300,8 @@ public static class StartTag
     public const int Executable = 31;
     /// <summary>U8 read-only, then the path of a device that the node offers; it stands at the same path in the container.</summary>
     public const int Device = 33;
+    /// <summary>A directory of the root below which names may be made, changed and removed; with one or more, that can be done nowhere else, whatever may be written.</summary>
+    public const int Creatable = 34;
     /// <summary>U32: slot of the directory capability that layers, scratch and mount sources are beneath.</summary>
     public const int Directory = 25;
 }

@@ -54,6 +54,32 @@ public sealed class CallClassTests : IAsyncLifetime
         Assert.InRange(long.Parse((await CallsAsync(calls, set))[^1], System.Globalization.CultureInfo.InvariantCulture), 0, int.MaxValue);
     }
 
+    // fork; clone of a process that says CLONE_SIGHAND without CLONE_VM, and of a thread without CLONE_SIGHAND: whom the filter lets through the host's kernel tells that this is no way to do it (EINVAL).
+    private const string Fork = "57", Process = "56 0x800", Thread = "56 0x10000";
+
+    [Theory]
+    [InlineData("quota memory=67108864 processes=1", false, false)]
+    [InlineData("quota memory=67108864 processes=8", true, true)]
+    [InlineData("quota memory=67108864 processes=8 threads=1", true, false)]
+    [InlineData("quota memory=67108864 processes=1 threads=8", false, true)]
+    public async Task Processes_and_threads_are_had_apart(string quota, bool forks, bool threads)
+    {
+        async Task<bool> HasAsync(string call) => (await CallsAsync(call, quota)).Any(line => long.Parse(line, System.Globalization.CultureInfo.InvariantCulture) is > 0 or -22);
+        Assert.Equal((forks, forks, threads), (await HasAsync(Fork), await HasAsync(Process), await HasAsync(Thread)));
+        var spec = Program(["sleep", "100"], quota);
+        await _kernel.Service.CreateAsync(spec, CancellationToken.None);
+        await _kernel.Service.StartAsync(spec.Id, CancellationToken.None);
+        Assert.Contains(quota, await _kernel.Service.ReadCapabilitiesAsync(spec.Id, CancellationToken.None));
+    }
+
+    [Theory]
+    [InlineData("quota memory=67108864 processes=2 threads=8")]
+    [InlineData("quota memory=67108864 processes=1 threads=1")]
+    [InlineData("quota memory=67108864 processes=1 threads=0")]
+    [InlineData("quota memory=67108864 processes=1 threads=many")]
+    public async Task Numbers_that_the_host_cannot_hold_apart_are_no_quota(string quota) =>
+        Assert.Equal(ContainerError.InvalidCapability, (await Assert.ThrowsAsync<ContainerServiceException>(() => _kernel.Service.CreateAsync(Program(["true"], quota), CancellationToken.None))).Error);
+
     [Theory]
     [InlineData("c0a80001", "192.168.0.1:80")]
     [InlineData("7f000001", "127.0.0.1:80")]

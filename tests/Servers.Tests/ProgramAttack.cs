@@ -2,7 +2,7 @@ namespace Eyrie.Servers.Tests;
 
 /// <summary>One attempt as a program makes it: a shell script that says GOT when it gets through.</summary>
 /// <param name="What">What would be gained.</param>
-/// <param name="Script">The script; <c>$MARKER</c> is a file of the host outside the container, <c>$PORT</c> a port on the host's localhost that answers, <c>$UDP</c> one that takes datagrams.</param>
+/// <param name="Script">The script; <c>$MARKER</c> is a file of the host outside the container, <c>$PORT</c> a port on the host's localhost that answers, <c>$UDP</c> one that takes datagrams, <c>$PIPE</c> the pipe by which container <c>web</c> is signalled.</param>
 /// <param name="KnownFrom">Published weaknesses that begin so.</param>
 /// <param name="OnHost">Whether a plain process of root tries it as well, to show that it gets through where nothing forbids it; false where that would harm the host, or it lacks what the attempt needs.</param>
 /// <param name="Entries">What the container is granted, besides its quota and log.</param>
@@ -54,6 +54,13 @@ public static class ProgramAttacks
         // devices
         new("open a device beyond the six", "for name in mem kmsg kvm fuse loop-control loop0 vda sda net/tun hwrng; do [ -e /dev/$name ] && echo GOT; done"),
         new("make a device", "(mknod /tmp/memory c 1 1) 2>/dev/null && echo GOT", OnHost: false, Entries: ["dir /tmp read,write"]),
+        new("write a device that was granted to be read", "(: >> /dev/net/tun) 2>/dev/null && echo GOT", Entries: ["device /dev/net/tun read"]),
+        new("have a granted device do more than read and write (ioctl)", "systemcalls 257 -100 s:/dev/net/tun 2 , 16 \\$0 0x800454cf z:8 | tail -1 | grep -q '^0$' && echo GOT", Entries: ["device /dev/net/tun read,write"]),
+        new("find another device beside the one that was granted", "[ -e /dev/kmsg ] && echo GOT", Entries: ["device /dev/net/tun read,write"]),
+        // files
+        new("make a file where only those that are there may be changed", "(echo x > /tmp/eyrie.new) 2>/dev/null && echo GOT; rm -f /tmp/eyrie.new", Entries: ["dir /tmp read,change"]),
+        new("make a directory where only files that are there may be changed", "mkdir /tmp/eyrie.new 2>/dev/null && echo GOT; rmdir /tmp/eyrie.new", Entries: ["dir /tmp read,change"]),
+        new("bring a file there by a link from a place that may be written", "echo x > /dev/shm/eyrie.new; ln -s /dev/shm/eyrie.new /tmp/eyrie.new 2>/dev/null && echo GOT; rm -f /tmp/eyrie.new /dev/shm/eyrie.new", Entries: ["dir /tmp read,change"]),
         new("make a file in /dev", "(echo x > /dev/attack) 2>/dev/null && echo GOT", OnHost: false),
         // rights
         new("hold a capability of Linux", "grep -E '^Cap(Inh|Prm|Eff|Bnd|Amb)' /proc/self/status | grep -v 0000000000000000 | grep -q . && echo GOT", "CVE-2022-29162"),
@@ -66,6 +73,9 @@ public static class ProgramAttacks
         new("use up the host's processes", "i=0; while [ $i -lt 100 ]; do sleep 3 & i=$((i+1)); done; [ $(ls -d /proc/[0-9]* | wc -l) -ge 100 ] && echo GOT"),
         new("use up the host's memory", "x=$(dd if=/dev/zero bs=1000000 count=100 2>/dev/null | tr '\\0' x) && echo GOT"),
         new("fill shared memory", "(dd if=/dev/zero of=/dev/shm/fill bs=1000000 count=80 2>/dev/null) && [ $(cat /dev/shm/fill | wc -c) -ge 80000000 ] && echo GOT", OnHost: false),
+        new("signal a container that the grant does not name", "[ -p $PIPE ] && echo HUP > $PIPE && echo GOT", "", true, "signal db HUP,TERM,KILL"),
+        new("signal a container without a grant", "[ -p $PIPE ] && echo HUP > $PIPE && echo GOT"),
+        new("signal every process there is with a grant for one container", "kill -0 $HOST && echo GOT", "", true, "signal web KILL"),
         new("end every process of the host", "kill -0 $HOST && echo GOT"),
         // the network, with grants of it
         new("look a name up outside: data leaves in it (DNS)", "systemcalls 41 2 2 0 , 44 \\$0 s:data 4 0 x:02000035{udp}0000000000000000 16 | tail -1 | grep -q '^4$' && echo GOT", "", true, Connect),

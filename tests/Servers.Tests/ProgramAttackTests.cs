@@ -14,13 +14,20 @@ public sealed class ProgramAttackTests : IAsyncLifetime
     private readonly UdpClient _datagrams = new(0);
     private readonly string _marker = Path.Combine(Path.GetTempPath(), "eyrie-marker-" + Guid.NewGuid().ToString("N"));
     private RunningKernel _kernel = null!;
+    private FileStream _pipe = null!;
+
+    private const string Pipe = "pods/u/signals/a/web", PipeInside = "/run/eyrie/signals/web";
+    private string HostPipe => Path.Combine(_kernel.Root, Pipe);
 
     public async Task InitializeAsync()
     {
         _host.Start();
         _ = AnswerAsync();
         await File.WriteAllTextAsync(_marker, "of the host");
-        _kernel = await RunningKernel.StartAsync();
+        _kernel = await RunningKernel.StartAsync(offered: ["/dev/net/tun"]);
+        Directory.CreateDirectory(Path.GetDirectoryName(HostPipe)!);
+        using (var make = Process.Start("mkfifo", ["-m", "622", HostPipe])) await make.WaitForExitAsync();
+        _pipe = new FileStream(HostPipe, FileMode.Open, FileAccess.ReadWrite, FileShare.ReadWrite, 0); // a reader, as the node's agent is
         var image = Path.Combine(_kernel.Root, "images/busybox");
         File.Copy(Tool, Path.Combine(image, "bin/systemcalls"));
         File.Copy(Tool, Path.Combine(image, "bin/rooted"));
@@ -30,6 +37,7 @@ public sealed class ProgramAttackTests : IAsyncLifetime
     public async Task DisposeAsync()
     {
         _host.Dispose();
+        await _pipe.DisposeAsync();
         _datagrams.Dispose();
         File.Delete(_marker);
         await _kernel.DisposeAsync();
@@ -47,12 +55,12 @@ public sealed class ProgramAttackTests : IAsyncLifetime
         }
     }
 
-    private string Filled(string script, bool inContainer) => string.Create(CultureInfo.InvariantCulture, $"MARKER={_marker}\nPORT={((IPEndPoint)_host.LocalEndpoint).Port}\nHOST={Environment.ProcessId}\n")
+    private string Filled(string script, bool inContainer) => string.Create(CultureInfo.InvariantCulture, $"MARKER={_marker}\nPORT={((IPEndPoint)_host.LocalEndpoint).Port}\nHOST={Environment.ProcessId}\nPIPE={(inContainer ? PipeInside : HostPipe)}\n")
         + (inContainer ? "" : $"PATH={Path.GetDirectoryName(Tool)}:$PATH\n") + script.Replace("{udp}", "7f000001", StringComparison.Ordinal).Replace("{udp-port}", ((IPEndPoint)_datagrams.Client.LocalEndPoint!).Port.ToString("x4", CultureInfo.InvariantCulture), StringComparison.Ordinal);
 
     private async Task<bool> InContainerAsync(ProgramAttack attack)
     {
-        var spec = _kernel.Script(Filled(attack.Script, true), attack.Entries);
+        var spec = _kernel.Script(Filled(attack.Script, true), attack.Entries) with { Mounts = [new MountSpec(Pipe, PipeInside, true)] };
         if (attack.What.Contains("setuid", StringComparison.Ordinal)) spec = spec with { UserId = 1000, GroupId = 1000 };
         var (_, output) = await _kernel.RunAsync(spec);
         return output.Contains("GOT", StringComparison.Ordinal);

@@ -9,7 +9,7 @@ public static class Sys
         Setresuid = 117, Setresgid = 119, Capset = 126, PivotRoot = 155, Prctl = 157, Mount = 165, Umount2 = 166, Sethostname = 170, Gettid = 186, Getppid = 110, RtSigtimedwait = 128,
         ClockGettime = 228, ExitGroup = 231, EpollWait = 232, EpollCtl = 233, Waitid = 247, Openat = 257, Mkdirat = 258, Mknodat = 259, Newfstatat = 262, Unlinkat = 263, Symlinkat = 266, Readlinkat = 267, Renameat2 = 316, Unshare = 272,
         Accept4 = 288, Signalfd4 = 289, Eventfd2 = 290, EpollCreate1 = 291, Dup3 = 292, Pipe2 = 293, Prlimit = 302, Setns = 308, Seccomp = 317, MemfdCreate = 319,
-        PidfdSendSignal = 424, OpenTree = 428, MoveMount = 429, Fsopen = 430, Fsconfig = 431, Fsmount = 432, PidfdOpen = 434, Clone3 = 435, CloseRange = 436, Openat2 = 437, PidfdGetfd = 438, MountSetattr = 442, LandlockCreate = 444, LandlockRestrict = 446,
+        PidfdSendSignal = 424, OpenTree = 428, MoveMount = 429, Fsopen = 430, Fsconfig = 431, Fsmount = 432, PidfdOpen = 434, Clone3 = 435, CloseRange = 436, Openat2 = 437, PidfdGetfd = 438, MountSetattr = 442, LandlockCreate = 444, LandlockAddRule = 445, LandlockRestrict = 446,
         Ftruncate = 77, Chroot = 161, Execveat = 322, ProcessVmReadv = 310, ProcessVmWritev = 311, Kcmp = 312, Sendmmsg = 307, Tkill = 200, Mkdir = 83, Unlink = 87, Getdents64 = 217, Futex = 202, RtSigprocmask = 14, RtSigaction = 13, Writev = 20, Nanosleep = 35;
 
     public const int Cloexec = 0x80000, NonBlock = 0x800, Directory = 0x10000, OPath = 0x200000, WriteOnly = 1, ReadWrite = 2, Create = 0x40, Exclusive = 0x80, Truncate = 0x200, Append = 0x400, NoFollow = 0x20000;

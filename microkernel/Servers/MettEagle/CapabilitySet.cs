@@ -93,7 +93,10 @@ public static unsafe class CapabilitySet
         switch ((ObjectKind)record[InspectLayout.Kind])
         {
             case ObjectKind.Factory:
-                text.Add("quota memory="u8); text.Add(first); text.Add(" processes="u8); text.Add(second);
+                EntryLine.Parse(name, out var quota);
+                text.Add("quota memory="u8); text.Add(first); text.Add(" processes="u8); text.Add(quota.OnlyThreads ? 1 : second);
+                if (quota.OnlyThreads) { text.Add(" threads="u8); text.Add(second); }
+                if (quota.OnlyProcesses) text.Add(" threads=1"u8);
                 break;
             case ObjectKind.SchedulingContext:
                 text.Add("cpu shares="u8); text.Add(first);
@@ -161,8 +164,23 @@ public static unsafe class CapabilitySet
             if (entry.Path.Length == 1) readOnly = 0;
             else if (!HasMount(request, entry.Path)) writer.Add(StartTag.WritablePath, entry.Path);
         }
+        DescribeCreatable(index, ref writer);
         writer.Add(StartTag.ReadOnlyRoot, new ReadOnlySpan<byte>(&readOnly, 1));
         writer.Add(StartTag.CallClasses, new ReadOnlySpan<byte>(&classes, 1));
+    }
+
+    /// <summary>Where names may be made and removed, of a set that lets some place only be changed: wherever else it may write, and in the shared memory that every container has.</summary>
+    public static void DescribeCreatable(int index, ref FieldWriter writer)
+    {
+        bool some = false;
+        var scanner = new FieldScanner(Containers.Request(index));
+        while (scanner.Next(out int tag, out var value))
+            some |= tag == ContainerProtocol.Capability && EntryLine.Parse(value, out var entry) && entry.Changes;
+        if (!some) return;
+        writer.Add(StartTag.Creatable, "/dev/shm"u8);
+        scanner = new FieldScanner(Containers.Request(index));
+        while (scanner.Next(out int tag, out var value))
+            if (tag == ContainerProtocol.Capability && EntryLine.Parse(value, out var entry) && entry is { Writable: true, Changes: false }) writer.Add(StartTag.Creatable, entry.Path);
     }
 
     private static void Device(in EntryLine entry, ref FieldWriter writer)

@@ -8,13 +8,17 @@ namespace Eyrie.Microkernel.Servers.MettEagle;
 public ref struct EntryLine
 {
     public ObjectKind Kind;
-    /// <summary>Factory: bytes, processes. Scheduling context: shares, thousandths of a CPU.</summary>
+    /// <summary>Factory: bytes, processes and threads. Scheduling context: shares, thousandths of a CPU.</summary>
     public long First, Second;
+    /// <summary>quota: <see cref="Second"/> counts threads of one process, or processes of one thread each; neither: both together.</summary>
+    public bool OnlyThreads, OnlyProcesses;
     /// <summary>Served by the network server; otherwise by MettEagle.</summary>
     public bool Network;
     /// <summary>dir: the path and whether it may be written.</summary>
     public ReadOnlySpan<byte> Path;
     public bool Writable;
+    /// <summary>dir, writable: only what is there may be changed; nothing is made, renamed or removed.</summary>
+    public bool Changes;
     /// <summary>host dir: a path of the host, and whether it may be written there.</summary>
     public ReadOnlySpan<byte> HostPath;
     public bool HostWritable;
@@ -46,7 +50,7 @@ public ref struct EntryLine
             entry.Kind = ObjectKind.Factory;
             entry.First = Value(fields.Next(), "memory="u8);
             entry.Second = Value(fields.Next(), "processes="u8);
-            return entry.First >= 0 && entry.Second >= 0;
+            return entry.First >= 0 && entry.Second >= 0 && Threads(fields.Next(), ref entry);
         }
         if (verb.SequenceEqual("cpu"u8))
         {
@@ -66,13 +70,15 @@ public ref struct EntryLine
             entry.Network = bound.Network;
             entry.Path = bound.Path;
             entry.Writable = bound.Writable;
+            entry.Changes = bound.Changes;
             return bound.Network || bound.Writable;
         }
         if (verb.SequenceEqual("dir"u8))
         {
             entry.Path = fields.Next();
             var access = fields.Next();
-            entry.Writable = access.SequenceEqual("read,write"u8);
+            entry.Changes = access.SequenceEqual("read,change"u8);
+            entry.Writable = entry.Changes || access.SequenceEqual("read,write"u8);
             return entry.Path.Length > 0 && entry.Path[0] == '/' && (entry.Writable || access.SequenceEqual("read"u8));
         }
         if (verb.SequenceEqual("gate"u8))
@@ -110,6 +116,17 @@ public ref struct EntryLine
         }
         if (verb.SequenceEqual("api"u8)) { entry.Token = fields.Next().SequenceEqual("token"u8); return entry.Token; }
         return verb.SequenceEqual("identity"u8) || verb.SequenceEqual("clock"u8) || verb.SequenceEqual("processes"u8) || verb.SequenceEqual("random"u8) || verb.SequenceEqual("accept"u8);
+    }
+
+    /// <summary>The host counts processes and threads as one, so one of the two numbers must be 1.</summary>
+    private static bool Threads(ReadOnlySpan<byte> word, ref EntryLine entry)
+    {
+        if (word.Length == 0) return true;
+        long threads = Value(word, "threads="u8);
+        entry.OnlyThreads = entry.Second == 1 && threads > 1;
+        entry.OnlyProcesses = entry.Second != 1 && threads == 1;
+        if (entry.OnlyThreads) entry.Second = threads;
+        return entry.OnlyThreads || entry.OnlyProcesses;
     }
 
     private static long Value(ReadOnlySpan<byte> field, ReadOnlySpan<byte> name) =>

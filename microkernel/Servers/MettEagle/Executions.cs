@@ -86,6 +86,7 @@ public static unsafe class Executions
             if ((!identity && tag is StartTag.UserId or StartTag.GroupId or StartTag.Group) || (!environment && tag == StartTag.Environment)) writer.Add(tag, value);
         writer.AddNumber(StartTag.Join, (uint)Containers.Slot(container, Container.TaskSlot));
         for (int i = 0; i < descriptors.Length; i++) writer.AddNumber(i switch { 0 => StartTag.Input, 1 => StartTag.Output, _ => StartTag.Error }, (uint)descriptors[i]);
+        CapabilitySet.DescribeCreatable(container, ref writer);
         Lifecycle.DescribeHome(container, ref writer);
     }
 

@@ -49,7 +49,7 @@ public static unsafe class ChildProcess
             }
         }
         stage = (int)LaunchStage.Landlock;
-        if (child.NativeProgram == null && (result = Privileges.ScopeSockets(child.Joined < 0)) < 0) return result;
+        if (child.NativeProgram == null && (result = Privileges.Scope(child.Description, child.Joined < 0)) < 0) return result;
         if (child.NativeProgram == null) GiveAway(ref child);
         int terminal = -1;
         if (child.NativeProgram == null && child.Description.Number(StartTag.Terminal, 0) != 0)

@@ -61,21 +61,50 @@ public static unsafe class Privileges
 
     /// <summary>
     /// Landlock scoping: abstract Unix sockets and signals reach only what is in the same scope, since all containers share one empty network
-    /// namespace. A host without Landlock ABI 6 has no such scope.
+    /// namespace. A host without Landlock ABI 6 has no such scope. And where the description names any place for it, names are made and removed in no other.
     /// </summary>
+    /// <param name="description">Of a process whose root is the container's already.</param>
     /// <param name="signals">Also signals. Not for a process that joins a world: it may signal the processes it finds there, and its pid namespace holds no others.</param>
-    public static nint ScopeSockets(bool signals)
+    public static nint Scope(StartDescription description, bool signals)
     {
         ulong* ruleset = stackalloc ulong[3];
-        ruleset[0] = 0;
+        ruleset[0] = description.Count(StartTag.Creatable) == 0 ? 0 : Names;
         ruleset[1] = 0;
         ruleset[2] = signals ? 3u : 1u; // LANDLOCK_SCOPE_ABSTRACT_UNIX_SOCKET, LANDLOCK_SCOPE_SIGNAL
         nint fd = Host.Call(Sys.LandlockCreate, (nint)ruleset, 24, 0);
         if (fd < 0) return fd;
-        nint result = Host.Call(Sys.Prctl, 38, 1);
+        nint result = AllowNames(fd, description);
+        if (result >= 0) result = Host.Call(Sys.Prctl, 38, 1);
         if (result >= 0) result = Host.Call(Sys.LandlockRestrict, fd, 0);
         Host.Call(Sys.Close, fd);
         return result;
+    }
+
+    /// <summary>LANDLOCK_ACCESS_FS_REMOVE_DIR to _REFER: everything that makes, moves or removes a name.</summary>
+    private const ulong Names = 0x3FF0;
+
+    /// <summary>A place that is not there, or is a file, holds no names.</summary>
+    private static nint AllowNames(nint ruleset, StartDescription description)
+    {
+        const int Longest = 255, PathBeneath = 1, NoDirectory = 20;
+        byte* path = stackalloc byte[Longest + 1];
+        ulong* rule = stackalloc ulong[2]; // struct landlock_path_beneath_attr: rights (u64), descriptor (s32)
+        int at = 0;
+        while (description.Next(StartTag.Creatable, ref at, out byte* value, out int size))
+        {
+            if (size is 0 or > Longest) return -Sys.Einval;
+            new ReadOnlySpan<byte>(value, size).CopyTo(new Span<byte>(path, Longest));
+            path[size] = 0;
+            nint place = Host.Call(Sys.Openat, -100, (nint)path, Sys.OPath | Sys.Directory | Sys.Cloexec);
+            if (place == -Sys.Enoent || place == -NoDirectory) continue;
+            if (place < 0) return place;
+            rule[0] = Names;
+            rule[1] = (uint)place;
+            nint result = Host.Call(Sys.LandlockAddRule, ruleset, PathBeneath, (nint)rule, 0);
+            Host.Call(Sys.Close, place);
+            if (result < 0) return result;
+        }
+        return 0;
     }
 
     /// <summary>The host's Landlock ABI, or a negative errno: it has none.</summary>

@@ -16,15 +16,15 @@ public static class Verdict
 /// </summary>
 public static class SystemCallPolicy
 {
-    public const int Groups = 6;
+    public const int Groups = 7;
 
     /// <summary>One group of calls that run natively: they act only on the caller's own memory, on descriptors it holds, or on names inside its own mount namespace.</summary>
     /// <param name="index">From 0 to <see cref="Groups"/> - 1.</param>
     /// <param name="classes">A set that brings one of these has the group; None: every set has it.</param>
     public static ReadOnlySpan<short> Native(int index, out CallClass classes)
     {
-        classes = index switch { 0 => CallClass.None, 1 => CallClass.All, 2 => CallClass.Network, 3 => CallClass.Processes, 4 => CallClass.Files, _ => CallClass.SharedMemory };
-        return index switch { 0 => Least, 1 => Common, 2 => Network, 3 => Processes, 4 => Files, _ => SharedMemory };
+        classes = index switch { 0 => CallClass.None, 1 => CallClass.All, 2 => CallClass.Network, 3 => CallClass.Processes, 4 => CallClass.Files, 5 => CallClass.SharedMemory, _ => CallClass.Processes | CallClass.Threads };
+        return index switch { 0 => Least, 1 => Common, 2 => Network, 3 => Processes, 4 => Files, 5 => SharedMemory, _ => Scheduling };
     }
 
     /// <summary>What one process needs that reads, computes and says what came of it.</summary>
@@ -51,11 +51,14 @@ public static class SystemCallPolicy
     /// <summary>On sockets that are held: accept recvfrom recvmsg shutdown getsockname getpeername socketpair getsockopt accept4 recvmmsg.</summary>
     private static ReadOnlySpan<short> Network => [43, 45, 47, 48, 51, 52, 53, 55, 288, 299];
 
-    /// <summary>Further processes, waiting for them, groups and sessions, priorities, identities.</summary>
+    /// <summary>Further processes, waiting for them, groups and sessions, identities.</summary>
     private static ReadOnlySpan<short> Processes =>
     [
-        57, 58, 61, 247, 322, 449, 109, 112, 105, 106, 113, 114, 116, 117, 119, 122, 123, 126, 129, 140, 141, 142, 143, 144, 145, 146, 147, 297, 424, 434,
+        57, 58, 61, 247, 322, 109, 112, 105, 106, 113, 114, 116, 117, 119, 122, 123, 126, 129, 424, 434,
     ];
+
+    /// <summary>Priorities and policies of threads, waiting for several futexes, rt_tgsigqueueinfo.</summary>
+    private static ReadOnlySpan<short> Scheduling => [140, 141, 142, 143, 144, 145, 146, 147, 297, 449];
 
     /// <summary>What changes names and attributes in a file system; writing to what is held open needs no class. And sync_file_range, whose refusal databases take for a broken disk.</summary>
     private static ReadOnlySpan<short> Files =>
@@ -75,7 +78,7 @@ public static class SystemCallPolicy
     /// <summary>clone3: its flags stand behind a pointer, so a filter cannot read them; libraries fall back to clone.</summary>
     public static ReadOnlySpan<short> Absent => [435];
 
-    private const uint Every = 0, Networked = (uint)CallClass.Network, Processed = (uint)CallClass.Processes, Any = (uint)CallClass.All;
+    private const uint Every = 0, Networked = (uint)CallClass.Network, Processed = (uint)CallClass.Processes, Threaded = (uint)CallClass.Threads, Further = Processed | Threaded, Any = (uint)CallClass.All;
 
     /// <summary>Rules by argument: see <see cref="ArgumentRule"/>.</summary>
     public static ReadOnlySpan<uint> Rules =>
@@ -85,8 +88,11 @@ public static class SystemCallPolicy
         Every, 41, 0, ArgumentRule.Equal, 2, Verdict.Trap,                // socket(AF_INET)
         Every, 41, 0, ArgumentRule.Equal, 10, Verdict.Error | 97,         // socket(AF_INET6): EAFNOSUPPORT
         Every, 41, 0, ArgumentRule.Always, 0, Verdict.Eperm,
-        Processed, 56, 0, ArgumentRule.AnyBit, 0x7E020000, Verdict.Eperm,     // clone with a new namespace
+        Further, 56, 0, ArgumentRule.AnyBit, 0x7E020000, Verdict.Eperm,       // clone with a new namespace
+        Threaded, 56, 0, ArgumentRule.AnyBit, 0x10000, Verdict.Allow,         // CLONE_THREAD
+        Processed, 56, 0, ArgumentRule.AnyBit, 0x10000, Verdict.Error | 11,   // no threads: EAGAIN, as where there are too many
         Processed, 56, 0, ArgumentRule.Always, 0, Verdict.Allow,
+        Threaded, 56, 0, ArgumentRule.Always, 0, Verdict.Eperm,
         Any, 157, 0, ArgumentRule.Equal, 15, Verdict.Allow, Any, 157, 0, ArgumentRule.Equal, 16, Verdict.Allow,   // prctl: names
         Any, 157, 0, ArgumentRule.Equal, 3, Verdict.Allow, Any, 157, 0, ArgumentRule.Equal, 4, Verdict.Allow,     // dumpable
         Any, 157, 0, ArgumentRule.Equal, 1, Verdict.Allow, Any, 157, 0, ArgumentRule.Equal, 2, Verdict.Allow,     // parent-death signal
