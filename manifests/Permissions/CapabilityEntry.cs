@@ -133,6 +133,15 @@ public abstract partial record CapabilityEntry
         public override string ToString() => $"device {Path} {(Writable ? "read,write" : "read")}";
     }
 
+    /// <summary>Something about the host that is withheld from whoever does not hold it.</summary>
+    /// <param name="Name">One of <see cref="Known"/>.</param>
+    public sealed record HostFact(string Name) : CapabilityEntry
+    {
+        public static IReadOnlyList<string> Known { get; } = ["memory", "load", "drivers"];
+
+        public override string ToString() => $"facts {Name}";
+    }
+
     /// <summary>Signals to another container of the pod.</summary>
     /// <param name="Container">Its name.</param>
     /// <param name="Signals">As <see cref="SignalNames.Listed"/> has them, e.g. <c>HUP,TERM</c>.</param>
@@ -207,6 +216,7 @@ public abstract partial record CapabilityEntry
         ["clock", "read"] => new ReadClock(),
         ["random", "read"] => new ReadRandom(),
         ["signal", var container, var signals] when IsLabel(container) && signals.Split(',').All(name => SignalNames.Number(name) is not null) && SignalNames.Listed(signals.Split(',')) == signals => new Signal(container, signals),
+        ["facts", var name] when HostFact.Known.Contains(name) => new HostFact(name),
         ["api", "token"] => new ApiToken(),
         ["api", "token", var audience] when IsAudience(audience) => new ApiToken(audience),
         ["processes", "shared-memory"] => new SharedMemory(),

@@ -22,9 +22,11 @@ public sealed class DeclarationReader(string @namespace, string objectName, List
 {
     private static readonly string[] Known = ["accept", "api", "clock", "connect", "devices", "files", "gates", "host", "hostFacts", "listen", "optional", "processes", "publish", "random", "sets", "signals", "transitional"];
 
-    private static readonly Dictionary<string, string> NotYet = new()
+    /// <summary>What every process can find out, so that there is nothing to grant.</summary>
+    private static readonly Dictionary<string, string> Open = new()
     {
-        ["hostFacts"] = "facts of the host cannot be granted yet",
+        ["kernel"] = "the kernel's version stands in memory that it maps into every process (vDSO)", ["cpu"] = "the processor tells every process its model (cpuid)",
+        ["uptime"] = "the monotonic clock, which every process reads, began when the host did", ["mounts"] = "every process is told its own mounts (/proc/self/mountinfo)",
     };
 
     private readonly Declaration _made = new();
@@ -34,9 +36,8 @@ public sealed class DeclarationReader(string @namespace, string objectName, List
     {
         if (node is null) return _made;
         if (node is not JsonObject permissions) { Fail(at, "must be an object"); return _made; }
-        foreach (var (name, value) in permissions)
+        foreach (var (name, _) in permissions)
             if (!Known.Contains(name)) Fail($"{at}.{name}", $"unknown permission; known are {string.Join(", ", Known)}");
-            else if (NotYet.TryGetValue(name, out var reason) && value is not (null or JsonArray { Count: 0 })) Fail($"{at}.{name}", reason);
         Each(permissions, at, "connect", Connect, "service", "pods", "namespace", "cidr", "host", "port", "ports", "protocol", "name");
         Each(permissions, at, "listen", Listen, "port", "ports", "protocol", "name");
         Each(permissions, at, "accept", Accept, "pods", "namespace", "port", "ports", "protocol", "name");
@@ -51,6 +52,7 @@ public sealed class DeclarationReader(string @namespace, string objectName, List
         else if (permissions["host"] is not null) Fail(at + ".host", "must be an object with paths");
         Each(permissions, at, "devices", Devices, "path", "access", "name");
         Each(permissions, at, "signals", Signals, "container", "signals", "name");
+        HostFacts(permissions["hostFacts"], at + ".hostFacts");
         Api(permissions["api"], at + ".api");
         Processes(permissions["processes"], at + ".processes");
         OnlyRead(permissions["clock"], at + ".clock", new CapabilityEntry.ReadClock(), "the clock can be read by every process of the hosted port");
@@ -205,6 +207,13 @@ public sealed class DeclarationReader(string @namespace, string objectName, List
         foreach (var (signal, place) in signals.Where(signal => SignalNames.Number(signal.Word) is null)) Fail(place.FieldPath, $"\"{signal}\" is no signal that can be granted; known are {SignalNames.Known}");
         if (signals.Count == 0) Fail(at + ".signals", $"must name signals; known are {SignalNames.Known}");
         else if (signals.TrueForAll(signal => SignalNames.Number(signal.Word) is not null)) Add(new CapabilityEntry.Signal(container, SignalNames.Listed(signals.Select(signal => signal.Word))), at, name);
+    }
+
+    private void HostFacts(JsonNode? node, string at)
+    {
+        foreach (var (fact, place) in Words(node, at))
+            if (CapabilityEntry.HostFact.Known.Contains(fact)) Add(new CapabilityEntry.HostFact(fact), place.FieldPath, "");
+            else Fail(place.FieldPath, Open.TryGetValue(fact, out var why) ? $"{fact} cannot be withheld, so it needs no grant: {why}; remove it" : $"\"{fact}\" is no fact of the host that can be granted; known are {string.Join(", ", CapabilityEntry.HostFact.Known)}");
     }
 
     private void Api(JsonNode? node, string at)

@@ -174,7 +174,7 @@ internal sealed class ContainerScope(Surroundings around, JsonNode? spec, JsonOb
     private bool Allowed(ExplainedEntry explained, HashSet<string> optional)
     {
         if (!CapabilityEntry.TryParse(explained.Entry, out var entry)) return false;
-        bool bounded = entry is CapabilityEntry.ConnectService or CapabilityEntry.ConnectPods or CapabilityEntry.ConnectRange or CapabilityEntry.ConnectHost or CapabilityEntry.Listen or CapabilityEntry.SharedMemory or CapabilityEntry.HostPath or CapabilityEntry.GateCall or CapabilityEntry.GateServe or CapabilityEntry.ApiToken or CapabilityEntry.Device
+        bool bounded = entry is CapabilityEntry.ConnectService or CapabilityEntry.ConnectPods or CapabilityEntry.ConnectRange or CapabilityEntry.ConnectHost or CapabilityEntry.Listen or CapabilityEntry.SharedMemory or CapabilityEntry.HostPath or CapabilityEntry.GateCall or CapabilityEntry.GateServe or CapabilityEntry.ApiToken or CapabilityEntry.Device or CapabilityEntry.HostFact
             || entry is CapabilityEntry.Execute && around.Bound?.Entries.Any(IsExecute) == true
             || entry is CapabilityEntry.Files { Writable: true } && !explained.Source.FieldPath.Contains(".volumeMounts[", StringComparison.Ordinal) && !explained.Source.FieldPath.EndsWith(".terminationMessagePath", StringComparison.Ordinal);
         if (bounded && around.Bound is { } bound && !bound.Entries.Any(wide => Coverage.Covers(wide.Entry, explained.Entry)))
@@ -223,7 +223,7 @@ internal sealed class ContainerScope(Surroundings around, JsonNode? spec, JsonOb
         var said = declared[0].Processes ?? declared.Skip(1).Select(declaration => declaration.Processes).Where(processes => processes is not null).OrderByDescending(processes => processes!.Value.Limit.Total).FirstOrDefault();
         var limit = said?.Limit ?? ProcessLimit.Of(Declaration.DefaultProcesses, null)!;
         if (around.Bound?.Processes is not { } most || limit.IsWithin(most.Limit)) return limit;
-        if (said is { } asked) around.Errors.Add(new PermissionError(asked.Source, $"{limit} are beyond the ceiling of namespace {around.Namespace}, which is {most.Limit}"));
+        if (said is { } asked) around.Errors.Add(new PermissionError(asked.Source, $"a limit of {limit} is beyond the ceiling of namespace {around.Namespace}, which is {most.Limit}"));
         return limit.Within(most.Limit);
     }
 

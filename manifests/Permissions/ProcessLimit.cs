@@ -35,5 +35,5 @@ public sealed record ProcessLimit(long Total, bool Forks, bool Threads)
 
     public bool IsWithin(ProcessLimit most) => Within(most) == this;
 
-    public override string ToString() => ThreadCount is { } threads ? $"{Processes} processes with {threads} threads" : $"{Processes} processes";
+    public override string ToString() => ThreadCount is null ? Total == 1 ? "1 process" : $"{Total} processes" : Forks ? $"{Total} processes of one thread each" : $"1 process with {Total} threads";
 }

@@ -15,6 +15,7 @@ public static class Remedy
             CapabilityEntry.Quota quota => $"permissions:\n  processes: {{max: {quota.Limit.Processes}{(quota.Limit.ThreadCount is { } threads ? $", threads: {threads}" : "")}}}",
             _ when Grant(parsed, podNamespace) is var (list, lines) => $"permissions:\n  {list}:\n  - {lines.Replace("\n", "\n    ", StringComparison.Ordinal)}",
             CapabilityEntry.HostPath host => $"permissions:\n  host:\n    paths:\n    - path: {host.Path}\n      access: {(host.Writable ? "write" : "read")}",
+            CapabilityEntry.HostFact fact => $"permissions:\n  hostFacts: [{fact.Name}]",
             CapabilityEntry.ReadClock => "permissions:\n  clock: read",
             CapabilityEntry.ReadRandom => "permissions:\n  random: read",
             CapabilityEntry.SharedMemory => "permissions:\n  processes: {sharedMemory: true}",

@@ -118,6 +118,17 @@ public enum CallClass : byte
     All = 63,
 }
 
+/// <summary>What a container may know of the host beyond what every process finds out: memory (its size and use), load (what its processors do), drivers (what its kernel was built with and drives).</summary>
+[System.Flags]
+public enum HostFact : byte
+{
+    None = 0,
+    Memory = 1,
+    Load = 2,
+    Drivers = 4,
+    All = 7,
+}
+
 /// <summary>Operations of gate.</summary>
 public enum GateOperation
 {
@@ -302,6 +313,8 @@ public static class StartTag
     public const int Device = 33;
     /// <summary>A directory of the root below which names may be made, changed and removed; with one or more, that can be done nowhere else, whatever may be written.</summary>
     public const int Creatable = 34;
+    /// <summary>U8: HostFact bits; of facts that are not among them /proc and sysinfo(2) tell what the container was promised, zeros or nothing. A process that joins is told what the task it joins is.</summary>
+    public const int HostFacts = 35;
     /// <summary>U32: slot of the directory capability that layers, scratch and mount sources are beneath.</summary>
     public const int Directory = 25;
 }

@@ -103,7 +103,7 @@ public sealed class PermissionsTests(HelloCluster cluster) : IClassFixture<Hello
     {
         var (code, output) = await ApplyAsync("set.yaml", "apiVersion: eyrie.dev/v1\nkind: PermissionSet\nmetadata: {name: s}\nspec:\n  hostFacts: [cpu]\n");
         Assert.Equal(1, code);
-        Assert.Contains("facts of the host cannot be granted yet", output, StringComparison.Ordinal);
+        Assert.Contains("cpu cannot be withheld, so it needs no grant", output, StringComparison.Ordinal);
         (code, output) = await ApplyAsync("missing.yaml", "apiVersion: v1\nkind: Pod\nmetadata: {name: missing}\nspec:\n  containers:\n  - {name: a, image: hello:1, permissions: {sets: [nowhere]}}\n");
         Assert.Equal(1, code);
         Assert.Contains("there is no PermissionSet \"nowhere\"", output, StringComparison.Ordinal);

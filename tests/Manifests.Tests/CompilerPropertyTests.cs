@@ -34,7 +34,7 @@ public sealed class CompilerPropertyTests
 
     private static Gen<string> List(Gen<string> item, int most = 4) => item.List[0, most].Select(items => $"[{string.Join(',', items)}]");
 
-    private static readonly Gen<string> WithoutGates = Gen.Select(List(Connect), List(File, 2), List(Listen, 2), List(Accept, 1), Among("""{"max":8}""", """{"max":1000,"sharedMemory":true}""", """{"sharedMemory":false}""", """{"fork":false,"threads":32}""", """{"max":8,"threads":1}""", """{"threads":9}""", """{"fork":false}""", """{"exec":["/bin/web","/lib"]}""", """{"exec":["/bin"]}""", "{}", """{"max":0}"""), Among("\"read\"", "\"none\"", """null,"host":{"paths":[{"path":"/srv/data","access":"write"}]}""", """null,"host":{"paths":[{"path":"/srv"}]}""", """null,"devices":[{"path":"/dev/fuse"},{"path":"/dev/kvm","access":"write"}]""", """null,"api":{"token":true}""", """null,"api":{"audiences":["vault"]}"""),
+    private static readonly Gen<string> WithoutGates = Gen.Select(List(Connect), List(File, 2), List(Listen, 2), List(Accept, 1), Among("""{"max":8}""", """{"max":1000,"sharedMemory":true}""", """{"sharedMemory":false}""", """{"fork":false,"threads":32}""", """{"max":8,"threads":1}""", """{"threads":9}""", """{"fork":false}""", """{"exec":["/bin/web","/lib"]}""", """{"exec":["/bin"]}""", "{}", """{"max":0}"""), Among("\"read\"", "\"none\"", """null,"host":{"paths":[{"path":"/srv/data","access":"write"}]}""", """null,"host":{"paths":[{"path":"/srv"}]}""", """null,"devices":[{"path":"/dev/fuse"},{"path":"/dev/kvm","access":"write"}]""", """null,"hostFacts":["memory","cpu"]""", """null,"hostFacts":["load","drivers","memory"]""", """null,"api":{"token":true}""", """null,"api":{"audiences":["vault"]}"""),
         (connect, files, listen, accept, processes, clock) => $$"""{"connect":{{connect}},"files":{{files}},"listen":{{listen}},"accept":{{accept}},"processes":{{processes}},"clock":{{clock}}}""");
 
     private static readonly Gen<string> Permissions = Gen.Select(WithoutGates, List(Gates, 2), List(Publish, 2), (others, gates, publish) => $$"""{{others[..^1]}},"gates":{{gates}},"publish":{{publish}}}""");
@@ -115,7 +115,7 @@ public sealed class CompilerPropertyTests
             CapabilityEntry.Device device => bound.Entries.Any(wide => Coverage.Covers(wide.Entry, device.ToString())),
             CapabilityEntry.HostPath host => bound.Entries.Any(wide => Coverage.Covers(wide.Entry, host.ToString())),
             CapabilityEntry.GateCall or CapabilityEntry.GateServe => bound.Entries.Any(wide => wide.Entry == entry.Entry),
-            CapabilityEntry.SharedMemory or CapabilityEntry.ApiToken => bound.Entries.Any(wide => wide.Entry == entry.Entry),
+            CapabilityEntry.SharedMemory or CapabilityEntry.ApiToken or CapabilityEntry.HostFact => bound.Entries.Any(wide => wide.Entry == entry.Entry),
             CapabilityEntry.Quota quota => bound.Processes is not { } most || quota.Limit.Total <= most.Limit.Total && (most.Limit.Forks || !quota.Limit.Forks) && (most.Limit.Threads || !quota.Limit.Threads),
             _ => true,
         });

@@ -85,7 +85,7 @@ public static unsafe class Boot
         Node.MakingGroup = (byte*)Node.Received + 2048;
         Node.Natives = (int*)Node.Allocate(Node.MaxNatives * sizeof(int));
         byte* filters = Node.Allocate(3 * FilterCompiler.MaxInstructions * 8, born: true);
-        if (Node.Tasks == null || tables == null || filters == null || Node.StartCopy == null || Node.Received == null || !ContainerFilters.Initialize() || !SpareGroups.Initialize()) return false;
+        if (Node.Tasks == null || tables == null || filters == null || Node.StartCopy == null || Node.Received == null || !ContainerFilters.Initialize() || !HostFacts.Initialize() || !SpareGroups.Initialize()) return false;
         Node.Kernel.Initialize(tables, Node.MaxObjects, Node.MaxCapabilities);
         var compiler = new FilterCompiler();
         Node.MettEagleFilter = (ulong*)filters;

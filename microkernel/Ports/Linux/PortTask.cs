@@ -28,6 +28,8 @@ public unsafe struct PortTask
     public int Joined;
     /// <summary>Container: which system calls its processes reach, all of them alike.</summary>
     public CallClass Classes;
+    /// <summary>Container: what its processes are told of the host.</summary>
+    public HostFact Facts;
     /// <summary>Container: trapped calls in flight from it, or that are counted by its grants.</summary>
     public int InFlight;
     /// <summary>Trap: a descriptor on its way, or -1; and the container's socket that the call is about, or -1.</summary>

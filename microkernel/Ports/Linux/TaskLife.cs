@@ -94,6 +94,7 @@ public static unsafe class TaskLife
         Node.Kernel.Hold(exit);
         port.Joined = joined;
         port.Classes = classes;
+        port.Facts = (HostFact)description.Number(StartTag.HostFacts, 0) & HostFact.All;
         port.Limits = limits;
         port.OutOfMemory = port.Paused = false;
         port.GroupLength = joined != 0 ? 0 : group.Length;

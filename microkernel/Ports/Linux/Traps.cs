@@ -54,6 +54,12 @@ public static unsafe class Traps
     {
         int listener = Node.Tasks[container].Listener;
         if (n.Number == Call.Gate) { GateCalls.Take(container, Node.Tasks[container].Joined != 0 ? Node.Tasks[container].Joined : container, ref n); return; }
+        if (n.Number == Sys.Sysinfo)
+        {
+            ref var told = ref Node.Tasks[Node.Tasks[container].Joined != 0 ? Node.Tasks[container].Joined : container];
+            Seccomp.Answer(listener, n.Id, Seccomp.Valid(listener, n.Id) ? HostFacts.Told((int)n.Process, n.Arguments[0], told.Facts, told.Limits.MemoryBytes) : -Sys.Eacces);
+            return;
+        }
         bool networked = (Node.Tasks[container].Classes & CallClass.Network) != 0;
         if (n.Number == Sys.Socket && !networked) { Pretend(listener, ref n); return; }
         if (n.Number == Sys.Socket && IsStream(ref n)) { Make(listener, ref n); return; }

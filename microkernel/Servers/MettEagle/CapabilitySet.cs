@@ -150,7 +150,7 @@ public static unsafe class CapabilitySet
     public static void DescribeLimits(int index, ref FieldWriter writer)
     {
         var request = Containers.Request(index);
-        byte readOnly = 1, classes = (byte)Containers.Table[index].Classes;
+        byte readOnly = 1, classes = (byte)Containers.Table[index].Classes, facts = 0;
         var scanner = new FieldScanner(request);
         while (scanner.Next(out int tag, out var value))
         {
@@ -160,12 +160,14 @@ public static unsafe class CapabilitySet
             if (entry.Kind == ObjectKind.SchedulingContext) { writer.AddLong(StartTag.CpuShares, entry.First); writer.AddLong(StartTag.CpuLimit, entry.Second); }
             if (entry.Device.Length > 0) Device(entry, ref writer);
             if (entry.Executable.Length > 0) writer.Add(StartTag.Executable, entry.Executable);
+            facts |= (byte)entry.Fact;
             if (!entry.Writable) continue;
             if (entry.Path.Length == 1) readOnly = 0;
             else if (!HasMount(request, entry.Path)) writer.Add(StartTag.WritablePath, entry.Path);
         }
         DescribeCreatable(index, ref writer);
         writer.Add(StartTag.ReadOnlyRoot, new ReadOnlySpan<byte>(&readOnly, 1));
+        if (facts != 0) writer.Add(StartTag.HostFacts, new ReadOnlySpan<byte>(&facts, 1));
         writer.Add(StartTag.CallClasses, new ReadOnlySpan<byte>(&classes, 1));
     }
 

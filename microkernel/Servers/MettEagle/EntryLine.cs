@@ -29,6 +29,8 @@ public ref struct EntryLine
     public ReadOnlySpan<byte> Signalled;
     /// <summary>exec: what code may be run from.</summary>
     public ReadOnlySpan<byte> Executable;
+    /// <summary>facts: what may be known of the host.</summary>
+    public HostFact Fact;
     /// <summary>api token: tokens of the pod's account may be mounted.</summary>
     public bool Token;
     /// <summary>gate call, gate serve: the gate, <c>namespace/name</c>; and which of the two.</summary>
@@ -113,6 +115,12 @@ public ref struct EntryLine
         {
             entry.Executable = fields.Next();
             return entry.Executable.Length > 0 && entry.Executable[0] == '/';
+        }
+        if (verb.SequenceEqual("facts"u8))
+        {
+            var fact = fields.Next();
+            entry.Fact = fact.SequenceEqual("memory"u8) ? HostFact.Memory : fact.SequenceEqual("load"u8) ? HostFact.Load : fact.SequenceEqual("drivers"u8) ? HostFact.Drivers : HostFact.None;
+            return entry.Fact != HostFact.None;
         }
         if (verb.SequenceEqual("api"u8)) { entry.Token = fields.Next().SequenceEqual("token"u8); return entry.Token; }
         return verb.SequenceEqual("identity"u8) || verb.SequenceEqual("clock"u8) || verb.SequenceEqual("processes"u8) || verb.SequenceEqual("random"u8) || verb.SequenceEqual("accept"u8);

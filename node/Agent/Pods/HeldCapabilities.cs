@@ -37,9 +37,9 @@ public sealed class HeldCapabilities(Func<IContainerService> containers, string 
     private static CallClass ClassesOf(IEnumerable<string> lines) => lines.Aggregate(CallClass.None, (classes, line) => classes | CallClasses.Of(Encoding.UTF8.GetBytes(line)));
 
     /// <summary>Of such lines whoever holds one may have something open, or run, that outlasts it: the processes go with it, at once.</summary>
-    private static bool IsWorld(string line) => line.StartsWith("dir ", StringComparison.Ordinal) || line.StartsWith("api ", StringComparison.Ordinal) || line.StartsWith("exec ", StringComparison.Ordinal) || line.StartsWith("device ", StringComparison.Ordinal);
+    private static bool IsWorld(string line) => line.StartsWith("dir ", StringComparison.Ordinal) || line.StartsWith("api ", StringComparison.Ordinal) || line.StartsWith("exec ", StringComparison.Ordinal) || line.StartsWith("device ", StringComparison.Ordinal) || line.StartsWith("facts ", StringComparison.Ordinal);
 
-    /// <summary>A directory may no longer be written, a token no longer be had, a program no longer be run. A set that names nothing to be executed lets everything be.</summary>
+    /// <summary>A directory may no longer be written, a token or a fact of the host no longer be had, a program no longer be run. A set that names nothing to be executed lets everything be.</summary>
     public bool LosesFiles(IReadOnlyCollection<string> wanted) => Compiled.Any(line => IsWorld(line) && !wanted.Any(other => Coverage.Covers(other, line)) && !(line.StartsWith("exec ", StringComparison.Ordinal) && !Executes(wanted))) || (Executes(wanted) && !Executes(Compiled));
 
     private static bool Executes(IEnumerable<string> lines) => lines.Any(line => line.StartsWith("exec ", StringComparison.Ordinal));

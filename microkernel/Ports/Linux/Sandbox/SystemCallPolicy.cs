@@ -45,7 +45,7 @@ public static class SystemCallPolicy
         18, 22, 32, 33, 40, 73, 74, 75, 77, 78, 80, 81, 137, 138, 221, 275, 276, 285, 292, 293, 295, 296, 326, 327, 328, 436,
         23, 213, 232, 233, 253, 254, 255, 270, 271, 281, 282, 283, 284, 286, 287, 289, 290, 291, 294,
         6, 21, 95, 191, 192, 193, 194, 195, 196, 267, 269, 439,
-        24, 34, 35, 36, 37, 38, 62, 63, 96, 97, 98, 99, 100, 104, 108, 110, 111, 115, 118, 120, 121, 124, 125, 127, 128, 130, 131, 160, 200, 201, 203, 204, 222, 223, 224, 225, 226, 229, 302, 309,
+        24, 34, 35, 36, 37, 38, 62, 63, 96, 97, 98, 100, 104, 108, 110, 111, 115, 118, 120, 121, 124, 125, 127, 128, 130, 131, 160, 200, 201, 203, 204, 222, 223, 224, 225, 226, 229, 302, 309,
     ];
 
     /// <summary>On sockets that are held: accept recvfrom recvmsg shutdown getsockname getpeername socketpair getsockopt accept4 recvmmsg.</summary>
@@ -70,10 +70,10 @@ public static class SystemCallPolicy
     private static ReadOnlySpan<short> SharedMemory => [29, 30, 31, 67];
 
     /// <summary>
-    /// Calls that would acquire authority: connect, bind, listen. Without the network class they trap to be recorded and refused, with what the program wanted to reach; what it holds
+    /// Calls that would acquire authority: connect, bind, listen; and sysinfo, which tells of the host (<see cref="HostFacts"/>). Without the network class they trap to be recorded and refused, with what the program wanted to reach; what it holds
     /// for a socket then is none.
     /// </summary>
-    public static ReadOnlySpan<short> Trapped(CallClass classes) => (classes & CallClass.Network) != 0 ? [42, 49, 50] : [42, 49];
+    public static ReadOnlySpan<short> Trapped(CallClass classes) => (classes & CallClass.Network) != 0 ? [42, 49, 50, 99] : classes != 0 ? [42, 49, 99] : [42, 49];
 
     /// <summary>clone3: its flags stand behind a pointer, so a filter cannot read them; libraries fall back to clone.</summary>
     public static ReadOnlySpan<short> Absent => [435];

@@ -28,6 +28,7 @@ public static unsafe class World
         if (root < 0) return root;
         stage = (int)LaunchStage.Proc;
         if ((result = MountFile(root, "proc"u8, "proc"u8, NoSuid | NoDev | NoExec, "hidepid=2"u8)) < 0) return result;
+        if ((result = HostFacts.Hide(ref child, root, memory)) < 0) return result;
         stage = (int)LaunchStage.Devices;
         if ((result = Devices(ref child, root, memory)) < 0) return result;
         stage = (int)LaunchStage.Mount;
@@ -288,7 +289,7 @@ public static unsafe class World
 
     /// <summary>A detached copy of one mount, with attributes, moved onto a point: at no moment is it attached without them.</summary>
     /// <param name="below">With what is mounted beneath it, as that is.</param>
-    private static nint Attach(nint from, nint point, nint attributes, bool below = false)
+    public static nint Attach(nint from, nint point, nint attributes, bool below = false)
     {
         fixed (byte* empty = "\0"u8)
         {

@@ -1,0 +1,172 @@
+using System;
+using Eyrie.Freestanding;
+using Eyrie.Microkernel.Abi;
+
+namespace Eyrie.Microkernel.Ports.Linux.Sandbox;
+
+/// <summary>
+/// What a container is told of the host it runs on. Of facts that its set does not name, the files of /proc hold its own quota, zeros, or nothing; sysinfo(2) is answered likewise
+/// (<see cref="Told"/>). Mounts over the files of its own /proc, so that no other container is concerned.
+/// </summary>
+public static unsafe class HostFacts
+{
+    private const int Most = 1 << 18, SysinfoSize = 112;
+    private const nint Closed = 1 | 2 | 4 | 8; // read-only, nosuid, nodev, noexec
+    private static byte* s_idle;
+    private static int s_idleLength;
+
+    /// <summary>/proc/stat of a host that does nothing: its processors by name, since libraries count them there, and when it was started.</summary>
+    public static bool Initialize()
+    {
+        byte* read = Node.Allocate(Most);
+        s_idle = Node.Allocate(Most, born: true);
+        if (read == null || s_idle == null) return false;
+        int length = 0;
+        fixed (byte* path = "/proc/stat"u8)
+        {
+            nint file = Host.Call(Sys.Openat, -100, (nint)path, Sys.Cloexec);
+            if (file < 0) return false;
+            for (nint got = 1; got > 0 && length < Most; length += got > 0 ? (int)got : 0) got = Host.Call(Sys.Read, file, (nint)(read + length), Most - length);
+            Host.Call(Sys.Close, file);
+        }
+        var rest = new ReadOnlySpan<byte>(read, length);
+        var text = new TextWriter(new Span<byte>(s_idle, Most));
+        while (rest.Length > 0)
+        {
+            int end = rest.IndexOf((byte)'\n');
+            var line = end < 0 ? rest : rest.Slice(0, end);
+            rest = end < 0 ? default : rest.Slice(end + 1);
+            if (line.StartsWith("cpu"u8)) { text.Add(line.Slice(0, line.IndexOf((byte)' '))); text.Add(line.StartsWith("cpu "u8) ? "  0 0 0 0 0 0 0 0 0 0\n"u8 : " 0 0 0 0 0 0 0 0 0 0\n"u8); }
+            else if (line.StartsWith("btime "u8)) { text.Add("intr 0\nctxt 0\n"u8); text.Add(line); text.Add("\nprocesses 0\nprocs_running 1\nprocs_blocked 0\n"u8); }
+        }
+        s_idleLength = text.Length;
+        Host.Call(Sys.Munmap, (nint)read, Most);
+        return !text.Overflowed;
+    }
+
+    /// <summary>Covers what tells of facts that the description does not name.</summary>
+    /// <param name="child">The container.</param>
+    /// <param name="root">Its root, with a /proc.</param>
+    /// <param name="memory">Its file system in memory, for what the files hold instead.</param>
+    public static nint Hide(ref Launcher.Child child, nint root, nint memory)
+    {
+        var named = (HostFact)child.Description.Number(StartTag.HostFacts, 0);
+        nint result;
+        if (named == HostFact.All) return 0;
+        nint nothing = Made(memory, "nothing"u8, default), nowhere = Folder(memory);
+        if (nothing < 0) return nothing;
+        if (nowhere < 0) return nowhere;
+        if ((named & HostFact.Memory) == 0)
+        {
+            Span<byte> text = stackalloc byte[512];
+            nint said = Made(memory, "meminfo"u8, Memory(text, Promised(child.Description.Number(StartTag.Memory, 0))));
+            if ((result = Over(root, said, "meminfo"u8)) < 0) return result;
+            if ((result = Each(root, nothing, "vmstat zoneinfo buddyinfo pagetypeinfo slabinfo swaps vmallocinfo kpagecgroup kpagecount kpageflags"u8)) < 0) return result;
+        }
+        if ((named & HostFact.Load) == 0)
+        {
+            nint load = Made(memory, "loadavg"u8, "0.00 0.00 0.00 1/1 1\n"u8), idle = Made(memory, "stat"u8, new ReadOnlySpan<byte>(s_idle, s_idleLength));
+            if ((result = Over(root, load, "loadavg"u8)) < 0 || (result = Over(root, idle, "stat"u8)) < 0) return result;
+            if ((result = Each(root, nothing, "schedstat softirqs locks"u8)) < 0 || (result = Each(root, nowhere, "pressure"u8)) < 0) return result;
+        }
+        if ((named & HostFact.Drivers) != 0) return 0;
+        if ((result = Each(root, nothing, "modules devices filesystems misc crypto cgroups consoles execdomains fb dma mdstat mtrr"u8)) < 0) return result;
+        return Each(root, nowhere, "acpi bus driver fs irq scsi"u8);
+    }
+
+    /// <summary>Bytes of memory that a container is told the host has.</summary>
+    private static long Promised(long quota) => quota > 0 ? quota : 1L << 30;
+
+    private static ReadOnlySpan<byte> Memory(Span<byte> buffer, long bytes)
+    {
+        var text = new TextWriter(buffer);
+        Kilobytes(ref text, "MemTotal:"u8, bytes);
+        Kilobytes(ref text, "MemFree:"u8, bytes);
+        Kilobytes(ref text, "MemAvailable:"u8, bytes);
+        Kilobytes(ref text, "Buffers:"u8, 0);
+        Kilobytes(ref text, "Cached:"u8, 0);
+        Kilobytes(ref text, "SwapTotal:"u8, 0);
+        Kilobytes(ref text, "SwapFree:"u8, 0);
+        return text.Written;
+    }
+
+    private static void Kilobytes(ref TextWriter text, ReadOnlySpan<byte> name, long bytes)
+    {
+        text.Add(name); text.Add((byte)' '); text.Add(bytes >> 10); text.Add(" kB\n"u8);
+    }
+
+    /// <summary>A file of the memory with this text; a descriptor of it, or a negative errno.</summary>
+    private static nint Made(nint memory, ReadOnlySpan<byte> name, ReadOnlySpan<byte> text)
+    {
+        fixed (byte* path = name)
+        fixed (byte* bytes = text)
+        {
+            nint file = Host.Call(Sys.Openat, memory, (nint)path, Sys.ReadWrite | Sys.Create | Sys.Cloexec, 0x124);
+            if (file < 0 || text.Length == 0) return file;
+            nint written = Host.Call(Sys.Write, file, (nint)bytes, text.Length);
+            return written == text.Length ? file : written < 0 ? written : -Sys.Einval;
+        }
+    }
+
+    private static nint Folder(nint memory)
+    {
+        fixed (byte* path = "nowhere"u8)
+        {
+            nint made = Host.Call(Sys.Mkdirat, memory, (nint)path, 0x16D);
+            return made < 0 ? made : Host.Call(Sys.Openat, memory, (nint)path, Sys.OPath | Sys.Directory | Sys.Cloexec);
+        }
+    }
+
+    private static nint Each(nint root, nint what, ReadOnlySpan<byte> names)
+    {
+        var fields = new FieldReader(names);
+        for (var name = fields.Next(); name.Length > 0; name = fields.Next())
+        {
+            nint result = Over(root, what, name);
+            if (result < 0) return result;
+        }
+        return 0;
+    }
+
+    /// <summary>Mounts it over a name of /proc; one that this host has not is none to hide.</summary>
+    private static nint Over(nint root, nint what, ReadOnlySpan<byte> name)
+    {
+        if (what < 0) return what;
+        Span<byte> path = stackalloc byte[64];
+        var text = new TextWriter(path);
+        text.Add("proc/"u8); text.Add(name);
+        nint point = World.OpenBeneath(root, text.Written, Sys.OPath, World.InRoot);
+        if (point == -Sys.Enoent) return 0;
+        if (point < 0) return point;
+        nint result = World.Attach(what, point, Closed);
+        Host.Call(Sys.Close, point);
+        return result;
+    }
+
+    /// <summary>Answers sysinfo(2) of a container: as the host does, but for the facts that it is not to know.</summary>
+    /// <returns>0, or a negative errno.</returns>
+    public static long Told(int thread, ulong address, HostFact named, long quota)
+    {
+        const int Loads = 8, Total = 32, Free = 40, Shared = 48, Processes = 80, High = 88, Unit = 104;
+        byte* info = stackalloc byte[SysinfoSize];
+        nint result = Host.Call(Sys.Sysinfo, (nint)info);
+        if (result < 0) return result;
+        if ((named & HostFact.Load) == 0)
+        {
+            for (int i = Loads; i < Total; i++) info[i] = 0;
+            *(ushort*)(info + Processes) = 1;
+        }
+        if ((named & HostFact.Memory) == 0)
+        {
+            *(long*)(info + Total) = *(long*)(info + Free) = Promised(quota);
+            for (int i = Shared; i < Processes; i++) info[i] = 0;
+            for (int i = High; i < Unit; i++) info[i] = 0;
+            *(uint*)(info + Unit) = 1;
+        }
+        ulong* local = stackalloc ulong[2];
+        ulong* remote = stackalloc ulong[2];
+        (local[0], remote[0]) = ((ulong)info, address);
+        local[1] = remote[1] = SysinfoSize;
+        return Host.Call(Sys.ProcessVmWritev, thread, (nint)local, 1, (nint)remote, 1, 0) == SysinfoSize ? 0 : -14; // EFAULT
+    }
+}
