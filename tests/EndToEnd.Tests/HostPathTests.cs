@@ -2,7 +2,7 @@ using Xunit;
 
 namespace Eyrie.EndToEnd.Tests;
 
-/// <summary>A cluster whose nodes offer two directories of the host, one to be read only.</summary>
+/// <summary>A cluster whose nodes offer two directories of the host, one to be read only, and a device.</summary>
 public sealed class HostPathCluster : IAsyncLifetime
 {
     private readonly string _state = Directory.CreateTempSubdirectory("eyrie-host-").FullName;
@@ -14,7 +14,7 @@ public sealed class HostPathCluster : IAsyncLifetime
     public async Task InitializeAsync()
     {
         foreach (var folder in new[] { Offered, ReadOnly, Other }) await File.WriteAllTextAsync(Path.Combine(folder, "words"), "hello");
-        var (code, output) = await Shell.RunAsync(Path.Combine(Shell.Root, "eyrie"), ["up", "manifests/samples/hello.yaml", "--nodes", "1", "--host-path", Offered, "--host-path", ReadOnly + ":ro", "--state-dir", _state]);
+        var (code, output) = await Shell.RunAsync(Path.Combine(Shell.Root, "eyrie"), ["up", "manifests/samples/hello.yaml", "--nodes", "1", "--host-path", Offered, "--host-path", ReadOnly + ":ro", "--host-path", "/dev/net/tun", "--state-dir", _state]);
         Assert.True(code == 0, output);
     }
 
@@ -47,6 +47,14 @@ public sealed class HostPathCluster : IAsyncLifetime
                 hostPath: { path: "{{path}}"{{type}} }
             """);
         return await KubectlAsync("apply", "-f", file);
+    }
+
+    public async Task ApplyAsync(string name, string manifest)
+    {
+        var file = Path.Combine(_state, name + ".yaml");
+        await File.WriteAllTextAsync(file, manifest);
+        var (code, output) = await KubectlAsync("apply", "-f", file);
+        Assert.True(code == 0, output);
     }
 
     public async Task<string> EndedAsync(string name)
@@ -107,5 +115,39 @@ public sealed class HostPathTests(HostPathCluster cluster) : IClassFixture<HostP
         Assert.True(code == 0, output);
         await Shell.UntilAsync(() => cluster.KubectlAsync("get", "pod", "link", "-o", "jsonpath={.status.containerStatuses[0].state.waiting.reason}"), reason => reason.Length > 0 && reason != "ContainerCreating", "the refusal");
         Assert.DoesNotContain("hello", (await cluster.KubectlAsync("logs", "link")).Output, StringComparison.Ordinal);
+    }
+
+    private static string WithDevice(string name, string permissions) => $$"""
+        apiVersion: v1
+        kind: Pod
+        metadata: {name: {{name}}}
+        spec:
+          terminationGracePeriodSeconds: 600
+          containers:
+          - name: a
+            image: hello:1
+            command: [sh, -c, "trap '' TERM; (: 3<>/dev/net/tun) 2>/dev/null && echo opened || echo none; while true; do sleep 600; done"]
+            permissions: {{permissions}}
+        """;
+
+    [Fact]
+    public async Task A_device_is_there_for_whom_it_was_granted_and_goes_with_the_grant_at_once()
+    {
+        await cluster.ApplyAsync("tunnel", WithDevice("tunnel", "{devices: [{path: /dev/net/tun, access: write}]}"));
+        await cluster.ApplyAsync("reader", WithDevice("reader", "{devices: [{path: /dev/net/tun}]}"));
+        await cluster.ApplyAsync("plain", WithDevice("plain", "{}"));
+        await cluster.ApplyAsync("fuse", WithDevice("fuse", "{devices: [{path: /dev/fuse}]}"));
+        Task<string> SaysAsync(string pod, string word) => Shell.UntilAsync(() => cluster.KubectlAsync("logs", pod), log => log.Contains(word, StringComparison.Ordinal), $"pod {pod} to say {word}");
+        await SaysAsync("tunnel", "opened");
+        await SaysAsync("reader", "none");
+        await SaysAsync("plain", "none");
+        await Shell.UntilAsync(() => cluster.KubectlAsync("get", "events", "-o", "jsonpath={range .items[*]}{.involvedObject.name}: {.message}{\"\\n\"}{end}"),
+            events => events.Contains("fuse: ", StringComparison.Ordinal) && events.Contains("/dev/fuse\": this node offers it to no pod", StringComparison.Ordinal), "the event");
+
+        // It takes no notice of TERM and has ten minutes of grace: what is taken away ends it nevertheless.
+        var (code, output) = await cluster.KubectlAsync("patch", "pod", "tunnel", "--type=json", "-p", """[{"op":"remove","path":"/spec/containers/0/permissions/devices"}]""");
+        Assert.True(code == 0, output);
+        await SaysAsync("tunnel", "none");
+        Assert.Equal("1", (await cluster.KubectlAsync("get", "pod", "tunnel", "-o", "jsonpath={.status.containerStatuses[0].restartCount}")).Output);
     }
 }

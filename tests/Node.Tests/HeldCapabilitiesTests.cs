@@ -15,6 +15,9 @@ public sealed class HeldCapabilitiesTests
     [InlineData("audit dir / read,write", null, false)] // no grant was taken away
     [InlineData("connect tcp service a/b 80", null, false)]
     [InlineData("api token", null, true)]
+    [InlineData("facts memory", null, true)]
+    [InlineData("dir /data read,write", "dir /data read,change", true)]
+    [InlineData("dir /data read,change", "dir /data read,write", false)]
     [InlineData("exec /bin/a", null, false)] // everything may be executed now
     [InlineData("exec /bin/a", "exec /bin/b", true)]
     [InlineData("exec /bin/a", "exec /bin", false)]

@@ -13,7 +13,7 @@ public sealed class HostFactTests : IAsyncLifetime
 
     public async Task DisposeAsync() => await _kernel.DisposeAsync();
 
-    private async Task<string> SaysAsync(string script, params string[] entries) => (await _kernel.RunAsync(_kernel.Script(script, entries))).Log;
+    private async Task<string> SaysAsync(string script, params string[] entries) => (await _kernel.RunAsync(_kernel.Script(script, entries))).Output;
 
     private const string Total = "grep MemTotal /proc/meminfo | tr -dc 0-9; echo; free | sed -n 2p | awk '{print $2}'";
 
