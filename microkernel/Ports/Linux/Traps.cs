@@ -2,6 +2,7 @@ using System;
 using Eyrie.Freestanding;
 using Eyrie.Microkernel.Abi;
 using Eyrie.Microkernel.Core;
+using Eyrie.Microkernel.Ports.Linux.Sandbox;
 
 namespace Eyrie.Microkernel.Ports.Linux;
 

@@ -44,34 +44,47 @@ public static unsafe class HostFacts
         return !text.Overflowed;
     }
 
-    /// <summary>Covers what tells of facts that the description does not name.</summary>
+    /// <summary>What the description names.</summary>
+    public static HostFact Named(StartDescription description) => (HostFact)description.Number(StartTag.HostFacts, 0);
+
+    /// <summary>Files of /proc that tell of facts which the description does not name, and have nothing to say otherwise; separated by spaces.</summary>
+    /// <param name="description">Of the container.</param>
+    /// <param name="part">From 0; an empty answer: there are no more parts.</param>
+    public static ReadOnlySpan<byte> Silent(StartDescription description, int part)
+    {
+        var named = Named(description);
+        return part switch
+        {
+            0 => (named & HostFact.Memory) != 0 ? " "u8 : "vmstat zoneinfo buddyinfo pagetypeinfo slabinfo swaps vmallocinfo kpagecgroup kpagecount kpageflags"u8,
+            1 => (named & HostFact.Load) != 0 ? " "u8 : "schedstat softirqs locks"u8,
+            2 => (named & HostFact.Drivers) != 0 ? " "u8 : "modules devices filesystems misc crypto cgroups consoles execdomains fb dma mdstat mtrr"u8,
+            _ => default,
+        };
+    }
+
+    /// <summary>Puts files and directories that say something else over those which tell of facts that the description does not name.</summary>
     /// <param name="child">The container.</param>
     /// <param name="root">Its root, with a /proc.</param>
     /// <param name="memory">Its file system in memory, for what the files hold instead.</param>
-    public static nint Hide(ref Launcher.Child child, nint root, nint memory)
+    public static nint Replace(ref Launcher.Child child, nint root, nint memory)
     {
-        var named = (HostFact)child.Description.Number(StartTag.HostFacts, 0);
+        var named = Named(child.Description);
         nint result;
         if (named == HostFact.All) return 0;
-        nint nothing = Made(memory, "nothing"u8, default), nowhere = Folder(memory);
-        if (nothing < 0) return nothing;
+        nint nowhere = Folder(memory);
         if (nowhere < 0) return nowhere;
         if ((named & HostFact.Memory) == 0)
         {
             Span<byte> text = stackalloc byte[512];
             nint said = Made(memory, "meminfo"u8, Memory(text, Promised(child.Description.Number(StartTag.Memory, 0))));
             if ((result = Over(root, said, "meminfo"u8)) < 0) return result;
-            if ((result = Each(root, nothing, "vmstat zoneinfo buddyinfo pagetypeinfo slabinfo swaps vmallocinfo kpagecgroup kpagecount kpageflags"u8)) < 0) return result;
         }
         if ((named & HostFact.Load) == 0)
         {
             nint load = Made(memory, "loadavg"u8, "0.00 0.00 0.00 1/1 1\n"u8), idle = Made(memory, "stat"u8, new ReadOnlySpan<byte>(s_idle, s_idleLength));
-            if ((result = Over(root, load, "loadavg"u8)) < 0 || (result = Over(root, idle, "stat"u8)) < 0) return result;
-            if ((result = Each(root, nothing, "schedstat softirqs locks"u8)) < 0 || (result = Each(root, nowhere, "pressure"u8)) < 0) return result;
+            if ((result = Over(root, load, "loadavg"u8)) < 0 || (result = Over(root, idle, "stat"u8)) < 0 || (result = Over(root, nowhere, "pressure"u8)) < 0) return result;
         }
-        if ((named & HostFact.Drivers) != 0) return 0;
-        if ((result = Each(root, nothing, "modules devices filesystems misc crypto cgroups consoles execdomains fb dma mdstat mtrr"u8)) < 0) return result;
-        return Each(root, nowhere, "acpi bus driver fs irq scsi"u8);
+        return (named & HostFact.Drivers) != 0 ? 0 : Each(root, nowhere, "acpi bus driver fs irq scsi"u8);
     }
 
     /// <summary>Bytes of memory that a container is told the host has.</summary>

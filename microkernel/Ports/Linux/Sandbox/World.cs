@@ -28,7 +28,7 @@ public static unsafe class World
         if (root < 0) return root;
         stage = (int)LaunchStage.Proc;
         if ((result = MountFile(root, "proc"u8, "proc"u8, NoSuid | NoDev | NoExec, "hidepid=2"u8)) < 0) return result;
-        if ((result = HostFacts.Hide(ref child, root, memory)) < 0) return result;
+        if ((result = HostFacts.Replace(ref child, root, memory)) < 0) return result;
         stage = (int)LaunchStage.Devices;
         if ((result = Devices(ref child, root, memory)) < 0) return result;
         stage = (int)LaunchStage.Mount;
@@ -42,7 +42,7 @@ public static unsafe class World
         if (child.Description.Number(StartTag.ReadOnlyRoot, 1) != 0 && (result = Freeze(ref child, root)) < 0) return result;
         if ((result = Executables.Limit(ref child, root)) < 0) return result;
         stage = (int)LaunchStage.Pivot;
-        return Pivot(root);
+        return Pivot(ref child, root);
     }
 
     /// <summary>Makes an empty directory the root of a native task: there is no file it could name.</summary>
@@ -325,7 +325,7 @@ public static unsafe class World
         }
     }
 
-    private static nint Pivot(nint root)
+    private static nint Pivot(ref Launcher.Child child, nint root)
     {
         nint result = Host.Call(Sys.Fchdir, root);
         if (result < 0) return result;
@@ -336,19 +336,24 @@ public static unsafe class World
             if ((result = Host.Call(Sys.Umount2, (nint)dot, 2)) < 0) return result;
             if ((result = Host.Call(Sys.Chdir, (nint)slash)) < 0) return result;
         }
-        return Mask();
+        return Mask(child.Description);
     }
 
     /// <summary>Files of /proc that tell of the host are covered; none may be written.</summary>
-    private static nint Mask()
+    private static nint Mask(StartDescription description)
     {
         nint worst = Cover("/proc/kallsyms"u8);
         Cover("/proc/kcore"u8); Cover("/proc/keys"u8); Cover("/proc/timer_list"u8); Cover("/proc/sched_debug"u8); Cover("/proc/config.gz"u8);
         Cover("/proc/sysrq-trigger"u8); Cover("/proc/kmsg"u8); Cover("/proc/key-users"u8); Cover("/proc/latency_stats"u8);
         Cover("/proc/cmdline"u8); Cover("/proc/iomem"u8); Cover("/proc/ioports"u8); Cover("/proc/interrupts"u8); Cover("/proc/diskstats"u8); Cover("/proc/partitions"u8);
+        for (int part = 0; HostFacts.Silent(description, part) is { Length: > 0 } names; part++)
+        {
+            nint covered = CoverEach(names);
+            if (covered < 0) return covered;
+        }
         nint frozen = FreezePath("/proc/sys"u8);
         if (frozen < 0) return frozen;
-        FreezePath("/proc/irq"u8); FreezePath("/proc/bus"u8); FreezePath("/proc/fs"u8);
+        if ((HostFacts.Named(description) & HostFact.Drivers) != 0) { FreezePath("/proc/irq"u8); FreezePath("/proc/bus"u8); FreezePath("/proc/fs"u8); } // otherwise nothing is in them
         return worst == -Sys.Enoent ? 0 : worst;
     }
 
@@ -356,6 +361,22 @@ public static unsafe class World
     {
         fixed (byte* p = path)
         fixed (byte* devNull = "/dev/null"u8) return Host.Call(Sys.Mount, (nint)devNull, (nint)p, 0, 0x1000);
+    }
+
+    /// <summary>Files of /proc, separated by spaces; what this host has not is none to cover.</summary>
+    private static nint CoverEach(ReadOnlySpan<byte> names)
+    {
+        Span<byte> path = stackalloc byte[64];
+        var fields = new FieldReader(names);
+        for (var name = fields.Next(); name.Length > 0; name = fields.Next())
+        {
+            path.Clear();
+            var text = new TextWriter(path);
+            text.Add("/proc/"u8); text.Add(name);
+            nint covered = Cover(path);
+            if (covered < 0 && covered != -Sys.Enoent) return covered;
+        }
+        return 0;
     }
 
     private static nint FreezePath(ReadOnlySpan<byte> path)
