@@ -66,6 +66,8 @@ public sealed class SystemCallCountTests
         Row("and writable files", PermissionScore.ReachableCalls([.. Empty, "dir /data read,write"]));
         Row("and a network grant", PermissionScore.ReachableCalls([.. Empty, "listen tcp 80"]));
         Row("and further processes or threads", PermissionScore.ReachableCalls([.. Empty, "quota memory=67108864 processes=2"]));
+        Row("and further threads of the one process", PermissionScore.ReachableCalls([.. Empty[..1], "quota memory=67108864 processes=1 threads=2"]));
+        Row("and further processes of one thread each", PermissionScore.ReachableCalls([.. Empty[..1], "quota memory=67108864 processes=2 threads=1"]));
         Row("all classes", PermissionScore.ReachableCalls([.. Empty, "quota memory=67108864 processes=2", "listen tcp 80", "dir /data read,write", "processes shared-memory"]));
         foreach (var (name, lines) in Samples()) Row(name, PermissionScore.ReachableCalls(lines));
         Row("Docker's default profile (published)", PermissionScore.DockerDefault);

@@ -74,7 +74,10 @@ public sealed class ProofTests : IAsyncLifetime
             ["resources"] = random.Next(2) == 0 ? new JsonObject() : new JsonObject { ["limits"] = new JsonObject { ["memory"] = $"{random.Next(16, 256)}Mi", ["cpu"] = $"{random.Next(50, 2000)}m" } },
         };
         container["permissions"]!["files"] = Some(random, 3, () => new JsonObject { ["path"] = Among(random, "/tmp", "/var/a", "/etc", "/data"), ["access"] = Among(random, "read", "write") });
-        container["permissions"]!["processes"] = new JsonObject { ["max"] = random.Next(4, 500) };
+        foreach (var file in container["permissions"]!["files"]!.AsArray())
+            if (file!["access"]!.ToString() == "write" && random.Next(2) == 0) file["create"] = false;
+        container["permissions"]!["processes"] = random.Next(3) switch { 0 => new JsonObject { ["fork"] = false, ["threads"] = random.Next(2, 500) }, 1 => new JsonObject { ["max"] = random.Next(4, 500), ["threads"] = 1 }, _ => new JsonObject { ["max"] = random.Next(4, 500) } };
+        container["permissions"]!["hostFacts"] = new JsonArray([.. new[] { "memory", "load", "drivers" }.Where(_ => random.Next(2) == 0).Select(fact => (JsonNode)fact)]);
         return new JsonObject { ["metadata"] = new JsonObject { ["name"] = "p", ["namespace"] = "shop" }, ["spec"] = new JsonObject { ["containers"] = new JsonArray(container) } };
     }
 
