@@ -30,17 +30,10 @@ public sealed class LeastAuthorityTests(NodeCluster cluster)
     public async Task A_file_is_changed_where_none_may_be_made_and_the_host_is_as_large_as_the_promise()
     {
         var home = await cluster.NamespaceAsync();
-        await home.PodAsync("state", "echo after >/v/state; cat /v/state; (echo x >/v/new) 2>/dev/null || echo refused; head -1 /proc/meminfo; cat /proc/loadavg",
+        await home.PodAsync("state", "echo after >/version; cat /version; (echo x >/etc/new) 2>/dev/null || echo refused; head -1 /proc/meminfo; cat /proc/loadavg",
             """
             resources: {limits: {memory: 32Mi}}
-            volumeMounts: [{name: v, mountPath: /v, readOnly: true}]
-            permissions: {files: [{path: /v, access: write, create: false}], processes: {max: 8, threads: 1}, hostFacts: [load]}
-            """,
-            """
-            restartPolicy: Never
-            volumes: [{name: v, emptyDir: {}}]
-            initContainers:
-            - {name: first, image: "hello:1", command: [sh, -c, "echo before >/v/state"], volumeMounts: [{name: v, mountPath: /v}]}
+            permissions: {files: [{path: /version, access: write, create: false}, {path: /etc, access: write, create: false}], processes: {max: 8, threads: 1}, hostFacts: [load]}
             """);
         var log = (await home.EndedAsync("state")).Split('\n');
         Assert.Equal(["after", "refused", "MemTotal: 32768 kB"], log[..3]);
