@@ -55,12 +55,7 @@ public static unsafe class Traps
     {
         int listener = Node.Tasks[container].Listener;
         if (n.Number == Call.Gate) { GateCalls.Take(container, Node.Tasks[container].Joined != 0 ? Node.Tasks[container].Joined : container, ref n); return; }
-        if (n.Number == Sys.Sysinfo)
-        {
-            ref var told = ref Node.Tasks[Node.Tasks[container].Joined != 0 ? Node.Tasks[container].Joined : container];
-            Seccomp.Answer(listener, n.Id, Seccomp.Valid(listener, n.Id) ? HostFacts.Told((int)n.Process, n.Arguments[0], told.Facts, told.Limits.MemoryBytes) : -Sys.Eacces);
-            return;
-        }
+        if (n.Number == Sys.Sysinfo) { Tell(Node.Tasks[container].Joined != 0 ? Node.Tasks[container].Joined : container, listener, ref n); return; }
         bool networked = (Node.Tasks[container].Classes & CallClass.Network) != 0;
         if (n.Number == Sys.Socket && !networked) { Pretend(listener, ref n); return; }
         if (n.Number == Sys.Socket && IsStream(ref n)) { Make(listener, ref n); return; }
@@ -176,6 +171,14 @@ public static unsafe class Traps
         nint given = Injection.Give(listener, n.Id, made, (n.Arguments[1] & Sys.Cloexec) != 0);
         if (given < 0) Seccomp.Answer(listener, n.Id, given);
         Node.Close(ref Node.Given);
+    }
+
+    /// <summary>sysinfo: what the container may know of the host, and nobody needs to be asked.</summary>
+    private static void Tell(int container, int listener, ref SeccompNotification n)
+    {
+        if (!Seccomp.Valid(listener, n.Id)) return; // whoever asked is gone
+        ref var told = ref Node.Tasks[container];
+        Seccomp.Answer(listener, n.Id, HostFacts.Told((int)n.Process, n.Arguments[0], told.Facts, told.Limits.MemoryBytes));
     }
 
     /// <summary>Whether TCP is asked for.</summary>
