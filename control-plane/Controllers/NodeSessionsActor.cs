@@ -330,7 +330,7 @@ public sealed class NodeSessionsActor : ReceiveActor, IWithTimers
             case NodeMessage.MessageOneofCase.Usage: _statistics.Take(report.Node, report.Message.Usage); break;
             case NodeMessage.MessageOneofCase.PodEvent:
                 var told = report.Message.PodEvent;
-                if (_cache.Get(Kinds.Pod, new ObjectName(told.Namespace, told.Name)) is { } pod) _events.Write(pod, told.Type, told.Reason, told.Message, Math.Max(1, told.Count));
+                if (_cache.Get(Kinds.Pod, new ObjectName(told.Namespace, told.Name)) is { } pod) _events.Write(pod, told.Type, told.Reason, told.Message, Math.Max(1, told.Count), told.Series);
                 break;
             case NodeMessage.MessageOneofCase.ServiceEvent:
                 var said = report.Message.ServiceEvent;

@@ -2,11 +2,21 @@ using Eyrie.Microkernel.Abi;
 
 namespace Eyrie.Microkernel.Client;
 
+/// <summary>The sets that containers hold in the kernel.</summary>
+public interface ICapabilitySets
+{
+    /// <summary>The capability set of a container, read back from the kernel: entry lines, ordinally sorted.</summary>
+    Task<IReadOnlyList<string>> ReadCapabilitiesAsync(string containerId, CancellationToken cancellationToken);
+
+    /// <summary>Adds and revokes entries of a running container. Revoking closes the connections that the entry allowed.</summary>
+    Task ChangeCapabilitiesAsync(string containerId, IReadOnlyList<string> add, IReadOnlyList<string> revoke, CancellationToken cancellationToken);
+}
+
 /// <summary>
 /// MettEagle, the container service of one node's microkernel. Every call is one request of the container protocol;
 /// a refusal is a <see cref="ContainerServiceException"/> with a specific <see cref="ContainerError"/> and nothing half made.
 /// </summary>
-public interface IContainerService : IAsyncDisposable
+public interface IContainerService : ICapabilitySets, IAsyncDisposable
 {
     /// <summary>Makes a container: its factory, task, capability set and network session. Nothing runs yet.</summary>
     Task CreateAsync(ContainerSpec spec, CancellationToken cancellationToken);
@@ -34,12 +44,6 @@ public interface IContainerService : IAsyncDisposable
 
     /// <summary>Every container this service knows, with its state; also how a restarted node agent finds them again.</summary>
     Task<IReadOnlyList<ContainerStatus>> ListAsync(CancellationToken cancellationToken);
-
-    /// <summary>The capability set of a container, read back from the kernel: entry lines, ordinally sorted.</summary>
-    Task<IReadOnlyList<string>> ReadCapabilitiesAsync(string containerId, CancellationToken cancellationToken);
-
-    /// <summary>Adds and revokes entries of a running container. Revoking closes the connections that the entry allowed.</summary>
-    Task ChangeCapabilitiesAsync(string containerId, IReadOnlyList<string> add, IReadOnlyList<string> revoke, CancellationToken cancellationToken);
 
     /// <summary>Runs a further program in a running container: same world, same capability set, no more. It ends with the container, and with this connection.</summary>
     Task<IExecution> ExecAsync(string containerId, ExecSpec spec, CancellationToken cancellationToken);

@@ -29,7 +29,7 @@ public sealed class NodeAgent
 
     public NodeAgent(NodeOptions options, KernelProcess kernel, NodeProcesses processes, HttpClient client)
     {
-        (_options, _kernel, _processes, _images, _streams) = (options, kernel, processes, new ImageStore(options, client), new Streams(options, kernel, client));
+        (_options, _kernel, _processes, _images, _streams) = (options, kernel, processes, new ImageStore(options, client, TimeProvider.System), new Streams(options, kernel, client));
         _session = new NodeSession(options, client, Hello, Begin);
         _conditions = new NodeConditions(_session.Report);
         _pods = new PodTable(options, kernel, _images, new TokenRequests(options, client), TimeProvider.System, _session.Report);

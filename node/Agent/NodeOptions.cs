@@ -47,6 +47,9 @@ public sealed record NodeOptions
     public TimeSpan ShutdownGrace { get; init; } = TimeSpan.FromSeconds(30);
     public TimeSpan ShutdownGraceCritical { get; init; } = TimeSpan.FromSeconds(10);
 
+    /// <summary>The node was told to end when no agent heard it: this one does only that, gracefully (TERM) or at once (USR1). Null: it was not.</summary>
+    public EndOfAgent? Ending { get; init; }
+
     /// <summary>Resolver of names outside the cluster, for those who are granted them; null: the host has none, and such names are not answered.</summary>
     public System.Net.IPEndPoint? Resolver { get; init; }
 
@@ -60,7 +63,7 @@ public sealed record NodeOptions
 
     public static NodeOptions? Parse(string[] arguments, TextWriter errors)
     {
-        var known = new[] { "--state-dir", "--name", "--index", "--cluster-octet", "--server", "--ca", "--token-file", "--microkernel", "--label", "--cpu", "--memory", "--max-pods", "--insecure-registry", "--resolver", "--host-path", "--log-max-size", "--log-max-files", "--image-gc-high", "--image-gc-low", "--shutdown-grace", "--shutdown-grace-critical", "--image-check-rate", "--image-check-period" };
+        var known = new[] { "--state-dir", "--name", "--index", "--cluster-octet", "--server", "--ca", "--token-file", "--microkernel", "--label", "--cpu", "--memory", "--max-pods", "--insecure-registry", "--resolver", "--host-path", "--log-max-size", "--log-max-files", "--image-gc-high", "--image-gc-low", "--shutdown-grace", "--shutdown-grace-critical", "--image-check-rate", "--image-check-period", "--ending" };
         var insecure = new List<string>();
         var hostPaths = new List<string>();
         var values = new Dictionary<string, string>();
@@ -108,12 +111,14 @@ public sealed record NodeOptions
         if (!Uri.TryCreate(values.GetValueOrDefault("--server"), UriKind.Absolute, out var server)) problems.Add("--server must be a URL");
         var resolver = values.TryGetValue("--resolver", out var named) ? Dns.UpstreamResolver.Parse(named) : File.Exists("/etc/resolv.conf") ? Dns.UpstreamResolver.OfHost(File.ReadLines("/etc/resolv.conf")) : null;
         if (named is not null && resolver is null) problems.Add($"--resolver: \"{named}\" is not an IPv4 address, or ADDRESS:PORT");
+        EndOfAgent? ending = values.GetValueOrDefault("--ending") switch { "TERM" => EndOfAgent.Graceful, "USR1" => EndOfAgent.AtOnce, _ => null };
+        if (ending is null && values.TryGetValue("--ending", out var how)) problems.Add($"--ending: \"{how}\" is neither TERM nor USR1");
         foreach (var problem in problems) errors.WriteLine("eyrie-node: " + problem);
         return problems.Count > 0 ? null : new NodeOptions
         {
             StateDirectory = Path.GetFullPath(values["--state-dir"]), Name = values["--name"], Index = index, ClusterOctet = octet, Server = server!, AuthorityFile = values["--ca"], TokenFile = values["--token-file"],
             Microkernel = Path.GetFullPath(values["--microkernel"]), Labels = labels, CpuMilli = cpu, MemoryBytes = memory, MaxPods = pods, InsecureRegistries = insecure, Resolver = resolver, HostPaths = hostPaths, LogMaxBytes = logBytes, LogMaxFiles = logFiles, ImageHighPercent = high, ImageLowPercent = low,
-            ImageCheckRate = rate, ImageCheckPeriod = TimeSpan.FromSeconds(period), ShutdownGrace = TimeSpan.FromSeconds(grace), ShutdownGraceCritical = TimeSpan.FromSeconds(critical),
+            ImageCheckRate = rate, ImageCheckPeriod = TimeSpan.FromSeconds(period), ShutdownGrace = TimeSpan.FromSeconds(grace), ShutdownGraceCritical = TimeSpan.FromSeconds(critical), Ending = ending,
         };
     }
 }

@@ -24,7 +24,7 @@ public sealed class PodTable(NodeOptions options, KernelProcess kernel, ImageSto
     public PodWorker? At(string address) => _pods.Values.FirstOrDefault(worker => worker.Address == address);
 
     /// <summary>Every container that runs now.</summary>
-    public IEnumerable<RunningContainer> Running() => _pods.Values.SelectMany(worker => worker.Running().Select(container => new RunningContainer(worker.Uid, worker.Namespace, worker.Name, container.Container, container.Id, container.StartedAt)));
+    public IEnumerable<RunningContainer> Running() => _pods.Values.SelectMany(worker => worker.Running().Select(container => new RunningContainer(worker.Uid, worker.Namespace, worker.Name, container.Container, container.Id, container.Since)));
 
     /// <summary>Ids of the containers that run on a layer.</summary>
     public IEnumerable<string> On(string layer) => _pods.Values.SelectMany(worker => worker.On(layer));

@@ -8,6 +8,7 @@ using Prometheus;
 
 if (args is ["end", "--state-dir", var ended]) return await NodeEnd.RunAsync(Path.GetFullPath(ended));
 if (NodeOptions.Parse(args, Console.Error) is not { } options) return 2;
+if (options.Ending == EndOfAgent.AtOnce) return await NodeEnd.RunAsync(options.StateDirectory);
 foreach (var directory in new[] { "images/layers", "containers", "logs", "pods" }) Directory.CreateDirectory(Path.Combine(options.StateDirectory, directory));
 using var alone = await AgentLock.TakeAsync(options.StateDirectory, CancellationToken.None);
 using CancellationTokenSource stop = new(), atOnce = new();
@@ -31,6 +32,7 @@ var supervising = kernel.SuperviseAsync(async anew =>
     await DescribeAsync();
     await agent.KernelConnectedAsync(anew);
 }, stop.Token);
+if (options.Ending == EndOfAgent.Graceful) _ = EndWhenHeardAsync();
 var broken = Task.WhenAny(running, supervising); // neither ends by itself
 if (await Task.WhenAny(agent.Synced.Task, asked.Task, broken) == agent.Synced.Task) Console.WriteLine("ready");
 if (await Task.WhenAny(asked.Task, broken) == broken) await await broken; // an agent that cannot go on ends with the reason, and the next one takes over what runs
@@ -45,6 +47,13 @@ await Task.WhenAny(agent.StopAsync(), kernel.Service.Closed); // whose kernel is
 await kernel.EndAsync();
 MemoryVolumes.RemoveAll(options.StateDirectory);
 return 0;
+
+// With a session, so that the ends of pods are told; without one, soon.
+async Task EndWhenHeardAsync()
+{
+    await Task.WhenAny(agent.Synced.Task, Task.Delay(TimeSpan.FromSeconds(5)));
+    asked.TrySetResult(EndOfAgent.Graceful);
+}
 
 /// <summary>prometheus-net's own listener on a free loopback port.</summary>
 internal sealed class MetricsListener : IDisposable

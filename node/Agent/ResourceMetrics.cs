@@ -78,4 +78,5 @@ public sealed class ResourceMetrics(NodeProcesses processes, KernelProcess kerne
 }
 
 /// <summary>A container that runs now, by the names people know and the id MettEagle knows.</summary>
-public sealed record RunningContainer(string PodUid, string Namespace, string Pod, string Name, string Id, DateTimeOffset StartedAt);
+/// <param name="Since">When its run began.</param>
+public sealed record RunningContainer(string PodUid, string Namespace, string Pod, string Name, string Id, SteadyTime Since);

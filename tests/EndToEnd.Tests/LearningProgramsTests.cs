@@ -78,7 +78,8 @@ public sealed partial class LearningProgramsTests(ProgramsCluster cluster) : ICl
         await LoadAsync(program, approved.Split(' ')[1]);
         var refused = (await cluster.KubectlAsync("get", "events", "-o", $"jsonpath={{range .items[?(@.involvedObject.name==\"{approved.Split(' ')[0]}\")]}}{{.reason}}: {{.message}}{{\"\\n\"}}{{end}}")).Output;
         Assert.DoesNotContain("PermissionDenied", refused, StringComparison.Ordinal);
-        Assert.Equal("0", (await cluster.KubectlAsync("get", "pod", approved.Split(' ')[0], "-o", "jsonpath={.status.containerStatuses[0].restartCount}")).Output);
+        var restarts = (await cluster.KubectlAsync("get", "pod", approved.Split(' ')[0], "-o", "jsonpath={.status.containerStatuses[0].restartCount}")).Output;
+        Assert.True(restarts == "0", $"{restarts} restarts:\n{(await cluster.KubectlAsync("describe", "pod", approved.Split(' ')[0])).Output}\n{(await cluster.KubectlAsync("logs", "--previous", approved.Split(' ')[0])).Output}");
         await cluster.KubectlAsync("delete", "-f", file);
     }
 

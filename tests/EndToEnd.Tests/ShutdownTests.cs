@@ -67,6 +67,48 @@ public sealed class ShutdownTests(HelloCluster cluster) : IClassFixture<HelloClu
     }
 
     [Fact]
+    public async Task A_node_that_is_told_to_end_while_it_has_no_agent_ends_its_pods_within_their_grace_all_the_same()
+    {
+        await ReadyAsync("node-1");
+        await ApplyAsync(Pod("orphan", "trap \"echo told; exit 0\" TERM; echo up; while true; do sleep 0.1; done"));
+        await Shell.UntilAsync(() => cluster.KubectlAsync("logs", "orphan"), log => log == "up\n", "the pod to be up");
+        var supervisor = JsonNode.Parse(await File.ReadAllTextAsync(Path.Combine(cluster.State, "processes.json")))!.AsArray().First(member => member!["name"]!.ToString() == "node-1")!["pid"]!.ToString();
+        var nap = await StoppedNapAsync(supervisor);
+        await Shell.RunAsync("kill", ["-TERM", supervisor]);
+        await Shell.RunAsync("kill", ["-CONT", nap]);
+        await UntilAsync("pod", "orphan", "{.status.phase} {.status.reason} {.status.containerStatuses[0].state.terminated.exitCode}", state => state == "Failed Terminated 0", "the pod to have failed");
+        await Shell.UntilAsync(() => Task.FromResult((0, Directory.Exists("/proc/" + supervisor) ? "there" : "gone")), process => process == "gone", "the node's supervisor to end");
+        Assert.Equal("", (await Shell.RunAsync("pgrep", ["-f", $"{cluster.State}/nodes/node-1 "])).Output);
+
+        var (code, output) = await cluster.EyrieAsync("up");
+        Assert.True(code == 0, output);
+        await ReadyAsync("node-1");
+        await cluster.KubectlAsync("delete", "pod", "orphan", "--grace-period=1");
+    }
+
+    /// <summary>Kills a node's agents until its supervisor waits before it starts the next one, and stops what it waits for.</summary>
+    private static async Task<string> StoppedNapAsync(string supervisor)
+    {
+        var nap = "";
+        await Shell.UntilAsync(async () =>
+        {
+            foreach (var child in (await File.ReadAllTextAsync($"/proc/{supervisor}/task/{supervisor}/children")).Split(' ', StringSplitOptions.RemoveEmptyEntries))
+                try
+                {
+                    var program = Path.GetFileName((await File.ReadAllTextAsync($"/proc/{child}/cmdline")).Split('\0')[0]);
+                    if (program is "dotnet" or "sleep") await Shell.RunAsync("kill", [program == "sleep" ? "-STOP" : "-KILL", child]);
+                    if (program == "sleep" && (await File.ReadAllTextAsync($"/proc/{child}/stat")).Contains("(sleep) T", StringComparison.Ordinal)) nap = child;
+                }
+                catch (IOException)
+                {
+                    // It has just ended.
+                }
+            return (0, nap);
+        }, stopped => stopped.Length > 0, "the supervisor to wait");
+        return nap;
+    }
+
+    [Fact]
     public async Task A_drained_node_is_left_by_everything_and_taken_again_when_it_may()
     {
         await ReadyAsync("node-1");

@@ -1,3 +1,4 @@
+using Eyrie.Microkernel.Client;
 using Eyrie.Node;
 using Xunit;
 
@@ -39,5 +40,59 @@ public sealed class HeldCapabilitiesTests
     {
         var held = new HeldCapabilities(null!, "a", had is null ? Base : [.. Base, had]);
         Assert.Equal(live, held.CanBecome(wanted is null ? Base : [.. Base, wanted]));
+    }
+
+    [Fact]
+    public async Task A_set_that_is_compared_while_it_changes_is_never_compared_with_one_that_the_kernel_does_not_hold_yet()
+    {
+        const int Changes = 3000;
+        var kernel = new KernelSet(Base);
+        var held = new HeldCapabilities(() => kernel, "a", Base);
+        using var together = new Barrier(2);
+        async Task<List<string?>> RunAsync(Func<int, Task<string?>> ask)
+        {
+            var differences = new List<string?>();
+            for (int i = 0; i < Changes; i++)
+            {
+                together.SignalAndWait();
+                differences.Add(await ask(i));
+            }
+            return differences;
+        }
+        var comparing = Task.Run(() => RunAsync(_ => held.VerifyAsync()));
+        var changing = Task.Run(() => RunAsync(i => held.BecomeAsync(i % 2 == 0 ? [.. Base, "clock read"] : Base)));
+        Assert.All((await comparing).Concat(await changing), Assert.Null);
+    }
+
+    [Fact]
+    public async Task Of_changes_asked_for_one_after_the_other_the_last_is_what_stays()
+    {
+        var kernel = new KernelSet(Base);
+        var held = new HeldCapabilities(() => kernel, "a", Base);
+        var changes = Enumerable.Range(0, 50).Select(i => held.BecomeAsync([.. Base, $"connect tcp service a/b {i + 1}"])).ToList();
+        Assert.True(held.Is([.. Base, "connect tcp service a/b 50"]));
+        Assert.All(await Task.WhenAll(changes), Assert.Null);
+        Assert.Contains("connect tcp service a/b 50", await kernel.ReadCapabilitiesAsync("a", CancellationToken.None));
+    }
+
+    /// <summary>A kernel's set of one container, in memory.</summary>
+    private sealed class KernelSet(IEnumerable<string> lines) : ICapabilitySets
+    {
+        private readonly SortedSet<string> _lines = new(lines, StringComparer.Ordinal);
+
+        public Task<IReadOnlyList<string>> ReadCapabilitiesAsync(string containerId, CancellationToken cancellationToken)
+        {
+            lock (_lines) return Task.FromResult<IReadOnlyList<string>>([.. _lines]);
+        }
+
+        public Task ChangeCapabilitiesAsync(string containerId, IReadOnlyList<string> add, IReadOnlyList<string> revoke, CancellationToken cancellationToken)
+        {
+            lock (_lines)
+            {
+                _lines.ExceptWith(revoke);
+                _lines.UnionWith(add);
+            }
+            return Task.CompletedTask;
+        }
     }
 }

@@ -19,7 +19,7 @@ public sealed class ImageCheckTests : IDisposable
         Directory.Delete(_state, true);
     }
 
-    private ImageStore Store => new(ImageStoreTests.Options(_state), _cluster);
+    private ImageStore Store => new(ImageStoreTests.Options(_state), _cluster, _time);
 
     private ImageCheck Check() => new(ImageStoreTests.Options(_state) with { ImageCheckRate = long.MaxValue }, Store, _ => _users, (_, what) => _damaged.Add(what), _told.Add, _time);
 

@@ -22,7 +22,7 @@ public sealed class ImageGarbageTests : IDisposable
         await using var registry = await RegistryServer.StartAsync();
         await using var disk = await SmallDisk.MountAsync(Path.Combine(_folder, "node"), "32m");
         var options = ImageStoreTests.Options(disk.Path);
-        var store = new ImageStore(options, _cluster);
+        var store = new ImageStore(options, _cluster, TimeProvider.System);
         Directory.CreateDirectory(Path.Combine(disk.Path, "images/layers"));
         string Name(char image) => $"{registry.Address}/{image}:1";
         Task<Image> PullAsync(char image) => store.EnsureAsync(Name(image), "IfNotPresent", PullCredentials.None, (_, _) => { }, CancellationToken.None);
@@ -57,7 +57,7 @@ public sealed class ImageGarbageTests : IDisposable
         await using var disk = await SmallDisk.MountAsync(Path.Combine(_folder, "node"), "8m");
         Directory.CreateDirectory(Path.Combine(disk.Path, "images/layers"));
         var told = new List<string?>();
-        var watch = new DiskWatch(ImageStoreTests.Options(disk.Path), new ImageStore(ImageStoreTests.Options(disk.Path), _cluster), () => [], told.Add);
+        var watch = new DiskWatch(ImageStoreTests.Options(disk.Path), new ImageStore(ImageStoreTests.Options(disk.Path), _cluster, TimeProvider.System), () => [], told.Add);
         disk.Fill(95);
         watch.Look();
         Assert.Contains("5 % left", Assert.Single(told), StringComparison.Ordinal);

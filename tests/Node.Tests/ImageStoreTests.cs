@@ -4,6 +4,7 @@ using System.Security.Cryptography;
 using System.Text;
 using System.Text.Json.Nodes;
 using Eyrie.Node.Contract.V1;
+using Microsoft.Extensions.Time.Testing;
 using Xunit;
 
 namespace Eyrie.Node.Tests;
@@ -13,7 +14,8 @@ public sealed class ImageStoreTests : IDisposable
     private const string Basic = "auth: {htpasswd: {realm: test, path: USERS}}\n";
     private readonly string _state = Directory.CreateTempSubdirectory("eyrie-images-").FullName;
     private readonly HttpClient _cluster = new();
-    private readonly List<string> _told = [];
+    private readonly FakeTimeProvider _time = new();
+    private readonly List<string> _told = [], _messages = [];
 
     public void Dispose()
     {
@@ -26,9 +28,9 @@ public sealed class ImageStoreTests : IDisposable
         StateDirectory = state, Name = "node-0", Index = 0, ClusterOctet = 64, Server = new Uri("https://127.0.0.1:1"), AuthorityFile = "", TokenFile = "", Microkernel = "",
     };
 
-    private ImageStore Store() => new(Options(_state), _cluster);
+    private ImageStore Store() => new(Options(_state), _cluster, _time);
 
-    private Task<Image> PullAsync(string name, string policy = "IfNotPresent", PullCredentials? credentials = null) => Store().EnsureAsync(name, policy, credentials ?? PullCredentials.None, (reason, _) => _told.Add(reason), CancellationToken.None);
+    private Task<Image> PullAsync(string name, string policy = "IfNotPresent", PullCredentials? credentials = null) => Store().EnsureAsync(name, policy, credentials ?? PullCredentials.None, (reason, message) => { _told.Add(reason); _messages.Add(message); }, CancellationToken.None);
 
     private string Read(Image image, string path) => File.ReadAllText(Path.Combine(_state, image.Layers[^1], path));
 
@@ -115,6 +117,40 @@ public sealed class ImageStoreTests : IDisposable
     }
 
     [Fact]
+    public async Task A_long_pull_tells_how_far_it_is_and_only_when_that_has_changed()
+    {
+        const int Size = 3 << 20, HeldAfter = 1 << 20;
+        await using var registry = await RegistryServer.StartAsync();
+        var text = Convert.ToHexString(RandomNumberGenerator.GetBytes(Size / 2));
+        await registry.PushAsync("big:1", Files(text));
+        var goOn = new TaskCompletionSource();
+        await using var relay = new CuttingRelay(registry.Address, HeldAfter, goOn.Task);
+        var name = $"{relay.Address}/big:1";
+        var pulling = PullAsync(name);
+        var blobs = Directory.CreateDirectory(Path.Combine(_state, "images/layers"));
+        long here = 0;
+        for (var end = DateTime.UtcNow.AddSeconds(30); relay.Held.Task.IsCompleted is false || here < HeldAfter / 2; await Task.Delay(10))
+        {
+            Assert.True(DateTime.UtcNow < end, $"{here} bytes of a layer are here after 30 s");
+            here = blobs.EnumerateFiles("*.blob").Sum(file => file.Length);
+        }
+        Assert.Equal(["Pulling"], _told);
+        for (int period = 0; period < 4; period++) _time.Advance(PullProgress.Period);
+        Assert.Equal(["Pulling", PullProgress.Reason], _told);
+        goOn.SetResult();
+        Assert.Equal(text, Read(await pulling, "etc/text"));
+        _time.Advance(PullProgress.Period);
+        Assert.Equal(["Pulling", PullProgress.Reason, "Pulled"], _told);
+        var message = System.Text.RegularExpressions.Regex.Match(_messages[1], $"^Pulling image \"{name}\": (\\d\\.\\d) MiB of 3\\.0 MiB \\((\\d+) %\\), 0 of 1 layers unpacked$");
+        Assert.True(message.Success && message.Groups[1].Value is "0.5" or "0.6" or "0.7" or "0.8" or "0.9" or "1.0" or "1.1", _messages[1]);
+        Assert.InRange(int.Parse(message.Groups[2].Value, System.Globalization.CultureInfo.InvariantCulture), 16, 36);
+    }
+
+    [Fact]
+    public void Progress_counts_what_is_unpacked_as_here_and_no_layer_beyond_its_size() =>
+        Assert.Equal("Pulling image \"a\": 30.0 MiB of 40.0 MiB (75 %), 1 of 3 layers unpacked", PullProgress.Message("a", [new PulledLayer(10 << 20, 0, true), new PulledLayer(20 << 20, 21 << 20, false), new PulledLayer(10 << 20, 0, false)]));
+
+    [Fact]
     public async Task A_layer_that_is_not_what_its_digest_says_is_refused_and_not_kept()
     {
         await using var registry = await RegistryServer.StartAsync();
@@ -138,7 +174,7 @@ public sealed class ImageStoreTests : IDisposable
     public void A_name_says_registry_repository_and_reference(string name, string registry, string repository, string reference) => Assert.Equal(new ImageReference(registry, repository, reference), ImageReference.Parse(name));
 }
 
-/// <summary>Passes bytes between a client and a server, and cuts the first connection that has brought more than a number of them.</summary>
+/// <summary>Passes bytes between a client and a server, and cuts (or holds, until something is done) the first connection that has brought more than a number of them.</summary>
 internal sealed class CuttingRelay : IAsyncDisposable
 {
     private readonly TcpListener _listener = new(IPAddress.Loopback, 0);
@@ -150,18 +186,19 @@ internal sealed class CuttingRelay : IAsyncDisposable
     public string Address => _listener.LocalEndpoint.ToString()!;
     public long Bytes => Interlocked.Read(ref _bytes);
     public int Cuts => _cuts;
+    public TaskCompletionSource Held { get; } = new();
 
-    public CuttingRelay(string server, int after)
+    public CuttingRelay(string server, int after, Task? held = null)
     {
         _listener.Start();
-        _accepting = AcceptAsync(IPEndPoint.Parse(server), after);
+        _accepting = AcceptAsync(IPEndPoint.Parse(server), after, held);
     }
 
-    private async Task AcceptAsync(IPEndPoint server, int after)
+    private async Task AcceptAsync(IPEndPoint server, int after, Task? held)
     {
         try
         {
-            while (true) _ = RelayAsync(await _listener.AcceptTcpClientAsync(_stop.Token), server, after);
+            while (true) _ = RelayAsync(await _listener.AcceptTcpClientAsync(_stop.Token), server, after, held);
         }
         catch (OperationCanceledException)
         {
@@ -169,7 +206,7 @@ internal sealed class CuttingRelay : IAsyncDisposable
         }
     }
 
-    private async Task RelayAsync(TcpClient client, IPEndPoint server, int after)
+    private async Task RelayAsync(TcpClient client, IPEndPoint server, int after, Task? held)
     {
         using var there = new TcpClient();
         using (client)
@@ -184,7 +221,10 @@ internal sealed class CuttingRelay : IAsyncDisposable
                 {
                     await client.GetStream().WriteAsync(buffer.AsMemory(0, read), _stop.Token);
                     Interlocked.Add(ref _bytes, read);
-                    if ((brought += read) > after && Interlocked.CompareExchange(ref _cuts, 1, 0) == 0) return;
+                    if ((brought += read) <= after || Interlocked.CompareExchange(ref _cuts, 1, 0) != 0) continue;
+                    if (held is null) return;
+                    Held.SetResult();
+                    await held.WaitAsync(_stop.Token);
                 }
             }
             catch (Exception exception) when (exception is IOException or OperationCanceledException)

@@ -22,11 +22,12 @@ public sealed class ImageNeverPulledException(string image) : ImageUnavailableEx
 /// Images from the cluster's registry or any other (OCI distribution): every blob's digest is checked, layers are unpacked once each, under their digest, and appear whole
 /// or not at all. Whiteouts become what overlayfs knows. What a name meant when it was pulled is kept beside them.
 /// </summary>
-public sealed class ImageStore(NodeOptions options, HttpClient cluster)
+public sealed class ImageStore(NodeOptions options, HttpClient cluster, TimeProvider time)
 {
     private const string ManifestTypes = "application/vnd.oci.image.manifest.v1+json, application/vnd.oci.image.index.v1+json, application/vnd.docker.distribution.manifest.v2+json, application/vnd.docker.distribution.manifest.list.v2+json";
     private const string AsideMark = ".damaged-";
     private const int Tries = 5, LargestDocument = 8 << 20, MostIndexes = 3;
+    private const long LargestLayer = 1L << 44; // 16 TiB
     private static readonly HttpClient Outside = new(new SocketsHttpHandler { ConnectTimeout = TimeSpan.FromSeconds(15), PooledConnectionLifetime = TimeSpan.FromMinutes(2) }) { Timeout = Timeout.InfiniteTimeSpan };
 
     private readonly ConcurrentDictionary<string, Lazy<Task>> _layers = new();
@@ -51,21 +52,17 @@ public sealed class ImageStore(NodeOptions options, HttpClient cluster)
         var manifest = await ManifestAsync(registry, name, reference, reference.Reference, 0, cancellationToken);
         var configDigest = Digest(manifest["config"]);
         var config = JsonNode.Parse(await DocumentAsync(registry, reference, $"blobs/{configDigest}", configDigest, cancellationToken))!["config"];
-        var layers = new List<string>();
-        long size = 0;
-        foreach (var layer in manifest["layers"]?.AsArray() ?? throw new ImageUnavailableException($"image \"{name}\": its manifest lists no layers"))
+        var layers = (manifest["layers"]?.AsArray() ?? throw new ImageUnavailableException($"image \"{name}\": its manifest lists no layers")).Select(layer => (Digest: Digest(layer), Bytes: Bytes(layer))).ToList();
+        await using (new PullProgress(name, () => layers.Select(layer => Pulled(layer.Digest, layer.Bytes)), message => tell(PullProgress.Reason, message)).Begin(time))
         {
-            var digest = Digest(layer);
-            size += layer!["size"]?.GetValue<long>() ?? 0;
-            await LayerAsync(registry, reference, digest, cancellationToken);
-            layers.Add(Relative(digest));
+            foreach (var (digest, _) in layers) await LayerAsync(registry, reference, digest, cancellationToken);
+            // One that was there may have been collected meanwhile, with the last image that had it.
+            foreach (var (digest, _) in layers) await LayerAsync(registry, reference, digest, cancellationToken);
         }
-        // One that was there may have been collected meanwhile, with the last image that had it.
-        foreach (var layer in manifest["layers"]!.AsArray()) await LayerAsync(registry, reference, Digest(layer), cancellationToken);
         IReadOnlyList<string> Strings(string field) => [.. (config?[field] as JsonArray ?? []).Select(item => item!.ToString())];
-        var image = new Image(configDigest, layers, Strings("Entrypoint"), Strings("Cmd"), Strings("Env"), config?["WorkingDir"]?.ToString() ?? "", config?["User"]?.ToString() ?? "", name);
+        var image = new Image(configDigest, [.. layers.Select(layer => Relative(layer.Digest))], Strings("Entrypoint"), Strings("Cmd"), Strings("Env"), config?["WorkingDir"]?.ToString() ?? "", config?["User"]?.ToString() ?? "", name);
         Keep(name, image);
-        tell("Pulled", $"Successfully pulled image \"{name}\" in {Wording.Duration(TimeSpan.FromMilliseconds(watch.ElapsedMilliseconds))}. Image size: {size} bytes.");
+        tell("Pulled", $"Successfully pulled image \"{name}\" in {Wording.Duration(TimeSpan.FromMilliseconds(watch.ElapsedMilliseconds))}. Image size: {layers.Sum(layer => layer.Bytes)} bytes.");
         return image;
     }
 
@@ -191,6 +188,19 @@ public sealed class ImageStore(NodeOptions options, HttpClient cluster)
     private static string Digest(JsonNode? descriptor) => descriptor?["digest"]?.ToString() is { } digest && digest.StartsWith("sha256:", StringComparison.Ordinal) && digest.Length == 71 && digest[7..].All(char.IsAsciiHexDigitLower)
         ? digest : throw new ImageUnavailableException("the image's manifest has no valid digest");
 
+    /// <summary>Of a layer, packed; 0: the manifest does not say.</summary>
+    private static long Bytes(JsonNode? descriptor) => descriptor?["size"] is not { } size ? 0
+        : size is JsonValue value && value.TryGetValue(out long bytes) && bytes is >= 0 and <= LargestLayer ? bytes : throw new ImageUnavailableException($"the image's manifest says that a layer has {size.ToJsonString()} bytes");
+
+    /// <summary>How far a layer is.</summary>
+    private PulledLayer Pulled(string digest, long bytes)
+    {
+        var target = PathOf(Relative(digest));
+        var blob = new FileInfo(target + ".blob");
+        long here = blob.Exists ? blob.Length : 0; // it goes when the directory is there, and not before
+        return new PulledLayer(bytes, here, Directory.Exists(target));
+    }
+
     private static string DigestOf(ReadOnlySpan<byte> bytes) => "sha256:" + Convert.ToHexStringLower(SHA256.HashData(bytes));
 
     private async Task<JsonNode> ManifestAsync(RegistryClient registry, string image, ImageReference reference, string wanted, int depth, CancellationToken cancellationToken)
@@ -248,7 +258,7 @@ public sealed class ImageStore(NodeOptions options, HttpClient cluster)
 
     private async Task UnpackAsync(RegistryClient registry, ImageReference reference, string digest, CancellationToken cancellationToken)
     {
-        var target = Path.Combine(options.StateDirectory, Relative(digest));
+        var target = PathOf(Relative(digest));
         if (Directory.Exists(target))
         {
             Directory.SetLastWriteTimeUtc(target, DateTime.UtcNow); // another image wants it

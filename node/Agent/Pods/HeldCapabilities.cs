@@ -9,7 +9,7 @@ namespace Eyrie.Node;
 /// The capability set of one run of a container, from its start on. Changes are made one after the other, and after each the set that the kernel holds is compared with the
 /// one that was compiled.
 /// </summary>
-public sealed class HeldCapabilities(Func<IContainerService> containers, string id, IEnumerable<string> compiled)
+public sealed class HeldCapabilities(Func<ICapabilitySets> containers, string id, IEnumerable<string> compiled)
 {
     /// <summary>What a running container can be given or lose; quotas, files and identity are its world, made at its start.</summary>
     private static readonly string[] Live = ["connect ", "listen ", "accept ", "clock ", "random ", "gate ", "signal ", "audit connect ", "audit listen "];
@@ -54,21 +54,28 @@ public sealed class HeldCapabilities(Func<IContainerService> containers, string 
     }
 
     /// <returns>What differs, for people; null: the kernel holds the compiled set.</returns>
-    public Task<string?> VerifyAsync() => Next(CompareAsync, Compiled);
-
-    /// <summary>Revokes first, then gives; see <see cref="VerifyAsync"/>.</summary>
-    public Task<string?> BecomeAsync(IEnumerable<string> wanted)
+    public Task<string?> VerifyAsync()
     {
-        var before = Compiled;
-        Compiled = [.. wanted.Order(StringComparer.Ordinal)];
-        return Next(async now =>
-        {
-            await containers().ChangeCapabilitiesAsync(id, [], [.. before.Except(now)], CancellationToken.None);
-            await containers().ChangeCapabilitiesAsync(id, [.. now.Except(before)], [], CancellationToken.None);
-            return await CompareAsync(now);
-        }, Compiled);
+        lock (_lock) return Next(CompareAsync, Compiled);
     }
 
+    /// <summary>Revokes first, then gives; see <see cref="VerifyAsync"/>. The set is another when this returns, and what is asked for afterwards is done after it.</summary>
+    public Task<string?> BecomeAsync(IEnumerable<string> wanted)
+    {
+        lock (_lock)
+        {
+            var before = Compiled;
+            Compiled = [.. wanted.Order(StringComparer.Ordinal)];
+            return Next(async now =>
+            {
+                await containers().ChangeCapabilitiesAsync(id, [], [.. before.Except(now)], CancellationToken.None);
+                await containers().ChangeCapabilitiesAsync(id, [.. now.Except(before)], [], CancellationToken.None);
+                return await CompareAsync(now);
+            }, Compiled);
+        }
+    }
+
+    /// <summary>With the lock held: the set that is seen and the place in the order belong together.</summary>
     private Task<string?> Next(Func<IReadOnlyCollection<string>, Task<string?>> work, IReadOnlyCollection<string> now)
     {
         async Task<string?> AfterAsync(Task before)
@@ -76,11 +83,8 @@ public sealed class HeldCapabilities(Func<IContainerService> containers, string 
             await before.ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing); // its own caller hears of its failure
             return await work(now);
         }
-        lock (_lock)
-        {
-            var before = _last;
-            return _last = Task.Run(() => AfterAsync(before));
-        }
+        var before = _last;
+        return _last = Task.Run(() => AfterAsync(before));
     }
 
     private async Task<string?> CompareAsync(IReadOnlyCollection<string> now)

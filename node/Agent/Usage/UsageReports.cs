@@ -41,10 +41,9 @@ public sealed class UsageReports(KernelProcess kernel, NodeProcesses processes, 
                 // It ended between the look and the question, or the kernel did; it uses nothing.
             }
         }
-        var now = DateTimeOffset.UtcNow;
-        var containers = _containers.Take(samples, id => Now - Positive(now - known[id].StartedAt));
+        var containers = _containers.Take(samples, id => known[id].Since.SinceStart);
         var own = _own.Take(processes.Look().GroupBy(process => process.Name).ToDictionary(group => group.Key, group => new UsageSample(Now, Sum(group.Select(process => process.Cpu)), group.Sum(process => process.ResidentBytes))), _ => Now);
-        var result = new UsageReport { UnixMilliseconds = now.ToUnixTimeMilliseconds(), Node = new Usage { WindowMilliseconds = (long)Period.TotalMilliseconds } };
+        var result = new UsageReport { UnixMilliseconds = DateTimeOffset.UtcNow.ToUnixTimeMilliseconds(), Node = new Usage { WindowMilliseconds = (long)Period.TotalMilliseconds } };
         foreach (var (id, usage) in containers)
             result.Containers.Add(new ContainerUsage { PodUid = known[id].PodUid, Namespace = known[id].Namespace, Pod = known[id].Pod, Container = known[id].Name, Usage = usage });
         foreach (var usage in containers.Values.Concat(own.Values))
@@ -56,6 +55,5 @@ public sealed class UsageReports(KernelProcess kernel, NodeProcesses processes, 
     }
 
     private static TimeSpan Now => Stopwatch.GetElapsedTime(0);
-    private static TimeSpan Positive(TimeSpan time) => time > TimeSpan.Zero ? time : TimeSpan.Zero;
     private static TimeSpan Sum(IEnumerable<TimeSpan> times) => times.Aggregate(TimeSpan.Zero, (sum, time) => sum + time);
 }

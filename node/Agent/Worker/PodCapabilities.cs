@@ -17,17 +17,19 @@ public sealed class PodCapabilities(PodState pod, PodStops stops)
             return;
         }
         pod.Event("Normal", "PermissionsChanged", $"container {record.Name}: {string.Join("; ", wanted.Except(held.Compiled).Select(line => "+ " + line).Concat(held.Compiled.Except(wanted).Select(line => "- " + line)))}", 1, record.Name);
-        _ = Task.Run(async () =>
+        _ = ChangedAsync(record, held, held.BecomeAsync(wanted));
+    }
+
+    private async Task ChangedAsync(ContainerRecord record, HeldCapabilities held, Task<string?> changing)
+    {
+        try
         {
-            try
-            {
-                Compare(record, await held.BecomeAsync(wanted));
-            }
-            catch (Exception exception) when (exception is ContainerServiceException or IOException)
-            {
-                pod.Signal(() => { if (record.Running && record.Held == held) stops.Ask(record, TimeSpan.Zero, $"Permissions of container {record.Name} could not be changed and it is ended: {exception.Message}"); });
-            }
-        });
+            Compare(record, held, await changing);
+        }
+        catch (Exception exception) when (exception is ContainerServiceException or IOException)
+        {
+            pod.Signal(() => { if (record.Running && record.Held == held) stops.Ask(record, TimeSpan.Zero, $"Permissions of container {record.Name} could not be changed and it is ended: {exception.Message}"); });
+        }
     }
 
     /// <summary>Reads the set of a run that an agent before began.</summary>
@@ -37,7 +39,7 @@ public sealed class PodCapabilities(PodState pod, PodStops stops)
     {
         try
         {
-            Compare(record, await held.VerifyAsync());
+            Compare(record, held, await held.VerifyAsync());
         }
         catch (Exception exception) when (exception is ContainerServiceException or IOException)
         {
@@ -49,15 +51,19 @@ public sealed class PodCapabilities(PodState pod, PodStops stops)
     public void Unchecked(ContainerRecord record, Exception exception) => stops.Ask(record, TimeSpan.Zero, $"Container {record.Name} could not be checked and is ended: {exception.Message}");
 
     /// <summary>The set that the kernel holds must be the set that was compiled; otherwise it is a condition of the pod, and the container ends at once, unless its namespace only audits.</summary>
-    public void Compare(ContainerRecord record, string? difference)
+    /// <param name="record">Whose.</param>
+    /// <param name="held">The set of the run that was asked: a run that came after it is not judged by it.</param>
+    /// <param name="difference">See <see cref="HeldCapabilities.VerifyAsync"/>.</param>
+    public void Compare(ContainerRecord record, HeldCapabilities held, string? difference)
     {
         if (difference is null && record.Mismatch is null or "") return;
         pod.Signal(() =>
         {
+            if (record.Held != held) return;
             record.Mismatch = difference ?? "";
             if (difference is null) return;
             pod.Event("Warning", "CapabilityMismatch", $"container {record.Name}: {difference}", 1, record.Name);
-            if (record is { Running: true, Stop: null } && record.Held?.Enforced == true) stops.Ask(record, TimeSpan.Zero, $"Container {record.Name} holds another set than was compiled");
+            if (record is { Running: true, Stop: null } && held.Enforced) stops.Ask(record, TimeSpan.Zero, $"Container {record.Name} holds another set than was compiled");
         });
     }
 }

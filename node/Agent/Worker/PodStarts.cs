@@ -20,23 +20,23 @@ public sealed class PodStarts(PodState pod, ImageStore images, PodDisk disk, Pod
         signals.Listen(record);
         if (!disk.Save())
         {
-            NotStarted(record, previous, new IOException(disk.Unsaved));
+            NotStarted(record, record.Held!, previous, new IOException(disk.Unsaved));
             return;
         }
-        var (held, request) = (record.Held!, new StartRequest(pod.Pod, pod.Spec(record), pod.Desired, pod.Address, record.Id, pod.LogPath(record.Name, record.Runs), previous));
-        var start = new ContainerStart(pod.Options, pod.Containers(), images, pod.Tokens, (reason, message) => pod.Event("Normal", reason, message, 1, record.Name));
+        var (held, beside, request) = (record.Held!, record.Beside.Token, new StartRequest(pod.Pod, pod.Spec(record), pod.Desired, pod.Address, record.Id, pod.LogPath(record.Name, record.Runs), previous));
+        var start = new ContainerStart(pod.Options, pod.Containers(), images, pod.Tokens, (reason, message) => pod.Event("Normal", reason, message, 1, record.Name, reason == PullProgress.Reason ? record.Image : ""));
         _ = Task.Run(async () =>
         {
             try
             {
-                var started = begun is null ? await start.RunAsync(request, record.Beside.Token) : await start.ResumeAsync(request, begun.StartedAt ?? pod.Time.GetUtcNow(), record.Beside.Token);
+                var started = begun is null ? await start.RunAsync(request, beside) : await start.ResumeAsync(request, begun.StartedAt ?? pod.Time.GetUtcNow(), beside);
                 pod.Signal(() => Started(record, started));
-                capabilities.Compare(record, await held.VerifyAsync());
-                await PostStartAsync(record, request.Container, record.Beside.Token);
+                capabilities.Compare(record, held, await held.VerifyAsync());
+                await PostStartAsync(record, held, request.Container, beside);
             }
             catch (Exception exception)
             {
-                pod.Signal(() => NotStarted(record, previous, exception));
+                pod.Signal(() => NotStarted(record, held, previous, exception));
             }
         });
     }
@@ -74,8 +74,9 @@ public sealed class PodStarts(PodState pod, ImageStore images, PodDisk disk, Pod
         if (record.Running && record.Stop is null) probes.Begin(record);
     }
 
-    private void NotStarted(ContainerRecord record, string previous, Exception exception)
+    private void NotStarted(ContainerRecord record, HeldCapabilities held, string previous, Exception exception)
     {
+        if (record.Held != held) return; // that run is over, and there is another
         record.Starting = false;
         if (record.Running) // after its start
         {
@@ -93,7 +94,11 @@ public sealed class PodStarts(PodState pod, ImageStore images, PodDisk disk, Pod
     }
 
     /// <summary>Runs the postStart hook of a run, if there is one.</summary>
-    public async Task PostStartAsync(ContainerRecord record, JsonObject container, CancellationToken cancellationToken)
+    /// <param name="record">Whose.</param>
+    /// <param name="held">The set of the run.</param>
+    /// <param name="container">Its spec.</param>
+    /// <param name="cancellationToken">The run is over.</param>
+    public async Task PostStartAsync(ContainerRecord record, HeldCapabilities held, JsonObject container, CancellationToken cancellationToken)
     {
         if (Hooks.Of(container, "postStart") is not { } hook) return;
         ProbeOutcome outcome;
@@ -107,6 +112,7 @@ public sealed class PodStarts(PodState pod, ImageStore images, PodDisk disk, Pod
         }
         pod.Signal(() =>
         {
+            if (record.Held != held) return;
             if (!outcome.Success && record.Running)
             {
                 pod.Event("Warning", "FailedPostStartHook", $"PostStartHook failed: {outcome.Message}", 1, record.Name);

@@ -110,8 +110,9 @@ public sealed class PodState
 
     public void Report(NodeMessage message) => _report(message);
 
-    public void Event(string type, string reason, string message, int count, string container) =>
-        Report(new NodeMessage { PodEvent = new PodEvent { Uid = Uid, Namespace = Namespace, Name = Name, Type = type, Reason = reason, Message = message, Count = count, Container = container } });
+    /// <param name="series">What further events of the type and reason replace this one; empty: those with the same message, which are counted.</param>
+    public void Event(string type, string reason, string message, int count, string container, string series = "") =>
+        Report(new NodeMessage { PodEvent = new PodEvent { Uid = Uid, Namespace = Namespace, Name = Name, Type = type, Reason = reason, Message = message, Count = count, Container = container, Series = series } });
 
     private IEnumerable<JsonObject> Specs(string list) => (Pod["spec"]?[list] as JsonArray ?? []).OfType<JsonObject>();
 

@@ -152,7 +152,7 @@ public sealed class PodWorker
                 _capabilities.Verify(record);
                 _uses.WatchWrites(record);
                 _signals.Listen(record);
-                if (record.Starting) _ = _starts.PostStartAsync(record, _pod.Spec(record), record.Beside.Token);
+                if (record.Starting) _ = _starts.PostStartAsync(record, record.Held!, _pod.Spec(record), record.Beside.Token);
                 else if (record.Stop is null) _probes.GoOn(record);
             }
             else if (record.Starting) _starts.Resume(record, seen.GetValueOrDefault(record.Id));
@@ -187,7 +187,7 @@ public sealed class PodWorker
     /// <summary>A container asked for the name of a Service that no grant of the pod leads to.</summary>
     public void NameWithheld(string name, ServicePort service) => _pod.Signal(() => _uses.NameWithheld(name, service));
 
-    public IReadOnlyList<(string Container, string Id, DateTimeOffset StartedAt)> Running() => [.. _pod.Records.Where(record => record.Running).Select(record => (record.Name, record.Id, record.StartedAt ?? _pod.Time.GetUtcNow()))];
+    public IReadOnlyList<(string Container, string Id, SteadyTime Since)> Running() => [.. _pod.Records.Where(record => record.Running).Select(record => (record.Name, record.Id, record.RunningSince ?? _pod.Now))];
 
     /// <summary>A running container and where its programs start; null: none of that name runs. Without a name, the first.</summary>
     public (string Id, string WorkingDirectory, JsonObject Spec)? Target(string container) =>
