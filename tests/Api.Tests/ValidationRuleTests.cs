@@ -1,6 +1,7 @@
 using System.Net;
 using System.Text;
 using System.Text.Json.Nodes;
+using Eyrie.ControlPlane.Api.CustomResources;
 using Xunit;
 
 namespace Eyrie.Api.Tests;
@@ -115,12 +116,81 @@ public sealed class ValidationRuleTests(ApiServer server)
     [Fact]
     public async Task A_function_that_is_not_known_is_warned_of()
     {
-        using var content = new StringContent(Definition("unknown.rules.example.org", """{"rule":"true"},{"rule":"quantity(self.name).isGreaterThan(quantity('1'))"},{"rule":"self.labels.map(key, key).size() > 0"}""", Fields), Encoding.UTF8, "application/json");
+        using var content = new StringContent(Definition("unknown.rules.example.org", """{"rule":"true"},{"rule":"format.dns1123Label().validate(self.name).size() > 0"},{"rule":"self.labels.map(key, key).size() > 0"}""", Fields), Encoding.UTF8, "application/json");
         using var response = await server.Client.PostAsync(Definitions, content);
         Assert.Equal(HttpStatusCode.Created, response.StatusCode);
         var warning = Assert.Single(response.Headers.GetValues("Warning"));
         Assert.DoesNotContain("x-kubernetes-validations[0]", warning, StringComparison.Ordinal);
-        Assert.Contains("properties[spec].x-kubernetes-validations[1]: function quantity is not known here", warning, StringComparison.Ordinal);
+        Assert.Contains("properties[spec].x-kubernetes-validations[1]: function format is not known here", warning, StringComparison.Ordinal);
         Assert.Contains("properties[spec].x-kubernetes-validations[2]: function map over the keys of a map is not known here", warning, StringComparison.Ordinal);
+    }
+
+    [Theory]
+    [InlineData("format.dns1123Label().validate(self.text).size() == 0")]
+    [InlineData("cel.bind(one, self.text, one.size() > 0)")]
+    [InlineData("self.?text.orValue('') == ''")]
+    [InlineData("self[?'text'].hasValue()")]
+    [InlineData("optional.of(1).hasValue()")]
+    [InlineData("math.greatest(1, 2) == 2")]
+    [InlineData("self.text.charAt(0) == '1' ? self.?text.hasValue() : true")]
+    public void A_rule_with_what_Eyrie_lacks_is_no_mistake(string rule)
+    {
+        var made = Made(rule);
+        Assert.Empty(made.Mistakes(true));
+        Assert.NotNull(made.NotEnforced);
+    }
+
+    /// <summary>Values of the examples on kubernetes.io, and of the edges of each function.</summary>
+    [Theory]
+    [InlineData("quantity('1.5Gi').isGreaterThan(quantity('1500M'))")]
+    [InlineData("quantity('1000m') == quantity('1') && quantity('50k').isInteger() && quantity('50k').asInteger() == 50000 && !quantity('1500m').isInteger()")]
+    [InlineData("quantity('50k').add(20).asInteger() == 50020 && quantity('50k').sub(quantity('20k')) == quantity('30k') && quantity('50k').sub(-20) == quantity('50020')")]
+    [InlineData("quantity('200M').compareTo(quantity('0.2G')) == 0 && quantity('50M').isLessThan(quantity('50Mi')) && quantity('-3').sign() == -1 && quantity('1e3').compareTo(quantity('999')) == 1")]
+    [InlineData("isQuantity('1.3Gi') && isQuantity('.5') && isQuantity('1E') && !isQuantity('1.3GiB') && !isQuantity('200K') && !isQuantity('') && !isQuantity('1 ')")]
+    [InlineData("quantity('1500m').asApproximateFloat() == 1.5 && quantity('1.0000000001') == quantity('1000000001n')")]
+    [InlineData("ip('127.0.0.1').family() == 4 && ip('::1').family() == 6 && ip('2001:DB8::1') == ip('2001:db8::1') && ip('10.0.0.1') != ip('10.0.0.2')")]
+    [InlineData("isIP('127.0.0.1') && !isIP('127.0.0.256') && !isIP('127.0.0.01') && !isIP('127.1') && !isIP('::ffff:1.2.3.4') && !isIP('fe80::1%eth0') && !isIP('[::1]')")]
+    [InlineData("ip.isCanonical('2001:db8::abcd') && !ip.isCanonical('2001:DB8::ABCD') && !ip.isCanonical('2001:db8::0:0:0:abcd')")]
+    [InlineData("ip('0.0.0.0').isUnspecified() && ip('127.0.0.53').isLoopback() && ip('224.0.0.1').isLinkLocalMulticast() && ip('ff02::1').isLinkLocalMulticast() && !ip('224.0.1.1').isLinkLocalMulticast()")]
+    [InlineData("ip('169.254.169.254').isLinkLocalUnicast() && ip('fe80::1').isLinkLocalUnicast() && ip('192.168.0.1').isGlobalUnicast() && !ip('255.255.255.255').isGlobalUnicast() && !ip('ff02::1').isGlobalUnicast()")]
+    [InlineData("cidr('192.168.0.0/24').containsIP(ip('192.168.0.1')) && cidr('192.168.0.0/24').containsIP('192.168.0.1') && !cidr('192.168.0.0/24').containsIP('192.168.1.1') && !cidr('192.168.0.0/24').containsIP('::1')")]
+    [InlineData("cidr('192.168.0.0/16').containsCIDR('192.168.10.0/24') && !cidr('192.168.10.0/24').containsCIDR(cidr('192.168.0.0/16')) && cidr('::/0').containsCIDR('2001:db8::/32')")]
+    [InlineData("cidr('192.168.0.5/24').ip() == ip('192.168.0.5') && cidr('192.168.0.5/24').masked() == cidr('192.168.0.0/24') && cidr('::1/128').prefixLength() == 128 && cidr('10.1.2.3/12').masked().ip() == ip('10.0.0.0')")]
+    [InlineData("isCIDR('10.0.0.0/8') && isCIDR('::/0') && !isCIDR('10.0.0.0/33') && !isCIDR('10.0.0.0') && !isCIDR('10.0.0.0/08') && string(cidr('10.0.0.0/8')) == '10.0.0.0/8' && string(ip('::1')) == '::1'")]
+    [InlineData("url('https://example.com:80/').getHost() == 'example.com:80' && url('https://example.com/').getHost() == 'example.com' && url('https://[::1]:80/').getHost() == '[::1]:80' && url('https://[::1]:80/').getHostname() == '::1'")]
+    [InlineData("url('/path').getHost() == '' && url('/path').getScheme() == '' && url('https://example.com:80/').getPort() == '80' && url('https://example.com/').getPort() == '' && url('HTTPS://u:p@example.com/').getScheme() == 'https'")]
+    [InlineData("url('https://u:p@example.com/path with spaces/').getEscapedPath() == '/path%20with%20spaces/' && url('https://example.com').getEscapedPath() == '' && url('https://example.com/a%2Fb').getEscapedPath() == '/a%2Fb'")]
+    [InlineData("url('https://example.com/path?k1=a&k2=b&k2=c').getQuery()['k2'] == ['b', 'c'] && url('https://example.com/path?key with spaces=value').getQuery()['key with spaces'] == ['value'] && url('https://example.com/path?').getQuery().size() == 0")]
+    [InlineData("isURL('https://user:pass@example.com:80/path?query=val#fragment') && isURL('/absolute-path') && !isURL('https://a:b:c/') && !isURL('../relative-path') && !isURL('example.com') && !isURL('https://example.com/%zz')")]
+    [InlineData("sets.contains([1, 2, 3], [3, 1]) && sets.contains([1], []) && !sets.contains([1], [2]) && sets.equivalent([1, 1, 2], [2, 1]) && !sets.equivalent([1], [1, 2]) && sets.intersects(['a', 'b'], ['b']) && !sets.intersects([], ['b'])")]
+    [InlineData("'a,b,c'.split(',', 2) == ['a', 'b,c'] && 'abc'.split('', 2) == ['a', 'bc'] && 'a,b'.split(',', 0) == [] && 'a,b'.split(',', -1) == ['a', 'b'] && 'a-a-a'.replace('a', 'b', 2) == 'b-b-a' && 'aa'.replace('a', 'b', 0) == 'aa' && 'aa'.replace('a', 'b', -1) == 'bb'")]
+    [InlineData("'hello mellow'.indexOf('ello', 2) == 7 && 'hello mellow'.indexOf('ello', 20 - 12) == -1 && 'hello mellow'.lastIndexOf('ello', 6) == 1 && 'abc 123'.findAll('[a-z]', 2) == ['a', 'b'] && 'abc'.contains('b')")]
+    [InlineData("quantity(self.text).isLessThan(quantity('2')) && ['1', '2'].all(one, isQuantity(one))")]
+    public void Functions_are_as_Kubernetes_documents_them(string rule) => Assert.Null(Broken(rule));
+
+    [Theory]
+    [InlineData("quantity('1.3GiB').sign() == 1", "is no quantity")]
+    [InlineData("quantity('1500m').asInteger() == 1", "the quantity is no whole number")]
+    [InlineData("ip('300.0.0.1').family() == 4", "is no IP address")]
+    [InlineData("cidr('10.0.0.0').prefixLength() == 1", "is no range of addresses")]
+    [InlineData("url('example.com').getHost() == ''", "is no absolute URL and no absolute path")]
+    [InlineData("'abc'.lastIndexOf('c', 9) == 2", "index out of range: 9")]
+    [InlineData("'abc'.indexOf('c', 9) == 2", "can not be evaluated")]
+    [InlineData("'abc'.substring(2, 1) == ''", "can not be evaluated")]
+    [InlineData("quantity('2') == quantity('1')", "failed rule")]
+    public void A_function_of_what_it_means_nothing_for_breaks_the_rule(string rule, string why) => Assert.Contains(why, Broken(rule), StringComparison.Ordinal);
+
+    private static string? Broken(string rule)
+    {
+        var made = Made(rule);
+        Assert.Empty(made.Mistakes(true));
+        Assert.Null(made.NotEnforced);
+        return made.Broken(new Dictionary<string, object?> { ["text"] = "1" }, null);
+    }
+
+    private static ValidationRule Made(string rule)
+    {
+        var schema = SchemaReader.Root(JsonNode.Parse("""{"type":"object","properties":{"text":{"type":"string"}}}""")!.AsObject());
+        return new ValidationRule(new JsonObject { ["rule"] = rule }, () => schema);
     }
 }

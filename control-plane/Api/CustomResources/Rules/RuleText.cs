@@ -12,6 +12,9 @@ internal sealed class RuleText
     private const string Old = "oldSelf";
     private static readonly string[] Types = ["int", "uint", "double", "string", "bool", "bytes", "list", "map", "null_type", "type", "google"];
 
+    /// <summary>Libraries that Kubernetes has and Eyrie lacks: rules with them are kept.</summary>
+    private static readonly string[] Missing = ["cel", "format", "math", "optional"];
+
     private RuleText(CelParser.StartContext parsed) => Parsed = parsed;
 
     public CelParser.StartContext Parsed { get; }
@@ -32,7 +35,7 @@ internal sealed class RuleText
         {
             var made = new RuleText(RuleLanguage.Parse(text));
             made.Loops = made.Walk(made.Parsed, ImmutableDictionary<string, Schema?>.Empty.Add("self", self).Add(Old, self));
-            return made.Mistake is { } mistake ? (null, mistake) : (made, "");
+            return made is { Mistake: { } mistake, UnknownFunction: null } ? (null, mistake) : (made, ""); // what is not known may declare names
         }
         catch (CelException exception)
         {
@@ -43,6 +46,7 @@ internal sealed class RuleText
     /// <returns>The depth of loops in the node.</returns>
     private int Walk(IParseTree node, ImmutableDictionary<string, Schema?> scope)
     {
+        if (node is not CelParser.ExprContext && IsOptional(node)) UnknownFunction ??= "?";
         switch (node)
         {
             case CelParser.MemberCallContext call: return Call(call, scope);
@@ -53,7 +57,8 @@ internal sealed class RuleText
             case CelParser.IdentOrGlobalCallContext identifier:
                 var name = identifier.GetText();
                 if (name == Old) UsesOld = true;
-                if (!scope.ContainsKey(name) && !Types.Contains(name)) Mistake ??= $"undeclared reference to '{name}'";
+                if (!scope.ContainsKey(name) && Missing.Contains(name)) UnknownFunction ??= name;
+                else if (!scope.ContainsKey(name) && !Types.Contains(name) && !RuleLanguage.Libraries.ContainsKey(name)) Mistake ??= $"undeclared reference to '{name}'";
                 break;
         }
         return Children(node).Select(child => Walk(child, scope)).DefaultIfEmpty(0).Max();
@@ -78,12 +83,15 @@ internal sealed class RuleText
         if (!RuleLanguage.Knows(name)) UnknownFunction ??= name;
     }
 
+    /// <summary>A field, an item or an entry that may be missing: <c>.?</c>, <c>[?</c>.</summary>
+    private static bool IsOptional(IParseTree node) => Children(node).Any(child => child is ITerminalNode && child.GetText() == "?");
+
     /// <summary>What is known of a value that is named by fields alone; null: nothing.</summary>
     private Schema? SchemaOf(IParseTree node, ImmutableDictionary<string, Schema?> scope)
     {
         while (node is not (CelParser.SelectContext or CelParser.IdentOrGlobalCallContext) && node.ChildCount == 1) node = node.GetChild(0);
         if (node is CelParser.IdentOrGlobalCallContext) return scope.GetValueOrDefault(node.GetText());
-        if (node is not CelParser.SelectContext || SchemaOf(node.GetChild(0), scope) is not { } of || of is { Type: not "object" } or { PreserveUnknown: true } or { EmbeddedResource: true } or { Values: not null }) return null;
+        if (node is not CelParser.SelectContext || IsOptional(node) || SchemaOf(node.GetChild(0), scope) is not { } of || of is { Type: not "object" } or { PreserveUnknown: true } or { EmbeddedResource: true } or { Values: not null }) return null;
         var name = node.GetChild(2).GetText();
         if (of.Properties.FirstOrDefault(field => RuleValues.Escaped(field.Key) == name) is { Value: { } found }) return found.Name is null ? found : null;
         Mistake ??= $"undefined field '{name}'";

@@ -55,7 +55,7 @@ public sealed class ValidationRule
     /// <summary>null: it holds; otherwise what is wrong.</summary>
     public string? Broken(object? self, object? old)
     {
-        var values = new Dictionary<string, object?> { ["self"] = self };
+        var values = new Dictionary<string, object?>(RuleLanguage.Libraries) { ["self"] = self };
         if (UsesOld) values["oldSelf"] = old;
         try
         {
