@@ -6,6 +6,7 @@ using Eyrie.ControlPlane.Api.Certificates;
 using Eyrie.ControlPlane.Api.CustomResources;
 using Eyrie.ControlPlane.Api.Schemas;
 using Eyrie.ControlPlane.Resources;
+using Eyrie.ControlPlane.Store;
 using Eyrie.Manifests.Permissions;
 
 namespace Eyrie.ControlPlane.Api;
@@ -180,6 +181,8 @@ public sealed class Writer(IObjects objects, IAdmission admission, ServiceAddres
         if (kind.Custom is not null) errors = [.. errors, .. CheckCustom(kind, document, stored)];
         if (kind == Kinds.Pod)
             foreach (var warning in PodWarnings(document, stored)) Warn(call, warning);
+        if (stored is null && errors.Count == 0)
+            foreach (var warning in Unattended.Warnings(kind, document, kind == Kinds.Ingress && (await objects.EncodedPageAsync(Kinds.IngressClass, null, new PageQuery(null, 1, Revision.Zero), call.Ends)).Items.Count > 0)) Warn(call, warning);
         if (errors.Count == 0) errors = await PermissionAdmission.CheckAsync(objects, kind, document, call.Ends);
         Refuse(kind, document, [.. errors.Select(call.Placed)]);
         await grants.CheckAsync(call, document);
