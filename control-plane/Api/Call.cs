@@ -1,3 +1,4 @@
+using System.Buffers;
 using System.Globalization;
 using System.Text;
 using System.Text.Json;
@@ -7,6 +8,7 @@ using Eyrie.ControlPlane.Api.Wire;
 using Eyrie.ControlPlane.Resources;
 using Eyrie.Manifests.Yaml;
 using Microsoft.AspNetCore.Http;
+using Microsoft.AspNetCore.Http.Features;
 
 namespace Eyrie.ControlPlane.Api;
 
@@ -71,15 +73,17 @@ public sealed class Call(HttpContext http, ApiRequest request, RequestLimits.Adm
     {
         if (_body is not null) return _body;
         if (Http.Request.ContentLength > MaxBody) throw TooLarge();
-        using var body = new MemoryStream();
-        var buffer = new byte[16 << 10];
-        int read;
-        while ((read = await Http.Request.Body.ReadAsync(buffer, Ends)) > 0)
+        if (Http.Features.Get<IHttpRequestBodyDetectionFeature>() is { CanHaveBody: false }) return [];
+        var body = Http.Request.BodyReader;
+        while (true)
         {
-            if (body.Length + read > MaxBody) throw TooLarge();
-            body.Write(buffer, 0, read);
+            var read = await body.ReadAsync(Ends);
+            if (read.Buffer.Length > MaxBody) throw TooLarge();
+            if (!read.IsCompleted) { body.AdvanceTo(read.Buffer.Start, read.Buffer.End); continue; }
+            var bytes = read.Buffer.ToArray();
+            body.AdvanceTo(read.Buffer.End);
+            return bytes;
         }
-        return body.ToArray();
     }
 
     private static StatusException TooLarge() => new(413, "RequestEntityTooLarge", $"Request entity too large: limit is {MaxBody} bytes");

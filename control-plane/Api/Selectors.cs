@@ -19,13 +19,24 @@ public static class Selectors
         [Kinds.Job] = ["status.successful"], [Kinds.CertificateSigningRequest] = ["spec.signerName"], [Kinds.Service] = ["spec.clusterIP", "spec.type"],
     };
 
+    private static readonly string[] Always = ["metadata.name", "metadata.namespace"];
+    private static readonly Dictionary<ResourceKind, string[]> Read = Known.ToDictionary(pair => pair.Key, pair => (string[])[.. Always, .. pair.Value]);
+
+    /// <summary>Every field that a standard kind can be selected by; the same list at every call.</summary>
+    public static IReadOnlyList<string> FieldsOf(ResourceKind kind) => Read.GetValueOrDefault(kind, Always);
+
     /// <exception cref="StatusException">400: malformed, or a field that this kind can not be selected by.</exception>
     public static Func<JsonObject, bool> Parse(string? labels, string? fields, ResourceKind? kind = null)
     {
-        var tests = new List<Func<JsonObject, bool>>();
-        foreach (var term in Split(labels)) tests.Add(Label(term));
-        foreach (var term in Split(fields)) tests.Add(Field(term, kind));
-        return document => tests.All(test => test(document));
+        var chooses = Choice(labels, fields, kind);
+        return document => chooses(new SelectableDocument(document));
+    }
+
+    /// <inheritdoc cref="Parse"/>
+    public static Func<ISelectable, bool> Choice(string? labels, string? fields, ResourceKind? kind)
+    {
+        Func<ISelectable, bool>[] tests = [.. Split(labels).Select(Label), .. Split(fields).Select(term => Field(term, kind))];
+        return item => Array.TrueForAll(tests, test => test(item));
     }
 
     /// <summary>A labels map or a LabelSelector as the text of a query; empty for none.</summary>
@@ -66,9 +77,8 @@ public static class Selectors
         }
     }
 
-    private static Func<JsonObject, bool> Label(string term)
+    private static Func<ISelectable, bool> Label(string term)
     {
-        static string? Get(JsonObject document, string key) => document.Metadata()["labels"]?[key]?.ToString();
         foreach (var (word, wanted) in new[] { (" notin ", false), (" in ", true) })
         {
             int at = term.IndexOf(word, StringComparison.Ordinal);
@@ -77,36 +87,31 @@ public static class Selectors
             var list = term[(at + word.Length)..].Trim();
             if (list is not ['(', .., ')']) throw StatusException.BadRequest($"invalid label selector: \"{term}\": the values of{word}stand in parentheses");
             var values = list[1..^1].Split(',', StringSplitOptions.TrimEntries).Select(value => Value(value, term)).ToHashSet();
-            return document => (Get(document, name) is { } value && values.Contains(value)) == wanted;
+            return item => (item.Label(name) is { } value && values.Contains(value)) == wanted;
         }
         var (key, not, expected) = Equality(term);
         if (expected is not null)
         {
             Key(key, term);
             Value(expected, term);
-            return document => (Get(document, key) == expected) != not;
+            return item => (item.Label(key) == expected) != not;
         }
         bool absent = term[0] == '!';
         var asked = Key(absent ? term[1..].Trim() : term, term);
-        return document => (Get(document, asked) is null) == absent;
+        return item => (item.Label(asked) is null) == absent;
     }
 
     private static string Key(string key, string term) => Validation.IsLabelKey(key) ? key : throw StatusException.BadRequest($"invalid label selector: \"{term}\": \"{key}\" is not a label's name");
 
     private static string Value(string value, string term) => Validation.IsLabelValue(value) ? value : throw StatusException.BadRequest($"invalid label selector: \"{term}\": \"{value}\" is not a label's value");
 
-    private static Func<JsonObject, bool> Field(string term, ResourceKind? kind)
+    private static Func<ISelectable, bool> Field(string term, ResourceKind? kind)
     {
         var (path, not, expected) = Equality(term);
         if (expected is null) throw StatusException.BadRequest($"invalid field selector: \"{term}\" has no =, == or !=");
-        if (kind is not null && path is not ("metadata.name" or "metadata.namespace") && !Known.GetValueOrDefault(kind, []).Contains(path) && kind.Custom?.SelectableFields.Contains(path) != true)
+        if (kind is not null && !Always.Contains(path) && !Known.GetValueOrDefault(kind, []).Contains(path) && kind.Custom?.SelectableFields.Contains(path) != true)
             throw StatusException.BadRequest($"field label not supported: {path}");
-        return document =>
-        {
-            JsonNode? node = document;
-            foreach (var part in path.Split('.')) node = node is JsonObject map ? map[part] : null;
-            return ((node?.ToString() ?? "") == expected) != not;
-        };
+        return item => (item.Field(path) == expected) != not;
     }
 
     private static (string Key, bool Not, string? Value) Equality(string term)

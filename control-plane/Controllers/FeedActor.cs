@@ -5,7 +5,7 @@ using Eyrie.ControlPlane.Store;
 
 namespace Eyrie.ControlPlane.Controllers;
 
-/// <summary>Changes of one kind that the cache holds already; an empty list is progress.</summary>
+/// <summary>Changes of one kind that the cache holds already; an empty list: there was none of that kind when everything had been listed.</summary>
 public sealed record FeedBatch(ResourceKind Kind, IReadOnlyList<ObjectChange> Changes, Revision At) : ILocalMessage
 {
     /// <summary>Nothing has changed; what there is, is in the cache.</summary>
@@ -50,7 +50,8 @@ public sealed class FeedActor : ReceiveActor
             var batch = told.Batch;
             batch = batch with { Changes = [.. batch.Changes.Select(change => change.Type == ChangeType.Modified && cache.Get(batch.Kind, change.Name) is { } before ? change.After(before) : change)] };
             cache.Apply(batch.Kind, batch.Changes, batch.At);
-            listed.Add(batch.Kind);
+            bool again = !listed.Add(batch.Kind);
+            if (again && batch.Changes.Count == 0) return; // progress: the cache has it, and nobody decides by it
             first.Add(batch);
             if (listed.Count < Watched.Count) return;
             cache.Listed();

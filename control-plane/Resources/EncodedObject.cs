@@ -2,15 +2,29 @@ using System.Buffers;
 using System.Globalization;
 using System.Text;
 using System.Text.Json;
+using System.Text.Json.Nodes;
 using Eyrie.ControlPlane.Store;
 
 namespace Eyrie.ControlPlane.Resources;
 
 /// <summary>An object as the text that is stored: served without being read. Only the resourceVersion, which the store knows and the text does not say, is put in.</summary>
-/// <param name="Stored">JSON, UTF-8.</param>
-/// <param name="At">Revision of its last change.</param>
-public readonly record struct EncodedObject(ReadOnlyMemory<byte> Stored, Revision At)
+/// <param name="Entry">As the store holds it.</param>
+public readonly record struct EncodedObject(StoreEntry Entry)
 {
+    /// <summary>JSON, UTF-8.</summary>
+    public ReadOnlyMemory<byte> Stored => Entry.Value;
+
+    /// <summary>Revision of its last change.</summary>
+    public Revision At => Entry.Modified;
+
+    /// <summary>The object itself, read anew: the caller's own.</summary>
+    public JsonObject Read()
+    {
+        var document = JsonNode.Parse(Stored.Span)!.AsObject();
+        document.Metadata()["resourceVersion"] = At.ToString();
+        return document;
+    }
+
     public void WriteTo(IBufferWriter<byte> target)
     {
         var stored = Stored.Span;
@@ -41,4 +55,5 @@ public readonly record struct EncodedObject(ReadOnlyMemory<byte> Stored, Revisio
 /// <param name="Items">The objects.</param>
 /// <param name="At">Revision they were read at.</param>
 /// <param name="Last">Key of the last one, when there are more; null: that was all.</param>
-public sealed record EncodedPage(IReadOnlyList<EncodedObject> Items, Revision At, string? Last);
+/// <param name="Remaining">How many there are after it.</param>
+public sealed record EncodedPage(IReadOnlyList<EncodedObject> Items, Revision At, string? Last, long Remaining);

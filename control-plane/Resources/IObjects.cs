@@ -78,7 +78,8 @@ public sealed record PageQuery(string? After, int Limit, Revision At);
 /// <param name="Items">The objects.</param>
 /// <param name="At">Revision they were read at.</param>
 /// <param name="Last">Key of the last one, when there are more; null: that was all.</param>
-public sealed record ObjectPage(IReadOnlyList<JsonObject> Items, Revision At, string? Last);
+/// <param name="Remaining">How many there are after it.</param>
+public sealed record ObjectPage(IReadOnlyList<JsonObject> Items, Revision At, string? Last, long Remaining);
 
 public sealed record ObjectList(IReadOnlyList<JsonObject> Items, Revision At);
 

@@ -29,21 +29,21 @@ public sealed class Objects(IStore store, TimeProvider clock) : IObjects
         var prefix = @namespace is null || !kind.Namespaced ? kind.KeyPrefix : kind.KeyPrefix + @namespace + "/";
         var start = page.After is null ? prefix : page.After + "\0";
         var found = await store.RangeAsync(new RangeQuery(start, After(prefix), page.Limit, page.At), cancellationToken);
-        return new ObjectPage([.. found.Entries.Select(entry => Parse(kind, entry.Value, entry.Modified))], found.At, found.More ? found.Entries[^1].Key : null);
+        return new ObjectPage([.. found.Entries.Select(entry => Parse(kind, entry.Value, entry.Modified))], found.At, found.More ? found.Entries[^1].Key : null, found.Remaining);
     }
 
     public async Task<EncodedPage> EncodedPageAsync(ResourceKind kind, string? @namespace, PageQuery page, CancellationToken cancellationToken)
     {
         var prefix = @namespace is null || !kind.Namespaced ? kind.KeyPrefix : kind.KeyPrefix + @namespace + "/";
         var found = await store.RangeAsync(new RangeQuery(page.After is null ? prefix : page.After + "\0", After(prefix), page.Limit, page.At), cancellationToken);
-        return new EncodedPage([.. found.Entries.Select(entry => new EncodedObject(entry.Value, entry.Modified))], found.At, found.More ? found.Entries[^1].Key : null);
+        return new EncodedPage([.. found.Entries.Select(entry => new EncodedObject(entry))], found.At, found.More ? found.Entries[^1].Key : null, found.Remaining);
     }
 
     public async Task<EncodedObject?> EncodedAsync(ResourceKind kind, ObjectName name, CancellationToken cancellationToken)
     {
         var key = kind.Key(name);
         var found = await store.RangeAsync(new RangeQuery(key, key + "\0"), cancellationToken);
-        return found.Entries.Count == 0 ? null : new EncodedObject(found.Entries[0].Value, found.Entries[0].Modified);
+        return found.Entries.Count == 0 ? null : new EncodedObject(found.Entries[0]);
     }
 
     public async Task<JsonObject> CreateAsync(ResourceKind kind, JsonObject document, CancellationToken cancellationToken)

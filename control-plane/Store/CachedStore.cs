@@ -13,7 +13,8 @@ public sealed class CachedStore : IStore
 
     private readonly IStore _inner;
     private readonly Lock _lock = new();
-    private readonly ChangeSignal _changed = new();
+    private readonly ChangeSignal _seen = new();
+    private readonly WatchSignals _changed = new();
     private readonly CancellationTokenSource _closed = new();
     private readonly Task _following;
     private History _history;
@@ -47,7 +48,8 @@ public sealed class CachedStore : IStore
                 await foreach (var batch in _inner.WatchAsync("/", _history.Current, _closed.Token))
                 {
                     lock (_lock) _history.Follow(batch);
-                    _changed.Raise();
+                    _seen.Raise();
+                    _changed.Raise([.. batch.Changes.Select(change => change.Key)]);
                 }
             }
             catch (RevisionCompactedException)
@@ -68,7 +70,8 @@ public sealed class CachedStore : IStore
         {
             var history = await LoadAsync(_inner, _closed.Token);
             lock (_lock) _history = history;
-            _changed.Raise();
+            _seen.Raise();
+            _changed.RaiseAll();
         }
         catch (StoreUnavailableException)
         {
@@ -98,7 +101,7 @@ public sealed class CachedStore : IStore
         deadline.CancelAfter(longest);
         while (true)
         {
-            var next = _changed.Next;
+            var next = _seen.Next;
             lock (_lock)
                 if (shown()) return true;
             try
@@ -128,9 +131,10 @@ public sealed class CachedStore : IStore
 
     public async IAsyncEnumerable<WatchBatch> WatchAsync(string prefix, Revision after, [EnumeratorCancellation] CancellationToken cancellationToken)
     {
+        var changed = _changed.Of(prefix);
         while (true)
         {
-            var next = _changed.Next;
+            var next = changed.Next;
             WatchBatch batch;
             lock (_lock) batch = _history.ChangesAfter(prefix, after);
             if (batch.At.CompareTo(after) > 0)
@@ -153,6 +157,7 @@ public sealed class CachedStore : IStore
     {
         await _closed.CancelAsync();
         await _following;
+        _changed.Dispose();
         _closed.Dispose();
         await _inner.DisposeAsync();
     }

@@ -21,15 +21,17 @@ public sealed partial class EmbeddedStore : IStore
     private readonly Statements _statements;
     private readonly Lock _lock = new();
     private readonly History _history = new();
-    private readonly ChangeSignal _changed = new();
+    private readonly WatchSignals _changed = new();
     private readonly Channel<Pending> _queue = Channel.CreateUnbounded<Pending>(new UnboundedChannelOptions { SingleReader = true });
-    private readonly Task _writer;
+    private readonly Thread _writer;
+    private readonly TaskCompletionSource _written = new(TaskCreationOptions.RunContinuationsAsynchronously);
 
     private EmbeddedStore(SqliteConnection connection, string path)
     {
         (_connection, _path, _statements) = (connection, path, new Statements(connection));
         Load();
-        _writer = Task.Run(WriteAsync);
+        _writer = new Thread(WriteAll) { IsBackground = true, Name = "store" }; // it waits for the disk: a thread of the pool would be missing for requests
+        _writer.Start();
     }
 
     /// <summary>Opens or makes the file.</summary>
@@ -102,30 +104,34 @@ public sealed partial class EmbeddedStore : IStore
     }
 
     /// <summary>Group commit: what has queued up while the disk was busy goes into the next transaction. Memory follows the disk, never the other way.</summary>
-    private async Task WriteAsync()
+    private void WriteAll()
     {
         var group = new List<Pending>();
-        while (await _queue.Reader.WaitToReadAsync())
+        while (_queue.Reader.WaitToReadAsync().AsTask().GetAwaiter().GetResult())
         {
             group.Clear();
             while (group.Count < MaxGroup && _queue.Reader.TryRead(out var pending)) group.Add(pending);
             if (_history.PastBytes > MaxPastBytes) group.Add(Compaction(_history.Middle));
             try
             {
-                var results = Write(group, out bool changed);
+                var results = Write(group, out var changed);
                 for (int i = 0; i < group.Count; i++) group[i].Done.TrySetResult(results[i]);
-                if (changed) _changed.Raise();
+                if (changed.Count > 0) _changed.Raise([.. changed.Select(change => change.Key)]);
             }
             catch (SqliteException exception)
             {
                 foreach (var pending in group) pending.Done.TrySetException(new StoreUnavailableException(exception.Message, exception));
             }
         }
+        _written.SetResult();
     }
 
-    private List<CommitResult> Write(List<Pending> group, out bool changed)
+    /// <param name="group">What is written together.</param>
+    /// <param name="changed">What that changes.</param>
+    private List<CommitResult> Write(List<Pending> group, out List<StoreChange> changed)
     {
         var results = new List<CommitResult>();
+        changed = [];
         var written = new List<Transaction>();
         using var transaction = _connection.BeginTransaction();
         var staged = new Staging(_history);
@@ -139,6 +145,7 @@ public sealed partial class EmbeddedStore : IStore
             }
             var result = staged.Commit(pending.Transaction, out var changes);
             for (int i = 0; i < changes.Count; i++) Persist(transaction, changes[i], i);
+            changed.AddRange(changes);
             if (changes.Count > 0) written.Add(pending.Transaction);
             results.Add(result);
         }
@@ -150,7 +157,6 @@ public sealed partial class EmbeddedStore : IStore
             foreach (var pending in group)
                 if (pending.Compact is { } before) _history.Compact(before);
         }
-        changed = written.Count > 0;
         return results;
     }
 
@@ -175,9 +181,10 @@ public sealed partial class EmbeddedStore : IStore
 
     public async IAsyncEnumerable<WatchBatch> WatchAsync(string prefix, Revision after, [EnumeratorCancellation] CancellationToken cancellationToken)
     {
+        var changed = _changed.Of(prefix);
         while (true)
         {
-            var next = _changed.Next;
+            var next = changed.Next;
             WatchBatch batch;
             lock (_lock) batch = _history.ChangesAfter(prefix, after);
             if (batch.At.CompareTo(after) > 0) yield return batch;
@@ -198,7 +205,8 @@ public sealed partial class EmbeddedStore : IStore
     public async ValueTask DisposeAsync()
     {
         _queue.Writer.TryComplete();
-        await _writer;
+        await _written.Task;
+        _changed.Dispose();
         _statements.Dispose();
         await _connection.DisposeAsync();
     }

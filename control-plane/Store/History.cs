@@ -38,22 +38,27 @@ internal sealed class History
 
     public RangeResult Range(RangeQuery query)
     {
-        if (string.CompareOrdinal(query.Start, query.End) >= 0) return new RangeResult([], query.At == Revision.Zero ? Current : query.At, false);
-        var found = query.At == Revision.Zero || query.At == Current ? Newest(query) : At(query);
-        var entries = (query.Limit > 0 ? found.Take(query.Limit + 1) : found).ToList();
-        bool more = query.Limit > 0 && entries.Count > query.Limit;
-        if (more) entries.RemoveAt(query.Limit);
-        return new RangeResult(entries, query.At == Revision.Zero ? Current : query.At, more);
+        var at = query.At == Revision.Zero ? Current : query.At;
+        if (string.CompareOrdinal(query.Start, query.End) >= 0) return new RangeResult([], at, 0);
+        if (at == Current)
+        {
+            var keys = _order.GetViewBetween(query.Start, query.End);
+            var newest = (query.Limit > 0 ? Newest(keys, query.End).Take(query.Limit) : Newest(keys, query.End)).ToList();
+            bool cut = query.Limit > 0 && newest.Count == query.Limit; // only then they are counted
+            return new RangeResult(newest, at, cut ? keys.Count - (keys.Contains(query.End) ? 1 : 0) - newest.Count : 0);
+        }
+        var all = At(query);
+        var entries = (query.Limit > 0 ? all.Take(query.Limit) : all).ToList();
+        return new RangeResult(entries, at, all.Count - entries.Count);
     }
 
-    private IEnumerable<StoreEntry> Newest(RangeQuery query) =>
-        _order.GetViewBetween(query.Start, query.End).TakeWhile(key => key != query.End).Select(key => _entries[key]);
+    private IEnumerable<StoreEntry> Newest(SortedSet<string> keys, string end) => keys.TakeWhile(key => key != end).Select(key => _entries[key]);
 
     /// <summary>The range at an older revision: the newest one with the changes since undone.</summary>
     private SortedDictionary<string, StoreEntry>.ValueCollection At(RangeQuery query)
     {
         if (query.At.CompareTo(Compacted) < 0) throw new RevisionCompactedException(query.At, Compacted);
-        var state = new SortedDictionary<string, StoreEntry>(Newest(query).ToDictionary(entry => entry.Key), StringComparer.Ordinal);
+        var state = new SortedDictionary<string, StoreEntry>(Newest(_order.GetViewBetween(query.Start, query.End), query.End).ToDictionary(entry => entry.Key), StringComparer.Ordinal);
         for (int i = _changes.Count - 1; i >= 0 && _changes[i].At.CompareTo(query.At) > 0; i--)
         {
             var change = _changes[i];

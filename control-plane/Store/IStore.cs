@@ -9,7 +9,25 @@ public readonly record struct Revision(long Value) : IComparable<Revision>
 }
 
 /// <summary>One key as it stood at a revision.</summary>
-public sealed record StoreEntry(string Key, ReadOnlyMemory<byte> Value, Revision Created, Revision Modified);
+public sealed record StoreEntry(string Key, ReadOnlyMemory<byte> Value, Revision Created, Revision Modified)
+{
+    /// <summary>What a reader made of the value and wants to find again, as long as the store holds this very entry. No part of what is stored.</summary>
+    public object? Kept
+    {
+        get => Volatile.Read(ref _kept.Value);
+        set => Volatile.Write(ref _kept.Value, value);
+    }
+
+    private readonly Slot _kept = new();
+
+    /// <summary>Says nothing about whether two entries are equal.</summary>
+    private sealed record Slot
+    {
+        public object? Value;
+        public bool Equals(Slot? other) => other is not null;
+        public override int GetHashCode() => 0;
+    }
+}
 
 /// <summary>Keys in ordinal order from <paramref name="Start"/> (inclusive) to <paramref name="End"/> (exclusive).</summary>
 /// <param name="Start">First key.</param>
@@ -18,8 +36,11 @@ public sealed record StoreEntry(string Key, ReadOnlyMemory<byte> Value, Revision
 /// <param name="At">Revision to read at; zero is the newest.</param>
 public sealed record RangeQuery(string Start, string End, int Limit = 0, Revision At = default);
 
-/// <summary>What a range held. <paramref name="At"/> is the revision it was read at; <paramref name="More"/> says that the limit cut it.</summary>
-public sealed record RangeResult(IReadOnlyList<StoreEntry> Entries, Revision At, bool More);
+/// <summary>What a range held. <paramref name="At"/> is the revision it was read at; <paramref name="Remaining"/> is how many entries the limit cut off.</summary>
+public sealed record RangeResult(IReadOnlyList<StoreEntry> Entries, Revision At, long Remaining)
+{
+    public bool More => Remaining > 0;
+}
 
 /// <summary>The key must stand at this revision; zero: it must not exist.</summary>
 public sealed record Compare(string Key, Revision Modified);

@@ -7,7 +7,7 @@ public sealed class ModelStore : IStore
 {
     private readonly Lock _lock = new();
     private readonly History _history = new();
-    private readonly ChangeSignal _changed = new();
+    private readonly WatchSignals _changed = new();
 
     public Task<RangeResult> RangeAsync(RangeQuery query, CancellationToken cancellationToken)
     {
@@ -17,16 +17,18 @@ public sealed class ModelStore : IStore
     public Task<CommitResult> CommitAsync(Transaction transaction, CancellationToken cancellationToken)
     {
         CommitResult result;
-        lock (_lock) result = _history.Commit(transaction, out _);
-        if (result.Committed) _changed.Raise();
+        IReadOnlyList<StoreChange> changes;
+        lock (_lock) result = _history.Commit(transaction, out changes);
+        if (changes.Count > 0) _changed.Raise([.. changes.Select(change => change.Key)]);
         return Task.FromResult(result);
     }
 
     public async IAsyncEnumerable<WatchBatch> WatchAsync(string prefix, Revision after, [EnumeratorCancellation] CancellationToken cancellationToken)
     {
+        var changed = _changed.Of(prefix);
         while (true)
         {
-            var next = _changed.Next;
+            var next = changed.Next;
             WatchBatch batch;
             lock (_lock) batch = _history.ChangesAfter(prefix, after);
             if (batch.At.CompareTo(after) > 0) yield return batch;
@@ -41,5 +43,9 @@ public sealed class ModelStore : IStore
         return Task.CompletedTask;
     }
 
-    public ValueTask DisposeAsync() => ValueTask.CompletedTask;
+    public ValueTask DisposeAsync()
+    {
+        _changed.Dispose();
+        return ValueTask.CompletedTask;
+    }
 }

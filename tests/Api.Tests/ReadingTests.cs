@@ -41,6 +41,38 @@ public sealed class ReadingTests(ApiServer server)
     }
 
     [Fact]
+    public async Task A_page_says_how_many_follow_when_nothing_is_selected()
+    {
+        var space = await SpaceAsync("remaining", 5);
+        static int? Rest(JsonNode page) => page["metadata"]!["remainingItemCount"]?.GetValue<int>();
+        var first = (await server.SendAsync("GET", space + "?limit=2")).Body;
+        var second = (await server.SendAsync("GET", $"{space}?limit=2&continue={Next(first)}")).Body;
+        var last = (await server.SendAsync("GET", $"{space}?limit=2&continue={Next(second)}")).Body;
+        Assert.Equal([3, 1, null], new[] { first, second, last }.Select(Rest));
+        Assert.Null(Rest((await server.SendAsync("GET", space + "?limit=1&labelSelector=odd%3Dyes")).Body));
+        Assert.Null(Rest((await server.SendAsync("GET", space)).Body));
+        await server.SendAsync("DELETE", space + "/c4"); // the pages stay of their revision
+        Assert.Equal(1, Rest((await server.SendAsync("GET", $"{space}?limit=2&continue={Next(first)}")).Body));
+    }
+
+    [Fact]
+    public async Task Pages_of_what_selectors_choose_are_whole()
+    {
+        var space = await SpaceAsync("chosen", 7);
+        var names = new List<string>();
+        for (var next = ""; ;)
+        {
+            var page = (await server.SendAsync("GET", $"{space}?limit=2&labelSelector=odd%3Dno&fieldSelector=metadata.name%21%3Dc2&continue={next}")).Body;
+            Assert.InRange(Names(page).Count(), 1, 2);
+            names.AddRange(Names(page));
+            if ((next = Next(page)).Length == 0) break;
+        }
+        Assert.Equal(["c0", "c4", "c6"], names);
+        await server.SendAsync("PATCH", space + "/c1", """{"metadata":{"labels":{"odd":"no"}}}""", "application/merge-patch+json");
+        Assert.Equal(["c0", "c1", "c2", "c4", "c6"], Names((await server.SendAsync("GET", space + "?labelSelector=odd%3Dno")).Body));
+    }
+
+    [Fact]
     public async Task A_page_of_a_forgotten_revision_is_gone_and_tells_how_to_go_on()
     {
         var space = await SpaceAsync("forgotten", 4);

@@ -59,8 +59,10 @@ public abstract class StoreConformance : IAsyncLifetime
         await CommitAsync(Put("/p/a", "2"), Put("/p/c", "1"));
         await CommitAsync(new Write("/p/b", null));
         var limited = await Store.RangeAsync(new RangeQuery("/p/", "/p0", 1), None);
-        Assert.True(limited.More);
+        Assert.Equal((true, 1), (limited.More, limited.Remaining));
         Assert.Equal("/p/a", limited.Entries[0].Key);
+        Assert.Equal(0, (await Store.RangeAsync(new RangeQuery("/p/", "/p0", 2), None)).Remaining);
+        Assert.Equal(1, (await Store.RangeAsync(new RangeQuery("/p/", "/p0", 1, both.At), None)).Remaining);
         var old = await Store.RangeAsync(new RangeQuery("/p/", "/p0", At: both.At), None);
         Assert.Equal(["/p/a=1", "/p/b=1"], old.Entries.Select(entry => $"{entry.Key}={Text(entry.Value)}"));
     }
@@ -138,6 +140,19 @@ public sealed class EmbeddedStoreTests : StoreConformance
     {
         await base.DisposeAsync();
         Directory.Delete(_directory, true);
+    }
+
+    [Fact]
+    public async Task Who_watches_other_keys_learns_how_far_the_store_is()
+    {
+        using var deadline = new CancellationTokenSource(TimeSpan.FromSeconds(20));
+        var start = await Store.CommitAsync(new Transaction([], [new Write("/w/a", new byte[] { 1 })]), CancellationToken.None);
+        await using var batches = Store.WatchAsync("/w/", start.At, deadline.Token).GetAsyncEnumerator(deadline.Token);
+        var next = batches.MoveNextAsync();
+        Assert.False(next.IsCompleted);
+        var other = await Store.CommitAsync(new Transaction([], [new Write("/other/a", new byte[] { 1 })]), CancellationToken.None);
+        Assert.True(await next);
+        Assert.Equal((0, other.At), (batches.Current.Changes.Count, batches.Current.At));
     }
 
     [Fact]

@@ -34,68 +34,92 @@ public sealed class Reads(IObjects objects, Catalog catalog)
 
     public async Task ListAsync(Call call)
     {
-        if (IsStoredText(call) && IsEverything(call)) { await StoredListAsync(call); return; }
+        if (IsStoredText(call))
+        {
+            var (chosen, about) = await ChooseAsync(call);
+            await SendAsync(call, chosen, about);
+            return;
+        }
         var (items, metadata) = await SelectAsync(call);
         await call.SendAsync(call.Shape.ShowList(call.Kind, items.Select(item => Seen(call, item)), metadata));
     }
 
     private static bool IsEverything(Call call) => call.Query["labelSelector"].ToString().Length == 0 && call.Query["fieldSelector"].ToString().Length == 0;
 
-    private async Task StoredListAsync(Call call)
+    private static async Task SendAsync(Call call, IReadOnlyList<EncodedObject> items, JsonObject metadata)
     {
-        var query = ListQuery.Of(call);
-        var page = await HeldAsync(query.After, () => objects.EncodedPageAsync(call.Kind, call.Request.Namespace, new PageQuery(query.After, query.Limit, query.At), call.Ends));
-        if (query.NotOlderThan.CompareTo(page.At) > 0) throw TooNew(query.NotOlderThan, page.At);
-        var head = call.Shape.ShowList(call.Kind, [], ListMetadata(page.At, page.Last));
+        var head = call.Shape.ShowList(call.Kind, [], metadata);
         head.Remove("items");
         call.Http.Response.ContentType = "application/json";
         var target = call.Http.Response.BodyWriter;
         target.Write(JsonSerializer.SerializeToUtf8Bytes(head).AsSpan()[..^1]);
         target.Write(",\"items\":["u8);
-        for (int i = 0; i < page.Items.Count; i++)
+        for (int i = 0; i < items.Count; i++)
         {
             if (i > 0) target.Write(","u8);
-            page.Items[i].WriteTo(target);
+            items[i].WriteTo(target);
             if (target.UnflushedBytes > Burst) await target.FlushAsync(call.Ends);
         }
         target.Write("]}"u8);
         await target.FlushAsync(call.Ends);
     }
 
-    private static JsonObject ListMetadata(Revision at, string? last)
+    /// <summary>What the selectors choose, a page of it if a limit is given, and the metadata of that list.</summary>
+    public async Task<(IReadOnlyList<JsonObject> Items, JsonObject Metadata)> SelectAsync(Call call)
     {
-        var metadata = new JsonObject { ["resourceVersion"] = at.ToString() };
-        if (last is not null) metadata["continue"] = new ContinueToken(at, last).ToString();
-        return metadata;
+        if (call.Kind is { Custom: null, View: null })
+        {
+            var (chosen, metadata) = await ChooseAsync(call);
+            return ([.. chosen.Select(item => item.Read())], metadata);
+        }
+        return await ChooseAsync(call, async query =>
+        {
+            var page = await objects.PageAsync(call.Kind, call.Request.Namespace, query, call.Ends);
+            return new Part<JsonObject>(page.Items, page.At, page.Last, page.Remaining);
+        }, Selection(call), item => call.Kind.Key(ObjectStamp.NameOf(item)));
     }
 
-    /// <summary>What the selectors choose, a page of it if a limit is given, and the metadata of that list.</summary>
-    public async Task<(List<JsonObject> Items, JsonObject Metadata)> SelectAsync(Call call)
+    /// <summary>The same as text: objects that are not chosen are not read.</summary>
+    private Task<(IReadOnlyList<EncodedObject> Items, JsonObject Metadata)> ChooseAsync(Call call)
     {
-        var matches = Selection(call);
+        var chooses = Selectors.Choice(call.Query["labelSelector"], call.Query["fieldSelector"], call.Kind);
+        var fields = Selectors.FieldsOf(call.Kind);
+        bool everything = IsEverything(call);
+        return ChooseAsync(call, async query =>
+        {
+            var page = await objects.EncodedPageAsync(call.Kind, call.Request.Namespace, query, call.Ends);
+            return new Part<EncodedObject>(page.Items, page.At, page.Last, page.Remaining);
+        }, item => everything || chooses(SelectedFields.Of(item, fields)), item => item.Entry.Key);
+    }
+
+    private readonly record struct Part<T>(IReadOnlyList<T> Items, Revision At, string? Last, long Remaining);
+
+    private static async Task<(IReadOnlyList<T> Items, JsonObject Metadata)> ChooseAsync<T>(Call call, Func<PageQuery, Task<Part<T>>> read, Func<T, bool> matches, Func<T, string> keyOf)
+    {
         var query = ListQuery.Of(call);
         var (after, at) = (query.After, query.At);
-        var items = new List<JsonObject>();
-        ObjectPage page;
+        var items = new List<T>();
         bool everything = IsEverything(call);
+        long? remaining;
         do
         {
-            int limit = query.Limit == 0 ? 0 : everything ? query.Limit - items.Count : Chunk;
-            page = await PageAsync(call, new PageQuery(after, limit, at));
-            if (query.NotOlderThan.CompareTo(page.At) > 0) throw TooNew(query.NotOlderThan, page.At);
-            at = page.At;
-            after = page.Last;
-            foreach (var item in page.Items.Where(matches))
+            var wanted = new PageQuery(after, query.Limit == 0 ? 0 : everything ? query.Limit : Chunk, at);
+            var part = await HeldAsync(after, () => read(wanted));
+            if (query.NotOlderThan.CompareTo(part.At) > 0) throw TooNew(query.NotOlderThan, part.At);
+            (at, after) = (part.At, part.Last);
+            remaining = everything && after is not null ? part.Remaining : null; // of what selectors would choose nobody knows
+            foreach (var item in part.Items.Where(matches))
             {
-                if (query.Limit > 0 && items.Count == query.Limit) { after = call.Kind.Key(ObjectStamp.NameOf(items[^1])); goto full; }
+                if (query.Limit > 0 && items.Count == query.Limit) { after = keyOf(items[^1]); goto full; }
                 items.Add(item);
             }
         } while (after is not null && items.Count < query.Limit);
     full:
-        return (items, ListMetadata(at, after));
+        var metadata = new JsonObject { ["resourceVersion"] = at.ToString() };
+        if (after is not null) metadata["continue"] = new ContinueToken(at, after).ToString();
+        if (remaining is { } count) metadata["remainingItemCount"] = count;
+        return (items, metadata);
     }
-
-    private Task<ObjectPage> PageAsync(Call call, PageQuery query) => HeldAsync(query.After, () => objects.PageAsync(call.Kind, call.Request.Namespace, query, call.Ends));
 
     /// <summary>A page of a list that began at a revision which may have been forgotten meanwhile.</summary>
     private static async Task<T> HeldAsync<T>(string? after, Func<Task<T>> read)

@@ -68,7 +68,7 @@ public sealed class EtcdStore : IStore
     {
         var request = new RangeRequest { Key = _mapping.Key(query.Start), RangeEnd = _mapping.Key(query.End), Limit = query.Limit, Revision = query.At.Value };
         var found = await CallAsync(query.At, () => _client.GetAsync(request, null, DateTime.UtcNow + Deadline, cancellationToken));
-        return new RangeResult([.. found.Kvs.Select(_mapping.Entry)], query.At == Revision.Zero ? new Revision(found.Header.Revision) : query.At, found.More);
+        return new RangeResult([.. found.Kvs.Select(_mapping.Entry)], query.At == Revision.Zero ? new Revision(found.Header.Revision) : query.At, found.Count - found.Kvs.Count);
     }
 
     public async Task<CommitResult> CommitAsync(Transaction transaction, CancellationToken cancellationToken)
