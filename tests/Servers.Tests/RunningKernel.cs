@@ -67,11 +67,21 @@ public sealed class RunningKernel : IAsyncDisposable
         await ConnectAsync();
     }
 
-    /// <summary>The process of one of the kernel's servers, by its program's name; null: it has none at this moment, or, of the kernel itself, a child that is being born has its name too.</summary>
+    /// <summary>The process of one of the kernel's servers, by its program's name, or of the kernel itself; null: it has none at this moment.</summary>
     public int? Server(string name)
     {
         if (_process.HasExited) return null;
-        return File.ReadAllText($"/proc/{ProcessId}/task/{ProcessId}/children").Split(' ', StringSplitOptions.RemoveEmptyEntries).Where(child => NameOf(child) == name).Select(child => int.Parse(child, CultureInfo.InvariantCulture)).ToList() is [var only] ? only : null;
+        return File.ReadAllText($"/proc/{ProcessId}/task/{ProcessId}/children").Split(' ', StringSplitOptions.RemoveEmptyEntries).Where(child => NameOf(child) == name && (name != "eyrie-kernel" || SharesMemory(child))).Select(child => int.Parse(child, CultureInfo.InvariantCulture)).ToList() is [var only] ? only : null;
+    }
+
+    /// <summary>The kernel has the memory of its keeper; a child that is being born, which has its name too, has not the tables.</summary>
+    private bool SharesMemory(string process)
+    {
+        try
+        {
+            return File.ReadAllText($"/proc/{process}/statm").Split(' ')[0] == File.ReadAllText($"/proc/{ProcessId}/statm").Split(' ')[0];
+        }
+        catch (IOException) { return false; } // it has just ended
     }
 
     /// <summary>Names of everything that the process which was started is the parent of.</summary>

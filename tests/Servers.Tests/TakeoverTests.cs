@@ -65,12 +65,12 @@ public sealed class TakeoverTests(ITestOutputHelper output) : IAsyncLifetime
     {
         const int Kills = 50;
         var random = Seeded();
-        var calling = await Kernel.StartScriptAsync(AnsweredKernel.Calls, Grant);
         var passing = Enumerable.Range(0, 3).Select(_ => Kernel.Script("while true; do nc 127.79.0.10 80 </dev/null; done", "listen tcp 80", Grant)).ToArray();
         await StartAndDeleteAsync(passing[0]);
         await Kernel.KillKernelAsync();
-        var before = await Kernel.Service.KernelStatisticsAsync(None);
         var descriptors = await Kernel.DescriptorsAtRestAsync();
+        var calling = await Kernel.StartScriptAsync(AnsweredKernel.Calls, Grant);
+        var before = await Kernel.Service.KernelStatisticsAsync(None);
         for (int kill = 0; kill < Kills; kill++)
         {
             using var stop = new CancellationTokenSource();
@@ -93,7 +93,8 @@ public sealed class TakeoverTests(ITestOutputHelper output) : IAsyncLifetime
         await _answered.AnswersAsync(20, "twenty answers after the last kill");
         AssertNothingLost(calling);
         Assert.Equal([calling.Id], Directory.GetDirectories($"/sys/fs/cgroup/pids/{Kernel.Group}").Select(Path.GetFileName).Where(name => name![0] != '.')); // spare ones of containers that have ended
-        Assert.Equal(["eyrie-kernel", "metteagle", "network", "sh"], Kernel.Children().Order(StringComparer.Ordinal));
+        await Kernel.Service.DeleteAsync(calling.Id, None);
+        Assert.Equal(["eyrie-kernel", "metteagle", "network"], Kernel.Children().Order(StringComparer.Ordinal));
         Assert.Equal(descriptors, await Kernel.DescriptorsAtRestAsync());
     }
 
@@ -123,6 +124,41 @@ public sealed class TakeoverTests(ITestOutputHelper output) : IAsyncLifetime
         await _answered.AnswersAsync(20, "twenty answers after the last kill");
         Assert.Equal(programs.Select(_ => ""), programs.Select(spec => File.ReadAllText(Path.Combine(Kernel.Root, spec.LogPath))));
         Assert.All(await Kernel.Service.ListAsync(None), status => Assert.Equal(ContainerState.Running, status.State));
+    }
+
+    /// <summary>Whoever takes over is killed while it does, again and again: the last one finds everything all the same.</summary>
+    [Fact]
+    public async Task Successors_that_are_killed_in_the_middle_of_taking_over_lose_nothing()
+    {
+        const int Kills = 14;
+        var random = Seeded();
+        await Kernel.KillKernelAsync();
+        var rest = (await Kernel.Service.KernelStatisticsAsync(None), await Kernel.DescriptorsAtRestAsync());
+        var calling = await Kernel.StartScriptAsync(AnsweredKernel.Calls, Grant);
+        var serving = await Kernel.StartScriptAsync("while true; do echo served | nc -l -p 80; done", "listen tcp 80");
+        var staying = await Kernel.StartScriptAsync("sleep 1000", "connect tcp cidr 10.0.0.0/8 80");
+        var before = await Kernel.Service.KernelStatisticsAsync(None);
+        int? successor = null, killed = null;
+        for (int kill = 0; kill < Kills; kill++)
+        {
+            while ((successor = Kernel.Server("eyrie-kernel")) is null || successor == killed) Assert.True(Kernel.State == "runs", $"the kernel {Kernel.State} after {kill} kills");
+            var moment = TimeSpan.FromMicroseconds(random.Next(4000));
+            for (long begun = Stopwatch.GetTimestamp(); Stopwatch.GetElapsedTime(begun) < moment;) Thread.SpinWait(10);
+            RunningKernel.Kill(successor.Value);
+            killed = successor;
+        }
+        await _answered.AnswersAsync(20, "twenty answers after the last kill");
+        await Kernel.UntilAsync(() => Kernel.Server("metteagle") is not null, "the container service");
+        await Kernel.Service.DisposeAsync();
+        await Kernel.ConnectAsync();
+        foreach (var spec in new[] { calling, serving, staying }) Assert.Equal(spec.Capabilities.Order(StringComparer.Ordinal), await Kernel.Service.ReadCapabilitiesAsync(spec.Id, None));
+        Assert.All(await Kernel.Service.ListAsync(None), status => Assert.Equal(ContainerState.Running, status.State));
+        await Kernel.UntilAsync(() => Served(serving) == "served\n", "the server");
+        Assert.Equal(before, await Kernel.Service.KernelStatisticsAsync(None));
+        AssertNothingLost(calling);
+        foreach (var spec in new[] { calling, serving, staying }) await Kernel.Service.DeleteAsync(spec.Id, None);
+        Assert.Equal(rest, (await Kernel.Service.KernelStatisticsAsync(None), await Kernel.DescriptorsAtRestAsync()));
+        Assert.Equal(["eyrie-kernel", "metteagle", "network"], Kernel.Children().Order(StringComparer.Ordinal));
     }
 
     private void AssertNothingLost(ContainerSpec caller) => Assert.Equal("", File.ReadAllText(Path.Combine(Kernel.Root, caller.LogPath)));
@@ -158,6 +194,12 @@ public sealed class TakeoverTests(ITestOutputHelper output) : IAsyncLifetime
             }
         }
         catch (Exception cut) when (cut is IOException or SocketException or OperationCanceledException or ObjectDisposedException) { } // the kernel was killed
+    }
+
+    private static string Served(ContainerSpec serving)
+    {
+        using var client = new TcpClient();
+        return TryConnect(client, serving.PodAddress, 80) ? new StreamReader(client.GetStream()).ReadToEnd() : "";
     }
 
     private static bool TryConnect(TcpClient client, string address, int port)

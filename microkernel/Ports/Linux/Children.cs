@@ -80,10 +80,11 @@ public static unsafe class Children
         return over;
     }
 
-    /// <summary>Kills it and waits until the keeper has noted its end. It keeps its place.</summary>
+    /// <summary>Kills it and waits until the keeper has noted its end. It keeps its place. One whose place was given back already, by a predecessor that ended right then, has ended long ago.</summary>
     public static int Kill(int child)
     {
-        int status;
+        int status = 0;
+        if (s_table[child].State == Free) return status;
         if (!Ended(child, out status) && s_table[child].Process > 0) Host.Call(Sys.Kill, s_table[child].Process, 9);
         int* poll = stackalloc int[2];
         long count;

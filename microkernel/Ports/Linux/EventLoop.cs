@@ -43,6 +43,8 @@ public static unsafe class EventLoop
                     case Node.Datagrams:
                         HeardDatagrams.Take();
                         break;
+                    case Node.Orphaned:
+                        return Orphan.End();
                     default:
                         Node.Stopping = true;
                         break;

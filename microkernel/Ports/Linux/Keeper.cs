@@ -5,7 +5,7 @@ namespace Eyrie.Microkernel.Ports.Linux;
 
 /// <summary>
 /// The first process. It does nothing but wait: it is the parent of every process, and the kernel is one of its children, which shares its memory and its descriptors (clone(2): CLONE_VM, CLONE_FILES). When the
-/// kernel is killed, nothing that it had is gone, and what containers ask of it waits; a successor goes on with it (<see cref="Takeover"/>). When the keeper ends, everything does (PR_SET_PDEATHSIG).
+/// kernel is killed, nothing that it had is gone, and what containers ask of it waits; a successor goes on with it (<see cref="Takeover"/>). When the keeper ends, everything does (PR_SET_PDEATHSIG, <see cref="Orphan"/>).
 /// </summary>
 public static unsafe class Keeper
 {
@@ -13,15 +13,18 @@ public static unsafe class Keeper
     private const int SigInterrupt = 2, SigTerminate = 15, SigChild = 17;
     private const ulong Waited = 1UL << (SigInterrupt - 1) | 1UL << (SigTerminate - 1) | 1UL << (SigChild - 1);
     private static long s_windowStart;
-    private static int s_ends, s_process;
+    private static int s_ends;
 
     /// <summary>An eventfd by which the keeper tells the kernel that it is to end.</summary>
     public static int Stop;
+    /// <summary>pidfd of the keeper itself: its end is told by it.</summary>
+    public static int Process;
 
     public static bool Initialize()
     {
         Stop = (int)Host.Call(Sys.Eventfd2, 0, Sys.Cloexec | Sys.NonBlock);
-        return Stop >= 0 && Children.Initialize() && Signals();
+        Process = (int)Host.Call(Sys.PidfdOpen, Host.Call(Sys.Getpid), 0);
+        return Stop >= 0 && Process >= 0 && Children.Initialize() && Signals();
     }
 
     private static bool Signals()
@@ -40,7 +43,6 @@ public static unsafe class Keeper
     {
         const int Failed = 1, Fault = 134 << 8;
         byte* stack = Node.Allocate(StackSize, born: true);
-        s_process = (int)Host.Call(Sys.Getpid);
         if (stack == null) return Failed;
         for (bool successor = false; ; successor = true)
         {
@@ -58,9 +60,6 @@ public static unsafe class Keeper
     [UnmanagedCallersOnly]
     private static nint Kernel(nint successor)
     {
-        const int ParentDeathSignal = 1, Kill = 9;
-        Host.Call(Sys.Prctl, ParentDeathSignal, Kill);
-        if (Host.Call(Sys.Getppid) != s_process) return 1;
         if (successor == 0 ? !Boot.Begin() : !Takeover.Run()) return 1;
         return EventLoop.Run();
     }

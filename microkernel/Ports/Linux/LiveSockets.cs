@@ -98,7 +98,7 @@ public static unsafe class LiveSockets
     /// <summary>A successor: every socket ends whose grant is not held, be it that its predecessor took the grant away and ended before it had come to the sockets.</summary>
     public static bool Sweep()
     {
-        Host.Call(Sys.Close, s_netlink); // it may hold half an answer
+        Node.Close(ref s_netlink); // it may hold half an answer
         if (!Open()) return false;
         for (int count = Batch; count == Batch;)
         {

@@ -56,7 +56,7 @@ public static unsafe class Node
     }
 
     /// <summary>What an event on the loop is about.</summary>
-    public const ulong Listener = 1, Ends = 2, Signal = 3, Launching = 4, Sending = 5, Datagrams = 6;
+    public const ulong Listener = 1, Ends = 2, Signal = 3, Launching = 4, Sending = 5, Datagrams = 6, Orphaned = 7;
 
     /// <summary>Closes what a field holds, if anything. The field is empty first: whoever takes over may do it once more, and closes nothing else then.</summary>
     public static void Close(ref int field, bool watched = false)

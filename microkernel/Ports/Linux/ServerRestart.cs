@@ -54,6 +54,7 @@ public static unsafe class ServerRestart
         if (port.State == TaskState.Running)
         {
             Children.Kill(port.Launch.Child);
+            port.State = TaskState.Killed; // until here it can be done once more
             Children.GiveBack(port.Launch.Child);
         }
         Node.Close(ref port.Listener, watched: true);
@@ -69,7 +70,9 @@ public static unsafe class ServerRestart
         Deadlines.Clear(task);
         Node.Kernel.CancelIpc(task);
         if (task == Node.Network) StandingAnswers.Forget(0);
-        Host.Call(Sys.Munmap, (nint)port.Buffer, Boot.SharedSize(task));
+        byte* buffer = port.Buffer;
+        port.Buffer = null; // first: whoever takes over may do it once more, and takes nothing else away then
+        if (buffer != null) Host.Call(Sys.Munmap, (nint)buffer, Boot.SharedSize(task));
     }
 
     /// <summary>Counts one more end; false: there were more than so many within so many seconds.</summary>

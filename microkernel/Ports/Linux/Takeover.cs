@@ -22,7 +22,7 @@ public static unsafe class Takeover
     {
         s_own = Node.Allocate(2 * MaxDescriptors);
         s_known = s_own + MaxDescriptors;
-        return s_own != null && Node.Watch(Keeper.Stop, Node.Signal, 0) >= 0 && Node.Watch(Children.Ends, Node.Ends, 0) >= 0;
+        return s_own != null && Node.Watch(Keeper.Stop, Node.Signal, 0) >= 0 && Node.Watch(Keeper.Process, Node.Orphaned, 0) >= 0 && Node.Watch(Children.Ends, Node.Ends, 0) >= 0;
     }
 
     /// <summary>The port has everything that it holds for good.</summary>
@@ -88,6 +88,7 @@ public static unsafe class Takeover
         Node.Epoll = (int)Host.Call(Sys.EpollCreate1, Sys.Cloexec);
         if (Node.Epoll < 0) return false;
         Node.Watch(Keeper.Stop, Node.Signal, 0);
+        Node.Watch(Keeper.Process, Node.Orphaned, 0);
         Node.Watch(Children.Ends, Node.Ends, 0);
         if (Node.Owner > 0) Node.Watch(Node.Owner, Node.Signal, 0);
         HeardDatagrams.Rewatch();

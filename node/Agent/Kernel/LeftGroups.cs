@@ -1,8 +1,12 @@
 using System.Diagnostics;
+using System.Globalization;
 
 namespace Eyrie.Node;
 
-/// <summary>Control groups that a kernel which was killed could not remove any more. Its processes have ended or are about to.</summary>
+/// <summary>
+/// Control groups that a kernel which was killed together with its keeper could not remove any more. Processes in them have ended or are about to; one that made its parent's end no signal to itself (prctl(2),
+/// PR_SET_PDEATHSIG) is ended here.
+/// </summary>
 public static class LeftGroups
 {
     private static readonly TimeSpan Longest = TimeSpan.FromSeconds(5), Look = TimeSpan.FromMilliseconds(10);
@@ -20,6 +24,7 @@ public static class LeftGroups
                 Thaw(left);
                 while (!Removed(left))
                 {
+                    End(left);
                     if (Stopwatch.GetElapsedTime(begun) > Longest)
                     {
                         Console.Error.WriteLine($"eyrie-node: the control group {left} of a kernel that ended still has processes and stays");
@@ -35,6 +40,15 @@ public static class LeftGroups
     {
         var state = Path.Combine(group, "freezer.state");
         if (File.Exists(state)) File.WriteAllText(state, "THAWED");
+    }
+
+    private static void End(string group)
+    {
+        try
+        {
+            foreach (var process in File.ReadLines(Path.Combine(group, "cgroup.procs"))) HostProcess.Find(int.Parse(process, CultureInfo.InvariantCulture))?.Signal(HostProcess.Kill);
+        }
+        catch (IOException) { } // the group has gone meanwhile
     }
 
     private static bool Removed(string group)
