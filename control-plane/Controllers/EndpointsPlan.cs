@@ -18,15 +18,15 @@ public static class EndpointsPlan
     public static IReadOnlyList<ServicePort> Decide(IReadOnlyCollection<JsonObject> services, IReadOnlyCollection<JsonObject> pods, IReadOnlySet<string> lost, IEnumerable<CapabilityEntry.ConnectPods> granted, IPEndPoint? api = null)
     {
         var table = new List<ServicePort>();
-        var serving = services.Count > 0 ? pods.Where(Serves).ToLookup(pod => pod.Namespace()) : null;
+        var selected = new LabelledPods(pods.Where(pod => !pod.IsDeleted() && pod.PodAddress().Length > 0), services.Where(LeadsToPods).Select(service => (service.Namespace(), Selector(service)!)));
         foreach (var service in services.OrderBy(service => service.Namespace() + "/" + service.Name(), StringComparer.Ordinal))
         {
-            var selector = service["spec"]?["selector"] as JsonObject;
-            var ready = serving![service.Namespace()].Where(pod => Views.Selects(selector, pod)).OrderBy(pod => pod.Uid(), StringComparer.Ordinal).ToList();
+            var addressed = selected.Of(service.Namespace(), Selector(service)).OrderBy(pod => pod.Uid(), StringComparer.Ordinal).ToList();
+            var ready = addressed.Where(Serves).ToList();
             if (ready.Where(pod => !lost.Contains(pod.NodeName())).ToList() is { Count: > 0 } reachable) ready = reachable;
             var external = service["spec"]?["type"]?.ToString() == "ExternalName" ? service["spec"]?["externalName"]?.ToString() ?? "" : "";
             var ports = (service["spec"]?["ports"] as JsonArray ?? []).OfType<JsonObject>().DefaultIfEmpty([]);
-            if (service["spec"]?["publishNotReadyAddresses"] is JsonValue published && published.TryGetValue(out bool early) && early) ready = [.. pods.Where(pod => pod.Namespace() == service.Namespace() && !pod.IsDeleted() && !pod.IsOver() && pod.PodAddress().Length > 0 && Views.Selects(selector, pod)).OrderBy(pod => pod.Uid(), StringComparer.Ordinal)];
+            if (service["spec"]?["publishNotReadyAddresses"] is JsonValue published && published.TryGetValue(out bool early) && early) ready = [.. addressed.Where(pod => !pod.IsOver())];
             foreach (var port in ports)
             {
                 var entry = new ServicePort { Namespace = service.Namespace(), Name = service.Name(), ClusterAddress = ClusterAddress(service), Port = port["port"].Int(), PortName = port.Text("name") ?? "", Protocol = port.Text("protocol") ?? "", ExternalName = external, AffinitySeconds = Affinity(service), NodePort = port["nodePort"].Int() };
@@ -53,7 +53,12 @@ public static class EndpointsPlan
     /// <summary>Empty for a headless Service.</summary>
     private static string ClusterAddress(JsonObject service) => service["spec"]?["clusterIP"]?.ToString() is { } address and not "None" ? address : "";
 
-    private static bool Serves(JsonObject pod) => (pod.IsReady() || LostPods.IsLost(pod)) && !pod.IsDeleted() && pod.PodAddress().Length > 0;
+    private static bool Serves(JsonObject pod) => pod.IsReady() || LostPods.IsLost(pod);
+
+    /// <summary>Whether a Service finds its endpoints by labels.</summary>
+    public static bool LeadsToPods(JsonObject service) => Selector(service) is not null;
+
+    private static JsonObject? Selector(JsonObject service) => service["spec"]?["selector"] is JsonObject { Count: > 0 } selector ? selector : null;
 
     /// <summary>Whether a change of a pod may be one of the table; most are not.</summary>
     public static bool Concerns(ObjectChange change) => (change.Document.PodAddress().Length > 0 || change.Previous?.PodAddress().Length > 0) && (!change.OnlyStatus || change.Previous is not { } before || before.IsReady() != change.Document.IsReady() || LostPods.IsLost(before) != LostPods.IsLost(change.Document) || before.IsOver() != change.Document.IsOver() || before.PodAddress() != change.Document.PodAddress());

@@ -2,6 +2,7 @@ using System.Text.Json.Nodes;
 using System.Threading.Channels;
 using Akka.Actor;
 using Akka.Event;
+using Eyrie.ControlPlane.Controllers.Nodes;
 using Eyrie.ControlPlane.Controllers.Recording;
 using Eyrie.ControlPlane.Controllers.Volumes;
 using Eyrie.ControlPlane.Controllers.Sharding;
@@ -27,15 +28,6 @@ public sealed record Sent : ILocalMessage;
 /// </summary>
 public sealed class NodeSessionsActor : ReceiveActor, IWithTimers
 {
-    private sealed class Session(Guid id, NodeHello hello, ChannelWriter<ControlMessage> outbound)
-    {
-        public Guid Id { get; } = id;
-        public NodeHello Hello { get; } = hello;
-        public ChannelWriter<ControlMessage> Outbound { get; } = outbound;
-        public Dictionary<string, (DesiredPod Pod, IReadOnlyList<CapabilityEntry.ConnectPods> Grants)> Told { get; } = [];
-        public long Acknowledged { get; set; }
-    }
-
     private sealed record NodeAbsent(string Node) : ILocalMessage;
     private sealed record RenewLeases : ILocalMessage;
     private sealed record Wrote(string Uid) : ILocalMessage;
@@ -53,26 +45,21 @@ public sealed class NodeSessionsActor : ReceiveActor, IWithTimers
     private readonly IObjects _objects;
     private readonly EventWriter _events;
     private readonly RecordWriter _records;
-    private readonly TimeProvider _clock;
     private readonly PodStatistics _statistics;
     private readonly ControllerOptions _options;
-    private readonly Dictionary<string, Session> _sessions = [];
-    private readonly HashSet<string> _lost = []; // nodes whose session ended and is not there again
-    private readonly Dictionary<CapabilityEntry.ConnectPods, int> _granted = []; // how many pods were told that they may connect there
+    private readonly NodeRegistration _registration;
+    private readonly EndpointTable _table;
+    private readonly PodReportQueue _reports = new();
+    private readonly Dictionary<string, NodeSession> _sessions = [];
     private readonly Dictionary<ObjectName, (string Uid, long LeftAt)> _leaving = []; // pods being deleted: first table revision without them
-    private readonly Dictionary<string, List<NodeMessage>> _reports = []; // one write at a time for each pod, in order
-    private IReadOnlyList<ServicePort> _table = [];
-    private IReadOnlyList<string> _closed = [];
-    private readonly Dictionary<ObjectName, string> _closedPods = []; // addresses of pods that accept only whom they name
-    private long _revision = 1;
     private bool _looked; // at what was there before this actor was
 
     public ITimerScheduler Timers { get; set; } = null!;
 
     public NodeSessionsActor(ObjectCache cache, IObjects objects, EventWriter events, TimeProvider clock, PodStatistics statistics, RecordWriter records, ControllerOptions options)
     {
-        _records = records;
-        (_cache, _objects, _events, _clock, _statistics, _options) = (cache, objects, events, clock, statistics, options);
+        (_cache, _objects, _events, _statistics, _records, _options) = (cache, objects, events, statistics, records, options);
+        (_registration, _table) = (new NodeRegistration(cache, objects, clock), new EndpointTable(cache, options.Api));
         Receive<FeedBatch>(OnFeed);
         Receive<SessionOpened>(OnOpened);
         Receive<SessionClosed>(OnClosed);
@@ -87,7 +74,7 @@ public sealed class NodeSessionsActor : ReceiveActor, IWithTimers
             else Sender.Tell(new Status.Failure(new NodeUnreachableException($"node {send.Node} is not connected")));
         });
         Receive<NodeAbsent>(absent => OnAbsent(absent.Node));
-        Receive<RenewLeases>(_ => { foreach (var node in _sessions.Keys) Run("renewing the lease of " + node, RenewAsync(node)); Missed(); });
+        Receive<RenewLeases>(_ => { foreach (var node in _sessions.Keys) Run("renewing the lease of " + node, _registration.RenewAsync(node)); Missed(); });
         Receive<Wrote>(wrote => NextReport(wrote.Uid));
         Receive<Failed>(failed => _log.Warning("{0}: {1}", failed.What, failed.Cause.Message));
     }
@@ -113,7 +100,7 @@ public sealed class NodeSessionsActor : ReceiveActor, IWithTimers
     {
         if (_looked || !_cache.IsListed) return;
         _looked = true;
-        CloseAll();
+        _table.CloseAll();
         Retable();
     }
 
@@ -122,13 +109,13 @@ public sealed class NodeSessionsActor : ReceiveActor, IWithTimers
         LookOnce();
         if (batch.Kind == Kinds.Node)
             foreach (var change in batch.Changes.Where(change => change.Type == ChangeType.Deleted))
-                if (_sessions.TryGetValue(change.Name.Name, out var connected)) Run("registering " + change.Name.Name, RegisterAsync(connected.Hello)); // it is there all the same
+                if (_sessions.TryGetValue(change.Name.Name, out var connected)) Run("registering " + change.Name.Name, _registration.RegisterAsync(connected.Hello)); // it is there all the same
         if (batch.Kind == Kinds.Service && batch.Changes.Any(change => change.Type == ChangeType.Deleted && change.Name == ClusterApiService.Name)) Run("making the Service of the API anew", ClusterApiService.EnsureAsync(_objects, _options, CancellationToken.None));
         if (batch.Changes.Count == 0) return;
         if (batch.Kind == Kinds.PersistentVolume) foreach (var change in batch.Changes.Where(change => change.Type != ChangeType.Deleted)) Unwanted(change.Document);
         if (batch.Kind == Kinds.ConfigMap || batch.Kind == Kinds.Secret || batch.Kind == Kinds.PersistentVolumeClaim) Referenced(batch);
         if (!Known.Contains(batch.Kind) || batch.Kind == Kinds.PermissionRecord && !batch.Changes.Any(BeginsOrEnds)) return;
-        Close(batch);
+        _table.Close(batch);
         if (batch.Kind != Kinds.Pod || batch.Changes.Any(EndpointsPlan.Concerns)) Retable();
         if (batch.Kind != Kinds.Pod || DecidesForOthers(batch)) foreach (var session in _sessions.Values) PushAll(session);
         var around = DesiredPods.Around(_cache);
@@ -153,44 +140,10 @@ public sealed class NodeSessionsActor : ReceiveActor, IWithTimers
             if (_sessions.TryGetValue(pod.NodeName(), out var session) && PodReferences.Of(pod).Any(reference => changed.Contains((pod.Namespace(), reference)))) Push(session, pod, around);
     }
 
-    /// <summary>Which pods are closed is kept pod by pod; a policy may change it of any.</summary>
-    private void Close(FeedBatch batch)
-    {
-        if (batch.Kind != Kinds.Pod && batch.Kind != Kinds.NetworkPolicy) return;
-        if (batch.Kind == Kinds.NetworkPolicy) { CloseAll(); return; }
-        var policies = ClosedPods.Policies(_cache.All(Kinds.NetworkPolicy));
-        foreach (var change in batch.Changes) Close(change.Name, change.Type == ChangeType.Deleted ? null : change.Document, policies);
-    }
-
-    private void CloseAll()
-    {
-        var policies = ClosedPods.Policies(_cache.All(Kinds.NetworkPolicy));
-        foreach (var pod in _cache.All(Kinds.Pod)) Close(ObjectStamp.NameOf(pod), pod, policies);
-    }
-
-    private void Close(ObjectName name, JsonObject? pod, NetworkPolicies policies)
-    {
-        if (pod is not null && ClosedPods.IsClosed(pod, policies)) _closedPods[name] = pod.PodAddress();
-        else _closedPods.Remove(name);
-    }
-
     private void Retable()
     {
-        var services = _cache.All(Kinds.Service);
-        var table = EndpointsPlan.Decide(services, services.Count + _granted.Count == 0 ? [] : _cache.All(Kinds.Pod), _lost, _granted.Keys, _options.Api);
-        IReadOnlyList<string> closed = [.. _closedPods.Values.Order(StringComparer.Ordinal)];
-        if (table.SequenceEqual(_table) && closed.SequenceEqual(_closed)) return;
-        (_table, _closed) = (table, closed);
-        _revision++;
-        foreach (var session in _sessions.Values) session.Outbound.TryWrite(Table());
-    }
-
-    private ControlMessage Table()
-    {
-        var services = new Services { Revision = _revision };
-        services.Ports.AddRange(_table);
-        services.Closed.AddRange(_closed);
-        return new ControlMessage { Services = services };
+        if (!_table.Renew()) return;
+        foreach (var session in _sessions.Values) session.Outbound.TryWrite(_table.Message());
     }
 
     private void Push(ObjectChange change, CompileContext around)
@@ -200,19 +153,19 @@ public sealed class NodeSessionsActor : ReceiveActor, IWithTimers
         if (!_sessions.TryGetValue(pod.NodeName(), out var session)) return;
         if (change.Type == ChangeType.Deleted)
         {
-            if (session.Told.Remove(pod.Uid(), out var told)) Count(told.Grants, -1);
+            if (session.Told.Remove(pod.Uid(), out var told)) _table.Count(told.Grants, -1);
             session.Outbound.TryWrite(new ControlMessage { Remove = new RemovePod { Uid = pod.Uid() } });
         }
         else Push(session, pod, around);
     }
 
-    private void Push(Session session, JsonObject pod, CompileContext around)
+    private void Push(NodeSession session, JsonObject pod, CompileContext around)
     {
         bool terminating = false;
         if (pod.IsDeleted())
         {
             var name = ObjectStamp.NameOf(pod);
-            if (!_leaving.TryGetValue(name, out var leaving) || leaving.Uid != pod.Uid()) _leaving[name] = leaving = (pod.Uid(), _revision);
+            if (!_leaving.TryGetValue(name, out var leaving) || leaving.Uid != pod.Uid()) _leaving[name] = leaving = (pod.Uid(), _table.Revision);
             terminating = pod.Metadata()["deletionGracePeriodSeconds"]?.GetValue<long>() == 0 || _sessions.Values.All(other => other.Acknowledged >= leaving.LeftAt);
         }
         bool known = session.Told.TryGetValue(pod.Uid(), out var told);
@@ -221,24 +174,10 @@ public sealed class NodeSessionsActor : ReceiveActor, IWithTimers
         if (known && told.Pod.Equals(desired)) return;
         var grants = EndpointsPlan.PodGrants(desired).ToList();
         session.Told[pod.Uid()] = (desired, grants);
-        bool more = Count(grants, 1);
-        if (known) Count(told.Grants, -1);
+        bool more = _table.Count(grants, 1);
+        if (known) _table.Count(told.Grants, -1);
         if (more) Retable(); // the table first: what is granted can be found
         session.Outbound.TryWrite(new ControlMessage { Desired = desired });
-    }
-
-    /// <summary>True: somebody may connect where nobody might before.</summary>
-    private bool Count(IEnumerable<CapabilityEntry.ConnectPods> grants, int by)
-    {
-        bool more = false;
-        foreach (var grant in grants)
-        {
-            int now = _granted.GetValueOrDefault(grant) + by;
-            more |= by > 0 && now == by;
-            if (now > 0) _granted[grant] = now;
-            else _granted.Remove(grant);
-        }
-        return more;
     }
 
     private JsonObject? Object(PodReference reference, string @namespace) =>
@@ -257,7 +196,7 @@ public sealed class NodeSessionsActor : ReceiveActor, IWithTimers
         if (_cache.Get(Kinds.PersistentVolume, new ObjectName("", name)) is { } volume && LocalVolume.IsToBeRemoved(volume)) await _objects.UpdateAsync(Kinds.PersistentVolume, LocalVolume.Removed(volume), CancellationToken.None);
     }
 
-    private int PushAll(Session session)
+    private int PushAll(NodeSession session)
     {
         var pods = _cache.OnNode(session.Hello.NodeName).Where(pod => !pod.IsOver()).ToList();
         var around = DesiredPods.Around(_cache);
@@ -269,24 +208,24 @@ public sealed class NodeSessionsActor : ReceiveActor, IWithTimers
     {
         var name = opened.Hello.NodeName;
         if (_sessions.Remove(name, out var old)) End(old);
-        var session = new Session(opened.Session, opened.Hello, opened.Outbound);
+        var session = new NodeSession(opened.Session, opened.Hello, opened.Outbound);
         _sessions[name] = session;
-        if (_lost.Remove(name)) Retable();
+        if (_table.Lost.Remove(name)) Retable();
         Timers.Cancel(AbsenceOf(name));
         opened.Outbound.TryWrite(new ControlMessage { Welcome = new Welcome { NodeName = name, ClusterServiceRange = $"127.{_options.ClusterOctet}.0.0/20" } });
-        opened.Outbound.TryWrite(Table());
+        opened.Outbound.TryWrite(_table.Message());
         int pods = PushAll(session);
         var synced = new Synced { Pods = pods };
         synced.Over.AddRange(_cache.OnNode(name).Where(pod => pod.IsOver()).Select(pod => pod.Uid()));
         opened.Outbound.TryWrite(new ControlMessage { Synced = synced });
         foreach (var volume in _cache.All(Kinds.PersistentVolume)) if (LocalVolume.NodeOf(volume) == name) Unwanted(volume);
-        Run("registering " + name, RegisterAsync(opened.Hello));
+        Run("registering " + name, _registration.RegisterAsync(opened.Hello));
     }
 
-    private void End(Session session)
+    private void End(NodeSession session)
     {
         session.Outbound.TryComplete();
-        foreach (var (_, grants) in session.Told.Values) Count(grants, -1);
+        foreach (var (_, grants) in session.Told.Values) _table.Count(grants, -1);
     }
 
     private void OnClosed(SessionClosed closed)
@@ -303,9 +242,9 @@ public sealed class NodeSessionsActor : ReceiveActor, IWithTimers
     private void OnAbsent(string node)
     {
         if (_sessions.ContainsKey(node)) return;
-        _lost.Add(node);
+        _table.Lost.Add(node);
         Retable(); // nobody is sent to it from now on
-        Run("marking " + node + " lost", LostAsync(node));
+        Run("marking " + node + " lost", _registration.LostAsync(node));
     }
 
     private void OnReport(SessionReport report)
@@ -325,7 +264,7 @@ public sealed class NodeSessionsActor : ReceiveActor, IWithTimers
                 node.Hello.NotReady = report.Message.NodeStatus.NotReady;
                 node.Hello.Conditions.Clear();
                 node.Hello.Conditions.Add(report.Message.NodeStatus.Conditions);
-                Run("telling the conditions of " + report.Node, RegisterAsync(node.Hello));
+                Run("telling the conditions of " + report.Node, _registration.RegisterAsync(node.Hello));
                 break;
             case NodeMessage.MessageOneofCase.Usage: _statistics.Take(report.Node, report.Message.Usage); break;
             case NodeMessage.MessageOneofCase.PodEvent:
@@ -350,94 +289,27 @@ public sealed class NodeSessionsActor : ReceiveActor, IWithTimers
 
     private void Enqueue(string uid, NodeMessage message)
     {
-        if (!_reports.TryGetValue(uid, out var waiting))
-        {
-            _reports[uid] = [];
-            Write(uid, message);
-        }
-        else if (message.MessageCase == NodeMessage.MessageOneofCase.PodStatus && waiting is [.., { MessageCase: NodeMessage.MessageOneofCase.PodStatus }]) waiting[^1] = message; // complete, and newer
-        else waiting.Add(message);
+        if (_reports.Take(uid, message)) Write(uid, message);
     }
 
     private void NextReport(string uid)
     {
-        if (!_reports.TryGetValue(uid, out var waiting)) return;
-        if (waiting is [var next, ..])
-        {
-            waiting.RemoveAt(0);
-            Write(uid, next);
-        }
-        else _reports.Remove(uid);
+        if (_reports.Next(uid) is { } next) Write(uid, next);
     }
 
     private void Write(string uid, NodeMessage message)
     {
         var self = Self;
-        WriteAsync(message).PipeTo(self, success: () => new Wrote(uid), failure: exception =>
+        PodReportQueue.WriteAsync(_objects, message).PipeTo(self, success: () => new Wrote(uid), failure: exception =>
         {
             self.Tell(new Failed("a pod's status", exception));
             return new Wrote(uid);
         });
     }
 
-    private async Task WriteAsync(NodeMessage message)
-    {
-        bool gone = message.MessageCase == NodeMessage.MessageOneofCase.PodGone;
-        var (uid, name, status) = gone
-            ? (message.PodGone.Uid, new ObjectName(message.PodGone.Namespace, message.PodGone.Name), message.PodGone.StatusJson)
-            : (message.PodStatus.Uid, new ObjectName(message.PodStatus.Namespace, message.PodStatus.Name), message.PodStatus.StatusJson);
-        try
-        {
-            await WriteAsync(name, uid, status);
-            if (gone && await _objects.GetAsync(Kinds.Pod, name, CancellationToken.None) is { } pod && pod.IsDeleted())
-                await _objects.DeleteAsync(Kinds.Pod, name, new DeleteOptions(0, uid), CancellationToken.None);
-        }
-        catch (Exception exception) when (exception is ObjectNotFoundException or ObjectConflictException)
-        {
-            // The pod is gone, or another has its name: the report is about nothing any more.
-        }
-    }
-
-    /// <summary>Another may have written between: its conditions are kept as well.</summary>
-    private Task WriteAsync(ObjectName name, string uid, string status) => _objects.ChangeAsync(Kinds.Pod, name, stored => stored.Uid() == uid && PodReports.Merge(stored, JsonNode.Parse(status)), CancellationToken.None);
-
-    private async Task RegisterAsync(NodeHello hello)
-    {
-        var name = new ObjectName("", hello.NodeName);
-        var node = await _objects.GetAsync(Kinds.Node, name, CancellationToken.None) ?? await _objects.CreateAsync(Kinds.Node, NodeObjects.New(hello), CancellationToken.None);
-        await _objects.UpdateStatusAsync(Kinds.Node, NodeObjects.WithStatus(node, hello, _clock.GetUtcNow()), CancellationToken.None);
-        await RenewAsync(hello.NodeName);
-    }
-
-    private async Task RenewAsync(string name)
-    {
-        if (await _objects.GetAsync(Kinds.Node, new ObjectName("", name), CancellationToken.None) is not { } node) return;
-        var lease = NodeObjects.Lease(node, _clock.GetUtcNow());
-        try
-        {
-            await _objects.UpdateAsync(Kinds.Lease, lease, CancellationToken.None);
-        }
-        catch (ObjectNotFoundException)
-        {
-            await _objects.CreateAsync(Kinds.Lease, lease, CancellationToken.None);
-        }
-    }
-
     /// <summary>Nodes that say that they are ready and have no session: they were lost while no control plane ran, if their lease is over as well.</summary>
     private void Missed()
     {
-        foreach (var node in _cache.All(Kinds.Node).Where(node => node.IsReady() && !_sessions.ContainsKey(node.Name()) && !_lost.Contains(node.Name()))) Run("looking for " + node.Name(), MissedAsync(node.Name()));
-    }
-
-    private async Task MissedAsync(string node)
-    {
-        var lease = await _objects.GetAsync(Kinds.Lease, new ObjectName(NodeObjects.LeaseNamespace, node), CancellationToken.None);
-        if (Views.Time(lease?["spec"]?["renewTime"]?.ToString()) is not { } renewed || renewed.AddSeconds(lease!["spec"]!["leaseDurationSeconds"].Int(40)) < _clock.GetUtcNow()) await LostAsync(node);
-    }
-
-    private async Task LostAsync(string node)
-    {
-        if (await _objects.GetAsync(Kinds.Node, new ObjectName("", node), CancellationToken.None) is { } document)
-            await _objects.UpdateStatusAsync(Kinds.Node, NodeObjects.Lost(document, _clock.GetUtcNow()), CancellationToken.None);
+        foreach (var node in _cache.All(Kinds.Node).Where(node => node.IsReady() && !_sessions.ContainsKey(node.Name()) && !_table.Lost.Contains(node.Name()))) Run("looking for " + node.Name(), _registration.MissedAsync(node.Name()));
     }
 }

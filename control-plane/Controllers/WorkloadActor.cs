@@ -103,7 +103,7 @@ public sealed class WorkloadActor : ReceiveActor, IWithTimers, IWithStash
         var behind = _ledger.Awaited.Where(pair => cache.At(pair.Key).CompareTo(pair.Value) < 0).Select(pair => cache.ReachedAsync(pair.Key, pair.Value)).ToList();
         var pause = _decided == 0 ? TimeSpan.Zero : Pause - _context.Clock.GetElapsedTime(_decided); // many changes, one decision
         if (behind.Count == 0 && pause <= TimeSpan.Zero) Self.Tell(new Look());
-        else if (behind.Count == 0) Timers.StartSingleTimer("look", new Look(), pause);
+        else if (behind.Count == 0) Task.Delay(pause).PipeTo(Self, success: () => new Look()); // shorter than the timers' tick
         else Task.WhenAll(behind).PipeTo(Self, success: () => new Look());
     }
 

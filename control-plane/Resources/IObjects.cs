@@ -43,7 +43,7 @@ public interface IObjects
     Task<JsonObject> UpdateStatusAsync(ResourceKind kind, JsonObject document, CancellationToken cancellationToken);
 
     /// <summary>
-    /// Changes a stored object in place, whatever its revision: for a writer that knows the little it changes and need not see the rest. What it is given is its own to alter; it is asked again
+    /// Changes a stored object in place, whatever its revision: for a writer that knows the little it changes and need not see the rest. What it is given is its own to alter while it is asked, and not afterwards; it is asked again
     /// when another writes between. System-owned metadata is left to it.
     /// </summary>
     /// <param name="change">Alters the document; false: leave the object as it is.</param>

@@ -1,5 +1,6 @@
 using System.Globalization;
 using System.Runtime.CompilerServices;
+using System.Runtime.InteropServices;
 using System.Security.Cryptography;
 using System.Text.Json;
 using System.Text.Json.Nodes;
@@ -14,6 +15,9 @@ public sealed class Objects(IStore store, TimeProvider clock) : IObjects
 
     /// <summary>What watchers are told of a change, for as long as the store holds it.</summary>
     private readonly ConditionalWeakTable<StoreChange, ObjectChange> _changes = [];
+
+    /// <summary>Documents that were written and that nobody alters any more, by the bytes they became: watchers get them as they are, where the store hands on the very bytes.</summary>
+    private readonly ConditionalWeakTable<byte[], WrittenDocument> _written = [];
 
     public async Task<JsonObject?> GetAsync(ResourceKind kind, ObjectName name, CancellationToken cancellationToken) => (await FindAsync(kind, name, cancellationToken))?.Document;
 
@@ -96,7 +100,9 @@ public sealed class Objects(IStore store, TimeProvider clock) : IObjects
             if (!change(stored)) return false;
             stored.Metadata().Remove("resourceVersion");
             bool gone = held && ObjectStamp.IsFree(kind, stored);
-            if ((await store.CommitAsync(new Transaction([new Compare(key, modified)], [Put(kind, key, gone ? null : stored)]), cancellationToken)).Committed) return true;
+            var put = Put(kind, key, gone ? null : stored);
+            if (put.Value is { } value && kind is { Custom: null, View: null } && MemoryMarshal.TryGetArray(value, out var bytes)) _written.Add(bytes.Array!, new WrittenDocument(stored));
+            if ((await store.CommitAsync(new Transaction([new Compare(key, modified)], [put]), cancellationToken)).Committed) return true;
         }
         return false;
     }
@@ -147,7 +153,7 @@ public sealed class Objects(IStore store, TimeProvider clock) : IObjects
             yield return new ObjectBatch([.. batch.Changes.Select(change => kind is { Custom: null, View: null } ? _changes.GetValue(change, one => Change(kind, one)) : Change(kind, change))], batch.At);
     }
 
-    private static ObjectChange Change(ResourceKind kind, StoreChange change)
+    private ObjectChange Change(ResourceKind kind, StoreChange change)
     {
         JsonObject? Previous() => change.Previous is { } before ? Parse(kind, before, change.At) : null;
         if (change.Value is null)
@@ -155,7 +161,7 @@ public sealed class Objects(IStore store, TimeProvider clock) : IObjects
             var last = Previous()!;
             return new ObjectChange(ChangeType.Deleted, kind, ObjectStamp.NameOf(last), last, last);
         }
-        var document = Parse(kind, change.Value.Value, change.At);
+        var document = MemoryMarshal.TryGetArray(change.Value.Value, out var bytes) && _written.TryGetValue(bytes.Array!, out var written) ? written.At(change.At) : Parse(kind, change.Value.Value, change.At);
         return ObjectChange.Read(change.Previous is null ? ChangeType.Added : ChangeType.Modified, kind, ObjectStamp.NameOf(document), document, Previous);
     }
 
@@ -164,6 +170,23 @@ public sealed class Objects(IStore store, TimeProvider clock) : IObjects
         var key = kind.Key(name);
         var found = await store.RangeAsync(new RangeQuery(key, key + "\0"), cancellationToken);
         return found.Entries.Count == 0 ? null : (Parse(kind, found.Entries[0].Value, found.Entries[0].Modified), found.Entries[0].Modified);
+    }
+
+    /// <summary>Gets its revision once, before anybody reads it: several watchers may ask at the same time.</summary>
+    private sealed class WrittenDocument(JsonObject document)
+    {
+        private readonly Lock _lock = new();
+        private bool _versioned;
+
+        public JsonObject At(Revision revision)
+        {
+            lock (_lock)
+            {
+                if (!_versioned) Versioned(document, revision);
+                _versioned = true;
+                return document;
+            }
+        }
     }
 
     private static ObjectConflictException Modified(ResourceKind kind, ObjectName name) =>

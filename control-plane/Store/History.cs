@@ -42,6 +42,7 @@ internal sealed class History
         if (string.CompareOrdinal(query.Start, query.End) >= 0) return new RangeResult([], at, 0);
         if (at == Current)
         {
+            if (query.Key is { } key) return new RangeResult(Find(key) is { } entry ? [entry] : [], at, 0);
             var keys = _order.GetViewBetween(query.Start, query.End);
             var newest = (query.Limit > 0 ? Newest(keys, query.End).Take(query.Limit) : Newest(keys, query.End)).ToList();
             bool cut = query.Limit > 0 && newest.Count == query.Limit; // only then they are counted

@@ -34,7 +34,11 @@ public sealed record StoreEntry(string Key, ReadOnlyMemory<byte> Value, Revision
 /// <param name="End">Key after the last.</param>
 /// <param name="Limit">Most entries to return; 0 is no limit.</param>
 /// <param name="At">Revision to read at; zero is the newest.</param>
-public sealed record RangeQuery(string Start, string End, int Limit = 0, Revision At = default);
+public sealed record RangeQuery(string Start, string End, int Limit = 0, Revision At = default)
+{
+    /// <summary>The one key that can be in the range; null: there may be more.</summary>
+    internal string? Key => End.Length == Start.Length + 1 && End[^1] == '\0' && End.StartsWith(Start, StringComparison.Ordinal) ? Start : null;
+}
 
 /// <summary>What a range held. <paramref name="At"/> is the revision it was read at; <paramref name="Remaining"/> is how many entries the limit cut off.</summary>
 public sealed record RangeResult(IReadOnlyList<StoreEntry> Entries, Revision At, long Remaining)

@@ -50,6 +50,14 @@ public static class NodeObjects
         ["spec"] = new JsonObject { ["holderIdentity"] = node.Name(), ["leaseDurationSeconds"] = 40, ["renewTime"] = now.UtcDateTime.ToString("yyyy-MM-dd'T'HH:mm:ss.ffffff'Z'", CultureInfo.InvariantCulture) },
     };
 
+    /// <summary>Writes what a new Lease says into the one that is stored.</summary>
+    public static bool Renew(JsonObject stored, JsonObject lease)
+    {
+        stored.Metadata()["ownerReferences"] = lease.Metadata()["ownerReferences"]!.DeepClone();
+        stored["spec"] = lease["spec"]!.DeepClone();
+        return true;
+    }
+
     public static JsonObject Lost(JsonObject node, DateTimeOffset now)
     {
         var made = (JsonObject)node.DeepClone();

@@ -10,6 +10,7 @@ public static class ClusterSettings
         akka {
           loglevel = WARNING
           log-dead-letters = off
+          scheduler.tick-duration = 50ms # of the actors' timers, which are of tenths of a second and more; a process that has nothing to do wakes up so often
           actor {
             provider = cluster
             serializers {
