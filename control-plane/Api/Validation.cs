@@ -22,7 +22,9 @@ public static partial class Validation
         Name(kind, document, errors);
         var spec = document["spec"] as JsonObject;
         if (kind == Kinds.Pod) Pod(document, stored, "", errors);
-        if (kind == Kinds.Deployment || kind == Kinds.ReplicaSet) Workload(document, spec, stored, errors);
+        if (kind == Kinds.Deployment || kind == Kinds.ReplicaSet || kind == Kinds.StatefulSet || kind == Kinds.DaemonSet) Workload(document, spec, stored, errors);
+        if (kind == Kinds.Job) Job(document, spec, stored?["spec"] as JsonObject, "spec.", errors);
+        if (kind == Kinds.CronJob) CronJob(document, spec, errors);
         if (kind == Kinds.Deployment && spec?["guard"] is { } guard) Guard(guard, errors);
         if (kind == Kinds.Service) Service(spec, errors);
         if (kind == Kinds.CertificateSigningRequest) errors.AddRange(SigningRequest.Check(document, stored));
@@ -83,8 +85,35 @@ public static partial class Validation
             errors.Add(new FieldError("spec.template.metadata.labels", "Invalid value: `selector` does not match template `labels`"));
         if (stored is not null && !JsonNode.DeepEquals(stored["spec"]?["selector"], spec["selector"])) errors.Add(new FieldError("spec.selector", "Invalid value: field is immutable"));
         if (spec["replicas"] is JsonValue replicas && (!replicas.TryGetValue(out int count) || count < 0)) errors.Add(new FieldError("spec.replicas", "Invalid value: must be greater than or equal to 0"));
-        var pod = new JsonObject { ["metadata"] = new JsonObject { ["namespace"] = document.Metadata().Text("namespace") }, ["spec"] = template["spec"]?.DeepClone() };
-        Pod(pod, null, "spec.template.", errors);
+        var claims = Items(spec["volumeClaimTemplates"]).Select(claim => claim["metadata"]?["name"]?.ToString() ?? "");
+        Template(document, template, "spec.template.", errors, claims);
+    }
+
+    /// <param name="claims">Volumes that every pod gets beside those of the template.</param>
+    private static void Template(JsonObject document, JsonObject template, string path, List<FieldError> errors, IEnumerable<string> claims)
+    {
+        var spec = template["spec"]?.DeepClone();
+        foreach (var claim in claims)
+            if (spec is JsonObject of)
+            {
+                if (of["volumes"] is not JsonArray) of["volumes"] = new JsonArray();
+                of["volumes"]!.AsArray().Add(new JsonObject { ["name"] = claim, ["persistentVolumeClaim"] = new JsonObject { ["claimName"] = claim } });
+            }
+        Pod(new JsonObject { ["metadata"] = new JsonObject { ["namespace"] = document.Metadata().Text("namespace") }, ["spec"] = spec }, null, path, errors);
+    }
+
+    private static void Job(JsonObject document, JsonObject? spec, JsonObject? before, string path, List<FieldError> errors)
+    {
+        if (spec?["template"] is not JsonObject template) { errors.Add(new FieldError(path + "template", "Required value", "FieldValueRequired")); return; }
+        errors.AddRange(JobValidation.Job(spec, path));
+        if (before is not null) errors.AddRange(JobValidation.Change(spec, before, path));
+        Template(document, template, path + "template.", errors, []);
+    }
+
+    private static void CronJob(JsonObject document, JsonObject? spec, List<FieldError> errors)
+    {
+        errors.AddRange(JobValidation.CronJob(spec ?? []));
+        Job(document, spec?["jobTemplate"]?["spec"] as JsonObject, null, "spec.jobTemplate.spec.", errors);
     }
 
     private static void Pod(JsonObject pod, JsonObject? stored, string path, List<FieldError> errors)

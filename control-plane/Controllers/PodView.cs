@@ -18,9 +18,13 @@ public sealed class PodView(JsonObject document)
     /// <inheritdoc cref="Views.IsReady"/>
     public bool IsReady => _read.Value.Ready;
 
-    /// <inheritdoc cref="Views.IsAvailable"/>
+    /// <summary>Ready, and has been for <paramref name="minReadySeconds"/>.</summary>
     public bool IsAvailable(int minReadySeconds, DateTimeOffset now) => IsReady && (minReadySeconds == 0 || (AvailableAt(minReadySeconds) is { } at && at <= now));
 
     /// <summary>When it has been ready for so long, if it stays ready; null: it is not ready.</summary>
     public DateTimeOffset? AvailableAt(int minReadySeconds) => IsReady ? _read.Value.Since?.AddSeconds(minReadySeconds) : null;
+
+    /// <summary>When the next of them has been ready for long enough; null: none is waiting for that.</summary>
+    public static DateTimeOffset? NextAvailable(IEnumerable<PodView> pods, int minReadySeconds, DateTimeOffset now) =>
+        minReadySeconds == 0 ? null : pods.Where(pod => !pod.IsAvailable(minReadySeconds, now)).Min(pod => pod.AvailableAt(minReadySeconds));
 }

@@ -27,10 +27,8 @@ public static class Views
 
     public static bool IsReady(this JsonObject pod) => pod.Condition("Ready")?.Text("status") == "True";
 
-    /// <summary>Ready, and has been for <paramref name="minReadySeconds"/>.</summary>
-    public static bool IsAvailable(this JsonObject pod, int minReadySeconds, DateTimeOffset now) =>
-        pod.IsReady() && (minReadySeconds == 0
-            || (DateTimeOffset.TryParse(pod.Condition("Ready")!.Text("lastTransitionTime"), CultureInfo.InvariantCulture, DateTimeStyles.AssumeUniversal, out var since) && since.AddSeconds(minReadySeconds) <= now));
+    /// <inheritdoc cref="PodView.IsAvailable"/>
+    public static bool IsAvailable(this JsonObject pod, int minReadySeconds, DateTimeOffset now) => new PodView(pod).IsAvailable(minReadySeconds, now);
 
     public static bool Selects(JsonObject? selector, JsonObject document) =>
         selector is { Count: > 0 } && selector.All(pair => document.Metadata()["labels"]?[pair.Key]?.ToString() == pair.Value?.ToString());

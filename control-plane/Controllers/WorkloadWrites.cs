@@ -17,6 +17,8 @@ public sealed record WriteOutcome(IReadOnlyDictionary<ResourceKind, Revision> Wr
 /// <param name="context">Where it is read and written.</param>
 public sealed class WorkloadWrites(ResourceKind kind, ObjectName name, WorkloadContext context)
 {
+    private readonly SimilarEvents _similar = new(context.Clock);
+
     public async Task<WriteOutcome> ActAsync(IReadOnlyList<WorkloadAction> actions)
     {
         var written = new Dictionary<ResourceKind, Revision>();
@@ -54,6 +56,14 @@ public sealed class WorkloadWrites(ResourceKind kind, ObjectName name, WorkloadC
         if (context.Cache.Get(kind, name) is { } document) context.Events.Write(document, type, reason, message, 1);
     }
 
+    /// <summary>Says that it was done.</summary>
+    private void Done(WorkloadAction action, JsonObject written)
+    {
+        if (WorkloadEvents.Of(kind, name.Name, action, written) is not { } told || context.Cache.Get(kind, name) is not { } document) return;
+        if (_similar.IsSingle(told.Reason)) context.Events.Write(document, told.Type, told.Reason, told.Message, 1);
+        else context.Events.Write(document, told.Type, told.Reason, SimilarEvents.Combined + told.Message, 1, SimilarEvents.Combined);
+    }
+
     private async Task<(ResourceKind? Kind, Revision At, Exception? Failure)> TryAsync(WorkloadAction action)
     {
         if (action is Report report)
@@ -64,6 +74,7 @@ public sealed class WorkloadWrites(ResourceKind kind, ObjectName name, WorkloadC
         try
         {
             var (of, document) = await ApplyAsync(action);
+            Done(action, document);
             return (of, new Revision(long.TryParse(document.Metadata().Text("resourceVersion"), CultureInfo.InvariantCulture, out long revision) ? revision : 0), null);
         }
         catch (Exception exception) when (exception is ObjectConflictException or ObjectNotFoundException or ObjectExistsException)

@@ -25,7 +25,7 @@ public static class DaemonSetPlan
         foreach (var pod in own.Where(pod => !pod.IsOver() && !pod.IsDeleted() && !wanted.Contains(Target(pod)))) actions.Add(Delete(pod));
         foreach (var node in wanted.Where(node => !byNode[node].Any(pod => !pod.IsOver() || pod.IsDeleted()))) actions.Add(new CreateObject(Kinds.Pod, NewPod(set, node, history.Update)));
         if (set["spec"]!["updateStrategy"]?["type"]?.ToString() != "OnDelete") Update(set, history.Update, wanted, byNode, minReady, now, actions);
-        if (PodTemplates.NextAvailable(own, minReady, now) is { } next) actions.Add(new LookAgain(next));
+        if (PodView.NextAvailable(own.Select(pod => new PodView(pod)), minReady, now) is { } next) actions.Add(new LookAgain(next));
         Status(set, history.Update, own, wanted, minReady, now, actions);
         return actions;
     }

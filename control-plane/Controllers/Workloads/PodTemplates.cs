@@ -47,8 +47,4 @@ public static class PodTemplates
         updated["status"] = status;
         actions.Add(new UpdateObjectStatus(kind, updated));
     }
-
-    /// <summary>When the next pod has been ready for long enough; null: none is waiting for that.</summary>
-    public static DateTimeOffset? NextAvailable(IEnumerable<JsonObject> pods, int minReadySeconds, DateTimeOffset now) =>
-        minReadySeconds == 0 ? null : pods.Where(pod => pod.IsReady() && !pod.IsAvailable(minReadySeconds, now)).Select(pod => Views.Time(pod.Condition("Ready")!.Text("lastTransitionTime"))?.AddSeconds(minReadySeconds)).Min();
 }

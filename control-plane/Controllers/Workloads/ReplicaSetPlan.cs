@@ -33,7 +33,7 @@ public static class ReplicaSetPlan
             }
         }
         PodTemplates.WriteStatus(kind, set, Status(set, live.Count, wanted, staying, minReady, now), actions);
-        if (minReady > 0 && staying.Where(pod => !pod.IsAvailable(minReady, now)).Min(pod => pod.AvailableAt(minReady)) is { } next) actions.Add(new LookAgain(next));
+        if (PodView.NextAvailable(staying, minReady, now) is { } next) actions.Add(new LookAgain(next));
         return actions;
     }
 

@@ -21,7 +21,7 @@ public static class StatefulSetPlan
         int start = set["spec"]!["ordinals"]?["start"].Int() ?? 0, wanted = set["spec"]!["replicas"].Int(1), minReady = set["spec"]!["minReadySeconds"].Int();
         var plan = new Step(set, history, current, own, start, start + wanted, minReady, claims, now);
         plan.Decide(actions);
-        if (PodTemplates.NextAvailable(own.Select(entry => entry.Pod), minReady, now) is { } next) actions.Add(new LookAgain(next));
+        if (PodView.NextAvailable(own.Select(entry => new PodView(entry.Pod)), minReady, now) is { } next) actions.Add(new LookAgain(next));
         Status(set, history.Update, current, own.ConvertAll(entry => entry.Pod), wanted, minReady, now, actions);
         return actions;
     }
