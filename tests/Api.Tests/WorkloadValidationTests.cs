@@ -21,7 +21,7 @@ public sealed class WorkloadValidationTests
 
     [Theory]
     [InlineData("\"backoffLimitPerIndex\":1", "spec.backoffLimitPerIndex: Invalid value: 1: requires indexed completion mode")]
-    [InlineData("\"completionMode\":\"Indexed\"", "spec.completions: Required value: when completion mode is Indexed")]
+    [InlineData("\"completionMode\":\"Indexed\",\"parallelism\":2", "spec.completions: Required value: when completion mode is Indexed")]
     [InlineData("\"completionMode\":\"indexed\"", "spec.completionMode: Unsupported value: \"indexed\": supported values: \"NonIndexed\", \"Indexed\"")]
     [InlineData("\"completionMode\":\"Indexed\",\"completions\":2,\"maxFailedIndexes\":1", "spec.backoffLimitPerIndex: Required value: when maxFailedIndexes is specified")]
     [InlineData("\"completionMode\":\"Indexed\",\"completions\":2,\"maxFailedIndexes\":3,\"backoffLimitPerIndex\":1", "spec.maxFailedIndexes: Invalid value: 3: must be less than or equal to completions")]
@@ -31,7 +31,7 @@ public sealed class WorkloadValidationTests
     [InlineData("\"podFailurePolicy\":{\"rules\":[{\"action\":\"FailIndex\",\"onPodConditions\":[{\"type\":\"DisruptionTarget\"}]}]}", "spec.podFailurePolicy.rules[0].action: Invalid value: \"FailIndex\": requires the backoffLimitPerIndex to be set")]
     [InlineData("\"podFailurePolicy\":{\"rules\":[{\"action\":\"FailJob\",\"onExitCodes\":{\"operator\":\"In\",\"values\":[0]}}]}", "spec.podFailurePolicy.rules[0].onExitCodes.values[0]: Invalid value: 0: must not be 0 for the In operator")]
     [InlineData("\"podFailurePolicy\":{\"rules\":[{\"action\":\"FailJob\",\"onExitCodes\":{\"operator\":\"In\",\"values\":[7],\"containerName\":\"b\"}}]}", "spec.podFailurePolicy.rules[0].onExitCodes.containerName: Invalid value: \"b\": must be one of the container or initContainer names in the pod template")]
-    public void A_job_whose_fields_do_not_fit_together_is_refused_at_the_field(string fields, string mistake) => Assert.Equal([mistake], Errors(Kinds.Job, $$$"""{"template":{{{Pod}}},{{fields}}}"""));
+    public void A_job_whose_fields_do_not_fit_together_is_refused_at_the_field(string fields, string mistake) => Assert.Equal([mistake], Errors(Kinds.Job, $$$"""{"template":{{{Pod}}},{{{fields}}} }"""));
 
     [Fact]
     public void A_job_whose_pods_would_always_be_restarted_is_refused() =>
@@ -48,7 +48,7 @@ public sealed class WorkloadValidationTests
     [Theory]
     [InlineData("\"completions\":3", "spec.completions: Invalid value: 3: field is immutable")]
     [InlineData("\"podFailurePolicy\":{\"rules\":[]},\"podReplacementPolicy\":\"Failed\"", "spec.podFailurePolicy: Invalid value: {\"rules\":[]}: field is immutable")]
-    public void What_a_job_is_made_of_does_not_change(string fields, string mistake) => Assert.Equal([mistake], Errors(Kinds.Job, $$$"""{"template":{{{Pod}}},{{fields}}}""", $$$"""{"template":{{{Pod}}} }"""));
+    public void What_a_job_is_made_of_does_not_change(string fields, string mistake) => Assert.Equal([mistake], Errors(Kinds.Job, $$$"""{"template":{{{Pod}}},{{{fields}}} }""", $$$"""{"template":{{{Pod}}} }"""));
 
     [Fact]
     public void The_template_of_a_job_changes_only_while_it_is_suspended()
@@ -65,7 +65,7 @@ public sealed class WorkloadValidationTests
     [InlineData("\"suspend\":true", "spec.schedule: Required value")]
     [InlineData("\"schedule\":\"@daily\",\"timeZone\":\"Mars/Olympus\"", "spec.timeZone: ")]
     [InlineData("\"schedule\":\"@daily\",\"concurrencyPolicy\":\"Never\"", "spec.concurrencyPolicy: Unsupported value: \"Never\"")]
-    public void A_cron_job_that_could_never_run_is_refused_at_the_field(string fields, string mistake) => Assert.StartsWith(mistake, Assert.Single(Errors(Kinds.CronJob, $$$"""{"jobTemplate":{"spec":{"template":{{{Pod}}} } },{{fields}}}""")), StringComparison.Ordinal);
+    public void A_cron_job_that_could_never_run_is_refused_at_the_field(string fields, string mistake) => Assert.StartsWith(mistake, Assert.Single(Errors(Kinds.CronJob, $$$"""{"jobTemplate":{"spec":{"template":{{{Pod}}} } },{{{fields}}} }""")), StringComparison.Ordinal);
 
     [Fact]
     public void The_job_of_a_cron_job_is_checked_as_one_where_it_stands() =>
@@ -77,6 +77,6 @@ public sealed class WorkloadValidationTests
         const string Set = """{"selector":{"matchLabels":{"app":"a"}},"template":{"metadata":{"labels":{"app":"LABEL"}},"spec":{"containers":[{"name":"a","image":"x:1","volumeMounts":[{"name":"data","mountPath":"/data"}]}]}},"volumeClaimTemplates":[{"metadata":{"name":"data"}}]}""";
         Assert.Empty(Errors(Kinds.StatefulSet, Set.Replace("LABEL", "a", StringComparison.Ordinal)));
         Assert.Equal(["spec.template.metadata.labels: Invalid value: `selector` does not match template `labels`"], Errors(Kinds.StatefulSet, Set.Replace("LABEL", "b", StringComparison.Ordinal)));
-        Assert.Equal(["spec.template.spec.containers[0].volumeMounts[0].name: Not found: \"data\""], Errors(Kinds.DaemonSet, Set.Replace("LABEL", "a", StringComparison.Ordinal)));
+        Assert.Equal(["spec.template.spec.containers[0].volumeMounts[0].name: Not found: \"data\""], Errors(Kinds.StatefulSet, Set.Replace("LABEL", "a", StringComparison.Ordinal).Replace("""{"name":"data"}}]""", """{"name":"other"}}]""", StringComparison.Ordinal)));
     }
 }
