@@ -23,7 +23,7 @@ public static partial class Validation
         var spec = document["spec"] as JsonObject;
         if (kind == Kinds.Pod) Pod(document, stored, "", errors);
         if (kind == Kinds.Deployment || kind == Kinds.ReplicaSet || kind == Kinds.StatefulSet || kind == Kinds.DaemonSet) Workload(document, spec, stored, errors);
-        if (kind == Kinds.Job) Job(document, spec, stored?["spec"] as JsonObject, "spec.", errors);
+        if (kind == Kinds.Job) Job(document, spec, subresource is null ? stored?["spec"] as JsonObject : null, "spec.", errors);
         if (kind == Kinds.CronJob) CronJob(document, spec, errors);
         if (kind == Kinds.Deployment && spec?["guard"] is { } guard) Guard(guard, errors);
         if (kind == Kinds.Service) Service(spec, errors);
