@@ -23,7 +23,7 @@ public static partial class Validation
         var spec = document["spec"] as JsonObject;
         if (kind == Kinds.Pod) Pod(document, stored, "", errors);
         if (kind == Kinds.Deployment || kind == Kinds.ReplicaSet || kind == Kinds.StatefulSet || kind == Kinds.DaemonSet) Workload(document, spec, stored, errors);
-        if (kind == Kinds.Job) Job(document, spec, subresource is null ? stored?["spec"] as JsonObject : null, "spec.", errors);
+        if (kind == Kinds.Job) Job(document, spec, subresource is null && stored is not null ? Defaulted(kind, stored)["spec"] as JsonObject : null, "spec.", errors);
         if (kind == Kinds.CronJob) CronJob(document, spec, errors);
         if (kind == Kinds.Deployment && spec?["guard"] is { } guard) Guard(guard, errors);
         if (kind == Kinds.Service) Service(spec, errors);
@@ -100,6 +100,14 @@ public static partial class Validation
                 of["volumes"]!.AsArray().Add(new JsonObject { ["name"] = claim, ["persistentVolumeClaim"] = new JsonObject { ["claimName"] = claim } });
             }
         Pod(new JsonObject { ["metadata"] = new JsonObject { ["namespace"] = document.Metadata().Text("namespace") }, ["spec"] = spec }, null, path, errors);
+    }
+
+    /// <summary>As a client would have had it stored: what a controller made has no defaults.</summary>
+    private static JsonObject Defaulted(ResourceKind kind, JsonObject stored)
+    {
+        var made = (JsonObject)stored.DeepClone();
+        Defaults.Apply(kind, made);
+        return made;
     }
 
     private static void Job(JsonObject document, JsonObject? spec, JsonObject? before, string path, List<FieldError> errors)
