@@ -20,7 +20,8 @@ public static class Selectors
     };
 
     private static readonly string[] Always = ["metadata.name", "metadata.namespace"];
-    private static readonly Dictionary<ResourceKind, string[]> Read = Known.ToDictionary(pair => pair.Key, pair => (string[])[.. Always, .. pair.Value]);
+    private const string Source = "source", SourceComponent = "source.component", Reporter = "reportingComponent";
+    private static readonly Dictionary<ResourceKind, string[]> Read = Known.ToDictionary(pair => pair.Key, pair => (string[])[.. Always, .. pair.Value.Select(path => path == Source ? SourceComponent : path)]);
 
     /// <summary>Every field that a standard kind can be selected by; the same list at every call.</summary>
     public static IReadOnlyList<string> FieldsOf(ResourceKind kind) => Read.GetValueOrDefault(kind, Always);
@@ -111,6 +112,7 @@ public static class Selectors
         if (expected is null) throw StatusException.BadRequest($"invalid field selector: \"{term}\" has no =, == or !=");
         if (kind is not null && !Always.Contains(path) && !Known.GetValueOrDefault(kind, []).Contains(path) && kind.Custom?.SelectableFields.Contains(path) != true)
             throw StatusException.BadRequest($"field label not supported: {path}");
+        if (kind == Kinds.Event && path == Source) return item => ((item.Field(SourceComponent) is { Length: > 0 } component ? component : item.Field(Reporter)) == expected) != not;
         return item => (item.Field(path) == expected) != not;
     }
 

@@ -1,7 +1,9 @@
+using System.Text;
 using System.Text.Json.Nodes;
 using Eyrie.ControlPlane.Api;
 using Eyrie.ControlPlane.Api.Schemas;
 using Eyrie.ControlPlane.Resources;
+using Eyrie.ControlPlane.Store;
 using Xunit;
 
 namespace Eyrie.Api.Tests;
@@ -56,6 +58,17 @@ public sealed class DocumentChecksTests
     [InlineData("!none,none!=x", true)]
     public void Selectors_mean_what_they_mean_in_kubernetes(string selector, bool matches) =>
         Assert.Equal(matches, Selectors.Parse(selector, null)(Json("""{"metadata":{"labels":{"app":"web","tier":"front"}}}""")));
+
+    [Theory]
+    [InlineData("""{"source":{"component":"kubelet"},"reportingComponent":"other"}""", true)]
+    [InlineData("""{"source":{},"reportingComponent":"kubelet"}""", true)]
+    [InlineData("""{"source":{"component":"scheduler"},"reportingComponent":"kubelet"}""", false)]
+    public void The_source_of_an_event_is_its_component_or_else_who_reported_it(string text, bool matches)
+    {
+        var chooses = Selectors.Choice(null, "source=kubelet", Kinds.Event);
+        Assert.Equal(matches, chooses(new SelectableDocument(Json(text))));
+        Assert.Equal(matches, chooses(SelectedFields.Of(new EncodedObject(new StoreEntry("/e", Encoding.UTF8.GetBytes(text), default, default)), Selectors.FieldsOf(Kinds.Event))));
+    }
 
     [Theory]
     [InlineData("web\n")]
