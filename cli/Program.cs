@@ -97,7 +97,8 @@ caps.SetAction(async (parsed, _) => await Guard(async () =>
     var found = await cluster.CallAsync(HttpMethod.Get, $"/apis/eyrie.dev/v1/namespaces/{parsed.GetValue(namespaceOption)}/pods/{parsed.GetValue(pod)}/capabilities", null);
     foreach (var set in found["containers"]!.AsArray())
     {
-        Console.WriteLine($"container {set!["name"]} ({(set["equal"]!.GetValue<bool>() ? "equal to the compiled set" : "DIFFERS from the compiled set")})");
+        var state = set!["kernel"]!.AsArray().Count == 0 ? "does not run" : set["equal"]!.GetValue<bool>() ? "equal to the compiled set" : "DIFFERS from the compiled set";
+        Console.WriteLine($"container {set["name"]} ({state})");
         foreach (var line in set["kernel"]!.AsArray()) Console.WriteLine($"  {line}");
     }
 }));

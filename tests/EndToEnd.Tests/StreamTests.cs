@@ -84,6 +84,7 @@ public sealed class StreamTests(HelloCluster cluster) : IClassFixture<HelloClust
         var (code, output) = await cluster.KubectlAsync("attach", "speaker");
         Assert.True(code == 0, output);
         Assert.Contains("line 6", output, StringComparison.Ordinal);
+        await Shell.UntilAsync(() => cluster.EyrieAsync("caps", "speaker"), sets => sets.Contains("container a (does not run)", StringComparison.Ordinal), "a set that is gone with its container");
     }
 
     private Task<(int Code, string Output)> InTerminalAsync(string command, string typed) =>
