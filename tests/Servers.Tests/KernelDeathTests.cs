@@ -85,6 +85,22 @@ public sealed class KernelDeathTests
         Assert.DoesNotContain(File.ReadLines("/proc/self/mountinfo"), line => line.Contains(kernel.Root, StringComparison.Ordinal));
     }
 
+    /// <summary>A kernel that waits for the keeper's word of an end does so no longer than the keeper lives.</summary>
+    [Fact]
+    public async Task A_kernel_whose_keeper_ends_while_it_waits_for_it_ends_too()
+    {
+        using var owner = Process.Start("sleep", "1000");
+        await using var kernel = await RunningKernel.StartAsync(owner: owner.Id);
+        await kernel.StartScriptAsync("sleep 1000");
+        var itself = kernel.Server("eyrie-kernel")!.Value.ToString(CultureInfo.InvariantCulture);
+        using (var stop = Process.Start("kill", ["-STOP", kernel.ProcessId.ToString(CultureInfo.InvariantCulture)])) await stop.WaitForExitAsync();
+        owner.Kill(); // so that it ends what it runs
+        await kernel.UntilAsync(() => File.ReadAllText($"/proc/{itself}/syscall").StartsWith("7 ", StringComparison.Ordinal), "the kernel to wait for the keeper");
+        RunningKernel.Kill(kernel.ProcessId);
+        await kernel.UntilAsync(() => !Lives(itself), "the kernel's end");
+        Assert.Empty(Groups(kernel));
+    }
+
     /// <summary>Nobody is left who could end anything: what runs ends by its parent's end. The agent removes the control groups (LeftGroups).</summary>
     [Fact]
     public async Task Keeper_and_kernel_killed_together_leave_no_process_no_address_and_no_mount()

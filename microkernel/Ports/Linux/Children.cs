@@ -86,13 +86,15 @@ public static unsafe class Children
         int status = 0;
         if (s_table[child].State == Free) return status;
         if (!Ended(child, out status) && s_table[child].Process > 0) Host.Call(Sys.Kill, s_table[child].Process, 9);
-        int* poll = stackalloc int[2];
+        int* poll = stackalloc int[4];
         long count;
         while (!Ended(child, out status))
         {
             poll[0] = Ends;
-            poll[1] = Sys.EpollIn;
-            Host.Call(Sys.Poll, (nint)poll, 1, -1);
+            poll[2] = Keeper.Process;
+            poll[1] = poll[3] = Sys.EpollIn;
+            Host.Call(Sys.Poll, (nint)poll, 2, -1);
+            if (poll[3] >> 16 != 0) Host.Call(Sys.ExitGroup, Orphan.End()); // nobody notes anything any more
             Host.Call(Sys.Read, Ends, (nint)(&count), 8);
         }
         Tell(); // others may have ended meanwhile
