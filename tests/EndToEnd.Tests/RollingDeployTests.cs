@@ -44,7 +44,7 @@ public abstract class RollingDeploy(HelloCluster cluster)
         metadata: {name: NAME}
         spec:
           replicas: 10
-          progressDeadlineSeconds: 5
+          progressDeadlineSeconds: DEADLINE
           selector: {matchLabels: {app: NAME}}
           template:
             metadata: {labels: {app: NAME}}
@@ -63,13 +63,13 @@ public abstract class RollingDeploy(HelloCluster cluster)
               volumes: [{name: tmp, emptyDir: {}}, {name: conf, configMap: {name: NAME-VALUE}}]
         """;
 
-    protected async Task<string> ApplyAsync(string name, string version, string path = "/")
+    protected async Task<string> ApplyAsync(string name, string version, string path = "/", string deadline = "60")
     {
         var (code, output) = await cluster.EyrieAsync("image", "import", "nginx:1", await PackedPrograms.FolderAsync(Shell.Root, "nginx"));
         Assert.True(code == 0, output);
         var file = Path.Combine(cluster.State, Guid.NewGuid().ToString("N") + ".yaml");
         var manifest = Manifest;
-        foreach (var (word, value) in new[] { ("NAME", name), ("VALUE", version), ("PATH", path) }) manifest = manifest.Replace(word, value, StringComparison.Ordinal);
+        foreach (var (word, value) in new[] { ("NAME", name), ("VALUE", version), ("PATH", path), ("DEADLINE", deadline) }) manifest = manifest.Replace(word, value, StringComparison.Ordinal);
         await File.WriteAllTextAsync(file, manifest);
         (code, output) = await cluster.KubectlAsync("apply", "-f", file);
         Assert.True(code == 0, output);
@@ -109,10 +109,10 @@ public sealed class RollingDeployTests(HelloCluster cluster) : RollingDeploy(clu
     [Fact]
     public async Task A_version_that_never_becomes_ready_stops_says_why_and_is_undone_without_a_failed_request()
     {
-        var address = await ApplyAsync("stuck", "1");
+        var address = await ApplyAsync("stuck", "1", deadline: "5");
         await RolledOutAsync("stuck");
         await using var load = new Wrk(address);
-        await ApplyAsync("stuck", "2", "/never");
+        await ApplyAsync("stuck", "2", "/never", "5");
         await Shell.UntilAsync(() => Cluster.KubectlAsync("get", "deploy", "stuck", "-o", "jsonpath={.status.conditions[?(@.type=='Progressing')].reason}"), text => text == "ProgressDeadlineExceeded", "the deadline to be exceeded");
         var (code, output) = await Cluster.KubectlAsync("rollout", "status", "deploy/stuck", "--timeout=30s");
         Assert.True(code == 1 && output.Contains("exceeded its progress deadline", StringComparison.Ordinal), output);

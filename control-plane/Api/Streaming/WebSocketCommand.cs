@@ -17,6 +17,14 @@ public sealed class WebSocketCommand(WebSocket socket, CommandOptions options) :
 
     private const byte Stdin = 0, Stderr = 2, Status = 3, Size = 4, Close = 255;
     private const int Piece = 32 << 10;
+
+    /// <summary>
+    /// Nothing is sent earlier after the upgrade: kubectl 1.30 to 1.33 reads before it knows its own channels, and discards what comes on one of those
+    /// ("Unknown stream id", kubernetes/kubernetes#131189). A command starts faster here than such a client that has to wait for a processor.
+    /// </summary>
+    private static readonly TimeSpan ClientPrepares = TimeSpan.FromMilliseconds(25);
+
+    private readonly Task _clientIsReady = Task.Delay(ClientPrepares);
     private readonly SemaphoreSlim _writing = new(1, 1);
 
     public async IAsyncEnumerable<StreamFrame> ReadAllAsync([EnumeratorCancellation] CancellationToken cancellationToken)
@@ -62,6 +70,7 @@ public sealed class WebSocketCommand(WebSocket socket, CommandOptions options) :
         var message = new byte[1 + data.Length];
         message[0] = channel;
         data.CopyTo(message.AsMemory(1));
+        await _clientIsReady.WaitAsync(cancellationToken);
         await _writing.WaitAsync(cancellationToken);
         try
         {
