@@ -52,6 +52,14 @@ public sealed class HostFactTests : IAsyncLifetime
     }
 
     [Fact]
+    public async Task Directories_of_what_the_kernel_drives_are_empty_and_read_only()
+    {
+        const string Script = "for d in bus driver fs irq; do ls -A /proc/$d; done | wc -l; grep -cE ' /proc/(bus|driver|fs|irq) ro,' /proc/self/mountinfo";
+        Assert.Equal("0\n4", await SaysAsync(Script, Memory, Load));
+        Assert.NotEqual("0", (await SaysAsync(Script, Drivers)).Split('\n')[0]);
+    }
+
+    [Fact]
     public async Task What_covers_the_files_can_be_neither_written_nor_taken_off() =>
         Assert.Equal("refused refused", await SaysAsync("(echo x >/proc/meminfo) 2>/dev/null || echo -n 'refused '; umount /proc/meminfo 2>/dev/null || echo refused"));
 

@@ -47,7 +47,7 @@ public static unsafe class HostFacts
     /// <summary>What the description names.</summary>
     public static HostFact Named(StartDescription description) => (HostFact)description.Number(StartTag.HostFacts, 0);
 
-    /// <summary>Files of /proc that tell of facts which the description does not name, and have nothing to say otherwise; separated by spaces.</summary>
+    /// <summary>Files of /proc that tell of facts which the description does not name, and have nothing to say otherwise; separated by spaces. Those of mode 0400 are covered for root alone: nobody else reads them, and no program gains what it has not.</summary>
     /// <param name="description">Of the container.</param>
     /// <param name="part">From 0; an empty answer: there are no more parts.</param>
     public static ReadOnlySpan<byte> Silent(StartDescription description, int part)
@@ -55,12 +55,19 @@ public static unsafe class HostFacts
         var named = Named(description);
         return part switch
         {
-            0 => (named & HostFact.Memory) != 0 ? " "u8 : "vmstat zoneinfo buddyinfo pagetypeinfo slabinfo swaps vmallocinfo kpagecgroup kpagecount kpageflags"u8,
+            0 => (named & HostFact.Memory) != 0 ? " "u8 : "vmstat zoneinfo buddyinfo swaps"u8,
             1 => (named & HostFact.Load) != 0 ? " "u8 : "schedstat softirqs locks"u8,
             2 => (named & HostFact.Drivers) != 0 ? " "u8 : "modules devices filesystems misc crypto cgroups consoles execdomains fb dma mdstat mtrr"u8,
+            3 => (named & HostFact.Memory) != 0 || description.Number(StartTag.UserId, 65534) != 0 ? default : "pagetypeinfo slabinfo vmallocinfo kpagecgroup kpagecount kpageflags"u8,
             _ => default,
         };
     }
+
+    /// <summary>Directories of /proc that are to be as empty as <see cref="Empty"/>, when that has been made so; separated by spaces.</summary>
+    public static ReadOnlySpan<byte> Hollow(StartDescription description) => (Named(description) & HostFact.Drivers) != 0 ? default : "acpi bus driver irq scsi"u8;
+
+    /// <summary>A directory of every /proc.</summary>
+    private static ReadOnlySpan<byte> Empty => "fs"u8;
 
     /// <summary>Puts files and directories that say something else over those which tell of facts that the description does not name.</summary>
     /// <param name="child">The container.</param>
@@ -84,7 +91,7 @@ public static unsafe class HostFacts
             nint load = Made(memory, "loadavg"u8, "0.00 0.00 0.00 1/1 1\n"u8), idle = Made(memory, "stat"u8, new ReadOnlySpan<byte>(s_idle, s_idleLength));
             if ((result = Over(root, load, "loadavg"u8)) < 0 || (result = Over(root, idle, "stat"u8)) < 0 || (result = Over(root, nowhere, "pressure"u8)) < 0) return result;
         }
-        return (named & HostFact.Drivers) != 0 ? 0 : Each(root, nowhere, "acpi bus driver fs irq scsi"u8);
+        return (named & HostFact.Drivers) != 0 ? 0 : Over(root, nowhere, Empty);
     }
 
     /// <summary>Bytes of memory that a container is told the host has.</summary>
@@ -128,17 +135,6 @@ public static unsafe class HostFacts
             nint made = Host.Call(Sys.Mkdirat, memory, (nint)path, 0x16D);
             return made < 0 ? made : Host.Call(Sys.Openat, memory, (nint)path, Sys.OPath | Sys.Directory | Sys.Cloexec);
         }
-    }
-
-    private static nint Each(nint root, nint what, ReadOnlySpan<byte> names)
-    {
-        var fields = new FieldReader(names);
-        for (var name = fields.Next(); name.Length > 0; name = fields.Next())
-        {
-            nint result = Over(root, what, name);
-            if (result < 0) return result;
-        }
-        return 0;
     }
 
     /// <summary>Mounts it over a name of /proc; one that this host has not is none to hide.</summary>

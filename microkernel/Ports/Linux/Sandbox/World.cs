@@ -348,23 +348,27 @@ public static unsafe class World
         Cover("/proc/cmdline"u8); Cover("/proc/iomem"u8); Cover("/proc/ioports"u8); Cover("/proc/interrupts"u8); Cover("/proc/diskstats"u8); Cover("/proc/partitions"u8);
         for (int part = 0; HostFacts.Silent(description, part) is { Length: > 0 } names; part++)
         {
-            nint covered = CoverEach(names);
+            nint covered = CoverEach(names, "/dev/null"u8);
             if (covered < 0) return covered;
         }
+        nint hollow = CoverEach(HostFacts.Hollow(description), "/proc/fs"u8); // a copy of that mount is as read-only
+        if (hollow < 0) return hollow;
         nint frozen = FreezePath("/proc/sys"u8);
         if (frozen < 0) return frozen;
         if ((HostFacts.Named(description) & HostFact.Drivers) != 0) { FreezePath("/proc/irq"u8); FreezePath("/proc/bus"u8); FreezePath("/proc/fs"u8); } // otherwise nothing is in them
         return worst == -Sys.Enoent ? 0 : worst;
     }
 
-    private static nint Cover(ReadOnlySpan<byte> path)
+    private static nint Cover(ReadOnlySpan<byte> path) => Cover(path, "/dev/null"u8);
+
+    private static nint Cover(ReadOnlySpan<byte> path, ReadOnlySpan<byte> with)
     {
         fixed (byte* p = path)
-        fixed (byte* devNull = "/dev/null"u8) return Host.Call(Sys.Mount, (nint)devNull, (nint)p, 0, 0x1000);
+        fixed (byte* source = with) return Host.Call(Sys.Mount, (nint)source, (nint)p, 0, 0x1000);
     }
 
-    /// <summary>Files of /proc, separated by spaces; what this host has not is none to cover.</summary>
-    private static nint CoverEach(ReadOnlySpan<byte> names)
+    /// <summary>Files and directories of /proc, separated by spaces; what this host has not is none to cover.</summary>
+    private static nint CoverEach(ReadOnlySpan<byte> names, ReadOnlySpan<byte> with)
     {
         Span<byte> path = stackalloc byte[64];
         var fields = new FieldReader(names);
@@ -373,7 +377,7 @@ public static unsafe class World
             path.Clear();
             var text = new TextWriter(path);
             text.Add("/proc/"u8); text.Add(name);
-            nint covered = Cover(path);
+            nint covered = Cover(path, with);
             if (covered < 0 && covered != -Sys.Enoent) return covered;
         }
         return 0;
