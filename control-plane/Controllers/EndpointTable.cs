@@ -54,24 +54,24 @@ internal sealed class EndpointTable(ObjectCache cache, System.Net.IPEndPoint? ap
         return more;
     }
 
-    /// <summary>Which pods are closed is kept pod by pod; a policy may change it of any.</summary>
+    /// <summary>Which pods are closed is kept pod by pod; a policy, a ceiling and a set may change it of any.</summary>
     public void Close(FeedBatch batch)
     {
-        if (batch.Kind == Kinds.NetworkPolicy) CloseAll();
+        if (batch.Kind == Kinds.NetworkPolicy || batch.Kind == Kinds.Namespace || batch.Kind == Kinds.PermissionSet) CloseAll();
         if (batch.Kind != Kinds.Pod) return;
-        var policies = ClosedPods.Policies(cache.All(Kinds.NetworkPolicy));
-        foreach (var change in batch.Changes) Close(change.Name, change.Type == ChangeType.Deleted ? null : change.Document, policies);
+        var acceptance = new Acceptance(DesiredPods.Around(cache));
+        foreach (var change in batch.Changes) Close(change.Name, change.Type == ChangeType.Deleted ? null : change.Document, acceptance);
     }
 
     public void CloseAll()
     {
-        var policies = ClosedPods.Policies(cache.All(Kinds.NetworkPolicy));
-        foreach (var pod in cache.All(Kinds.Pod)) Close(ObjectStamp.NameOf(pod), pod, policies);
+        var acceptance = new Acceptance(DesiredPods.Around(cache));
+        foreach (var pod in cache.All(Kinds.Pod)) Close(ObjectStamp.NameOf(pod), pod, acceptance);
     }
 
-    private void Close(ObjectName name, JsonObject? pod, NetworkPolicies policies)
+    private void Close(ObjectName name, JsonObject? pod, Acceptance acceptance)
     {
-        if (pod is not null && ClosedPods.IsClosed(pod, policies)) _closedPods[name] = pod.PodAddress();
+        if (pod is not null && ClosedPods.IsClosed(pod, acceptance)) _closedPods[name] = pod.PodAddress();
         else _closedPods.Remove(name);
     }
 }

@@ -127,9 +127,12 @@ public sealed class NodeSessionsActor : ReceiveActor, IWithTimers
     private static bool BeginsOrEnds(ObjectChange change) => change.Type == ChangeType.Deleted || change.Previous is not { } before || !change.OnlyStatus || PermissionRecord.Runs(before) != PermissionRecord.Runs(change.Document);
 
     /// <summary>Who accepts whom is compiled into the sets of those who connect or call.</summary>
-    private bool DecidesForOthers(FeedBatch batch) => _cache.All(Kinds.NetworkPolicy).Count > 0
-        || batch.Changes.Any(change => change.Document["spec"]?["containers"] is JsonArray containers && containers.Any(container => container.At("permissions", "accept") is not null))
-        || DesiredPods.Around(_cache) is var around && batch.Changes.Any(change => GatePublishers.Publishes(change.Document, around));
+    private bool DecidesForOthers(FeedBatch batch)
+    {
+        var around = DesiredPods.Around(_cache);
+        var acceptance = new Acceptance(around);
+        return _cache.All(Kinds.NetworkPolicy).Count > 0 || batch.Changes.Any(change => acceptance.IsClosed(change.Document) || GatePublishers.Publishes(change.Document, around));
+    }
 
     /// <summary>Pods hear of a change of what they name, and of nothing else.</summary>
     private void Referenced(FeedBatch batch)

@@ -33,11 +33,12 @@ internal sealed class Surroundings
 {
     public const string Defaults = "eyrie.dev/permission-defaults", Ceiling = "eyrie.dev/permission-ceiling";
     private readonly CompileContext _context;
+    private readonly Acceptance _acceptance;
     private readonly JsonNode? _labels;
 
     public Surroundings(JsonObject pod, CompileContext context, List<PermissionError> errors, List<PermissionError> notes)
     {
-        (_context, Errors, Notes, Namespace, _labels) = (context, errors, notes, pod.NamespaceOf(), pod.At("metadata", "labels"));
+        (_context, _acceptance, Errors, Notes, Namespace, _labels) = (context, new Acceptance(context), errors, notes, pod.NamespaceOf(), pod.At("metadata", "labels"));
         var policies = new NetworkPolicies(context);
         Given = [.. policies.Of(Namespace, _labels)];
         Notes.AddRange(policies.Notes);
@@ -46,6 +47,7 @@ internal sealed class Surroundings
         if (annotations.At(Defaults).Word() is { Length: > 0 } defaults) DefaultSet = Set(defaults, new SourceLocation($"metadata.annotations[{Defaults}]", Object: "namespace/" + Namespace));
         if (annotations.At(Ceiling).Word() is { Length: > 0 } ceiling) Bound = Set(ceiling, new SourceLocation($"metadata.annotations[{Ceiling}]", Object: "namespace/" + Namespace));
         Beyond = [.. Levels.Beyond(pod, context, Bound, Errors)];
+        if (Bound is not null && !_acceptance.Says(pod)) Taken = [.. Bound.Entries.Where(IsAccept).Select(entry => entry with { Name = "" })];
     }
 
     public string Namespace { get; }
@@ -57,6 +59,14 @@ internal sealed class Surroundings
     public Declaration? DefaultSet { get; }
     /// <summary>null: there is no ceiling.</summary>
     public Declaration? Bound { get; }
+
+    /// <summary>A pod that everybody may connect to, below a ceiling that names who may, has the ceiling's.</summary>
+    public IReadOnlyList<ExplainedEntry> Taken { get; } = [];
+
+    /// <summary>Whether the ceiling says who may connect. One that does not leaves <c>accept</c> alone: an entry narrows there.</summary>
+    public bool BoundsAccept => Bound?.Entries.Any(IsAccept) == true;
+
+    private static bool IsAccept(ExplainedEntry entry) => entry.Entry.StartsWith("accept ", StringComparison.Ordinal);
 
     /// <summary>From the namespace's level, or a record of this workload.</summary>
     public IReadOnlyList<ExplainedEntry> Beyond { get; }
@@ -82,15 +92,9 @@ internal sealed class Surroundings
         };
         foreach (var (pod, port) in targets)
         {
-            var home = pod.NamespaceOf();
-            var labels = pod.At("metadata", "labels");
-            var policies = new NetworkPolicies(_context);
-            var declared = pod.At("spec", "containers").Objects().Where(container => container.At("permissions", "accept") is JsonArray)
-                .SelectMany(container => new DeclarationReader(home, "", []).Read(new JsonObject { ["accept"] = container.At("permissions", "accept")!.DeepClone() }, "").Entries).ToList();
-            if (declared.Count == 0 && !policies.Isolates(home, labels) && !pod.At("spec", "containers").Objects().Any(container => container.At("permissions", "accept") is JsonArray)) continue;
-            bool taken = policies.Of(home, labels).Concat(declared).Any(given => CapabilityEntry.TryParse(given.Entry, out var rule) && rule is CapabilityEntry.Accept accept && accept.Protocol == protocol
-                && accept.Namespace == Namespace && accept.Pods.Selects(_labels) && accept.Ports.Contains(port));
-            if (!taken) return $"{(pod.NameOf() is { Length: > 0 } name ? $"pod {home}/{name}" : $"the policy of {home}")} does not accept this pod (NetworkPolicy ingress, or `accept`)";
+            if (_acceptance.Of(pod) is not { } accepted) continue;
+            bool taken = accepted.Any(accept => accept.Protocol == protocol && accept.Namespace == Namespace && accept.Pods.Selects(_labels) && accept.Ports.Contains(port));
+            if (!taken) return $"{(pod.NameOf() is { Length: > 0 } name ? $"pod {pod.NamespaceOf()}/{name}" : $"the policy of {pod.NamespaceOf()}")} does not accept this pod (NetworkPolicy ingress, or `accept`)";
         }
         return null;
     }
@@ -134,6 +138,7 @@ internal sealed class ContainerScope(Surroundings around, JsonNode? spec, JsonOb
         Files(declared);
         Identity();
         _entries.AddRange(around.Given);
+        _entries.AddRange(around.Taken);
         var optional = declared.SelectMany(declaration => declaration.Optional).ToHashSet();
         var transitional = declared.SelectMany(declaration => declaration.Transitional).ToHashSet();
         foreach (var entry in declared.SelectMany(declaration => declaration.Entries)) _entries.Add(entry);
@@ -174,24 +179,34 @@ internal sealed class ContainerScope(Surroundings around, JsonNode? spec, JsonOb
     private bool Allowed(ExplainedEntry explained, HashSet<string> optional)
     {
         if (!CapabilityEntry.TryParse(explained.Entry, out var entry)) return false;
-        bool bounded = entry is CapabilityEntry.ConnectService or CapabilityEntry.ConnectPods or CapabilityEntry.ConnectRange or CapabilityEntry.ConnectHost or CapabilityEntry.Listen or CapabilityEntry.SharedMemory or CapabilityEntry.HostPath or CapabilityEntry.GateCall or CapabilityEntry.GateServe or CapabilityEntry.ApiToken or CapabilityEntry.Device or CapabilityEntry.HostFact
-            || entry is CapabilityEntry.Execute && around.Bound?.Entries.Any(IsExecute) == true
-            || entry is CapabilityEntry.Files { Writable: true } && !explained.Source.FieldPath.Contains(".volumeMounts[", StringComparison.Ordinal) && !explained.Source.FieldPath.EndsWith(".terminationMessagePath", StringComparison.Ordinal);
-        if (bounded && around.Bound is { } bound && !bound.Entries.Any(wide => Coverage.Covers(wide.Entry, explained.Entry)))
-        {
-            var beyond = new PermissionError(explained.Source, $"\"{explained.Entry}\" is beyond the ceiling of namespace {around.Namespace}; remove it, or let the ceiling's PermissionSet name it");
-            (explained.Name.Length > 0 && optional.Contains(explained.Name) ? around.Notes : around.Errors).Add(beyond);
-            return false;
-        }
         if (entry is CapabilityEntry.Signal { Container: var other } && !new[] { "initContainers", "containers" }.Any(list => spec.At(list).Objects().Any(one => one["name"].Word() == other)))
         {
             (explained.Source.Object.Length > 0 ? around.Notes : around.Errors).Add(new PermissionError(explained.Source, $"the pod has no container \"{other}\" that could be signalled"));
+            return false;
+        }
+        if (IsBounded(entry, explained.Source) && around.Bound is { } bound && !bound.Entries.Any(wide => Coverage.Covers(wide.Entry, explained.Entry)))
+        {
+            var beyond = new PermissionError(explained.Source, $"\"{explained.Entry}\" is beyond the ceiling of namespace {around.Namespace}; remove it, or let the ceiling's PermissionSet name it");
+            // A policy is nobody's wish for this pod in particular: what it gives too much is left out, and the pod runs.
+            bool spared = explained.Source.Object.StartsWith("networkpolicy/", StringComparison.Ordinal) || explained.Name.Length > 0 && optional.Contains(explained.Name);
+            (spared ? around.Notes : around.Errors).Add(beyond);
             return false;
         }
         if (around.Refusing(entry is CapabilityEntry.Audit audit ? audit.Bound : entry) is not { } refusing) return true;
         around.Notes.Add(new PermissionError(explained.Source, $"not granted: \"{explained.Entry}\": {refusing}"));
         return false;
     }
+
+    /// <summary>Whether a ceiling says how far it goes. Volumes are bounded by what may be mounted.</summary>
+    private bool IsBounded(CapabilityEntry entry, SourceLocation source) => entry switch
+    {
+        CapabilityEntry.ConnectService or CapabilityEntry.ConnectPods or CapabilityEntry.ConnectRange or CapabilityEntry.ConnectHost or CapabilityEntry.Listen or CapabilityEntry.GateCall or CapabilityEntry.GateServe => true,
+        CapabilityEntry.SharedMemory or CapabilityEntry.HostPath or CapabilityEntry.ApiToken or CapabilityEntry.Device or CapabilityEntry.HostFact or CapabilityEntry.Signal => true,
+        CapabilityEntry.Accept => around.BoundsAccept,
+        CapabilityEntry.Execute => around.Bound?.Entries.Any(IsExecute) == true,
+        CapabilityEntry.Files { Writable: true } => !source.FieldPath.Contains(".volumeMounts[", StringComparison.Ordinal) && !source.FieldPath.EndsWith(".terminationMessagePath", StringComparison.Ordinal),
+        _ => false,
+    };
 
     /// <summary>What the node's microkernel can hold: the line's length, and the number of lines.</summary>
     private IEnumerable<ExplainedEntry> Fitting(IEnumerable<ExplainedEntry> entries)

@@ -84,4 +84,13 @@ public sealed class PeopleTests
         Assert.Equal((1, 256L, 1, 1, 9L), (score.ClusterPeers, score.Addresses, score.ListeningPorts, score.WritablePaths, score.Processes));
         Assert.InRange(score.SystemCalls, 45, PermissionScore.DockerDefault);
     }
+
+    [Fact]
+    public void What_is_transitional_is_granted_and_said_to_be_removed_with_the_place_where_it_stands()
+    {
+        var result = PermissionCompiler.Compile(Pod("a", """{"connect":[{"service":"db","port":80},{"name":"old","cidr":"10.1.2.3/32","port":5432}],"transitional":["old"]}"""));
+        Assert.Empty(result.Errors);
+        Assert.Contains("connect tcp cidr 10.1.2.3/32 5432", result.Sets[0].Lines);
+        Assert.Equal(new PermissionError(new SourceLocation("spec.containers[0].permissions.connect[1]"), "transitional, to be removed: connect tcp cidr 10.1.2.3/32 5432"), Assert.Single(result.Notes));
+    }
 }

@@ -88,19 +88,42 @@ public sealed class NodeSessionTests
     public async Task After_a_crash_nodes_are_told_again_which_pods_accept_only_whom_they_name()
     {
         await using var running = await RunningControllers.StartAsync();
-        await running.CreateAsync(Kinds.Pod, """{"metadata":{"name":"vault","namespace":"default"},"spec":{"nodeName":"node-1","containers":[{"name":"c","image":"i","permissions":{"accept":[]}}]}}""");
-        var pod = (await running.GetAsync(Kinds.Pod, "vault"))!;
-        pod["status"] = Documents.Json("""{"phase":"Running","podIP":"127.64.20.7"}""");
-        await running.Objects.UpdateStatusAsync(Kinds.Pod, pod, CancellationToken.None);
-        async Task<IReadOnlyList<string>> ToldAsync()
-        {
-            var outbound = Channel.CreateUnbounded<ControlMessage>();
-            running.Sessions.Tell(new SessionOpened(Guid.NewGuid(), new NodeHello { NodeName = "node-0", PodRange = "127.64.16.0/22" }, outbound.Writer));
-            while (true)
-                if (await outbound.Reader.ReadAsync() is { MessageCase: ControlMessage.MessageOneofCase.Services } table) return [.. table.Services.Closed];
-        }
-        await RunningControllers.UntilAsync("the closed pod", ToldAsync, closed => closed is ["127.64.20.7"], closed => string.Join(' ', closed));
+        await RunsAsync(running, "vault", "127.64.20.7", """{"accept":[]}""");
+        await RunningControllers.UntilAsync("the closed pod", () => ToldAsync(running), closed => closed is ["127.64.20.7"], closed => string.Join(' ', closed));
         running.Sessions.Tell(new FeedBatch(Kinds.Pod, null!, Revision.Zero));
-        Assert.Equal(["127.64.20.7"], await ToldAsync());
+        Assert.Equal(["127.64.20.7"], await ToldAsync(running));
+    }
+
+    [Fact]
+    public async Task A_pod_is_closed_by_a_set_that_it_takes_over_and_all_of_a_namespace_by_a_ceiling_that_says_who_may_connect()
+    {
+        await using var running = await RunningControllers.StartAsync();
+        await running.CreateAsync(Kinds.Namespace, """{"metadata":{"name":"shop"}}""");
+        await running.CreateAsync(Kinds.PermissionSet, """{"metadata":{"name":"own","namespace":"shop"},"spec":{"accept":[{"namespace":"shop"}]}}""");
+        await RunsAsync(running, "vault", "127.64.20.7", """{"sets":["own"]}""", "shop");
+        await RunsAsync(running, "web", "127.64.20.8", "{}", "shop");
+        await RunsAsync(running, "other", "127.64.20.9", "{}");
+        await RunningControllers.UntilAsync("the pod with the set", () => ToldAsync(running), closed => closed is ["127.64.20.7"], closed => string.Join(' ', closed));
+        var home = (await running.GetAsync(Kinds.Namespace, "shop"))!;
+        home["metadata"]!["annotations"] = new JsonObject { ["eyrie.dev/permission-ceiling"] = "own" };
+        await running.Objects.UpdateAsync(Kinds.Namespace, home, CancellationToken.None);
+        await RunningControllers.UntilAsync("both of the namespace", () => ToldAsync(running), closed => closed is ["127.64.20.7", "127.64.20.8"], closed => string.Join(' ', closed));
+    }
+
+    private static async Task RunsAsync(RunningControllers running, string name, string address, string permissions, string home = "default")
+    {
+        await running.CreateAsync(Kinds.Pod, $$$"""{"metadata":{"name":"{{{name}}}","namespace":"{{{home}}}"},"spec":{"nodeName":"node-1","containers":[{"name":"c","image":"i","permissions":{{{permissions}}}}]}}""");
+        var pod = (await running.GetAsync(Kinds.Pod, name, home))!;
+        pod["status"] = Documents.Json($$"""{"phase":"Running","podIP":"{{address}}"}""");
+        await running.Objects.UpdateStatusAsync(Kinds.Pod, pod, CancellationToken.None);
+    }
+
+    /// <summary>Addresses of pods that accept only whom they name, as a node hears of them that connects now.</summary>
+    private static async Task<IReadOnlyList<string>> ToldAsync(RunningControllers running)
+    {
+        var outbound = Channel.CreateUnbounded<ControlMessage>();
+        running.Sessions.Tell(new SessionOpened(Guid.NewGuid(), new NodeHello { NodeName = "node-0", PodRange = "127.64.16.0/22" }, outbound.Writer));
+        while (true)
+            if (await outbound.Reader.ReadAsync() is { MessageCase: ControlMessage.MessageOneofCase.Services } table) return [.. table.Services.Closed];
     }
 }
