@@ -26,6 +26,8 @@ public sealed record NodeOptions
     public int MaxPods { get; init; } = 110;
     /// <summary>Registries (host and port) that are spoken to without TLS; those on 127.0.0.1 and localhost always are.</summary>
     public IReadOnlyCollection<string> InsecureRegistries { get; init; } = [];
+    /// <summary>Certificates (PEM) of the authorities that vouch for a registry (host and port) besides those that the host trusts.</summary>
+    public IReadOnlyDictionary<string, string> RegistryAuthorities { get; init; } = new Dictionary<string, string>();
 
     /// <summary>Files and directories of the host that pods may be granted: paths, with <c>:ro</c> behind those that may be read only.</summary>
     public IReadOnlyList<string> HostPaths { get; init; } = [];
@@ -63,8 +65,9 @@ public sealed record NodeOptions
 
     public static NodeOptions? Parse(string[] arguments, TextWriter errors)
     {
-        var known = new[] { "--state-dir", "--name", "--index", "--cluster-octet", "--server", "--ca", "--token-file", "--microkernel", "--label", "--cpu", "--memory", "--max-pods", "--insecure-registry", "--resolver", "--host-path", "--log-max-size", "--log-max-files", "--image-gc-high", "--image-gc-low", "--shutdown-grace", "--shutdown-grace-critical", "--image-check-rate", "--image-check-period", "--ending" };
+        var known = new[] { "--state-dir", "--name", "--index", "--cluster-octet", "--server", "--ca", "--token-file", "--microkernel", "--label", "--cpu", "--memory", "--max-pods", "--insecure-registry", "--registry-authority", "--resolver", "--host-path", "--log-max-size", "--log-max-files", "--image-gc-high", "--image-gc-low", "--shutdown-grace", "--shutdown-grace-critical", "--image-check-rate", "--image-check-period", "--ending" };
         var insecure = new List<string>();
+        var authorities = new Dictionary<string, string>();
         var hostPaths = new List<string>();
         var values = new Dictionary<string, string>();
         var labels = new Dictionary<string, string>();
@@ -74,6 +77,7 @@ public sealed record NodeOptions
             if (!known.Contains(arguments[i])) problems.Add($"unknown option {arguments[i]}");
             else if (i + 1 == arguments.Length) problems.Add($"{arguments[i]} needs a value");
             else if (arguments[i] == "--insecure-registry") insecure.Add(arguments[i + 1]);
+            else if (arguments[i] == "--registry-authority") Authority(arguments[i + 1], authorities, problems);
             else if (arguments[i] == "--host-path" && CapabilityEntry.IsPath(arguments[i + 1])) hostPaths.Add(arguments[i + 1]);
             else if (arguments[i] == "--host-path") problems.Add($"--host-path: \"{arguments[i + 1]}\" is not an absolute path, or one with :ro behind it");
             else if (arguments[i] == "--label" && arguments[i + 1].Split('=') is [var label, var value]) labels[label] = value;
@@ -117,8 +121,28 @@ public sealed record NodeOptions
         return problems.Count > 0 ? null : new NodeOptions
         {
             StateDirectory = Path.GetFullPath(values["--state-dir"]), Name = values["--name"], Index = index, ClusterOctet = octet, Server = server!, AuthorityFile = values["--ca"], TokenFile = values["--token-file"],
-            Microkernel = Path.GetFullPath(values["--microkernel"]), Labels = labels, CpuMilli = cpu, MemoryBytes = memory, MaxPods = pods, InsecureRegistries = insecure, Resolver = resolver, HostPaths = hostPaths, LogMaxBytes = logBytes, LogMaxFiles = logFiles, ImageHighPercent = high, ImageLowPercent = low,
+            Microkernel = Path.GetFullPath(values["--microkernel"]), Labels = labels, CpuMilli = cpu, MemoryBytes = memory, MaxPods = pods, InsecureRegistries = insecure, RegistryAuthorities = authorities, Resolver = resolver, HostPaths = hostPaths, LogMaxBytes = logBytes, LogMaxFiles = logFiles, ImageHighPercent = high, ImageLowPercent = low,
             ImageCheckRate = rate, ImageCheckPeriod = TimeSpan.FromSeconds(period), ShutdownGrace = TimeSpan.FromSeconds(grace), ShutdownGraceCritical = TimeSpan.FromSeconds(critical), Ending = ending,
         };
+    }
+
+    /// <summary>HOST:PORT=FILE.</summary>
+    private static void Authority(string given, Dictionary<string, string> authorities, List<string> problems)
+    {
+        if (given.Split('=', 2) is not [{ Length: > 0 } registry, { Length: > 0 } file])
+        {
+            problems.Add($"--registry-authority: \"{given}\" is not HOST:PORT=FILE");
+            return;
+        }
+        try
+        {
+            var text = File.ReadAllText(file);
+            if (RegistryConnections.Certificates(text).Count == 0) problems.Add($"--registry-authority: {file} has no certificate in PEM");
+            authorities[registry] = text;
+        }
+        catch (Exception exception) when (exception is IOException or UnauthorizedAccessException or System.Security.Cryptography.CryptographicException)
+        {
+            problems.Add($"--registry-authority: {file} cannot be read: {exception.Message}");
+        }
     }
 }

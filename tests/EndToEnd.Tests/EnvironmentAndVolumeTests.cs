@@ -66,6 +66,19 @@ public sealed class EnvironmentAndVolumeTests(NodeCluster cluster)
     }
 
     [Fact]
+    public async Task A_changed_secret_reaches_a_running_container_and_leaves_its_environment()
+    {
+        static string Secret(string text) => $"apiVersion: v1\nkind: Secret\nmetadata: {{name: hidden}}\nstringData: {{key: {text}}}\n";
+        var space = await cluster.NamespaceAsync();
+        await space.ApplyAsync(Secret("first"));
+        await space.PodAsync("holder", "until [ \"$(cat /secret/key 2>/dev/null)\" = second ]; do sleep 0.1; done; echo $(cat /secret/key) $KEY",
+            "volumeMounts: [{name: v, mountPath: /secret}]\nenv: [{name: KEY, valueFrom: {secretKeyRef: {name: hidden, key: key}}}]", "restartPolicy: Never\nvolumes: [{name: v, secret: {secretName: hidden}}]");
+        await space.UntilAsync("holder", "{.status.phase}", phase => phase == "Running", "running");
+        await space.ApplyAsync(Secret("second"));
+        Assert.Equal("second first", (await space.EndedAsync("holder")).Trim());
+    }
+
+    [Fact]
     public async Task Containers_share_an_empty_directory_and_a_path_below_it_but_no_link_out_of_it()
     {
         var space = await cluster.NamespaceAsync();

@@ -152,6 +152,18 @@ public sealed class NetworkTests(NodeCluster cluster)
     }
 
     [Fact]
+    public async Task Each_port_of_a_Service_leads_to_the_port_that_its_pod_gave_the_name()
+    {
+        var space = await cluster.NamespaceAsync();
+        await space.ApplyAsync("apiVersion: v1\nkind: Service\nmetadata: {name: two}\nspec: {selector: {app: two}, ports: [{name: http, port: 80, targetPort: web}, {name: control, port: 81, targetPort: admin}]}\n");
+        await space.PodAsync("two", "mkdir /v/web /v/admin; echo web >/v/web/index.html; echo admin >/v/admin/index.html; httpd -p 8080 -h /v/web; exec httpd -f -p 8081 -h /v/admin",
+            "volumeMounts: [{name: v, mountPath: /v}]\nports: [{name: web, containerPort: 8080}, {name: admin, containerPort: 8081}]\nreadinessProbe: {tcpSocket: {port: admin}, periodSeconds: 1}", "volumes: [{name: v, emptyDir: {}}]");
+        await space.UntilAsync("two", "{.status.containerStatuses[0].ready}", ready => ready == "true", "ready");
+        await space.PodAsync("asker", "wget -q -O- http://two/; wget -q -O- http://two:81/", "permissions: {connect: [{service: two, port: 80}, {service: two, port: 81}]}");
+        Assert.Equal("web\nadmin\n", await space.EndedAsync("asker"));
+    }
+
+    [Fact]
     public async Task Datagrams_go_to_a_Service_and_its_answer_comes_back()
     {
         var space = await StartAsync();

@@ -40,6 +40,19 @@ public sealed class PodLifeTests(NodeCluster cluster)
     }
 
     [Fact]
+    public async Task A_container_above_its_memory_limit_is_killed_told_and_run_again_and_its_neighbour_does_not_notice()
+    {
+        var space = await cluster.NamespaceAsync();
+        await space.PodAsync("greedy", "exec busybox dd if=/dev/zero of=/dev/null bs=256M count=1", "resources: {limits: {memory: 32Mi}}",
+            """
+            restartPolicy: Always
+            initContainers: [{name: neighbour, image: "hello:1", restartPolicy: Always, command: [sh, -c, exec sleep 1000]}]
+            """);
+        await space.UntilAsync("greedy", "{.status.containerStatuses[0].lastState.terminated.reason} {.status.containerStatuses[0].lastState.terminated.exitCode}", state => state == "OOMKilled 137", "the end over the limit");
+        Assert.Equal("0 true", (await space.KubectlAsync("get", "pod", "greedy", "-o", "jsonpath={.status.initContainerStatuses[0].restartCount} {.status.initContainerStatuses[0].ready}")).Output);
+    }
+
+    [Fact]
     public async Task A_program_begins_with_the_usual_umask_and_limits()
     {
         var space = await cluster.NamespaceAsync();

@@ -36,7 +36,7 @@ public sealed class ImageStoreTests : IDisposable
 
     private static Dictionary<string, string> Files(string text) => new() { ["etc/text"] = text };
 
-    private static PullCredentials Credentials(string registry, string user, string password)
+    internal static PullCredentials Credentials(string registry, string user, string password)
     {
         var config = new JsonObject { ["auths"] = new JsonObject { [registry] = new JsonObject { ["auth"] = Convert.ToBase64String(Encoding.UTF8.GetBytes($"{user}:{password}")) } } };
         var secret = new JsonObject { ["type"] = "kubernetes.io/dockerconfigjson", ["data"] = new JsonObject { [".dockerconfigjson"] = Convert.ToBase64String(Encoding.UTF8.GetBytes(config.ToJsonString())) } };

@@ -5,6 +5,7 @@ using System.IO.Compression;
 using System.Net;
 using System.Net.Sockets;
 using System.Security.Cryptography;
+using System.Security.Cryptography.X509Certificates;
 using System.Text;
 using System.Text.Json.Nodes;
 using Xunit;
@@ -26,23 +27,34 @@ public sealed class RegistryServer : IAsyncDisposable
 
     private RegistryServer(Process process, string directory, string address) => (_process, Directory, Address) = (process, directory, address);
 
-    public static async Task<RegistryServer> StartAsync(string authentication = "")
+    /// <param name="authentication">The part `auth` of its configuration; USERS in it becomes the file of its users.</param>
+    /// <param name="host">Address on loopback.</param>
+    /// <param name="certificate">With its key; null: without TLS.</param>
+    public static async Task<RegistryServer> StartAsync(string authentication = "", string host = "127.0.0.1", X509Certificate2? certificate = null)
     {
         var directory = System.IO.Directory.CreateTempSubdirectory("eyrie-registry-").FullName;
-        using var probe = new TcpListener(IPAddress.Loopback, 0);
+        using var probe = new TcpListener(IPAddress.Parse(host), 0);
         probe.Start();
-        var address = string.Create(CultureInfo.InvariantCulture, $"127.0.0.1:{((IPEndPoint)probe.LocalEndpoint).Port}");
+        var address = string.Create(CultureInfo.InvariantCulture, $"{host}:{((IPEndPoint)probe.LocalEndpoint).Port}");
         probe.Stop();
+        if (certificate is not null)
+        {
+            await File.WriteAllTextAsync(directory + "/certificate", certificate.ExportCertificatePem());
+            await File.WriteAllTextAsync(directory + "/key", certificate.GetRSAPrivateKey()!.ExportPkcs8PrivateKeyPem());
+        }
+        var tls = certificate is null ? "" : $", tls: {{certificate: {directory}/certificate, key: {directory}/key}}";
         await File.WriteAllTextAsync(directory + "/users", Users);
-        await File.WriteAllTextAsync(directory + "/config.yml", $"version: 0.1\nlog: {{level: error, accesslog: {{disabled: true}}}}\nstorage: {{filesystem: {{rootdirectory: {directory}/data}}}}\nhttp: {{addr: '{address}'}}\n{authentication.Replace("USERS", directory + "/users", StringComparison.Ordinal)}");
+        await File.WriteAllTextAsync(directory + "/config.yml", $"version: 0.1\nlog: {{level: error, accesslog: {{disabled: true}}}}\nstorage: {{filesystem: {{rootdirectory: {directory}/data}}}}\nhttp: {{addr: '{address}'{tls}}}\n{authentication.Replace("USERS", directory + "/users", StringComparison.Ordinal)}");
         var process = Process.Start(new ProcessStartInfo("docker-registry", ["serve", directory + "/config.yml"]) { RedirectStandardError = true, RedirectStandardOutput = true })!;
         process.BeginErrorReadLine();
         process.BeginOutputReadLine();
-        using var http = new HttpClient();
+#pragma warning disable CA5359 // only asked whether it is up
+        using var http = new HttpClient(new SocketsHttpHandler { SslOptions = { RemoteCertificateValidationCallback = (_, _, _, _) => true } });
+#pragma warning restore CA5359
         for (var end = DateTime.UtcNow + Deadline; ; await Task.Delay(50))
             try
             {
-                using var answer = await http.GetAsync(new Uri($"http://{address}/v2/"));
+                using var answer = await http.GetAsync(new Uri($"{(certificate is null ? "http" : "https")}://{address}/v2/"));
                 return new RegistryServer(process, directory, address);
             }
             catch (HttpRequestException) when (DateTime.UtcNow < end)
@@ -52,10 +64,19 @@ public sealed class RegistryServer : IAsyncDisposable
     }
 
     /// <summary>Packs files into an OCI layout and pushes it.</summary>
-    public async Task PushAsync(string name, IReadOnlyDictionary<string, string> files, params string[] options) => await CopyAsync(Layout([("amd64", files)]), name, options);
+    public async Task PushAsync(string name, IReadOnlyDictionary<string, string> files, params string[] options) => await CopyAsync(Layout([("amd64", [files])]), name, options);
+
+    /// <summary>Pushes an image of several layers, lowest first. A path that ends in a slash is a directory; what is hidden is named as in a layer (.wh.NAME, .wh..wh..opq).</summary>
+    /// <returns>The digest of its manifest.</returns>
+    public async Task<string> PushLayersAsync(string name, params IReadOnlyDictionary<string, string>[] layers)
+    {
+        var layout = Layout([("amd64", layers)]);
+        await CopyAsync(layout, name, []);
+        return JsonNode.Parse(await File.ReadAllTextAsync(layout + "/index.json"))!["manifests"]![0]!["digest"]!.ToString();
+    }
 
     /// <summary>Pushes an index with an image for each architecture.</summary>
-    public Task PushIndexAsync(string name, params (string Architecture, IReadOnlyDictionary<string, string> Files)[] images) => CopyAsync(Layout(images), name, ["--all"]);
+    public Task PushIndexAsync(string name, params (string Architecture, IReadOnlyDictionary<string, string> Files)[] images) => CopyAsync(Layout([.. images.Select(image => (image.Architecture, (IReadOnlyList<IReadOnlyDictionary<string, string>>)[image.Files]))]), name, ["--all"]);
 
     private async Task CopyAsync(string layout, string name, string[] options)
     {
@@ -65,7 +86,7 @@ public sealed class RegistryServer : IAsyncDisposable
         Assert.True(skopeo.ExitCode == 0, await output + await error);
     }
 
-    private string Layout(IReadOnlyList<(string Architecture, IReadOnlyDictionary<string, string> Files)> images)
+    private string Layout(IReadOnlyList<(string Architecture, IReadOnlyList<IReadOnlyDictionary<string, string>> Layers)> images)
     {
         var layout = Path.Combine(Directory, Guid.NewGuid().ToString("N"));
         System.IO.Directory.CreateDirectory(layout + "/blobs/sha256");
@@ -78,18 +99,16 @@ public sealed class RegistryServer : IAsyncDisposable
         var manifests = new JsonArray();
         foreach (var (architecture, files) in images)
         {
-            var tar = Tar(files);
-            using var packed = new MemoryStream();
-            using (var gzip = new GZipStream(packed, CompressionLevel.NoCompression, true)) gzip.Write(tar);
+            var tars = files.Select(Tar).ToList();
             var config = new JsonObject
             {
                 ["architecture"] = architecture, ["os"] = "linux", ["config"] = new JsonObject { ["Cmd"] = new JsonArray(architecture), ["User"] = "1000" },
-                ["rootfs"] = new JsonObject { ["type"] = "layers", ["diff_ids"] = new JsonArray("sha256:" + Convert.ToHexStringLower(SHA256.HashData(tar))) },
+                ["rootfs"] = new JsonObject { ["type"] = "layers", ["diff_ids"] = new JsonArray([.. tars.Select(tar => (JsonNode)("sha256:" + Convert.ToHexStringLower(SHA256.HashData(tar))))]) },
             };
             var manifest = new JsonObject
             {
                 ["schemaVersion"] = 2, ["mediaType"] = "application/vnd.oci.image.manifest.v1+json", ["config"] = Blob(Encoding.UTF8.GetBytes(config.ToJsonString()), "application/vnd.oci.image.config.v1+json"),
-                ["layers"] = new JsonArray(Blob(packed.ToArray(), "application/vnd.oci.image.layer.v1.tar+gzip")),
+                ["layers"] = new JsonArray([.. tars.Select(tar => Blob(Packed(tar), "application/vnd.oci.image.layer.v1.tar+gzip"))]),
             };
             var entry = Blob(Encoding.UTF8.GetBytes(manifest.ToJsonString()), "application/vnd.oci.image.manifest.v1+json");
             entry["platform"] = new JsonObject { ["os"] = "linux", ["architecture"] = architecture };
@@ -104,12 +123,19 @@ public sealed class RegistryServer : IAsyncDisposable
         return layout;
     }
 
+    private static byte[] Packed(byte[] tar)
+    {
+        using var packed = new MemoryStream();
+        using (var gzip = new GZipStream(packed, CompressionLevel.NoCompression, true)) gzip.Write(tar);
+        return packed.ToArray();
+    }
+
     private static byte[] Tar(IReadOnlyDictionary<string, string> files)
     {
         using var made = new MemoryStream();
         using (var tar = new TarWriter(made, TarEntryFormat.Ustar, true))
             foreach (var (path, text) in files)
-                tar.WriteEntry(new UstarTarEntry(TarEntryType.RegularFile, path) { Uid = 101, Gid = 102, Mode = (UnixFileMode)0b110_100_000, DataStream = new MemoryStream(Encoding.UTF8.GetBytes(text)) });
+                tar.WriteEntry(path.EndsWith('/') ? new UstarTarEntry(TarEntryType.Directory, path) { Mode = (UnixFileMode)0b111_101_101, ModificationTime = DateTimeOffset.UnixEpoch } : new UstarTarEntry(TarEntryType.RegularFile, path) { Uid = 101, Gid = 102, Mode = (UnixFileMode)0b110_100_000, ModificationTime = DateTimeOffset.UnixEpoch, DataStream = new MemoryStream(Encoding.UTF8.GetBytes(text)) });
         return made.ToArray();
     }
 

@@ -26,9 +26,9 @@ public sealed class ImageStore(NodeOptions options, HttpClient cluster, TimeProv
 {
     private const string ManifestTypes = "application/vnd.oci.image.manifest.v1+json, application/vnd.oci.image.index.v1+json, application/vnd.docker.distribution.manifest.v2+json, application/vnd.docker.distribution.manifest.list.v2+json";
     private const string AsideMark = ".damaged-";
-    private const int Tries = 5, LargestDocument = 8 << 20, MostIndexes = 3;
+    private const int LargestDocument = 8 << 20, MostIndexes = 3;
     private const long LargestLayer = 1L << 44; // 16 TiB
-    private static readonly HttpClient Outside = new(new SocketsHttpHandler { ConnectTimeout = TimeSpan.FromSeconds(15), PooledConnectionLifetime = TimeSpan.FromMinutes(2) }) { Timeout = Timeout.InfiniteTimeSpan };
+    private readonly RegistryConnections _outside = new(options.RegistryAuthorities);
 
     private readonly ConcurrentDictionary<string, Lazy<Task>> _layers = new();
 
@@ -182,7 +182,7 @@ public sealed class ImageStore(NodeOptions options, HttpClient cluster, TimeProv
         if (reference.Registry.Length == 0) return new RegistryClient(cluster, options.Server, null);
         bool plain = options.InsecureRegistries.Contains(reference.Registry) || reference.Registry.Split(':')[0] is "localhost" or "127.0.0.1";
         return Uri.TryCreate($"{(plain ? "http" : "https")}://{reference.Registry}/", UriKind.Absolute, out var root)
-            ? new RegistryClient(Outside, root, credentials.For(reference.Registry, reference.Repository)) : throw new ImageUnavailableException($"\"{reference.Registry}\" is not a registry's host and port");
+            ? new RegistryClient(_outside.To(reference.Registry), root, credentials.For(reference.Registry, reference.Repository)) : throw new ImageUnavailableException($"\"{reference.Registry}\" is not a registry's host and port");
     }
 
     private static string Digest(JsonNode? descriptor) => descriptor?["digest"]?.ToString() is { } digest && digest.StartsWith("sha256:", StringComparison.Ordinal) && digest.Length == 71 && digest[7..].All(char.IsAsciiHexDigitLower)
@@ -216,8 +216,7 @@ public sealed class ImageStore(NodeOptions options, HttpClient cluster, TimeProv
 
     private static async Task<byte[]> DocumentAsync(RegistryClient registry, ImageReference reference, string path, string? digest, CancellationToken cancellationToken)
     {
-        using var response = await registry.GetAsync(reference.Repository, path, path.StartsWith("manifests/", StringComparison.Ordinal) ? ManifestTypes : null, 0, cancellationToken);
-        if (!response.IsSuccessStatusCode) throw Refused(reference, response.StatusCode);
+        using var response = await AnswerAsync(registry, reference, path, cancellationToken);
         await using var content = await response.Content.ReadAsStreamAsync(cancellationToken);
         using var kept = new MemoryStream();
         var buffer = new byte[1 << 14];
@@ -225,6 +224,20 @@ public sealed class ImageStore(NodeOptions options, HttpClient cluster, TimeProv
             if (kept.Length + read > LargestDocument) throw new ImageUnavailableException($"{reference.Repository}: {path} has more than {LargestDocument >> 20} MiB");
         var bytes = kept.ToArray();
         return digest is null || DigestOf(bytes) == digest ? bytes : throw new ImageUnavailableException($"{reference.Repository}: {path} has another digest, {DigestOf(bytes)}");
+    }
+
+    private static async Task<HttpResponseMessage> AnswerAsync(RegistryClient registry, ImageReference reference, string path, CancellationToken cancellationToken)
+    {
+        try
+        {
+            var response = await registry.GetAsync(reference.Repository, path, path.StartsWith("manifests/", StringComparison.Ordinal) ? ManifestTypes : null, 0, cancellationToken);
+            if (response.IsSuccessStatusCode) return response;
+            using (response) throw Refused(reference, response.StatusCode);
+        }
+        catch (HttpRequestException exception) when (reference.Registry.Length > 0 && exception.HttpRequestError == HttpRequestError.SecureConnectionError)
+        {
+            throw new ImageUnavailableException($"{reference.Registry}: no TLS with the registry ({(exception.InnerException ?? exception).Message}); when its authority is its own, start eyrie-node with --registry-authority {reference.Registry}=FILE, and when it has no TLS, with --insecure-registry {reference.Registry}");
+        }
     }
 
     private static ImageUnavailableException Refused(ImageReference reference, HttpStatusCode code)
@@ -285,7 +298,7 @@ public sealed class ImageStore(NodeOptions options, HttpClient cluster, TimeProv
                 await PartAsync(registry, reference, digest, file, cancellationToken);
                 break;
             }
-            catch (Exception exception) when (attempt < Tries && exception is HttpRequestException or IOException)
+            catch (Exception exception) when (attempt < RegistryRetry.Tries && exception is HttpRequestException or IOException)
             {
                 await Task.Delay(TimeSpan.FromMilliseconds(200 << attempt), cancellationToken);
             }

@@ -6,6 +6,8 @@ namespace Eyrie.Node;
 /// <summary>A layer's tar into a directory. No entry may leave it: names are checked part by part, and no existing link is followed.</summary>
 public static class LayerArchive
 {
+    private const string WhiteoutMark = ".wh.", OpaqueMark = ".wh..wh..opq";
+
     public static async Task UnpackAsync(Stream blob, string directory, CancellationToken cancellationToken)
     {
         var head = new byte[4];
@@ -13,13 +15,27 @@ public static class LayerArchive
         blob.Position = 0;
         await using var content = Decompressed(blob, head.AsSpan(0, known));
         await using var reader = new TarReader(content);
+        var hidden = new List<string>();
         while (await reader.GetNextEntryAsync(copyData: false, cancellationToken) is { } entry)
         {
             var parts = entry.Name.Split('/', StringSplitOptions.RemoveEmptyEntries).Where(part => part != ".").ToArray();
             if (parts.Length == 0) continue;
             if (parts.Contains("..")) throw new ImageUnavailableException($"the layer has an entry \"{entry.Name}\" that leads out of it");
-            await EntryAsync(entry, directory, parts, cancellationToken);
+            if (parts[^1] is OpaqueMark) HostFiles.SetOpaque(Path.GetDirectoryName(Safe(directory, parts, entry.Name))!);
+            else if (parts[^1].StartsWith(WhiteoutMark, StringComparison.Ordinal)) hidden.Add(Safe(directory, [.. parts[..^1], Hidden(parts[^1], entry.Name)], entry.Name));
+            else await EntryAsync(entry, directory, parts, cancellationToken);
         }
+        foreach (var path in hidden) Hide(path);
+    }
+
+    private static string Hidden(string mark, string name) => mark[WhiteoutMark.Length..] is { Length: > 0 } hidden and not ("." or "..") ? hidden : throw new ImageUnavailableException($"the layer has an entry \"{name}\" that hides no name");
+
+    /// <summary>Hides what lower layers have at a path. What the layer itself has there stays, whichever came first in it (OCI image specification, layer.md, "Whiteouts").</summary>
+    private static void Hide(string path)
+    {
+        if (new FileInfo(path) is { Exists: true } or { LinkTarget: not null }) return;
+        if (Directory.Exists(path)) HostFiles.SetOpaque(path);
+        else HostFiles.MakeWhiteout(path);
     }
 
     /// <summary>By the first bytes: gzip (RFC 1952), zstd (RFC 8878), or plain.</summary>
@@ -29,7 +45,6 @@ public static class LayerArchive
     private static async Task EntryAsync(TarEntry entry, string directory, string[] parts, CancellationToken cancellationToken)
     {
         var path = Safe(directory, parts, entry.Name);
-        if (parts[^1].StartsWith(".wh.", StringComparison.Ordinal)) { Whiteout(Path.GetDirectoryName(path)!, parts[^1]); return; }
         var found = new FileInfo(path);
         if ((found.Exists || found.LinkTarget is not null) && entry.EntryType != TarEntryType.Directory) File.Delete(path);
         switch (entry.EntryType)
@@ -76,11 +91,5 @@ public static class LayerArchive
     {
         var resolved = Path.GetFullPath(target.StartsWith('/') ? directory + target : Path.Combine(Path.GetDirectoryName(link)!, target));
         return resolved.StartsWith(directory + "/", StringComparison.Ordinal) && new DirectoryInfo(resolved).LinkTarget is null ? resolved : throw new ImageUnavailableException($"the layer's entry \"{name}\" goes through a link that leads out of it");
-    }
-
-    private static void Whiteout(string parent, string name)
-    {
-        if (name == ".wh..wh..opq") HostFiles.SetOpaque(parent);
-        else HostFiles.MakeWhiteout(Path.Combine(parent, name[".wh.".Length..]));
     }
 }

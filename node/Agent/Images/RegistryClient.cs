@@ -9,7 +9,7 @@ namespace Eyrie.Node;
 
 /// <summary>
 /// GET from one registry (OCI distribution specification v1.1), authorised as it asks: not at all, by name and password, or by a token from the service it names
-/// (distribution: token authentication).
+/// (distribution: token authentication). What it may answer otherwise in a moment is asked for again (<see cref="RegistryRetry"/>).
 /// </summary>
 public sealed partial class RegistryClient(HttpClient http, Uri root, string? credentials)
 {
@@ -27,13 +27,25 @@ public sealed partial class RegistryClient(HttpClient http, Uri root, string? cr
         return await SendAsync(repository, path, accept, from, cancellationToken);
     }
 
-    private async Task<HttpResponseMessage> SendAsync(string repository, string path, string? accept, long from, CancellationToken cancellationToken)
+    private Task<HttpResponseMessage> SendAsync(string repository, string path, string? accept, long from, CancellationToken cancellationToken) => AskAsync(() =>
     {
-        using var request = new HttpRequestMessage(HttpMethod.Get, new Uri(root, $"/v2/{repository}/{path}"));
+        var request = new HttpRequestMessage(HttpMethod.Get, new Uri(root, $"/v2/{repository}/{path}"));
         if (accept is not null) request.Headers.TryAddWithoutValidation("Accept", accept);
         if (from > 0) request.Headers.Range = new RangeHeaderValue(from, null);
         if (_granted.TryGetValue(repository, out var granted)) request.Headers.Authorization = granted;
-        return await http.SendAsync(request, HttpCompletionOption.ResponseHeadersRead, cancellationToken);
+        return request;
+    }, cancellationToken);
+
+    private async Task<HttpResponseMessage> AskAsync(Func<HttpRequestMessage> make, CancellationToken cancellationToken)
+    {
+        for (int attempt = 1; ; attempt++)
+        {
+            using var request = make();
+            var response = await http.SendAsync(request, HttpCompletionOption.ResponseHeadersRead, cancellationToken);
+            if (RegistryRetry.Wait(attempt, response.StatusCode, response.Headers.RetryAfter, DateTimeOffset.UtcNow) is not { } wait) return response;
+            response.Dispose();
+            await Task.Delay(wait, cancellationToken);
+        }
     }
 
     private async Task<AuthenticationHeaderValue?> AuthoriseAsync(string repository, IEnumerable<AuthenticationHeaderValue> challenges, CancellationToken cancellationToken)
@@ -47,8 +59,8 @@ public sealed partial class RegistryClient(HttpClient http, Uri root, string? cr
             if (!given.TryGetValue("realm", out var realm) || !Uri.TryCreate(realm, UriKind.Absolute, out var service) || service.Scheme is not ("http" or "https")) continue;
             if (root.Scheme == "https" && service.Scheme != "https") throw new ImageUnavailableException($"{root.Authority}: the registry sends to {realm} for a token, which is not encrypted");
             var scope = given.GetValueOrDefault("scope") ?? $"repository:{repository}:pull";
-            using var request = new HttpRequestMessage(HttpMethod.Get, $"{service}{(service.Query.Length > 0 ? "&" : "?")}service={Uri.EscapeDataString(given.GetValueOrDefault("service") ?? "")}&scope={Uri.EscapeDataString(scope)}") { Headers = { Authorization = basic } };
-            using var response = await http.SendAsync(request, cancellationToken);
+            var address = $"{service}{(service.Query.Length > 0 ? "&" : "?")}service={Uri.EscapeDataString(given.GetValueOrDefault("service") ?? "")}&scope={Uri.EscapeDataString(scope)}";
+            using var response = await AskAsync(() => new HttpRequestMessage(HttpMethod.Get, address) { Headers = { Authorization = basic } }, cancellationToken);
             if (!response.IsSuccessStatusCode) throw new ImageUnavailableException($"{root.Authority}/{repository}: {service.Authority} gave no token ({(int)response.StatusCode}); {(basic is null ? "give the pod `imagePullSecrets`" : "check the name and password in its imagePullSecrets")}");
             var answer = JsonNode.Parse(await response.Content.ReadAsByteArrayAsync(cancellationToken));
             return (answer?["token"] ?? answer?["access_token"])?.ToString() is { Length: > 0 } token ? new AuthenticationHeaderValue("Bearer", token) : throw new ImageUnavailableException($"{service.Authority} answered without a token");

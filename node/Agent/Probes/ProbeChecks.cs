@@ -112,7 +112,7 @@ public sealed class ProbeChecks(string address, JsonObject container, Func<IRead
         try
         {
             var answer = await new Health.HealthClient(channel).CheckAsync(new HealthCheckRequest { Service = service }, cancellationToken: cancellationToken);
-            return new ProbeOutcome(answer.Status == HealthCheckResponse.Types.ServingStatus.Serving, $"service unhealthy (responded with \"{answer.Status}\")");
+            return new ProbeOutcome(answer.Status == HealthCheckResponse.Types.ServingStatus.Serving, $"service unhealthy (responded with \"{HealthCheckResponse.Descriptor.EnumTypes[0].FindValueByNumber((int)answer.Status)?.Name ?? $"{answer.Status}"}\")");
         }
         catch (RpcException exception) when (!cancellationToken.IsCancellationRequested)
         {
