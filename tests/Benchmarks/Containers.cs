@@ -1,5 +1,6 @@
 using System.Diagnostics;
 using System.Globalization;
+using Eyrie.Microkernel.Abi;
 
 namespace Eyrie.Benchmarks;
 
@@ -26,6 +27,7 @@ public sealed class Containers : IBenchmark
             await MeasureAsync([eyrie, new OciRuntime("crun", root, folder), new OciRuntime("runc", root, folder)], rounds);
             await WarmAsync(eyrie, plain, rounds);
             await MemoryAsync(eyrie);
+            await FiltersAsync(rounds);
         }
         finally
         {
@@ -38,7 +40,7 @@ public sealed class Containers : IBenchmark
     {
         foreach (var runtime in new[] { "crun", "runc" })
             if (!File.Exists($"/usr/bin/{runtime}") && !File.Exists($"/usr/sbin/{runtime}")) await Commands.RunAsync("apt-get", ["install", "-y", "-qq", runtime]);
-        foreach (var project in new[] { "microkernel/Ports/Linux/eyrie-kernel", "microkernel/Servers/MettEagle/metteagle", "microkernel/Servers/Network/network", "tests/FirstInstruction/firstinstruction" })
+        foreach (var project in new[] { "microkernel/Ports/Linux/eyrie-kernel", "microkernel/Servers/MettEagle/metteagle", "microkernel/Servers/Network/network", "tests/FirstInstruction/firstinstruction", "tests/FilterInstall/filterinstall" })
             await Commands.RunAsync("dotnet", ["build", $"{project}.csproj", "-c", "Release", "-v", "q", "--nologo"]);
         var start = new ProcessStartInfo("unshare") { Environment = { [Inside] = "1" } };
         foreach (var argument in new[] { "--mount", "sh", "-c", "umount /sys/fs/cgroup/unified 2>/dev/null; exec \"$@\"", "sh", "dotnet", typeof(Containers).Assembly.Location, "containers", rounds.ToString(CultureInfo.InvariantCulture) }) start.ArgumentList.Add(argument);
@@ -66,12 +68,16 @@ public sealed class Containers : IBenchmark
         }
         foreach (var runtime in runtimes) await runtime.RunAsync(0, "/bin/firstinstruction");
         for (int round = 0; round < rounds; round++)
+        {
             foreach (var runtime in runtimes)
             {
                 await OnceAsync(runtime, "cold");
                 for (int i = 0; i < InARow; i++) await OnceAsync(runtime, "back to back");
-                await Of("whole life of busybox true, back to back", runtime).TakeAsync(() => runtime.RunAsync(0, "/bin/busybox", "true"));
             }
+            foreach (var runtime in runtimes)
+                foreach (var how in new[] { "cold", "back to back" })
+                    await Of($"whole life of busybox true, {how}", runtime).TakeAsync(() => runtime.RunAsync(0, "/bin/busybox", "true"));
+        }
         for (int round = 0; round < Math.Max(3, rounds / 10); round++)
             foreach (var runtime in runtimes)
                 await Of($"{AtOnce} at once, until the last has ended", runtime).TakeAsync(() => Task.WhenAll(Enumerable.Range(0, AtOnce).Select(place => Task.Run(() => runtime.RunAsync(place, "/bin/busybox", "true")))));
@@ -83,12 +89,14 @@ public sealed class Containers : IBenchmark
     /// <summary>From a pool of finished sandboxes, beside a plain process of the same client.</summary>
     private static async Task WarmAsync(EyrieRuntime eyrie, PlainProcess plain, int rounds)
     {
-        var rows = new[] { "first instruction, warm pool, eyrie", "first instruction, plain process without sandbox", "whole life of a static program, warm pool, eyrie", "whole life of a static program, plain process without sandbox" }.Select(name => new Samples(name)).ToList();
+        var rows = new[] { "first instruction, warm pool, eyrie", "first instruction, plain process without sandbox", "whole life of a static program, warm pool, eyrie", "whole life of a static program, plain process without sandbox", "whole life of busybox true, warm pool, eyrie", "whole life of busybox true, plain process without sandbox" }.Select(name => new Samples(name)).ToList();
         await eyrie.FillPoolAsync(Pooled);
         for (int round = 0; round < rounds * InARow; round++)
         {
             await TakeAsync(rows[0], rows[2], eyrie.RunPooledAsync);
             await TakeAsync(rows[1], rows[3], arguments => plain.RunAsync(0, arguments));
+            await rows[4].TakeAsync(() => eyrie.RunPooledAsync("/bin/busybox", "true"));
+            await rows[5].TakeAsync(() => plain.RunAsync(0, "/bin/busybox", "true"));
         }
         await eyrie.EmptyPoolAsync();
         Console.WriteLine("\n" + Samples.Header);
@@ -121,6 +129,19 @@ public sealed class Containers : IBenchmark
             }
         Console.WriteLine($"\n| | containers a second, {Workers} clients, median of {Turns} turns |\n|---|---|");
         foreach (var (name, values) in rates) Console.WriteLine(string.Create(CultureInfo.InvariantCulture, $"| {name} | {values.Order().ElementAt(Turns / 2):0} |"));
+    }
+
+    /// <summary>What installing a container's filter takes of its start, for the set that brings least and the one that brings most.</summary>
+    private static async Task FiltersAsync(int rounds)
+    {
+        Console.WriteLine("\n" + Samples.Header);
+        foreach (var (set, classes) in new[] { ("no class", CallClass.None), ("the network, files and processes", CallClass.Network | CallClass.Files | CallClass.Processes | CallClass.Threads), ("every class", CallClass.All) })
+        {
+            var said = (await Commands.RunAsync(Path.Combine(Commands.Root, "tests/FilterInstall/bin/filterinstall"), [((int)classes).ToString(CultureInfo.InvariantCulture), (rounds * InARow).ToString(CultureInfo.InvariantCulture)])).Split('\n', StringSplitOptions.RemoveEmptyEntries);
+            var row = new Samples($"filter of {set}, {said[0]} instructions (aim 120 µs)");
+            foreach (var nanoseconds in said.Skip(1)) row.Add(TimeSpan.FromTicks(long.Parse(nanoseconds, CultureInfo.InvariantCulture) / TimeSpan.NanosecondsPerTick));
+            Console.WriteLine(row.Row());
+        }
     }
 
     /// <summary>What kernel and servers need more for each container that runs.</summary>

@@ -62,33 +62,42 @@ public sealed class Network : IBenchmark
         var redis = paths.ToDictionary(path => path, _ => new List<double>());
         var connections = paths.ToDictionary(path => path, _ => new List<double>());
         var fresh = paths.ToDictionary(path => path, path => new Samples("new connection, " + path.Name));
+        var transfers = paths.ToDictionary(path => path, path => new Samples($"bulk of {Megabytes} MiB, {path.Name}"));
+        var slow = paths.ToDictionary(path => path, _ => new List<double>());
         for (int round = 0; round < rounds; round++)
             foreach (var path in paths.Skip(round % paths.Count).Concat(paths.Take(round % paths.Count)))
             {
                 var nanoseconds = double.Parse((await path.AskAsync("/bin/networkload", "bulk", path.Address, $"{Port + path.Shift}", $"{Megabytes}")).Trim(), CultureInfo.InvariantCulture);
+                transfers[path].Add(TimeSpan.FromTicks((long)nanoseconds / TimeSpan.NanosecondsPerTick));
                 bulk[path].Add(Megabytes / 1024.0 / (nanoseconds / 1e9));
                 var taken = (await path.AskAsync("/bin/networkload", "connections", path.Address, $"{Port + 1 + path.Shift}", $"{Connections}")).Split('\n', StringSplitOptions.RemoveEmptyEntries).Select(line => double.Parse(line, CultureInfo.InvariantCulture)).ToList();
                 foreach (var one in taken) fresh[path].Add(TimeSpan.FromTicks((long)one / 100));
                 connections[path].Add(1e9 / Median(taken));
-                redis[path].AddRange(Rates(await path.AskAsync("/bin/redis-benchmark", "-h", path.Address, "-p", $"{RedisPort + path.Shift}", "-t", "get", "-n", "30000", "-c", "20", "--csv")));
+                var said = await path.AskAsync("/bin/redis-benchmark", "-h", path.Address, "-p", $"{RedisPort + path.Shift}", "-t", "get", "-n", "30000", "-c", "20", "--csv");
+                redis[path].AddRange(Column(said, Rate));
+                slow[path].AddRange(Column(said, Slow));
             }
         var own = paths[0];
         Console.WriteLine(Samples.Header);
         foreach (var path in paths) Console.WriteLine(fresh[path].Row());
+        foreach (var path in paths) Console.WriteLine(transfers[path].Row());
         Console.WriteLine("\n| median of all rounds | eyrie | loopback | bridge | bridge with DNAT |\n|---|---|---|---|---|");
-        Row("bulk, GiB a second", bulk);
+        Row("bulk, GiB a second", bulk, "0.00");
         Row("redis GET, requests a second", redis);
+        Row("redis GET, p99 in ms", slow, "0.000");
         Console.WriteLine("\n| eyrie against, median of each round's ratio | loopback | bridge | bridge with DNAT |\n|---|---|---|---|");
         Ratios("bulk", bulk);
         Ratios("redis GET", redis);
         Ratios("new connections a second", connections);
 
-        void Row(string what, Dictionary<INetworkPath, List<double>> values) => Console.WriteLine($"| {what} | {string.Join(" | ", paths.Select(path => Median(values[path]).ToString(values == bulk ? "0.00" : "0", CultureInfo.InvariantCulture)))} |");
+        void Row(string what, Dictionary<INetworkPath, List<double>> values, string format = "0") => Console.WriteLine($"| {what} | {string.Join(" | ", paths.Select(path => Median(values[path]).ToString(format, CultureInfo.InvariantCulture)))} |");
         void Ratios(string what, Dictionary<INetworkPath, List<double>> values) => Console.WriteLine($"| {what} | {string.Join(" | ", paths.Skip(1).Select(path => Median([.. values[own].Zip(values[path], (mine, other) => mine / other)]).ToString("0.00", CultureInfo.InvariantCulture)))} |");
     }
 
-    /// <summary>Requests a second of each line: "GET","29940.12",...</summary>
-    private static IEnumerable<double> Rates(string csv) => csv.Split('\n').Where(line => line.StartsWith("\"GET\"", StringComparison.Ordinal)).Select(line => double.Parse(line.Split(',')[1].Trim('"'), CultureInfo.InvariantCulture));
+    private const int Rate = 1, Slow = 6; // requests a second; 99th percentile of the latency in milliseconds
+
+    /// <summary>A number of each line of redis-benchmark: "GET","29940.12",...</summary>
+    private static IEnumerable<double> Column(string csv, int column) => csv.Split('\n').Where(line => line.StartsWith("\"GET\"", StringComparison.Ordinal)).Select(line => double.Parse(line.Split(',')[column].Trim('"'), CultureInfo.InvariantCulture));
 
     private static double Median(List<double> values) => values.Order().ElementAt(values.Count / 2);
 

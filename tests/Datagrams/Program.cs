@@ -6,7 +6,8 @@ using Eyrie.Freestanding;
 /// <summary>
 /// A client and a server of datagrams, static and without libc. <c>HOW</c> is sendto, sendmsg, sendmmsg or connect. A line is printed for each result: the answer, or a negative errno.
 /// <c>ask HOW ADDRESS PORT TEXT</c> sends and waits for the answer. <c>echo HOW PORT</c> answers every datagram with itself, and prints it; "to ADDRESS PORT" it sends there instead. <c>stream ADDRESS PORT</c> connects and sends a datagram every 10 ms,
-/// and prints the first refusal. <c>race HOW ADDRESS OTHER PORT COUNT</c> sends while another thread changes the address to OTHER and back; prints how many were sent. <c>pass</c> sends a descriptor and a long text
+/// and prints the first refusal. <c>race HOW ADDRESS OTHER PORT COUNT</c> sends while another thread changes the address to OTHER and back; prints how many were sent. With <c>stream</c> or
+/// <c>stand</c> for HOW it connects TCP sockets, or binds them, instead, a new one each time; of those that stand it prints too how many stand elsewhere than at ADDRESS. <c>pass</c> sends a descriptor and a long text
 /// over Unix sockets.
 /// </summary>
 internal static unsafe class Program
@@ -168,11 +169,26 @@ internal static unsafe class Program
         nint thread = Host.CloneThread(0x100 | 0x200 | 0x400 | 0x800 | 0x10000 | 0x40000 | 0x200000, s_memory + (1 << 19), &Change, (nint)s_memory, &busy);
         if (thread < 0) return Print(thread);
         int sent = 0;
+        bool stands = how.SequenceEqual("stand"u8);
+        int elsewhere = 0;
         for (int i = 0; i < count; i++)
-            if (Send(how, socket, name, (byte*)good, 2) == 2) sent++;
+            if (stands || how.SequenceEqual("stream"u8) ? Stream(name, good, stands, ref elsewhere) : Send(how, socket, name, (byte*)good, 2) == 2) sent++;
         System.Threading.Volatile.Write(ref s_over, 1);
         while (System.Threading.Volatile.Read(ref s_gone) == 0) { }
-        return Print(sent);
+        Print(sent);
+        return stands ? Print(elsewhere) : 0;
+    }
+
+    /// <summary>Whether a TCP socket of its own could be connected, or bound, to what stands at <paramref name="name"/> just then.</summary>
+    private static bool Stream(byte* name, byte* good, bool stands, ref int elsewhere)
+    {
+        byte* bound = stackalloc byte[16];
+        uint size = 16;
+        nint socket = Host.Call(Sys.Socket, 2, 1, 0);
+        bool done = Host.Call(stands ? Sys.Bind : Sys.Connect, socket, (nint)name, 16) == 0;
+        if (stands && done && Host.Call(Sys.Getsockname, socket, (nint)bound, (nint)(&size)) == 0 && *(int*)(bound + 4) != *(int*)(good + 4)) elsewhere++;
+        Host.Call(Sys.Close, socket);
+        return done;
     }
 
     [UnmanagedCallersOnly]

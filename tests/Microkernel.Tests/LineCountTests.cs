@@ -20,6 +20,9 @@ public sealed class LineCountTests
     }
 
     [Fact]
+    public void The_table_in_the_README_is_what_is_counted() => Assert.Contains("\n\n" + LineCount.Table(LineCount.Of(Microkernel)) + "\n", File.ReadAllText(Path.Combine(Microkernel, "../README.md")), StringComparison.Ordinal);
+
+    [Fact]
     public void Every_source_of_the_programs_is_counted_in_some_part()
     {
         var programs = Directory.EnumerateDirectories(Path.Combine(Microkernel, "Servers")).Select(Path.GetFileName).Order();

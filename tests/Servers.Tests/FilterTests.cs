@@ -76,8 +76,8 @@ public sealed unsafe class FilterTests
         return program[..length];
     }
 
-    private static readonly Gen<ulong> Argument = Gen.OneOf(Gen.Const(0UL), Gen.ULong[0, 64], Gen.OneOf(Gen.Const(0x10000000UL), Gen.Const(0x20000000UL), Gen.Const(0x5401UL), Gen.Const(0x5412UL), Gen.Const(0x5421UL), Gen.Const(0x53564d41UL), Gen.Const(0x100000000UL), Gen.Const(0x100000001UL), Gen.Const(0x7E020000UL)), Gen.ULong);
-    private static readonly Gen<uint> Number = Gen.OneOf(Gen.UInt[0, 512], Gen.OneOf(Gen.Const(16u), Gen.Const(41u), Gen.Const(44u), Gen.Const(46u), Gen.Const(54u), Gen.Const(56u), Gen.Const(157u), Gen.Const(307u), Gen.UInt[1000, 1015]), Gen.UInt[0x40000000, 0x40000200], Gen.UInt);
+    private static readonly Gen<ulong> Argument = Gen.OneOf(Gen.Const(0UL), Gen.ULong[0, 64], Gen.ULong[1024, 1040], Gen.OneOf(Gen.Const(0x10000000UL), Gen.Const(0x20000000UL), Gen.Const(0x5401UL), Gen.Const(0x5412UL), Gen.Const(0x5421UL), Gen.Const(0x53564d41UL), Gen.Const(0x100000000UL), Gen.Const(0x100000001UL), Gen.Const(0x7E020000UL)), Gen.ULong);
+    private static readonly Gen<uint> Number = Gen.OneOf(Gen.UInt[0, 512], Gen.OneOf(Gen.Const(16u), Gen.Const(41u), Gen.Const(44u), Gen.Const(46u), Gen.Const(54u), Gen.Const(56u), Gen.Const(72u), Gen.Const(157u), Gen.Const(307u), Gen.UInt[1000, 1015]), Gen.UInt[0x40000000, 0x40000200], Gen.UInt);
     private static readonly Gen<uint> Architecture = Gen.Frequency((9, Gen.Const(X64)), (1, Gen.OneOf(Gen.Const(I386), Gen.UInt)));
 
     private static readonly CallClass[] Combinations = [.. Enumerable.Range(0, (int)CallClass.All + 1).Select(bits => (CallClass)bits)];

@@ -71,6 +71,36 @@ public sealed class ServiceConnectTests : IAsyncLifetime
         Assert.EndsWith("Connection refused", output, StringComparison.Ordinal);
     }
 
+    /// <summary>Ports of this host at which a pod's connect has not been answered (SYN_SENT, proc(5)).</summary>
+    private static IEnumerable<int> Unanswered(string pod)
+    {
+        var local = Convert.ToHexString([.. IPAddress.Parse(pod).GetAddressBytes().Reverse()]) + ":";
+        return File.ReadLines("/proc/net/tcp").Select(line => line.Split(' ', StringSplitOptions.RemoveEmptyEntries)).Where(fields => fields[3] == "02" && fields[1].StartsWith(local, StringComparison.Ordinal)).Select(fields => Convert.ToInt32(fields[2].Split(':')[1], 16));
+    }
+
+    [Fact]
+    public async Task A_connect_that_nobody_answers_holds_up_no_other_container()
+    {
+        using var full = new Socket(AddressFamily.InterNetwork, SocketType.Stream, ProtocolType.Tcp);
+        full.Bind(new IPEndPoint(IPAddress.Loopback, 0));
+        full.Listen(0);
+        int port = ((IPEndPoint)full.LocalEndPoint!).Port;
+        var waiting = Enumerable.Range(0, 8).Select(_ => new TcpClient()).ToList();
+        foreach (var client in waiting) _ = client.ConnectAsync(IPAddress.Loopback, port).ContinueWith(ended => ended.Exception, TaskScheduler.Default); // most never are
+        await _kernel.Service.SetServicesAsync([new ServiceEntry("default", "one", "127.79.0.10", 80, "", [new("127.0.0.1", ((IPEndPoint)_alive.LocalEndpoint).Port)]), new ServiceEntry("default", "two", "127.79.0.11", 80, "", [new("127.0.0.1", port)])], None);
+        var slow = await _kernel.StartScriptAsync("nc 127.79.0.11 80 </dev/null; echo over", "connect tcp service default/two 80");
+        await _kernel.UntilAsync(() => Unanswered(slow.PodAddress).Contains(port), "a connect that nobody answers");
+        // The first of each container goes to the network server, the others are made by the kernel.
+        for (int container = 0; container < 3; container++)
+        {
+            var (exit, output) = await _kernel.RunAsync(_kernel.Script("for i in 1 2 3 4 5; do nc 127.79.0.10 80 </dev/null || exit 1; done", Grant));
+            Assert.Equal((0, "alive\nalive\nalive\nalive\nalive"), (exit.ExitCode, output));
+        }
+        Assert.Contains(port, Unanswered(slow.PodAddress));
+        Assert.Equal("", _kernel.Log(slow));
+        foreach (var client in waiting) client.Dispose();
+    }
+
     [Fact]
     public async Task Connections_are_counted_by_the_grant_that_allowed_them()
     {

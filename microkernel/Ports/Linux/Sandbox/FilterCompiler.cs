@@ -138,7 +138,7 @@ public unsafe struct FilterCompiler
         {
             if (rules[i + 1] != number || !Has((CallClass)rules[i])) continue;
             uint argument = rules[i + 2], kind = rules[i + 3], operand = rules[i + 4], verdict = rules[i + 5];
-            if (kind == ArgumentRule.Always) { Emit(Return, 0, 0, verdict); continue; }
+            if (kind == ArgumentRule.Always) { Emit(Return, 0, 0, verdict); return; }
             Emit(Load, 0, 0, 16 + argument * 8);
             if (kind == ArgumentRule.Equal && operand == 0)
             {

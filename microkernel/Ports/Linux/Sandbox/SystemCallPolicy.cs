@@ -31,7 +31,7 @@ public static class SystemCallPolicy
     private static ReadOnlySpan<short> Least =>
     [
         9, 10, 11, 12, 28,                          // memory: mmap mprotect munmap brk madvise
-        0, 1, 3, 5, 7, 8, 17, 19, 20, 72,           // held descriptors: read write close fstat poll lseek pread64 readv writev fcntl
+        0, 1, 3, 5, 7, 8, 17, 19, 20,               // held descriptors: read write close fstat poll lseek pread64 readv writev; fcntl by rule
         2, 4, 79, 89, 217, 257, 262, 332,           // names, to read: open stat getcwd readlink getdents64 openat newfstatat statx
         59, 158, 218, 60, 231,                      // beginning and end: execve arch_prctl set_tid_address exit exit_group
         13, 14, 15, 234, 39, 186, 102, 107,         // signals to itself, who it is: rt_sigaction rt_sigprocmask rt_sigreturn tgkill getpid gettid getuid geteuid
@@ -101,6 +101,14 @@ public static class SystemCallPolicy
         Any, 157, 0, ArgumentRule.Equal, 23, Verdict.Allow, Any, 157, 0, ArgumentRule.Equal, 7, Verdict.Allow,    // read bounding set, keep-capabilities
         Any, 157, 0, ArgumentRule.Equal, 21, Verdict.Allow, Any, 157, 0, ArgumentRule.Equal, 0x53564d41, Verdict.Allow, // seccomp mode, names of mappings
         Any, 157, 0, ArgumentRule.Always, 0, Verdict.Eperm,
+        Every, 72, 1, ArgumentRule.Equal, 1026, Verdict.Eperm,                // fcntl: F_NOTIFY, which tells of what others do in a directory
+        Any, 72, 1, ArgumentRule.Always, 0, Verdict.Allow,
+        Every, 72, 1, ArgumentRule.Equal, 0, Verdict.Allow, Every, 72, 1, ArgumentRule.Equal, 1030, Verdict.Allow,          // copies of a descriptor
+        Every, 72, 1, ArgumentRule.Equal, 1, Verdict.Allow, Every, 72, 1, ArgumentRule.Equal, 2, Verdict.Allow,             // close on exec
+        Every, 72, 1, ArgumentRule.Equal, 3, Verdict.Allow, Every, 72, 1, ArgumentRule.Equal, 4, Verdict.Allow,             // status
+        Every, 72, 1, ArgumentRule.Equal, 5, Verdict.Allow, Every, 72, 1, ArgumentRule.Equal, 6, Verdict.Allow,             // locks
+        Every, 72, 1, ArgumentRule.Equal, 7, Verdict.Allow,
+        Every, 72, 1, ArgumentRule.Always, 0, Verdict.Eperm,
         Every, 16, 1, ArgumentRule.Equal, 0x5401, Verdict.Allow, Every, 16, 1, ArgumentRule.Equal, 0x5402, Verdict.Allow,   // ioctl: terminal attributes
         Every, 16, 1, ArgumentRule.Equal, 0x5403, Verdict.Allow, Every, 16, 1, ArgumentRule.Equal, 0x5404, Verdict.Allow,
         Every, 16, 1, ArgumentRule.Equal, 0x540f, Verdict.Allow, Every, 16, 1, ArgumentRule.Equal, 0x5410, Verdict.Allow,   // foreground group
