@@ -162,17 +162,17 @@ internal static unsafe class Program
     private static int Race(ReadOnlySpan<byte> how, byte* good, byte* other, int count)
     {
         byte* name = s_memory + 64;
-        nint socket = Open();
+        bool stands = how.SequenceEqual("stand"u8), streams = stands || how.SequenceEqual("stream"u8);
+        nint socket = streams ? 0 : Open();
         if (socket < 0) return Print(socket);
         for (int i = 0; i < 16; i++) name[i] = good[i];
         int busy = 1;
         nint thread = Host.CloneThread(0x100 | 0x200 | 0x400 | 0x800 | 0x10000 | 0x40000 | 0x200000, s_memory + (1 << 19), &Change, (nint)s_memory, &busy);
         if (thread < 0) return Print(thread);
         int sent = 0;
-        bool stands = how.SequenceEqual("stand"u8);
         int elsewhere = 0;
         for (int i = 0; i < count; i++)
-            if (stands || how.SequenceEqual("stream"u8) ? Stream(name, good, stands, ref elsewhere) : Send(how, socket, name, (byte*)good, 2) == 2) sent++;
+            if (streams ? Stream(name, good, stands, ref elsewhere) : Send(how, socket, name, (byte*)good, 2) == 2) sent++;
         System.Threading.Volatile.Write(ref s_over, 1);
         while (System.Threading.Volatile.Read(ref s_gone) == 0) { }
         Print(sent);

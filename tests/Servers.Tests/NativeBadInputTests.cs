@@ -38,7 +38,10 @@ public sealed class NativeBadInputTests
 
     private static byte[] Field(int tag, byte[] value, int? length = null) => [.. BitConverter.GetBytes((ushort)tag), .. BitConverter.GetBytes(length ?? value.Length), .. value];
     private static byte[] Slot(int tag, int slot) => Field(tag, BitConverter.GetBytes(slot));
-    private static readonly byte[] Group = Field(StartTag.ControlGroup, Encoding.ASCII.GetBytes("native"));
+
+    /// <summary>The node's own control group, and one beneath it.</summary>
+    private static readonly string s_group = "eyrie-test-native-" + Guid.NewGuid().ToString("N")[..8];
+    private static readonly byte[] Group = Field(StartTag.ControlGroup, Encoding.ASCII.GetBytes(s_group + "/n"));
 
     /// <summary>Calls on a slot that holds nothing, or holds something else.</summary>
     private static string[] Of(int slot) =>
@@ -112,7 +115,7 @@ public sealed class NativeBadInputTests
         var servers = Directory.CreateTempSubdirectory("eyrie-servers-").FullName;
         foreach (var server in new[] { "metteagle", "network" }) File.Copy(Path.Combine(RunningKernel.Binaries, server), Path.Combine(servers, server));
         File.Copy(Tool, Path.Combine(servers, "nativecalls"));
-        await using var kernel = await RunningKernel.StartAsync(servers, null, null, null, null, "nativecalls:" + string.Join(' ', s_refusals.Select(refusal => refusal.Row)));
+        await using var kernel = await RunningKernel.StartAsync(servers, s_group, null, null, null, "nativecalls:" + string.Join(' ', s_refusals.Select(refusal => refusal.Row)));
         await kernel.ConnectAsync();
         List<string> Said() => [.. kernel.Errors.Where(line => line.StartsWith("native: ", StringComparison.Ordinal))];
         await kernel.UntilAsync(() => Said().Any(line => line.StartsWith("native: end", StringComparison.Ordinal)), "the end of the native task");

@@ -294,6 +294,7 @@ public static unsafe class Calls
     {
         long* words = (long*)(buffer + MessageLayout.Words);
         int factory = Node.Kernel.Decode(task, slot, ObjectKind.Factory, Rights.Control);
+        if (factory == AbiError.MissingRights) return factory;
         if (factory > 0)
         {
             words[0] = Node.Kernel.Objects[factory].B;
