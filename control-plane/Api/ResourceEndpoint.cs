@@ -14,13 +14,10 @@ public sealed partial class ResourceEndpoint(Catalog catalog, Reads reads, Watch
 {
     private static readonly string?[] Streams = ["exec", "attach", "portforward", "log", "proxy"];
 
-    /// <summary>How long a request may take that is neither a watch nor a stream.</summary>
-    private static readonly TimeSpan Deadline = TimeSpan.FromSeconds(60);
-
     public async Task HandleAsync(HttpContext context)
     {
         using var deadline = CancellationTokenSource.CreateLinkedTokenSource(context.RequestAborted);
-        deadline.CancelAfter(Deadline);
+        deadline.CancelAfter(limits.Deadline);
         try
         {
             using var admitted = limits.Enter(Authorizer.Caller(context.Request));
@@ -51,7 +48,7 @@ public sealed partial class ResourceEndpoint(Catalog catalog, Reads reads, Watch
         await Call.SendAsync(context, Shape.Plain, refusal.ToStatus());
     }
 
-    private static StatusException? Refusal(Exception exception) => exception switch
+    private StatusException? Refusal(Exception exception) => exception switch
     {
         StatusException status => status,
         ObjectNotFoundException missing => new StatusException(404, "NotFound", missing.Message) { Details = StatusException.About(missing.Kind, missing.Name) },
@@ -61,7 +58,7 @@ public sealed partial class ResourceEndpoint(Catalog catalog, Reads reads, Watch
         RevisionCompactedException compacted => new StatusException(410, "Expired", compacted.Message),
         StoreUnavailableException unavailable => new StatusException(503, "ServiceUnavailable", unavailable.Message),
         NodeUnreachableException unreachable => new StatusException(503, "ServiceUnavailable", unreachable.Message),
-        OperationCanceledException => new StatusException(504, "Timeout", $"the request did not complete within {Deadline.TotalSeconds} s"),
+        OperationCanceledException => new StatusException(504, "Timeout", $"the request did not complete within {limits.Deadline.TotalSeconds} s"),
         BadHttpRequestException bad => new StatusException(bad.StatusCode, "BadRequest", bad.Message),
         InvalidOperationException or FormatException => StatusException.BadRequest("a field has the wrong type: " + exception.Message),
         _ => null,

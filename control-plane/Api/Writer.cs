@@ -80,13 +80,10 @@ public sealed class Writer(IObjects objects, IAdmission admission, ServiceAddres
     /// <summary>What a write would have made: at the revision there is.</summary>
     private static JsonObject Preview(ResourceKind kind, JsonObject made, JsonObject document, JsonObject stored)
     {
-        var version = stored.Metadata().Text("resourceVersion");
-        if (document.Metadata().Text("resourceVersion") is { Length: > 0 } wanted && wanted != version) throw Modified(kind, ObjectStamp.NameOf(stored));
-        made.Metadata()["resourceVersion"] = version;
+        ObjectConflictException.Check(kind, stored, document);
+        made.Metadata()["resourceVersion"] = stored.Metadata().Text("resourceVersion");
         return made;
     }
-
-    public static ObjectConflictException Modified(ResourceKind kind, ObjectName name) => new(kind, name, "the object has been modified; please apply your changes to the latest version and try again");
 
     public string Now => ObjectStamp.Time(clock.GetUtcNow());
 

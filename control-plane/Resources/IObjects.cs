@@ -87,7 +87,20 @@ public sealed record ObjectList(IReadOnlyList<JsonObject> Items, Revision At);
 /// <param name="Uid">Only this very object.</param>
 /// <param name="ResourceVersion">Only at this revision.</param>
 /// <param name="Propagation">Background, Foreground or Orphan; null: background. Dependents are the garbage collector's job.</param>
-public sealed record DeleteOptions(long? GraceSeconds = null, string? Uid = null, string? ResourceVersion = null, string? Propagation = null);
+public sealed record DeleteOptions(long? GraceSeconds = null, string? Uid = null, string? ResourceVersion = null, string? Propagation = null)
+{
+    /// <summary>Refuses an object that is not the one that is meant.</summary>
+    /// <param name="kind">Its kind.</param>
+    /// <param name="name">Its name.</param>
+    /// <param name="stored">As it is now, with its resourceVersion.</param>
+    /// <exception cref="ObjectConflictException">It has another uid, or has changed.</exception>
+    public void Check(ResourceKind kind, ObjectName name, JsonObject stored)
+    {
+        var (uid, version) = (stored.Metadata().Text("uid"), stored.Metadata().Text("resourceVersion"));
+        if (Uid is not null && Uid != uid) throw new ObjectConflictException(kind, name, $"the UID in the precondition ({Uid}) does not match the UID in record ({uid}). The object might have been deleted and then recreated");
+        if (ResourceVersion is not null && ResourceVersion != version) throw new ObjectConflictException(kind, name, $"the ResourceVersion in the precondition ({ResourceVersion}) does not match the ResourceVersion in record ({version}). The object might have been modified");
+    }
+}
 
 public enum ChangeType { Added, Modified, Deleted }
 
@@ -156,4 +169,19 @@ public sealed class ObjectConflictException(ResourceKind kind, ObjectName name, 
 {
     public ResourceKind Kind { get; } = kind;
     public ObjectName Name { get; } = name;
+
+    /// <summary>Another writer came between.</summary>
+    public static ObjectConflictException Modified(ResourceKind kind, ObjectName name) => new(kind, name, "the object has been modified; please apply your changes to the latest version and try again");
+
+    /// <summary>Refuses to write over another object or another revision than those that a document names; it may name none.</summary>
+    /// <param name="kind">Kind of both documents.</param>
+    /// <param name="stored">As it is now, with its resourceVersion.</param>
+    /// <param name="wanted">What is to be written.</param>
+    /// <exception cref="ObjectConflictException"/>
+    public static void Check(ResourceKind kind, JsonObject stored, JsonObject wanted)
+    {
+        bool Other(string field) => wanted.Metadata().Text(field) is { Length: > 0 } named && named != stored.Metadata().Text(field);
+        if (Other("resourceVersion")) throw Modified(kind, ObjectStamp.NameOf(stored));
+        if (Other("uid")) throw new ObjectConflictException(kind, ObjectStamp.NameOf(stored), "the object was deleted and made anew: its uid is another");
+    }
 }

@@ -77,9 +77,7 @@ public sealed class Objects(IStore store, TimeProvider clock) : IObjects
         while (true)
         {
             var (stored, modified) = await FindAsync(kind, name, cancellationToken) ?? throw new ObjectNotFoundException(kind, name);
-            if (!string.IsNullOrEmpty(wanted) && wanted != modified.ToString()) throw Modified(kind, name);
-            if (document.Metadata().Text("uid") is { Length: > 0 } uid && uid != stored.Metadata().Text("uid"))
-                throw new ObjectConflictException(kind, name, "the object was deleted and made anew: its uid is another");
+            ObjectConflictException.Check(kind, stored, document);
             var made = change(stored);
             bool gone = ObjectStamp.IsFree(kind, made) && ObjectStamp.HasFinalizers(stored);
             stored.Metadata().Remove("resourceVersion");
@@ -87,7 +85,7 @@ public sealed class Objects(IStore store, TimeProvider clock) : IObjects
             var key = kind.Key(name);
             var result = await store.CommitAsync(new Transaction([new Compare(key, modified)], [Put(kind, key, gone ? null : made)]), cancellationToken);
             if (result.Committed) return Versioned(made, result.At);
-            if (!string.IsNullOrEmpty(wanted)) throw Modified(kind, name);
+            if (!string.IsNullOrEmpty(wanted)) throw ObjectConflictException.Modified(kind, name);
         }
     }
 
@@ -112,8 +110,7 @@ public sealed class Objects(IStore store, TimeProvider clock) : IObjects
         while (true)
         {
             var (stored, modified) = await FindAsync(kind, name, cancellationToken) ?? throw new ObjectNotFoundException(kind, name);
-            if (options.Uid is { } uid && uid != stored.Metadata().Text("uid")) throw new ObjectConflictException(kind, name, "the uid in the precondition is another");
-            if (options.ResourceVersion is { } version && version != modified.ToString()) throw Modified(kind, name);
+            options.Check(kind, name, stored);
             var next = AfterDelete(kind, stored, options);
             stored.Metadata().Remove("resourceVersion");
             if (next is not null && JsonNode.DeepEquals(stored, next)) return Versioned(next, modified);
@@ -188,9 +185,6 @@ public sealed class Objects(IStore store, TimeProvider clock) : IObjects
             }
         }
     }
-
-    private static ObjectConflictException Modified(ResourceKind kind, ObjectName name) =>
-        new(kind, name, "the object has been modified; please apply your changes to the latest version and try again");
 
     private static JsonObject Parse(ResourceKind kind, ReadOnlyMemory<byte> value, Revision revision)
     {

@@ -6,6 +6,7 @@ using System.Text;
 using System.Text.Json.Nodes;
 using Eyrie.ControlPlane.Api;
 using Eyrie.ControlPlane.Api.Access;
+using Eyrie.ControlPlane.Api.Limits;
 using Eyrie.ControlPlane.Controllers;
 using Eyrie.ControlPlane.Resources;
 using Eyrie.ControlPlane.Store;
@@ -27,6 +28,8 @@ public sealed class ApiServer : IAsyncLifetime
     private IStore? _store;
     private WebApplication? _app;
 
+    /// <summary>How much one user may have of it.</summary>
+    public LimitOptions Limits { get; init; } = new();
     public ErrorLog Log { get; } = new();
     public HttpClient Client { get; private set; } = new();
     public string Address => Client.BaseAddress!.ToString();
@@ -45,7 +48,7 @@ public sealed class ApiServer : IAsyncLifetime
         builder.WebHost.ConfigureKestrel(kestrel => kestrel.Listen(IPAddress.Loopback, 0, endpoint => endpoint.UseHttps(_certificate)));
         builder.Services.AddSingleton(_store).AddSingleton(TimeProvider.System).AddEyrieObjects();
         builder.Services.AddEyrieControllers(new ControllerOptions { ClusterOctet = 64, NodeToken = "none" });
-        builder.Services.AddEyrieApi(new ApiOptions { ClusterOctet = 64 }, _keys);
+        builder.Services.AddEyrieApi(new ApiOptions { ClusterOctet = 64, Limits = Limits }, _keys);
         _app = builder.Build();
         _app.Use(AuthenticateAsync);
         _app.UseWebSockets();
@@ -111,6 +114,16 @@ public sealed class ApiServer : IAsyncLifetime
         using var response = await Client.SendAsync(request);
         return (response.StatusCode, JsonNode.Parse(await response.Content.ReadAsStringAsync())!);
     }
+
+    /// <summary>The answer to a request that must succeed.</summary>
+    public async Task<JsonNode> DoneAsync(string method, string path, string? body = null, string type = "application/json", string? accept = null)
+    {
+        var (code, answer) = await SendAsync(method, path, body, type, accept);
+        Assert.True((int)code is >= 200 and < 300, $"{method} {path}: {answer}");
+        return answer;
+    }
+
+    public Task NamespaceAsync(string name) => DoneAsync("POST", "api/v1/namespaces", $$$"""{"metadata":{"name":"{{{name}}}"}}""");
 
     /// <summary>Asks until the answer satisfies; after 20 s says what it saw last.</summary>
     public async Task<JsonNode> UntilAsync(string path, Func<HttpStatusCode, JsonNode, bool> wanted, string waitingFor)

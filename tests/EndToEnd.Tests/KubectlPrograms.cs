@@ -5,6 +5,9 @@ public static class KubectlPrograms
 {
     public static IReadOnlyList<string> All { get; } = Find();
 
+    /// <summary>The oldest and the newest of them.</summary>
+    public static IReadOnlyList<string> Ends => [.. new[] { All[Math.Min(1, All.Count - 1)], All[^1] }.Distinct()];
+
     private static List<string> Find()
     {
         var found = Environment.GetEnvironmentVariable("PATH")!.Split(':').Select(folder => Path.Combine(folder, "kubectl")).First(File.Exists);

@@ -14,6 +14,8 @@ public sealed record LimitOptions
     public int OpenPerUser { get; init; } = 1000;
     /// <summary>Watches, logs that are followed and streams of one user. Beyond: 429.</summary>
     public int LongRunningPerUser { get; init; } = 10_000;
+    /// <summary>How long a request may take that is neither a watch nor a stream, from its first line to its answer. Beyond: 504.</summary>
+    public TimeSpan Deadline { get; init; } = TimeSpan.FromSeconds(60);
 }
 
 /// <summary>Keeps a slow or abusive client from starving the others: every user is a flow of <see cref="FairSeats"/>, with bounds of its own.</summary>
@@ -21,6 +23,8 @@ public sealed class RequestLimits(LimitOptions options)
 {
     /// <summary>Lists read and write much: they weigh as several requests.</summary>
     private const int ListWidth = 3;
+
+    public TimeSpan Deadline => options.Deadline;
 
     private readonly FairSeats _seats = new(options.Seats, options.SeatsPerUser);
     private readonly ConcurrentDictionary<string, int> _open = new(), _long = new();

@@ -11,7 +11,15 @@ public sealed class Deletes(IObjects objects, Reads reads)
     {
         if (call.Kind == Kinds.Namespace && call.Request.Name is "default" or "kube-system" or "kube-node-lease") throw new StatusException(403, "Forbidden", $"namespaces \"{call.Request.Name}\" is forbidden: this namespace may not be deleted");
         var (options, dryRun) = Read(call, await call.OptionalBodyAsync());
-        await call.SendAsync(dryRun ? Answer(call.Kind, await reads.FoundAsync(call)) : Answer(call.Kind, await objects.DeleteAsync(call.Kind, call.Name, options, call.Ends)));
+        await call.SendAsync(Answer(call.Kind, dryRun ? await CheckedAsync(call, options) : await objects.DeleteAsync(call.Kind, call.Name, options, call.Ends)));
+    }
+
+    /// <summary>What would be deleted, and may be.</summary>
+    private async Task<JsonObject> CheckedAsync(Call call, DeleteOptions options)
+    {
+        var found = await reads.FoundAsync(call);
+        options.Check(call.Kind, call.Name, found);
+        return found;
     }
 
     /// <summary>Pods and namespaces, and whatever waits for finalizers, are told as they are; what has gone is a Status.</summary>

@@ -16,9 +16,10 @@ public sealed class Evictions(IObjects objects, Reads reads, TimeProvider clock)
         var (options, dryRun) = Deletes.Read(call, body["deleteOptions"] as JsonObject);
         if (body.Metadata().Text("name") is { Length: > 0 } name && name != call.Name.Name) throw StatusException.BadRequest("name in URL does not match name in Eviction object");
         var pod = await reads.FoundAsync(call);
+        options.Check(Kinds.Pod, call.Name, pod);
         await AllowedAsync(call, pod, dryRun);
-        if (options.Uid is { } uid && uid != pod.Metadata().Text("uid")) throw new ObjectConflictException(Kinds.Pod, call.Name, "the uid in the precondition is another");
-        if (!dryRun) await PodRemoval.RemoveAsync(objects, pod, DisruptionTarget.ByEviction, "Eviction API: evicting", options, clock.GetUtcNow());
+        // The condition that is written first gives the pod another revision than the one that was asked for.
+        if (!dryRun) await PodRemoval.RemoveAsync(objects, pod, DisruptionTarget.ByEviction, "Eviction API: evicting", options with { ResourceVersion = null }, clock.GetUtcNow());
         call.Http.Response.StatusCode = 201;
         await call.SendAsync(new JsonObject { ["kind"] = "Status", ["apiVersion"] = "v1", ["metadata"] = new JsonObject(), ["status"] = "Success", ["code"] = 201 });
     }

@@ -18,7 +18,8 @@ public sealed class Reviews(Authorizer access, Authenticator authenticator)
             "SelfSubjectReview" => new JsonObject { ["userInfo"] = Info(caller) },
             "TokenReview" => await TokenAsync(call, spec),
             "SelfSubjectAccessReview" => await DecidedAsync(call, spec, caller),
-            "SubjectAccessReview" or "LocalSubjectAccessReview" => await DecidedAsync(call, spec, Named(call, spec)),
+            "SubjectAccessReview" => await DecidedAsync(call, spec, Named(call, spec)),
+            "LocalSubjectAccessReview" => await DecidedAsync(call, Local(call, spec), Named(call, spec)),
             "SelfSubjectRulesReview" => await RulesAsync(call, spec, caller),
             _ => throw StatusException.NotServed(),
         };
@@ -49,6 +50,16 @@ public sealed class Reviews(Authorizer access, Authenticator authenticator)
         var groups = (spec["groups"] as JsonArray ?? []).Select(group => group?.ToString() ?? "").ToList();
         if (string.IsNullOrEmpty(spec.Text("user")) && groups.Count == 0) throw StatusException.Invalid(call.Kind.Kind, "", [new FieldError("spec.user", "Invalid value: \"\": at least one of user or group must be specified")]);
         return new Subject(spec.Text("user") ?? "", groups);
+    }
+
+    /// <summary>A question about the namespace that it is asked in, and about nothing else.</summary>
+    private static JsonObject Local(Call call, JsonObject spec)
+    {
+        var errors = new List<FieldError>();
+        var space = Fields.At(spec, "resourceAttributes.namespace")?.ToString() ?? "";
+        if (spec["resourceAttributes"] is JsonObject && space != call.Name.Namespace) errors.Add(new FieldError("spec.resourceAttributes.namespace", $"Invalid value: \"{space}\": must match metadata.namespace"));
+        if (spec["nonResourceAttributes"] is not null) errors.Add(new FieldError("spec.nonResourceAttributes", "Invalid value: disallowed on this kind of request"));
+        return errors.Count == 0 ? spec : throw StatusException.Invalid("LocalSubjectAccessReview.authorization.k8s.io", "", errors);
     }
 
     private async Task<JsonObject> DecidedAsync(Call call, JsonObject spec, Subject subject)

@@ -129,7 +129,7 @@ public sealed class Writes(IObjects objects, Reads reads, Writer writer, Catalog
         {
             var stored = await objects.GetAsync(call.Kind, call.Name, call.Ends);
             if (stored is null && subresource.Length > 0) throw new ObjectNotFoundException(call.Kind, call.Name);
-            if (applied.Metadata().Text("resourceVersion") is { Length: > 0 } version && version != stored?.Metadata().Text("resourceVersion")) throw Writer.Modified(call.Kind, call.Name);
+            if (applied.Metadata().Text("resourceVersion") is { Length: > 0 } version && version != stored?.Metadata().Text("resourceVersion")) throw ObjectConflictException.Modified(call.Kind, call.Name);
             var merged = Ownership.Apply(call.Kind, schema, stored, applied, manager, call.Options.Force, writer.Now);
             try
             {
