@@ -19,7 +19,8 @@ public sealed class Scales(Reads reads, Writer writer)
             var stored = await reads.FoundAsync(call);
             var wanted = body ?? Writes.Patched(call, Show(paths, stored), patch, null);
             if (Fields.At(wanted, "metadata.resourceVersion")?.ToString() is { Length: > 0 } version && version != stored.Metadata().Text("resourceVersion")) throw ObjectConflictException.Modified(call.Kind, call.Name);
-            if (Fields.At(wanted, "spec.replicas") is not JsonValue number || !number.TryGetValue(out int replicas) || replicas < 0)
+            int replicas = 0; // clients leave a zero out
+            if (Fields.At(wanted, "spec.replicas") is { } number && (number is not JsonValue value || !value.TryGetValue(out replicas) || replicas < 0))
                 throw StatusException.Invalid("Scale.autoscaling", call.Name.Name, [new FieldError("spec.replicas", "Invalid value: must be a whole number greater than or equal to 0")]);
             var changed = (JsonObject)stored.DeepClone();
             Fields.Set(changed, paths.Replicas, replicas);
