@@ -109,7 +109,7 @@ public sealed class Network : IBenchmark
             try
             {
                 await path.AskAsync("/bin/networkload", "connections", path.Address, $"{Port + 1 + path.Shift}", "1");
-                await path.AskAsync("/bin/redis-benchmark", "-h", path.Address, "-p", $"{RedisPort + path.Shift}", "-t", "get", "-n", "1", "-c", "1", "--csv");
+                await path.AskAsync("/bin/redis-benchmark", "-h", path.Address, "-p", $"{RedisPort + path.Shift}", "-t", "get", "-n", "100", "-c", "1", "--csv");
                 return;
             }
             catch (InvalidOperationException) when (tries > 0)
