@@ -13,11 +13,14 @@ public sealed class Objects(IStore store, TimeProvider clock) : IObjects
 {
     private const string SuffixAlphabet = "bcdfghjklmnpqrstvwxz2456789"; // as Kubernetes: no vowels, so that no word appears
 
-    /// <summary>What watchers are told of a change, for as long as the store holds it.</summary>
-    private readonly ConditionalWeakTable<StoreChange, ObjectChange> _changes = [];
+    /// <summary>Changes that watchers which keep up with the store find read already.</summary>
+    private const int Shared = 1024;
+
+    /// <summary>What watchers are told of the latest changes: read once for all of them.</summary>
+    private readonly Recent<StoreChange, Lazy<ObjectChange>> _changes = new(Shared);
 
     /// <summary>Documents that were written and that nobody alters any more, by the bytes they became: watchers get them as they are, where the store hands on the very bytes.</summary>
-    private readonly ConditionalWeakTable<byte[], WrittenDocument> _written = [];
+    private readonly Recent<byte[], JsonObject> _written = new(Shared);
 
     public async Task<JsonObject?> GetAsync(ResourceKind kind, ObjectName name, CancellationToken cancellationToken) => (await FindAsync(kind, name, cancellationToken))?.Document;
 
@@ -99,7 +102,7 @@ public sealed class Objects(IStore store, TimeProvider clock) : IObjects
             stored.Metadata().Remove("resourceVersion");
             bool gone = held && ObjectStamp.IsFree(kind, stored);
             var put = Put(kind, key, gone ? null : stored);
-            if (put.Value is { } value && kind is { Custom: null, View: null } && MemoryMarshal.TryGetArray(value, out var bytes)) _written.Add(bytes.Array!, new WrittenDocument(stored));
+            if (put.Value is { } value && kind is { Custom: null, View: null } && MemoryMarshal.TryGetArray(value, out var bytes)) _written.Set(bytes.Array!, stored);
             if ((await store.CommitAsync(new Transaction([new Compare(key, modified)], [put]), cancellationToken)).Committed) return true;
         }
         return false;
@@ -147,7 +150,7 @@ public sealed class Objects(IStore store, TimeProvider clock) : IObjects
     public async IAsyncEnumerable<ObjectBatch> WatchAsync(ResourceKind kind, Revision after, [EnumeratorCancellation] CancellationToken cancellationToken)
     {
         await foreach (var batch in store.WatchAsync(kind.KeyPrefix, after, cancellationToken))
-            yield return new ObjectBatch([.. batch.Changes.Select(change => kind is { Custom: null, View: null } ? _changes.GetValue(change, one => Change(kind, one)) : Change(kind, change))], batch.At);
+            yield return new ObjectBatch([.. batch.Changes.Select(change => kind is { Custom: null, View: null } ? _changes.GetOrAdd(change, one => new Lazy<ObjectChange>(() => Change(kind, one))).Value : Change(kind, change))], batch.At);
     }
 
     private ObjectChange Change(ResourceKind kind, StoreChange change)
@@ -158,7 +161,7 @@ public sealed class Objects(IStore store, TimeProvider clock) : IObjects
             var last = Previous()!;
             return new ObjectChange(ChangeType.Deleted, kind, ObjectStamp.NameOf(last), last, last);
         }
-        var document = MemoryMarshal.TryGetArray(change.Value.Value, out var bytes) && _written.TryGetValue(bytes.Array!, out var written) ? written.At(change.At) : Parse(kind, change.Value.Value, change.At);
+        var document = MemoryMarshal.TryGetArray(change.Value.Value, out var bytes) && _written.Take(bytes.Array!, out var written) ? Versioned(written, change.At) : Parse(kind, change.Value.Value, change.At);
         return ObjectChange.Read(change.Previous is null ? ChangeType.Added : ChangeType.Modified, kind, ObjectStamp.NameOf(document), document, Previous);
     }
 
@@ -167,23 +170,6 @@ public sealed class Objects(IStore store, TimeProvider clock) : IObjects
         var key = kind.Key(name);
         var found = await store.RangeAsync(new RangeQuery(key, key + "\0"), cancellationToken);
         return found.Entries.Count == 0 ? null : (Parse(kind, found.Entries[0].Value, found.Entries[0].Modified), found.Entries[0].Modified);
-    }
-
-    /// <summary>Gets its revision once, before anybody reads it: several watchers may ask at the same time.</summary>
-    private sealed class WrittenDocument(JsonObject document)
-    {
-        private readonly Lock _lock = new();
-        private bool _versioned;
-
-        public JsonObject At(Revision revision)
-        {
-            lock (_lock)
-            {
-                if (!_versioned) Versioned(document, revision);
-                _versioned = true;
-                return document;
-            }
-        }
     }
 
     private static JsonObject Parse(ResourceKind kind, ReadOnlyMemory<byte> value, Revision revision)

@@ -88,4 +88,33 @@ public sealed class ObjectsTests
         await _objects.UpdateAsync(Kinds.Pod, marked, CancellationToken.None);
         Assert.Null(await _objects.GetAsync(Kinds.Pod, new ObjectName("default", "a"), CancellationToken.None));
     }
+
+    [Fact]
+    public async Task Watchers_that_keep_up_are_told_one_document_and_whoever_is_far_behind_is_told_the_same_in_another()
+    {
+        await _objects.CreateAsync(Kinds.Pod, Pod("a"), CancellationToken.None);
+        await _objects.ChangeAsync(Kinds.Pod, new ObjectName("default", "a"), pod => { pod["spec"]!["nodeName"] = "node-0"; return true; }, CancellationToken.None);
+        var (one, other) = (await ChangesAsync(2), await ChangesAsync(2));
+        Assert.All(one.Zip(other), pair => Assert.Same(pair.First, pair.Second));
+        for (int i = 0; i < 1100; i++) await _objects.CreateAsync(Kinds.Pod, Pod($"later-{i}"), CancellationToken.None);
+        await ChangesAsync(1102);
+        var late = await ChangesAsync(2);
+        Assert.All(one.Zip(late), pair =>
+        {
+            Assert.NotSame(pair.First, pair.Second);
+            Assert.Equal(pair.First.Document.ToJsonString(), pair.Second.Document.ToJsonString());
+        });
+        Assert.Equal(["", "node-0"], late.Select(change => change.Document["spec"]!["nodeName"]?.ToString() ?? ""));
+
+        async Task<List<ObjectChange>> ChangesAsync(int count)
+        {
+            var told = new List<ObjectChange>();
+            await foreach (var batch in _objects.WatchAsync(Kinds.Pod, Revision.Zero, CancellationToken.None))
+            {
+                told.AddRange(batch.Changes);
+                if (told.Count >= count) break;
+            }
+            return [.. told.Take(count)];
+        }
+    }
 }
