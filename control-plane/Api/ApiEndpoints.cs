@@ -18,11 +18,11 @@ using Microsoft.Extensions.DependencyInjection;
 
 namespace Eyrie.ControlPlane.Api;
 
-/// <summary>Routes of the Kubernetes API: discovery here, resources in <see cref="ResourceEndpoint"/>. Every failure leaves as a Status object.</summary>
+/// <summary>Routes of the Kubernetes API: discovery here, resources in <see cref="ResourceEndpoint"/>. Every failure leaves as a Status object (<see cref="Refusals"/>).</summary>
 public static class ApiEndpoints
 {
     public static IServiceCollection AddEyrieApi(this IServiceCollection services, ApiOptions options, ClusterKeys keys) =>
-        services.AddSingleton(options).AddSingleton(options.Limits).AddSingleton<RequestLimits>().AddSingleton<ServiceAddresses>().AddSingleton<Catalog>().AddSingleton<Writer>().AddSingleton<ResourceEndpoint>()
+        services.AddSingleton(options).AddSingleton(options.Limits).AddSingleton<RequestLimits>().AddSingleton<Refusals>().AddSingleton<ServiceAddresses>().AddSingleton<Catalog>().AddSingleton<Writer>().AddSingleton<ResourceEndpoint>()
             .AddSingleton<Reads>().AddSingleton<Watches>().AddSingleton<Writes>().AddSingleton<Deletes>().AddSingleton<Evictions>().AddSingleton<Scales>().AddSingleton<PodLogs>().AddSingleton<PodStreams>().AddSingleton<Proxies>().AddSingleton<Bindings>().AddSingleton<Reviews>().AddSingleton<Metrics>().AddSingleton<ReadRules>().AddSingleton<Authorizer>()
             .AddSingleton(keys).AddSingleton<AccountTokens>().AddSingleton<Authenticator>().AddSingleton<Grants>().AddSingleton<Tokens>()
             .AddHostedService<DefinitionController>().AddHostedService<StandardRoles>().AddHostedService<CertificateSigner>();
@@ -55,18 +55,19 @@ public static class ApiEndpoints
     /// <summary>Aggregated discovery, when the client asks for a version of it that there is.</summary>
     private static IResult? Discovered(HttpRequest request, Catalog catalog, bool core)
     {
-        foreach (var range in request.Headers.Accept.ToString().Split(','))
+        foreach (var range in AcceptHeader.Read(request.Headers.Accept.ToString()).Where(range => range.Takes("application/json")))
         {
-            var parts = range.Split(';', StringSplitOptions.TrimEntries);
-            if (!parts.Contains("as=APIGroupDiscoveryList")) { if (parts[0] == "application/json") return null; continue; }
-            if (parts[0] == "application/json" && parts.FirstOrDefault(part => part is "v=v2" or "v=v2beta1") is { } version)
-                return Results.Text(Discovery.Aggregated(catalog.Kinds, core, version[2..]).ToJsonString(), $"application/json;g=apidiscovery.k8s.io;{version};as=APIGroupDiscoveryList");
+            if (range.Parameter("as") is null) return null;
+            if (range is { Type: "application/json" } && range.Parameter("as") == "APIGroupDiscoveryList" && range.Parameter("v") is "v2" or "v2beta1" && range.Parameter("v") is var version)
+                return Results.Text(Discovery.Aggregated(catalog.Kinds, core, version!).ToJsonString(), $"application/json;g=apidiscovery.k8s.io;v={version};as=APIGroupDiscoveryList");
         }
         return null;
     }
 
+    /// <summary>JSON, unless the client prefers the message that older versions of kubectl read.</summary>
     private static IResult OpenApi2(HttpRequest request, Catalog catalog) =>
-        request.Headers.Accept.ToString().Contains(OpenApi2Message.Accepted, StringComparison.Ordinal) ? Results.Bytes(catalog.OpenApi2Message, OpenApi2Message.MediaType) : Results.Bytes(catalog.OpenApi2, "application/json");
+        AcceptHeader.Read(request.Headers.Accept.ToString()).FirstOrDefault(range => range.Type == OpenApi2Message.Accepted.ToLowerInvariant() || range.Takes("application/json")) is { } dearest && !dearest.Takes("application/json")
+            ? Results.Bytes(catalog.OpenApi2Message, OpenApi2Message.MediaType) : Results.Bytes(catalog.OpenApi2, "application/json");
 
     private static IResult Json(JsonObject document) => Results.Text(document.ToJsonString(), "application/json");
 

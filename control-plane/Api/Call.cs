@@ -35,6 +35,9 @@ public sealed class Call(HttpContext http, ApiRequest request, RequestLimits.Adm
     /// <summary>Parts of the document that were written as text, by their field paths.</summary>
     public IReadOnlyDictionary<string, ManifestDocument> Texts { get; set; } = new Dictionary<string, ManifestDocument>();
 
+    /// <summary>Fields that stand in the body more than once, by their paths; the last of them counted.</summary>
+    public IReadOnlyList<string> Repeated { get; private set; } = [];
+
     /// <summary>The error with its line, when it is in such a part.</summary>
     public FieldError Placed(FieldError error)
     {
@@ -56,7 +59,7 @@ public sealed class Call(HttpContext http, ApiRequest request, RequestLimits.Adm
         {
             WireDocument.MediaType => WireDocument.Read(bytes),
             "application/yaml" or "text/yaml" => Yaml(Encoding.UTF8.GetString(bytes)),
-            "application/json" or "" or "text/plain" or "application/octet-stream" or "application/x-www-form-urlencoded" => Parse(bytes) as JsonObject ?? throw StatusException.BadRequest("the body must be an object"),
+            "application/json" or "" or "text/plain" or "application/octet-stream" or "application/x-www-form-urlencoded" => Read(bytes) as JsonObject ?? throw StatusException.BadRequest("the body must be an object"),
             var type => throw new StatusException(415, "UnsupportedMediaType", $"the body of the request was in an unknown format - accepted media types include: application/json, application/yaml, {WireDocument.MediaType}; this one is {type}"),
         };
     }
@@ -88,18 +91,38 @@ public sealed class Call(HttpContext http, ApiRequest request, RequestLimits.Adm
 
     private static StatusException TooLarge() => new(413, "RequestEntityTooLarge", $"Request entity too large: limit is {MaxBody} bytes");
 
-    public static JsonNode? Parse(ReadOnlySpan<byte> text)
+    /// <summary>JSON of the body. What it says more than once stands in <see cref="Repeated"/>.</summary>
+    public JsonNode? Read(ReadOnlySpan<byte> text)
     {
         if (!System.Text.Unicode.Utf8.IsValid(text)) throw StatusException.BadRequest("the body is not valid UTF-8");
         try
         {
             if (text.IndexOf("\\ud"u8) >= 0 || text.IndexOf("\\uD"u8) >= 0) CheckSurrogates(text);
-            return JsonNode.Parse(text, documentOptions: new JsonDocumentOptions { MaxDepth = MaxDepth, AllowDuplicateProperties = false });
+            return Once(text) ?? Again(text);
         }
         catch (JsonException exception)
         {
             throw StatusException.BadRequest("the body is not valid JSON: " + exception.Message);
         }
+    }
+
+    /// <summary>null also when a field stands in it twice, or it is no JSON: both are looked at apart, because nearly no body has either.</summary>
+    private static JsonNode? Once(ReadOnlySpan<byte> text)
+    {
+        try
+        {
+            return JsonNode.Parse(text, documentOptions: new JsonDocumentOptions { MaxDepth = MaxDepth, AllowDuplicateProperties = false });
+        }
+        catch (JsonException)
+        {
+            return null;
+        }
+    }
+
+    private JsonNode? Again(ReadOnlySpan<byte> text)
+    {
+        (var document, Repeated) = RepeatedFields.Read(text, new JsonReaderOptions { MaxDepth = MaxDepth });
+        return document;
     }
 
     /// <summary>Half of a character above U+FFFF is no text that can be stored.</summary>

@@ -1,16 +1,13 @@
 using Eyrie.ControlPlane.Api.Access;
 using Eyrie.ControlPlane.Api.Limits;
 using Eyrie.ControlPlane.Api.Verbs;
-using Eyrie.ControlPlane.Controllers;
 using Eyrie.ControlPlane.Resources;
-using Eyrie.ControlPlane.Store;
 using Microsoft.AspNetCore.Http;
-using Microsoft.Extensions.Logging;
 
 namespace Eyrie.ControlPlane.Api;
 
-/// <summary>One request to a resource: path and method to a verb, and every failure to a Status.</summary>
-public sealed partial class ResourceEndpoint(Catalog catalog, Reads reads, Watches watches, Writes writes, Deletes deletes, Evictions evictions, Scales scales, PodLogs logs, PodStreams streams, Proxies proxies, Bindings bindings, Reviews reviews, Metrics metrics, Tokens tokens, Authorizer access, RequestLimits limits, ILogger<ResourceEndpoint> log)
+/// <summary>One request to a resource: path and method to a verb. Its failures are <see cref="Refusals"/>'.</summary>
+public sealed class ResourceEndpoint(Catalog catalog, Reads reads, Watches watches, Writes writes, Deletes deletes, Evictions evictions, Scales scales, PodLogs logs, PodStreams streams, Proxies proxies, Bindings bindings, Reviews reviews, Metrics metrics, Tokens tokens, Authorizer access, RequestLimits limits)
 {
     private static readonly string?[] Streams = ["exec", "attach", "portforward", "log", "proxy"];
 
@@ -18,51 +15,15 @@ public sealed partial class ResourceEndpoint(Catalog catalog, Reads reads, Watch
     {
         using var deadline = CancellationTokenSource.CreateLinkedTokenSource(context.RequestAborted);
         deadline.CancelAfter(limits.Deadline);
-        try
-        {
-            using var admitted = limits.Enter(Authorizer.Caller(context.Request));
-            var request = ApiRequest.Parse(catalog, context.Request.Path) ?? throw StatusException.NotServed();
-            var call = new Call(context, request, admitted, deadline.Token);
-            // The body first: a client that sends slowly waits for itself alone.
-            if (!Streams.Contains(request.Subresource)) await call.ReceiveAsync();
-            await admitted.SeatAsync(request is { Name: null, Subresource: null } && context.Request.Method == "GET", deadline.Token);
-            await access.CheckAsync(call);
-            await VerbAsync(call);
-        }
-        catch (OperationCanceledException) when (context.RequestAborted.IsCancellationRequested)
-        {
-            // The client has gone; there is nobody to answer.
-        }
-        catch (Exception exception) when (!context.Response.HasStarted)
-        {
-            var refusal = Refusal(exception);
-            if (refusal is null) Failed(exception, context.Request.Method, context.Request.Path);
-            await RefuseAsync(context, refusal ?? new StatusException(500, "InternalError", "Internal error occurred: the server's log has the reason"));
-        }
+        using var admitted = limits.Enter(Authorizer.Caller(context.Request));
+        var request = ApiRequest.Parse(catalog, context.Request.Path) ?? throw StatusException.NotServed();
+        var call = new Call(context, request, admitted, deadline.Token);
+        // The body first: a client that sends slowly waits for itself alone.
+        if (!Streams.Contains(request.Subresource)) await call.ReceiveAsync();
+        await admitted.SeatAsync(request is { Name: null, Subresource: null } && context.Request.Method == "GET", deadline.Token);
+        await access.CheckAsync(call);
+        await VerbAsync(call);
     }
-
-    public static async Task RefuseAsync(HttpContext context, StatusException refusal)
-    {
-        context.Response.StatusCode = refusal.Code;
-        if (refusal.Details?["retryAfterSeconds"] is { } seconds) context.Response.Headers.RetryAfter = seconds.ToString();
-        await Call.SendAsync(context, Shape.Plain, refusal.ToStatus());
-    }
-
-    private StatusException? Refusal(Exception exception) => exception switch
-    {
-        StatusException status => status,
-        ObjectNotFoundException missing => new StatusException(404, "NotFound", missing.Message) { Details = StatusException.About(missing.Kind, missing.Name) },
-        ObjectExistsException exists => new StatusException(409, "AlreadyExists", exists.Message) { Details = StatusException.About(exists.Kind, exists.Name) },
-        ObjectConflictException conflict => new StatusException(409, "Conflict", conflict.Message) { Details = StatusException.About(conflict.Kind, conflict.Name) },
-        ObjectForbiddenException forbidden => new StatusException(403, "Forbidden", forbidden.Message) { Details = StatusException.About(forbidden.Kind, forbidden.Name) },
-        RevisionCompactedException compacted => new StatusException(410, "Expired", compacted.Message),
-        StoreUnavailableException unavailable => new StatusException(503, "ServiceUnavailable", unavailable.Message),
-        NodeUnreachableException unreachable => new StatusException(503, "ServiceUnavailable", unreachable.Message),
-        OperationCanceledException => new StatusException(504, "Timeout", $"the request did not complete within {limits.Deadline.TotalSeconds} s"),
-        BadHttpRequestException bad => new StatusException(bad.StatusCode, "BadRequest", bad.Message),
-        InvalidOperationException or FormatException => StatusException.BadRequest("a field has the wrong type: " + exception.Message),
-        _ => null,
-    };
 
     private Task VerbAsync(Call call)
     {
@@ -103,7 +64,4 @@ public sealed partial class ResourceEndpoint(Catalog catalog, Reads reads, Watch
             ("HEAD" or "OPTIONS", _) when request.Subresource == "proxy" => "get", _ => "",
         });
     }
-
-    [LoggerMessage(Level = LogLevel.Error, Message = "{Method} {Path} failed")]
-    private partial void Failed(Exception cause, string method, string path);
 }

@@ -10,27 +10,27 @@ public enum ShapeKind { Full, Table, PartialMetadata }
 /// <param name="IncludeObject">Of tables: what a row carries, <c>None</c>, <c>Metadata</c> or <c>Object</c>.</param>
 public sealed record Shape(ShapeKind Kind, bool Yaml, string IncludeObject)
 {
+    /// <summary>A browser that wants text or a page is shown JSON.</summary>
+    private static readonly string[] Json = ["application/json", "text/plain", "text/html"], Yamls = ["application/yaml", "text/yaml"];
+
     public static readonly Shape Plain = new(ShapeKind.Full, false, "Metadata");
 
-    /// <summary>The first media range of an Accept header that can be served.</summary>
+    /// <summary>The dearest media range of an Accept header that can be served.</summary>
     /// <exception cref="StatusException">406: none can.</exception>
     public static Shape Of(string accept, string includeObject)
     {
         if (includeObject is not ("" or "None" or "Metadata" or "Object")) throw StatusException.BadRequest($"includeObject must be None, Metadata or Object, not \"{includeObject}\"");
         var included = includeObject.Length == 0 ? "Metadata" : includeObject;
         if (string.IsNullOrWhiteSpace(accept)) return Plain with { IncludeObject = included };
-        foreach (var range in accept.Split(','))
+        foreach (var range in AcceptHeader.Read(accept))
         {
-            var parts = range.Split(';', StringSplitOptions.TrimEntries);
-            bool yaml = parts[0] is "application/yaml" or "text/yaml";
-            if (!yaml && parts[0] is not ("application/json" or "application/*" or "*/*" or "text/plain" or "text/html" or "text/*")) continue;
-            var wanted = parts.FirstOrDefault(part => part.StartsWith("as=", StringComparison.Ordinal))?["as=".Length..];
-            if (wanted is not null && (!parts.Contains("g=meta.k8s.io") || !(parts.Contains("v=v1") || parts.Contains("v=v1beta1")))) continue;
-            switch (wanted)
+            bool yaml = !Json.Any(range.Takes) && Yamls.Any(range.Takes);
+            if (!yaml && !Json.Any(range.Takes)) continue;
+            switch ((range.Parameter("as"), range.Parameter("g"), range.Parameter("v")))
             {
-                case null: return new Shape(ShapeKind.Full, yaml, included);
-                case "Table" when parts.Contains("v=v1"): return new Shape(ShapeKind.Table, yaml, included);
-                case "PartialObjectMetadata" or "PartialObjectMetadataList" when parts.Contains("v=v1"): return new Shape(ShapeKind.PartialMetadata, yaml, included);
+                case (null, _, _): return new Shape(ShapeKind.Full, yaml, included);
+                case ("Table", "meta.k8s.io", "v1"): return new Shape(ShapeKind.Table, yaml, included);
+                case ("PartialObjectMetadata" or "PartialObjectMetadataList", "meta.k8s.io", "v1"): return new Shape(ShapeKind.PartialMetadata, yaml, included);
             }
         }
         throw new StatusException(406, "NotAcceptable", "only the following media types are accepted: application/json, application/yaml");

@@ -92,7 +92,7 @@ public sealed class Writer(IObjects objects, IAdmission admission, ServiceAddres
         if (catalog.SchemaOf(call.Kind) is { } schema) Ownership.Record(call.Kind, schema, stored, document, new Manager(call.Options.Manager, ManagedFields.Update, subresource), Now);
     }
 
-    /// <summary>Names from the path, types, and fields that nobody knows (as fieldValidation says).</summary>
+    /// <summary>Names from the path, types, and fields that nobody knows or that stand twice (as fieldValidation says).</summary>
     public void Prepare(Call call, JsonObject document)
     {
         var (kind, request) = (call.Kind, call.Request);
@@ -113,7 +113,8 @@ public sealed class Writer(IObjects objects, IAdmission admission, ServiceAddres
         }
         document["kind"] = kind.Kind;
         document["apiVersion"] = kind.ApiVersion;
-        if (catalog.SchemaOf(kind) is { } schema) Warn(call, kind.Custom is null ? Clean(call, schema, document) : CleanCustom(call, schema, document));
+        var unknown = catalog.SchemaOf(kind) is { } schema ? kind.Custom is null ? Clean(call, schema, document) : CleanCustom(call, schema, document) : [];
+        Warn(call, [.. call.Repeated.Select(field => $"duplicate field \"{field}\""), .. unknown.Select(field => $"unknown field \"{field}\"")]);
         if (kind == Kinds.Pod && call.View == KubectlView.Annotated && KeptPermissions.Restore(document) is { } mistake)
             throw StatusException.Invalid(kind.Kind, metadata.Text("name") ?? "", [new FieldError($"metadata.annotations[{KeptPermissions.Annotation}]", mistake)]);
         if (kind == Kinds.Deployment && document["spec"]?["template"] is JsonObject template && KeptPermissions.Restore(template) is { } wrong)
@@ -142,14 +143,14 @@ public sealed class Writer(IObjects objects, IAdmission admission, ServiceAddres
         return [.. unknown, .. Pruning.Prune(schema, document)];
     }
 
-    private static void Warn(Call call, IReadOnlyList<string> unknown)
+    private static void Warn(Call call, IReadOnlyList<string> mistakes)
     {
         var kind = call.Kind;
-        if (unknown.Count == 0 || call.Options.Validation == "Ignore") return;
+        if (mistakes.Count == 0 || call.Options.Validation == "Ignore") return;
         if (call.Options.Validation == "Strict")
-            throw StatusException.BadRequest($"{kind.Kind} in version \"{kind.Version}\" cannot be handled as a {kind.Kind}: strict decoding error: {string.Join(", ", unknown.Select(field => $"unknown field \"{field}\""))}");
+            throw StatusException.BadRequest($"{kind.Kind} in version \"{kind.Version}\" cannot be handled as a {kind.Kind}: strict decoding error: {string.Join(", ", mistakes)}");
         call.Http.Response.Headers.Remove("Warning"); // a write that is tried again warns once
-        foreach (var field in unknown) Warn(call, $"unknown field \"{field}\"");
+        foreach (var mistake in mistakes) Warn(call, mistake);
     }
 
     private static void Warn(Call call, string text) =>

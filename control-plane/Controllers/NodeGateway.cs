@@ -11,7 +11,8 @@ namespace Eyrie.ControlPlane.Controllers;
 /// <summary>Requests to nodes over their sessions, and the answers back to who asked, by request id.</summary>
 public sealed class NodeGateway(IRequiredActor<NodeSessionsActor> sessions) : INodeGateway
 {
-    private static readonly TimeSpan Answer = TimeSpan.FromSeconds(10);
+    /// <summary>How long a node, and the actor that holds its session, may take to answer.</summary>
+    public TimeSpan Answer { get; init; } = TimeSpan.FromSeconds(10);
     private readonly ConcurrentDictionary<string, (string Node, Channel<NodeMessage> Answers)> _waiting = new();
     private readonly ConcurrentDictionary<string, TaskCompletionSource<INodeStream>> _opening = new();
 
@@ -100,5 +101,16 @@ public sealed class NodeGateway(IRequiredActor<NodeSessionsActor> sessions) : IN
         return answers;
     }
 
-    private async Task SendAsync(string node, ControlMessage message) => await (await sessions.GetAsync(CancellationToken.None)).Ask<Sent>(new SendToNode(node, message), Answer);
+    private async Task SendAsync(string node, ControlMessage message)
+    {
+        var actor = await sessions.GetAsync(CancellationToken.None);
+        try
+        {
+            await actor.Ask<Sent>(new SendToNode(node, message), Answer);
+        }
+        catch (AskTimeoutException)
+        {
+            throw new NodeUnreachableException($"the request for node {node} did not reach its session within {Answer.TotalSeconds} s: the control plane is busy or just starting; try again");
+        }
+    }
 }

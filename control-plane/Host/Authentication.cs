@@ -1,4 +1,3 @@
-using System.Net.Http.Headers;
 using System.Security.Cryptography;
 using System.Text;
 using Eyrie.ControlPlane.Api;
@@ -27,14 +26,14 @@ public static class Authentication
         if (await WhoAsync(context, authenticator) is not { } caller)
         {
             if (path.StartsWithSegments("/v2")) context.Response.Headers.WWWAuthenticate = "Basic realm=\"eyrie\"";
-            await ResourceEndpoint.RefuseAsync(context, new StatusException(401, "Unauthorized", "Unauthorized: no valid bearer token and no client certificate of this cluster"));
+            await Refusals.SendAsync(context, new StatusException(401, "Unauthorized", "Unauthorized: no valid bearer token and no client certificate of this cluster"));
             return;
         }
         // What is no part of the API knows no roles: it is the administrators' own.
         bool roles = Api.Any(part => path.StartsWithSegments(part)) && !(path.StartsWithSegments("/apis/eyrie.dev") && path.Value!.EndsWith("/capabilities", StringComparison.Ordinal));
         if (!roles && (!caller.IsMaster || Authorizer.Impersonates(context.Request)))
         {
-            await ResourceEndpoint.RefuseAsync(context, new StatusException(403, "Forbidden", $"forbidden: User \"{caller.Name}\" cannot {context.Request.Method.ToLowerInvariant()} path \"{path}\"{(caller.IsMaster ? " on behalf of somebody else" : "")}"));
+            await Refusals.SendAsync(context, new StatusException(403, "Forbidden", $"forbidden: User \"{caller.Name}\" cannot {context.Request.Method.ToLowerInvariant()} path \"{path}\"{(caller.IsMaster ? " on behalf of somebody else" : "")}"));
             return;
         }
         Authorizer.Set(context, caller);
@@ -56,9 +55,8 @@ public static class Authentication
     /// <summary>The bearer token; for the registry also the password of basic authentication, with any name, as image tools send it.</summary>
     private static string Presented(HttpContext context)
     {
-        if (!AuthenticationHeaderValue.TryParse(context.Request.Headers.Authorization, out var header) || header.Parameter is null) return "";
-        if (string.Equals(header.Scheme, "Bearer", StringComparison.OrdinalIgnoreCase)) return header.Parameter;
-        if (!string.Equals(header.Scheme, "Basic", StringComparison.OrdinalIgnoreCase) || !context.Request.Path.StartsWithSegments("/v2")) return "";
+        if (BearerToken.Of(context.Request) is { Length: > 0 } token) return token;
+        if (BearerToken.Header(context.Request) is not { Parameter: not null } header || !string.Equals(header.Scheme, "Basic", StringComparison.OrdinalIgnoreCase) || !context.Request.Path.StartsWithSegments("/v2")) return "";
         var decoded = new byte[header.Parameter.Length];
         if (!Convert.TryFromBase64String(header.Parameter, decoded, out int length)) return "";
         var pair = Encoding.UTF8.GetString(decoded, 0, length);

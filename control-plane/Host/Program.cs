@@ -49,6 +49,7 @@ builder.Services.AddEyrieRegistry(Path.Combine(options.StateDirectory, "registry
 
 var app = builder.Build();
 _ = Task.Run(app.Services.GetRequiredService<Akka.Actor.ActorSystem>); // it takes its time: beside what follows; a failure is met again when the application starts
+app.UseEyrieRefusals();
 app.Use((context, next) => Authentication.CheckAsync(context, keys, context.RequestServices.GetRequiredService<Authenticator>(), next));
 app.UseEyrieDashboardSession();
 app.UseWebSockets();

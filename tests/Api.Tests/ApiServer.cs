@@ -50,6 +50,7 @@ public sealed class ApiServer : IAsyncLifetime
         builder.Services.AddEyrieControllers(new ControllerOptions { ClusterOctet = 64, NodeToken = "none" });
         builder.Services.AddEyrieApi(new ApiOptions { ClusterOctet = 64, Limits = Limits }, _keys);
         _app = builder.Build();
+        _app.UseEyrieRefusals();
         _app.Use(AuthenticateAsync);
         _app.UseWebSockets();
         _app.UseRouting();
@@ -75,11 +76,10 @@ public sealed class ApiServer : IAsyncLifetime
             await next(context);
             return;
         }
-        var token = context.Request.Headers.Authorization.ToString();
-        var found = token.Length == 0 ? (Subject.Administrator, []) : await context.RequestServices.GetRequiredService<Authenticator>().TokenAsync(token["Bearer ".Length..], [AccountTokens.Issuer], context.RequestAborted);
+        var found = context.Request.Headers.Authorization.Count == 0 ? (Subject.Administrator, []) : await context.RequestServices.GetRequiredService<Authenticator>().TokenAsync(BearerToken.Of(context.Request), [AccountTokens.Issuer], context.RequestAborted);
         if (found is not var (subject, _))
         {
-            await ResourceEndpoint.RefuseAsync(context, new StatusException(401, "Unauthorized", "Unauthorized"));
+            await Refusals.SendAsync(context, new StatusException(401, "Unauthorized", "Unauthorized"));
             return;
         }
         Authorizer.Set(context, subject);

@@ -7,12 +7,13 @@ using Xunit;
 
 namespace Eyrie.Api.Tests;
 
-/// <summary>Requests that nobody in their senses sends: no 500, no crash, and a Status each time one is refused. <c>EYRIE_SEED</c> runs one seed again; <c>EYRIE_LONG=1</c> sends fifty times as many.</summary>
+/// <summary>Requests that nobody in their senses sends: no 500, no crash, and a Status each time one is refused. <c>EYRIE_SEED</c> runs one seed again; <c>EYRIE_LONG=1</c> runs thirty seeds.</summary>
 [Collection(nameof(ApiServer))]
 public sealed class FuzzTests(ApiServer server)
 {
-    private static readonly int Requests = Environment.GetEnvironmentVariable("EYRIE_LONG") == "1" ? 1_000_000 : 20_000;
-    private static readonly int Seed = int.TryParse(Environment.GetEnvironmentVariable("EYRIE_SEED"), CultureInfo.InvariantCulture, out int given) ? given : Environment.TickCount & 0xffffff;
+    private const int Requests = 10_000;
+    private static readonly int Seeds = Environment.GetEnvironmentVariable("EYRIE_LONG") == "1" ? 30 : 1;
+    private static readonly int First = int.TryParse(Environment.GetEnvironmentVariable("EYRIE_SEED"), CultureInfo.InvariantCulture, out int given) ? given : Environment.TickCount & 0xffffff;
 
     private const string Pod = """{"apiVersion":"v1","kind":"Pod","metadata":{"name":"p","labels":{"a":"b"}},"spec":{"containers":[{"name":"a","image":"i:1","command":["x"],"env":[{"name":"E","value":"v"}],"ports":[{"containerPort":80}],"resources":{"limits":{"cpu":"1","memory":"1Mi"}},"permissions":{"connect":[{"service":"a","port":80}],"files":[{"path":"/x","access":"read"}]},"readinessProbe":{"httpGet":{"port":80}},"volumeMounts":[{"name":"v","mountPath":"/v"}]}],"volumes":[{"name":"v","emptyDir":{}}],"tolerations":[{"key":"k","operator":"Exists"}]}}""";
     private static readonly (string Path, string Body)[] Bodies =
@@ -40,10 +41,10 @@ public sealed class FuzzTests(ApiServer server)
     ];
 
     private static readonly string[] Values = ["null", "true", "0", "-1", "1e400", "1.5", "99999999999999999999", "\"\"", "\"\\u0000\"", "\"\\ud800\"", "\"ä\\n\"", "[]", "[null]", "{}", "[[]]", "{\"\":1}", "{\"a\":{\"b\":[]}}", "\"2024-13-45\"", "\"100%\"", "\"-5\"", "\"../..\"", "2147483648"];
-    private static readonly string[] Words = ["a", "b", "=", "==", "!=", "!", ",", "(", ")", " in ", " notin ", "spec.nodeName", "metadata.name", "status.phase", "\u0001", "é", "%", "/", "x/y", "-", ".", "{", "\\", "null", "9999999999999999999999", "-1", "0", "1", "true", "All", "Strict", "Warn", "Foreground", "Orphan", "Exact", "NotOlderThan"];
-    private static readonly string[] Parameters = ["labelSelector", "fieldSelector", "limit", "continue", "resourceVersion", "resourceVersionMatch", "timeoutSeconds", "sendInitialEvents", "allowWatchBookmarks", "dryRun", "fieldValidation", "fieldManager", "force", "gracePeriodSeconds", "propagationPolicy", "orphanDependents", "includeObject", "pretty", "container", "tailLines", "sinceTime", "command", "ports"];
-    private static readonly string[] Types = ["application/json", "application/yaml", "application/merge-patch+json", "application/strategic-merge-patch+json", "application/json-patch+json", "application/apply-patch+yaml", "application/vnd.kubernetes.protobuf", "text/html", "a", "application/json;q=x"];
-    private static readonly string[] Accepts = ["application/json", "*/*", "application/json;as=Table;v=v1;g=meta.k8s.io", "application/json;as=PartialObjectMetadataList;v=v1;g=meta.k8s.io", "application/json;as=Nothing;v=v1;g=meta.k8s.io", "application/vnd.kubernetes.protobuf", ";;;", ",", "text/html;q=2"];
+    private static readonly string[] Words = ["a", "b", "=", "==", "!=", "!", ",", "(", ")", " in ", " notin ", "spec.nodeName", "metadata.name", "status.phase", "\u0001", "é", "%", "/", "x/y", "-", ".", "{", "\\", "null", "9999999999999999999999", "-1", "0", "1", "true", "All", "Strict", "Warn", "Foreground", "Orphan", "Exact", "NotOlderThan", "spec.unschedulable", "type", "a in (b,c)", "a notin ()", "!a", "a,", ",,", "x in (", "app.kubernetes.io/name", "9223372036854775807", "metadata.name=there", "kubernetes.io/"];
+    private static readonly string[] Parameters = ["labelSelector", "fieldSelector", "limit", "continue", "resourceVersion", "resourceVersionMatch", "timeoutSeconds", "sendInitialEvents", "allowWatchBookmarks", "dryRun", "fieldValidation", "fieldManager", "force", "gracePeriodSeconds", "propagationPolicy", "orphanDependents", "includeObject", "pretty", "watch", "container", "previous", "follow", "sinceSeconds", "limitBytes", "stdin", "tty", "stdout", "tailLines", "sinceTime", "command", "ports"];
+    private static readonly string[] Types = ["application/json", "application/yaml", "application/merge-patch+json", "application/strategic-merge-patch+json", "application/json-patch+json", "application/apply-patch+yaml", "application/vnd.kubernetes.protobuf", "text/html", "a", "application/json;q=x", "application/json; charset=utf-16", "application/json;charset=\"", "application/merge-patch+json; a=b;;", "APPLICATION/JSON", "application/json, application/yaml", ""];
+    private static readonly string[] Accepts = ["application/json", "*/*", "application/json;as=Table;v=v1;g=meta.k8s.io", "application/json;as=PartialObjectMetadataList;v=v1;g=meta.k8s.io", "application/json;as=Nothing;v=v1;g=meta.k8s.io", "application/vnd.kubernetes.protobuf", ";;;", ",", "text/html;q=2", "application/yaml", "application/yaml;as=Table;v=v1;g=meta.k8s.io", "*/*;q=0", "application/*", "text/*", "a/b", "application/json;stream=watch", "application/cbor", "application/json;as=APIGroupDiscoveryList;v=v2;g=apidiscovery.k8s.io"];
 
     [Fact]
     public async Task Whatever_is_sent_is_answered_with_a_Status_and_never_with_500()
@@ -51,24 +52,37 @@ public sealed class FuzzTests(ApiServer server)
         await server.SendAsync("POST", "api/v1/namespaces/default/pods", Pod.Replace("\"p\"", "\"there\"", StringComparison.Ordinal));
         await server.SendAsync("POST", "api/v1/namespaces/default/configmaps", """{"metadata":{"name":"there"},"data":{"a":"b"}}""");
         await server.SendAsync("POST", Bodies[1].Path, Bodies[1].Body.Replace("\"d\"", "\"there\"", StringComparison.Ordinal));
-        var wrong = new List<string>();
-        int refused = 0;
-        for (int i = 0; i < Requests; i++)
-        {
-            var random = new Random(unchecked((Seed * 1_000_003) + i));
-            using var request = Make(random);
-            var sent = $"seed {Seed}, request {i}: {request.Method} {request.RequestUri} {request.Content?.Headers.ContentType} accept {request.Headers.Accept}\n{(request.Content is null ? "" : await request.Content.ReadAsStringAsync())}";
-            using var deadline = new CancellationTokenSource(TimeSpan.FromSeconds(30));
-            using var response = await server.Client.SendAsync(request, HttpCompletionOption.ResponseHeadersRead, deadline.Token);
-            if (response.StatusCode < HttpStatusCode.BadRequest) continue;
-            refused++;
-            var text = await response.Content.ReadAsStringAsync(deadline.Token);
-            if (response.StatusCode is not (< HttpStatusCode.InternalServerError or HttpStatusCode.GatewayTimeout or HttpStatusCode.ServiceUnavailable) || !IsStatus(text, (int)response.StatusCode)) wrong.Add($"{(int)response.StatusCode}: {text}\n{sent}");
-        }
-        Assert.True(wrong.Count == 0, $"{wrong.Count} of {Requests} answers are no refusals in good order:\n{string.Join("\n\n", wrong.Take(3))}\nThe server logged:\n{string.Join("\n", server.Log.Lines.TakeLast(3))}");
-        Assert.True(refused > Requests / 3, $"seed {Seed}: only {refused} of {Requests} were refused: the generator is too tame");
+        for (int seed = First; seed < First + Seeds; seed++) await SendAllAsync(seed);
         Assert.Equal(HttpStatusCode.OK, (await server.SendAsync("GET", "api/v1/namespaces/default")).Code);
     }
+
+    private async Task SendAllAsync(int seed)
+    {
+        var wrong = new List<string>();
+        int refused = 0;
+        for (int i = 0; i < Requests && wrong.Count < 3; i++)
+        {
+            using var request = Make(new Random(unchecked((seed * 1_000_003) + i)));
+            var sent = $"seed {seed}, request {i}: {request.Method} {request.RequestUri}\n{request.Headers}{request.Content?.Headers}\n{(request.Content is null ? "" : await request.Content.ReadAsStringAsync())}";
+            try
+            {
+                using var deadline = new CancellationTokenSource(TimeSpan.FromSeconds(90)); // longer than the server's own
+                using var response = await server.Client.SendAsync(request, HttpCompletionOption.ResponseHeadersRead, deadline.Token);
+                if (response.StatusCode < HttpStatusCode.BadRequest) continue;
+                refused++;
+                var text = await response.Content.ReadAsStringAsync(deadline.Token);
+                if (!IsGood(response.StatusCode, text)) wrong.Add($"{response}\n{text}\n{sent}");
+            }
+            catch (Exception exception) when (exception is HttpRequestException or OperationCanceledException or IOException)
+            {
+                wrong.Add($"no answer: {exception}\n{sent}");
+            }
+        }
+        Assert.True(wrong.Count == 0, $"{wrong.Count} answers are no refusals in good order (EYRIE_SEED={seed} repeats them):\n{string.Join("\n\n", wrong)}\nThe server logged:\n{string.Join("\n", server.Log.Lines.TakeLast(3))}");
+        Assert.True(refused > Requests / 3, $"seed {seed}: only {refused} of {Requests} were refused: the generator is too tame");
+    }
+
+    private static bool IsGood(HttpStatusCode code, string text) => code is < HttpStatusCode.InternalServerError or HttpStatusCode.GatewayTimeout or HttpStatusCode.ServiceUnavailable && IsStatus(text, (int)code);
 
     private static bool IsStatus(string text, int code)
     {
@@ -99,10 +113,37 @@ public sealed class FuzzTests(ApiServer server)
         var query = request.Method == HttpMethod.Delete ? "dryRun=All" : "";
         for (int i = random.Next(4); i > 0; i--) query += $"&{Parameters[random.Next(Parameters.Length)]}={Uri.EscapeDataString(Term(random))}";
         request.RequestUri = new Uri($"{request.RequestUri}?{query}", UriKind.Relative);
-        if (random.Next(3) == 0) request.Headers.TryAddWithoutValidation("Accept", Accepts[random.Next(Accepts.Length)]);
-        if (random.Next(20) == 0) request.Headers.TryAddWithoutValidation("Impersonate-User", random.Next(2) == 0 ? "" : "ann");
-        if (random.Next(20) == 0) request.Headers.TryAddWithoutValidation("Authorization", random.GetItems(["Bearer x", "Bearer a.b.c", "Bearer eyJhbGciOiJub25lIn0.e30."], 1)[0]);
+        Dress(random, request);
         return request;
+    }
+
+    /// <summary>Header fields of every sort: what is accepted, who asks, for whom, on which condition; some of them twice, some far too long.</summary>
+    private static void Dress(Random random, HttpRequestMessage request)
+    {
+        void Add(int oneIn, string name, params string[] values)
+        {
+            if (random.Next(oneIn) != 0) return;
+            for (int i = random.Next(8) == 0 ? 3 : 1; i > 0; i--) request.Headers.TryAddWithoutValidation(name, values[random.Next(values.Length)]);
+        }
+
+        Add(3, "Accept", [.. Accepts, string.Join(',', random.GetItems(Accepts, 3)), string.Join(',', random.GetItems(Accepts, 2).Select(range => $"{range};q={random.GetItems(["0", "0.5", "1", "1.5", "-1", "x", "", "0.0001", "1e3"], 1)[0]}"))]);
+        Add(20, "Impersonate-User", "", "ann", "system:serviceaccount:default:default", "system:serviceaccount:", "system:admin", new string('u', 2000));
+        Add(30, "Impersonate-Group", "", "system:masters", "a,b", new string('g', 2000));
+        Add(30, "Impersonate-Uid", "", "u");
+        Add(30, "Impersonate-Extra-Scopes", "", "view");
+        Add(20, "Authorization", "Bearer x", "Bearer a.b.c", "Bearer eyJhbGciOiJub25lIn0.e30.", "Bearer", "Bearer ", "bearer  x", "x", "", "Basic eDp5", "Basic !", "Digest a=b, c=d", "Bearer " + new string('t', 3000));
+        Add(20, "If-Match", "*", "\"1\"", "x");
+        Add(20, "If-None-Match", "*", "\"1\"", "x");
+        Add(20, "Accept-Encoding", "gzip", "br;q=1.0, *;q=0", "nonsense");
+        Add(20, "Kubectl-Command", "kubectl edit", "kubectl rollout undo", "kubectl debug", "");
+        Add(30, "User-Agent", "kubectl/v1.27", "", "(", new string('a', 500));
+        Add(40, "Expect", "100-continue", "200-ok");
+        Add(40, "Connection", "Upgrade");
+        Add(40, "Upgrade", "websocket", "SPDY/3.1", "h2c", "x");
+        Add(40, "X-Stream-Protocol-Version", "v4.channel.k8s.io", "", "x,y");
+        Add(60, "X-Long", new string('l', 4_000)); // a head beyond 32 KiB is cut off by the server before anybody knows that it is for the API
+        if (random.Next(60) == 0) for (int i = 0; i < 60; i++) request.Headers.TryAddWithoutValidation("X-Many-" + i.ToString(CultureInfo.InvariantCulture), "1");
+        if (request.Content is { } content && random.Next(15) == 0) content.Headers.TryAddWithoutValidation("Content-Encoding", random.GetItems(["gzip", "identity", "br", "x"], 1)[0]);
     }
 
     private static HttpRequestMessage With(HttpMethod method, string path, string body, string type)

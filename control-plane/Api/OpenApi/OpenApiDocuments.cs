@@ -42,7 +42,7 @@ public static class OpenApiDocuments
         }
         return new JsonObject
         {
-            ["swagger"] = "2.0", ["info"] = new JsonObject { ["title"] = "Eyrie", ["version"] = "v1" }, ["paths"] = paths, ["definitions"] = Definitions(schemas.Definitions),
+            ["swagger"] = "2.0", ["info"] = new JsonObject { ["title"] = "Eyrie", ["version"] = "v1" }, ["paths"] = paths, ["definitions"] = Version2Schemas.Definitions(schemas.Definitions, schemas.Custom),
         };
     }
 
@@ -67,25 +67,4 @@ public static class OpenApiDocuments
         ["parameters"] = new JsonArray([.. PatchParameters.Select(name => new JsonObject { ["name"] = name, ["in"] = "query", ["type"] = "string" })]),
         ["x-kubernetes-action"] = "patch", ["x-kubernetes-group-version-kind"] = SchemaDocuments.GroupVersionKind(kind),
     };
-
-    /// <summary>
-    /// OpenAPI 2 has no allOf around a reference that its readers follow: the reference itself, with what stands beside it, and definitions by their own name. What the schemas of
-    /// custom kinds say by keywords that it lacks is left out.
-    /// </summary>
-    private static JsonNode? Flat(JsonNode? schema)
-    {
-        if (schema is JsonArray list) return new JsonArray([.. list.Select(Flat)]);
-        if (schema is not JsonObject map) return schema?.DeepClone();
-        var made = new JsonObject();
-        foreach (var (name, value) in map)
-        {
-            if (name == "allOf" && value is JsonArray { Count: 1 } only && only[0]?["$ref"] is { } reference) made["$ref"] = "#/definitions/" + reference.ToString()["#/components/schemas/".Length..];
-            else if (name == "properties" && value is JsonObject fields) made[name] = Definitions(fields);
-            else if (name is not ("allOf" or "anyOf" or "oneOf" or "not" or "nullable")) made[name] = name is "default" or "enum" or "example" ? value?.DeepClone() : Flat(value);
-        }
-        return made;
-    }
-
-    /// <summary>Schemas by name.</summary>
-    private static JsonObject Definitions(JsonObject named) => new(named.Select(pair => KeyValuePair.Create(pair.Key, Flat(pair.Value))));
 }

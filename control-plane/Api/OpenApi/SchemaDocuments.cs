@@ -12,6 +12,9 @@ public sealed class SchemaDocuments
     /// <summary>Definitions by name; grows with every schema that is written.</summary>
     public JsonObject Definitions { get; } = [];
 
+    /// <summary>Names of those that a CustomResourceDefinition wrote.</summary>
+    public HashSet<string> Custom { get; } = [];
+
     public static JsonObject GroupVersionKind(ResourceKind kind) => new() { ["group"] = kind.Group, ["version"] = kind.Version, ["kind"] = kind.Kind };
 
     /// <summary>The schema of a kind, marked with its group, version and kind.</summary>
@@ -19,6 +22,7 @@ public sealed class SchemaDocuments
     {
         var named = schema.Name is null ? schema with { Name = $"{string.Join('.', kind.Group.Split('.').Reverse())}.{kind.Version}.{kind.Kind}" } : schema;
         Reference(named);
+        if (schema.Published is not null) Custom.Add(named.Name!);
         var definition = Definitions[named.Name!]!.AsObject();
         if (definition["x-kubernetes-group-version-kind"] is not JsonArray kinds) definition["x-kubernetes-group-version-kind"] = kinds = [];
         kinds.Add(GroupVersionKind(kind));

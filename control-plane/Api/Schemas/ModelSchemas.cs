@@ -1,6 +1,7 @@
 using System.Collections;
 using System.Collections.Concurrent;
 using System.Reflection;
+using System.Text.Json;
 using System.Text.Json.Serialization;
 using System.Text.RegularExpressions;
 using Eyrie.ControlPlane.Resources;
@@ -14,6 +15,9 @@ public static partial class ModelSchemas
     private static readonly Dictionary<string, Type> Models = typeof(V1Pod).Assembly.GetTypes()
         .Where(type => type.IsClass && type.Namespace == typeof(V1Pod).Namespace)
         .GroupBy(type => type.Name).ToDictionary(group => group.Key, group => group.First());
+
+    /// <summary>Fields of a JSON schema that are a schema or something else; the package does not say.</summary>
+    private static readonly Dictionary<string, JsonValueKind[]> Alternatives = new() { ["items"] = [JsonValueKind.Array], ["additionalItems"] = [JsonValueKind.True, JsonValueKind.False], ["additionalProperties"] = [JsonValueKind.True, JsonValueKind.False] };
 
     private static readonly ConcurrentDictionary<Type, Schema> Made = new();
 
@@ -47,6 +51,8 @@ public static partial class ModelSchemas
         if (kind is "Container" or "EphemeralContainer") properties["permissions"] = PermissionSchema.Document with { Own = true };
         if (kind == "DeploymentSpec") properties["guard"] = GuardSchema.Spec with { Own = true };
         if (kind == "DeploymentStatus") properties["guard"] = GuardSchema.Status;
+        if (kind == "JSONSchemaProps")
+            foreach (var (name, others) in Alternatives) properties[name] = Schema.Anything with { Either = new ObjectOr(new(() => Of(model)), others) };
         return properties;
     }
 

@@ -3,6 +3,9 @@ namespace Eyrie.ControlPlane.Api.Schemas;
 /// <summary>How a list or an object merges in server-side apply (x-kubernetes-list-type, x-kubernetes-map-type).</summary>
 public enum MergeKind { Granular, Atomic, Set, Map }
 
+/// <summary>An object of a schema, which may contain itself, or a value of another kind.</summary>
+public sealed record ObjectOr(Lazy<Schema> Object, IReadOnlyList<System.Text.Json.JsonValueKind> Others);
+
 /// <summary>A key of a list of objects, and the value it has where it is left out; null: it must be there.</summary>
 public sealed record ListKey(string Name, string? Default);
 
@@ -38,6 +41,9 @@ public sealed record Schema
     public ValueRules? Rules { get; init; }
     /// <summary>The text of the schema as a CustomResourceDefinition has it, for OpenAPI documents; null: it is written from the fields here.</summary>
     public string? Published { get; init; }
+
+    /// <summary>Of a value that is an object of a schema or of one of some other kinds; null: it is of one kind.</summary>
+    public ObjectOr? Either { get; init; }
 
     internal Lazy<IReadOnlyDictionary<string, Schema>> LazyProperties { get; init; } = new(() => new Dictionary<string, Schema>());
 

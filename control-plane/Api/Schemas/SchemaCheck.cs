@@ -79,7 +79,8 @@ public sealed partial class SchemaCheck
             _mistyped.Add($"{path} must be {wanted}, not {Shown(value)}{(wanted == "a string" && value is JsonValue ? $": write \"{value}\" in quotes" : "")}");
             return;
         }
-        if (value is JsonObject map && (schema.Type == "object" || schema.Properties.Count > 0)) Object(schema, map, path);
+        if (value is JsonObject one && schema.Either is { } either) Object(either.Object.Value, one, path);
+        else if (value is JsonObject map && (schema.Type == "object" || schema.Properties.Count > 0)) Object(schema, map, path);
         if (value is JsonArray list && schema.Items is { } items)
             for (int i = 0; i < list.Count; i++)
             {
@@ -93,6 +94,7 @@ public sealed partial class SchemaCheck
     {
         var kind = value.GetValueKind();
         if (schema.IsIntOrString) return kind == JsonValueKind.String || IsInteger(value);
+        if (schema.Either is { } either) return kind == JsonValueKind.Object || either.Others.Contains(kind);
         return schema.Type switch
         {
             "object" => kind == JsonValueKind.Object, "array" => kind == JsonValueKind.Array, "boolean" => kind is JsonValueKind.True or JsonValueKind.False, "number" => kind == JsonValueKind.Number,
@@ -115,7 +117,7 @@ public sealed partial class SchemaCheck
 
     private static string Wanted(Schema schema) => schema switch
     {
-        { IsIntOrString: true } => "a number or a string", { Format: "byte" } => "a base64 string", { Format: "date-time" } => "an RFC 3339 time", { Format: "quantity" } => "a quantity such as 100m, 2 or 64Mi", { Values: not null } => "a map",
+        { IsIntOrString: true } => "a number or a string", { Either: { } either } => $"an object{(either.Others.Contains(JsonValueKind.Array) ? " or a list of them" : ", true or false")}", { Format: "byte" } => "a base64 string", { Format: "date-time" } => "an RFC 3339 time", { Format: "quantity" } => "a quantity such as 100m, 2 or 64Mi", { Values: not null } => "a map",
         { Type: "object" } => "an object", { Type: "array" } => "a list", { Type: "integer" } => "a whole number", { Type: "boolean" } => "true or false", _ => "a " + schema.Type,
     };
 

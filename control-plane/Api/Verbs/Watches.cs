@@ -90,28 +90,39 @@ public sealed class Watches(IObjects objects)
 
     private async Task FollowAsync(Call call, Sink sink, Revision after, Func<JsonObject, bool> matches, bool bookmarks, CancellationToken ends)
     {
-        await using var batches = objects.WatchAsync(call.Kind, after, ends).GetAsyncEnumerator(ends);
+        using var stop = CancellationTokenSource.CreateLinkedTokenSource(ends);
+        await using var batches = objects.WatchAsync(call.Kind, after, stop.Token).GetAsyncEnumerator(stop.Token);
         var (at, marked) = (after, after);
         using var timer = new PeriodicTimer(BookmarkInterval);
         var next = batches.MoveNextAsync().AsTask();
-        var tick = timer.WaitForNextTickAsync(ends).AsTask();
-        while (true)
+        var tick = timer.WaitForNextTickAsync(stop.Token).AsTask();
+        try
         {
-            var first = bookmarks ? await Task.WhenAny(next, tick) : next;
-            if (first == tick)
+            while (true)
             {
-                await tick;
-                if (at != marked) await sink.BookmarkAsync(marked = at, false);
-                tick = timer.WaitForNextTickAsync(ends).AsTask();
+                var first = bookmarks ? await Task.WhenAny(next, tick) : next;
+                if (first == tick)
+                {
+                    await tick;
+                    if (at != marked) await sink.BookmarkAsync(marked = at, false);
+                    tick = timer.WaitForNextTickAsync(stop.Token).AsTask();
+                }
+                else
+                {
+                    if (!await next) return;
+                    foreach (var change in batches.Current.Changes) await TellAsync(sink, change, matches);
+                    at = batches.Current.At;
+                    next = batches.MoveNextAsync().AsTask();
+                }
+                await sink.FlushAsync();
             }
-            else
-            {
-                if (!await next) return;
-                foreach (var change in batches.Current.Changes) await TellAsync(sink, change, matches);
-                at = batches.Current.At;
-                next = batches.MoveNextAsync().AsTask();
-            }
-            await sink.FlushAsync();
+        }
+        finally
+        {
+            // Whoever is being waited for can not be disposed of: the end may have come by the other task, or while it was written.
+            await stop.CancelAsync();
+            Task both = Task.WhenAll(next, tick);
+            await both.ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
         }
     }
 

@@ -101,7 +101,7 @@ public sealed class Writes(IObjects objects, Reads reads, Writer writer, Catalog
             throw new StatusException(415, "UnsupportedMediaType", $"the body of the request was in an unknown format - accepted media types include: application/json-patch+json, application/merge-patch+json, application/strategic-merge-patch+json, {ApplyYaml}; this one is {type}");
         if (type == "application/strategic-merge-patch+json" && schema is { Name: null })
             throw new StatusException(415, "UnsupportedMediaType", "the body of the request was in an unknown format - accepted media types include: application/json-patch+json, application/merge-patch+json, " + ApplyYaml);
-        return (type, Call.Parse(patch)) switch
+        return (type, call.Read(patch)) switch
         {
             ("application/strategic-merge-patch+json", JsonObject merge) => Patches.Strategic(target, Edited(call, merge, schema), schema),
             ("application/merge-patch+json", JsonObject merge) => Patches.Merge(target, merge),
