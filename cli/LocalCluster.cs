@@ -43,7 +43,7 @@ public sealed class LocalCluster(string stateDirectory)
         throw new Failure("the cluster runs; end it first with: eyrie down");
     }
 
-    public async Task StartAsync(int nodes, string? store, int? port, string? prometheus, IReadOnlyList<string> nodeOptions, Action<string> progress)
+    public async Task StartAsync(int nodes, string? store, int? port, IReadOnlyList<string> serverOptions, IReadOnlyList<string> nodeOptions, Action<string> progress)
     {
         if (Environment.UserName != "root") throw new Failure("a node's microkernel needs root on this host: run it as root, or with sudo");
         Directory.CreateDirectory(Path.Combine(stateDirectory, "logs"));
@@ -56,7 +56,7 @@ public sealed class LocalCluster(string stateDirectory)
             var arguments = new List<string> { "--state-dir", stateDirectory, "--cluster-octet", Octet().ToString(CultureInfo.InvariantCulture) };
             arguments.AddRange(["--store", store]);
             if (port is not null) arguments.AddRange(["--listen", $"127.0.0.1:{port}"]);
-            if (prometheus is not null) arguments.AddRange(["--prometheus", prometheus]);
+            arguments.AddRange(serverOptions);
             members.RemoveAll(member => member.Name == "control-plane");
             members.Add(await LaunchAsync("control-plane", ControlPlane, arguments));
             Store = store; // it opened

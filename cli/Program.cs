@@ -11,6 +11,7 @@ var state = new Option<string>("--state-dir")
 };
 var namespaceOption = new Option<string>("--namespace", "-n") { Description = "Namespace.", DefaultValueFactory = _ => "default", Recursive = true };
 var root = new RootCommand("Eyrie: a cluster whose containers hold exactly the capabilities their manifests declare.") { state, namespaceOption };
+static string[] Given(string option, string? value) => value is null ? [] : [option, value];
 string State(ParseResult parsed) => Path.GetFullPath(parsed.GetValue(state)!);
 
 var upFile = new Argument<string?>("file") { Description = "Manifest to apply.", Arity = ArgumentArity.ZeroOrOne };
@@ -18,12 +19,14 @@ var nodes = new Option<int>("--nodes") { Description = "Nodes on this machine.",
 var store = new Option<string?>("--store") { Description = "Where objects are kept: embedded (default) or etcd[s]://[USER@]HOST:PORT[,HOST:PORT...][/PREFIX][?ca=FILE&cert=FILE&key=FILE&password-file=FILE]; chosen at the first up." };
 var port = new Option<int?>("--port") { Description = "Port of the API; chosen once when absent." };
 var prometheus = new Option<string?>("--prometheus") { Description = "Address of a Prometheus that autoscalers and rollout guards may ask, e.g. http://127.0.0.1:9090." };
+var scoring = new Option<string?>("--scoring-strategy") { Description = "Which nodes the scheduler prefers: LeastAllocated (default) spreads pods, MostAllocated packs them onto few nodes." };
+scoring.AcceptOnlyFromAmong("LeastAllocated", "MostAllocated");
 var hostPaths = new Option<string[]>("--host-path") { Description = "File, directory or device of this machine that pods may be granted, PATH or PATH:ro. May be given again." };
 var resolver = new Option<string?>("--resolver") { Description = "Who is asked for names outside the cluster that permissions grant, ADDRESS or ADDRESS:PORT; the machine's own (resolv.conf) when absent." };
-var up = new Command("up", "Starts a cluster on this machine, applies a manifest and follows its rollout.") { upFile, nodes, store, port, prometheus, hostPaths, resolver };
+var up = new Command("up", "Starts a cluster on this machine, applies a manifest and follows its rollout.") { upFile, nodes, store, port, prometheus, scoring, hostPaths, resolver };
 up.SetAction(async (parsed, _) => await Guard(async () =>
 {
-    await new LocalCluster(State(parsed)).StartAsync(parsed.GetValue(nodes), parsed.GetValue(store), parsed.GetValue(port), parsed.GetValue(prometheus), [.. (parsed.GetValue(hostPaths) ?? []).SelectMany(path => new[] { "--host-path", path }), .. parsed.GetValue(resolver) is { } address ? new[] { "--resolver", address } : []], Say);
+    await new LocalCluster(State(parsed)).StartAsync(parsed.GetValue(nodes), parsed.GetValue(store), parsed.GetValue(port), [.. Given("--prometheus", parsed.GetValue(prometheus)), .. Given("--scoring-strategy", parsed.GetValue(scoring))], [.. (parsed.GetValue(hostPaths) ?? []).SelectMany(path => new[] { "--host-path", path }), .. Given("--resolver", parsed.GetValue(resolver))], Say);
     using var cluster = Cluster.Open(State(parsed));
     if (parsed.GetValue(upFile) is { } file)
     {

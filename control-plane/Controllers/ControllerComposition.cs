@@ -33,6 +33,8 @@ public sealed record ControllerOptions
     public System.Net.IPEndPoint? Api { get; init; }
     /// <summary>Base address of the Prometheus that custom metrics and rollout guards ask; null: none.</summary>
     public Uri? Prometheus { get; init; }
+    /// <summary>Whether the scheduler spreads pods over nodes or packs them onto few.</summary>
+    public ScoringStrategy Scoring { get; init; } = ScoringStrategy.LeastAllocated;
     /// <summary>How long an object's actor stays when nothing of the object has changed.</summary>
     public TimeSpan IdleAfter { get; init; } = TimeSpan.FromMinutes(2);
 }
@@ -70,7 +72,8 @@ public static class ControllerComposition
         var region = ClusterSharding.Get(system).Start("objects", entity => WorkloadActor.Of(ObjectKey.Parse(entity), kinds, context), ClusterShardingSettings.Create(system), new ObjectExtractor(), ShardAllocationStrategy.LeastShardAllocationStrategy(4, 0.1), Finish.Instance);
         foreach (var kind in WorkloadKinds.All) system.ActorOf(Props.Create(() => new WorkloadRouter(kind, cache, region)), kind.Kind.Plural);
         var assumed = new Dictionary<string, PodInfo>();
-        Once(system, "scheduler", Props.Create(() => new SchedulerActor(cache, objects, events, clock, new PlacementOptions(0, 0), assumed)));
+        var placement = new PlacementOptions { Strategy = options.Scoring };
+        Once(system, "scheduler", Props.Create(() => new SchedulerActor(cache, objects, events, clock, placement, assumed)));
         StoredKinds stored = provider.GetRequiredService<StoredKinds>();
         Once(system, "garbage", Props.Create(() => new GarbageActor(cache, objects, stored)));
         Once(system, "namespaces-going", Props.Create(() => new NamespaceActor(cache, objects, stored, clock)));

@@ -40,7 +40,7 @@ builder.Services.Configure<Microsoft.Extensions.Logging.Console.ConsoleLoggerOpt
 builder.Logging.AddFilter("Microsoft", LogLevel.Warning).AddFilter("Grpc", LogLevel.Warning).AddFilter("Microsoft.AspNetCore.DataProtection", LogLevel.Error);
 builder.WebHost.ConfigureKestrel(kestrel => kestrel.Listen(listen, endpoint => { endpoint.UseHttps(keys.Server, https => { https.ClientCertificateMode = ClientCertificateMode.AllowCertificate; https.AllowAnyClientCertificate(); }); endpoint.Protocols = HttpProtocols.Http1AndHttp2; }));
 builder.Services.AddSingleton<IStore>(store).AddSingleton(TimeProvider.System).AddEyrieObjects().AddHostedService<Compactor>();
-var controllers = new ControllerOptions { ClusterOctet = options.ClusterOctet, NodeToken = keys.NodeToken, Prometheus = options.Prometheus, Api = listen };
+var controllers = new ControllerOptions { ClusterOctet = options.ClusterOctet, NodeToken = keys.NodeToken, Prometheus = options.Prometheus, Scoring = options.Scoring, Api = listen };
 builder.Services.AddEyrieControllers(controllers);
 builder.Services.AddEyrieApi(new ApiOptions { ClusterOctet = options.ClusterOctet }, keys.Cluster);
 builder.Services.AddEyrieDashboard(keys.AdminToken, Path.Combine(options.StateDirectory, "pki", "dashboard"));

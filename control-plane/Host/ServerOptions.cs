@@ -1,5 +1,6 @@
 using System.Globalization;
 using System.Net;
+using Eyrie.ControlPlane.Scheduler;
 using Eyrie.ControlPlane.Store;
 
 namespace Eyrie.ControlPlane.Host;
@@ -19,6 +20,9 @@ public sealed record ServerOptions
     /// <summary>Base address of the Prometheus that autoscalers and rollout guards ask; null: none.</summary>
     public Uri? Prometheus { get; init; }
 
+    /// <summary>Whether the scheduler spreads pods over nodes or packs them onto few.</summary>
+    public ScoringStrategy Scoring { get; init; } = ScoringStrategy.LeastAllocated;
+
     /// <summary>Reads the arguments; every problem at once.</summary>
     public static ServerOptions? Parse(string[] arguments, TextWriter errors)
     {
@@ -26,7 +30,7 @@ public sealed record ServerOptions
         var problems = new List<string>();
         for (int i = 0; i < arguments.Length; i += 2)
         {
-            if (arguments[i] is not ("--state-dir" or "--listen" or "--store" or "--cluster-octet" or "--prometheus")) problems.Add($"unknown option {arguments[i]}");
+            if (arguments[i] is not ("--state-dir" or "--listen" or "--store" or "--cluster-octet" or "--prometheus" or "--scoring-strategy")) problems.Add($"unknown option {arguments[i]}");
             else if (i + 1 == arguments.Length) problems.Add($"{arguments[i]} needs a value");
             else values[arguments[i]] = arguments[i + 1];
         }
@@ -40,7 +44,9 @@ public sealed record ServerOptions
         if (wrong.Length > 0) problems.Add($"--store is embedded or an etcd: {wrong}");
         Uri? prometheus = null;
         if (values.TryGetValue("--prometheus", out var server) && (!Uri.TryCreate(server.TrimEnd('/') + "/", UriKind.Absolute, out prometheus) || prometheus.Scheme is not ("http" or "https"))) problems.Add($"--prometheus: \"{server}\" is not an http or https address");
+        var strategy = ScoringStrategy.LeastAllocated;
+        if (values.TryGetValue("--scoring-strategy", out var word) && !(Enum.GetNames<ScoringStrategy>().Contains(word) && Enum.TryParse(word, out strategy))) problems.Add($"--scoring-strategy: \"{word}\" is not {string.Join(" or ", Enum.GetNames<ScoringStrategy>())}");
         foreach (var problem in problems) errors.WriteLine("eyrie-control-plane: " + problem);
-        return problems.Count > 0 ? null : new ServerOptions { StateDirectory = Path.GetFullPath(state!), Listen = listen, Etcd = etcd, ClusterOctet = octet, Prometheus = prometheus };
+        return problems.Count > 0 ? null : new ServerOptions { StateDirectory = Path.GetFullPath(state!), Listen = listen, Etcd = etcd, ClusterOctet = octet, Prometheus = prometheus, Scoring = strategy };
     }
 }

@@ -15,9 +15,19 @@ public sealed record Bind(string Node, int Next) : Decision;
 /// <param name="Candidates">Nodes on which fewer pods could make it fit.</param>
 public sealed record Unschedulable(string Reason, WakeUp Helped, IReadOnlyList<NodeState> Candidates) : Decision;
 
+/// <summary>Which nodes their use of CPU and memory makes better, as <c>scoringStrategy.type</c> of kube-scheduler's NodeResourcesFit.</summary>
+public enum ScoringStrategy
+{
+    /// <summary>Those with more left: pods are spread.</summary>
+    LeastAllocated,
+    /// <summary>Those with less left: pods are packed onto few nodes.</summary>
+    MostAllocated,
+}
+
 /// <param name="Seed">Chooses among nodes of equal score.</param>
 /// <param name="PercentageOfNodesToScore">0: as kube-scheduler adapts it, from 50 at 100 nodes to 5 at 5,625; at least 100 nodes that fit are compared.</param>
-public sealed record PlacementOptions(int Seed = 0, int PercentageOfNodesToScore = 0)
+/// <param name="Strategy">Whether fuller or emptier nodes are preferred.</param>
+public sealed record PlacementOptions(int Seed = 0, int PercentageOfNodesToScore = 0, ScoringStrategy Strategy = ScoringStrategy.LeastAllocated)
 {
     private const int FewestFitting = 100;
 
@@ -57,7 +67,7 @@ public static class Placement
             if (++at == nodes.Count) at = 0;
             if (Fits(filters, node)) _scratch.Fitting[fitting++] = node;
         }
-        return fitting == 0 ? Explain(filters, nodes) : new Bind(Best(pod, cluster, _scratch, fitting, options.Seed).Info.Name, (start + looked) % nodes.Count);
+        return fitting == 0 ? Explain(filters, nodes) : new Bind(Best(pod, cluster, _scratch, fitting, options).Info.Name, (start + looked) % nodes.Count);
     }
 
     public static bool Fits(Filter[] filters, NodeState node)
@@ -67,21 +77,21 @@ public static class Placement
         return true;
     }
 
-    private static NodeState Best(PodInfo pod, Cluster cluster, Scratch scratch, int fitting, int seed)
+    private static NodeState Best(PodInfo pod, Cluster cluster, Scratch scratch, int fitting, PlacementOptions options)
     {
         var nodes = scratch.Fitting.AsSpan(0, fitting);
         if (fitting == 1) return nodes[0];
         var totals = scratch.Totals.AsSpan(0, fitting);
         var values = scratch.Values.AsSpan(0, fitting);
         totals.Clear();
-        foreach (var score in Score.AllFor(pod, cluster, nodes))
+        foreach (var score in Score.AllFor(pod, cluster, nodes, options.Strategy))
         {
             for (int i = 0; i < fitting; i++) values[i] = score.Of(nodes[i]);
             score.Normalize(values);
             for (int i = 0; i < fitting; i++) totals[i] += score.Weight * Math.Floor(values[i]); // whole points, as kube-scheduler counts
         }
         int best = 0, equal = 1;
-        var chance = new Random(HashCode(pod.Uid, seed));
+        var chance = new Random(HashCode(pod.Uid, options.Seed));
         for (int i = 1; i < fitting; i++)
         {
             if (totals[i] > totals[best]) (best, equal) = (i, 1);

@@ -54,7 +54,7 @@ public static class DeploymentPlan
         var old = own.Where(set => set != current).ToList();
         long latest = own.Count == 0 ? 0 : own.Max(Revision), revision = current is null || Revision(current) < latest ? latest + 1 : latest;
         var (surge, unavailable) = recreate ? (0, wanted) : Bounds(spec, wanted);
-        if (recreate && old.Sum(set => Size(set).Most) > 0) actions.AddRange(old.Where(set => Size(set).Wanted > 0).SelectMany(set => Scale(set, 0, wanted, wanted)));
+        if (recreate && old.Any(set => !IsGone(set))) actions.AddRange(old.Where(set => Size(set).Wanted > 0).SelectMany(set => Scale(set, 0, wanted, wanted)));
         else if (current is null)
         {
             int size = Math.Min(old.Any(set => Size(set).Most > 0) ? GuardPlan.Most(deployment, wanted) ?? wanted : wanted, RollingStep.Room(old.Select(Size), wanted + surge));
@@ -107,6 +107,9 @@ public static class DeploymentPlan
 
     private static SetSize Size(JsonObject set) => new(set["spec"]?["replicas"].Int(1) ?? 1, set["status"]?["replicas"].Int() ?? 0, set["status"]?["availableReplicas"].Int() ?? 0,
         (set["status"]?["observedGeneration"].Int() ?? 0) >= set.Metadata()["generation"].Int());
+
+    /// <summary>No pod of the set is there any more, nor one that is ending: what Recreate waits for.</summary>
+    private static bool IsGone(JsonObject set) => Size(set) is { Most: 0, Settled: true } && set["status"]?["terminatingReplicas"].Int() is null or 0;
 
     private static string Text(long number) => number.ToString(CultureInfo.InvariantCulture);
 

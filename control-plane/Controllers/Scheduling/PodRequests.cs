@@ -19,16 +19,26 @@ public static class PodRequests
         return amounts with { CpuMilli = amounts.CpuMilli == 0 ? ScoredCpuMilli : amounts.CpuMilli, MemoryBytes = amounts.MemoryBytes == 0 ? ScoredMemoryBytes : amounts.MemoryBytes };
     }) with { Pods = 1 };
 
-    /// <summary>Resources other than CPU, memory, ephemeral storage and pods.</summary>
+    /// <summary>Resources other than CPU, memory, ephemeral storage and pods: counted by the same rule.</summary>
     public static IReadOnlyDictionary<string, long> Extended(JsonObject pod)
     {
-        var sum = new Dictionary<string, long>();
+        var (running, sidecars, most) = (new Dictionary<string, long>(), new Dictionary<string, long>(), new Dictionary<string, long>());
         foreach (var container in Containers(pod["spec"], "containers"))
-            foreach (var (name, amount) in Others(container["resources"]?["limits"] as JsonObject).Concat(Others(container["resources"]?["requests"] as JsonObject)).DistinctBy(pair => pair.Name)) sum[name] = sum.GetValueOrDefault(name) + amount;
+            foreach (var (name, amount) in Wanted(container)) running[name] = running.GetValueOrDefault(name) + amount;
         foreach (var container in Containers(pod["spec"], "initContainers"))
-            foreach (var (name, amount) in Others(container["resources"]?["requests"] as JsonObject)) sum[name] = Math.Max(sum.GetValueOrDefault(name), amount);
-        return sum;
+            foreach (var (name, amount) in Wanted(container))
+            {
+                long at = sidecars.GetValueOrDefault(name) + amount;
+                if (container.Text("restartPolicy") == "Always") sidecars[name] = at;
+                most[name] = Math.Max(most.GetValueOrDefault(name), at);
+            }
+        var overhead = Others(pod["spec"]?["overhead"] as JsonObject).ToDictionary(pair => pair.Name, pair => pair.Amount);
+        return running.Keys.Union(most.Keys).Union(overhead.Keys).ToDictionary(name => name, name => Math.Max(running.GetValueOrDefault(name) + sidecars.GetValueOrDefault(name), most.GetValueOrDefault(name)) + overhead.GetValueOrDefault(name));
     }
+
+    /// <summary>The request, or the limit where there is none.</summary>
+    private static IEnumerable<(string Name, long Amount)> Wanted(JsonObject container) =>
+        Others(container["resources"]?["requests"] as JsonObject).Concat(Others(container["resources"]?["limits"] as JsonObject)).DistinctBy(pair => pair.Name);
 
     /// <summary>Resources with names of their own in a list of amounts.</summary>
     public static IEnumerable<(string Name, long Amount)> Others(JsonObject? amounts) =>

@@ -9,7 +9,7 @@ public sealed class CronSchedule
     private static readonly TimeSpan Horizon = TimeSpan.FromDays(366 * 5);
 
     private readonly bool[] _minutes, _hours, _days, _months, _weekdays;
-    private readonly bool _anyDay, _anyWeekday;
+    private readonly bool _anyDay, _anyWeekday, _everyHour;
     private readonly TimeZoneInfo _zone;
 
     private CronSchedule(string[] fields, TimeZoneInfo zone)
@@ -18,6 +18,7 @@ public sealed class CronSchedule
         _weekdays = Field(fields[4], 0, 7, Days, 0);
         _weekdays[0] |= _weekdays[7];
         (_anyDay, _anyWeekday, _zone) = (fields[2][0] is '*' or '?', fields[4][0] is '*' or '?', zone);
+        _everyHour = fields[1][0] is '*' or '?' || _hours.All(hour => hour);
     }
 
     /// <exception cref="FormatException">Says which field is wrong, or that the zone is not known.</exception>
@@ -33,8 +34,29 @@ public sealed class CronSchedule
         return new CronSchedule(fields, found);
     }
 
-    /// <summary>The first time after; null: never (February 30th).</summary>
-    public DateTimeOffset? Next(DateTimeOffset after)
+    /// <summary>
+    /// The first time after; null: never (February 30th). Where clocks are changed, a schedule for every hour goes on with the hours as they pass; one for certain hours runs once for each: at the
+    /// moment the clocks jump if they skip it, and the first time if it comes twice.
+    /// </summary>
+    public DateTimeOffset? Next(DateTimeOffset after) => _everyHour ? NextPassing(after) : NextNamed(after);
+
+    /// <summary>Minute by minute as time passes, whatever the clocks say of it.</summary>
+    private DateTimeOffset? NextPassing(DateTimeOffset after)
+    {
+        var end = after + Horizon;
+        for (var time = new DateTimeOffset(after.UtcTicks - (after.UtcTicks % TimeSpan.TicksPerMinute), TimeSpan.Zero).AddMinutes(1); time < end;)
+        {
+            var local = TimeZoneInfo.ConvertTime(time, _zone).DateTime;
+            if (!_months[local.Month] || !Day(local)) time = Instant(local.Date.AddDays(1));
+            else if (!_hours[local.Hour]) time = time.AddMinutes(60 - local.Minute);
+            else if (!_minutes[local.Minute]) time = time.AddMinutes(1);
+            else return time;
+        }
+        return null;
+    }
+
+    /// <summary>By what the clocks say.</summary>
+    private DateTimeOffset? NextNamed(DateTimeOffset after)
     {
         var end = after + Horizon;
         var local = TimeZoneInfo.ConvertTime(after, _zone).DateTime;
@@ -44,14 +66,18 @@ public sealed class CronSchedule
             if (!_months[local.Month]) { local = new DateTime(local.Year, local.Month, 1).AddMonths(1); continue; }
             if (!Day(local)) { local = local.Date.AddDays(1); continue; }
             if (!_hours[local.Hour]) { local = local.Date.AddHours(local.Hour + 1); continue; }
-            // A time that the clocks skip does not happen; one that happens twice counts the first time.
-            if (!_minutes[local.Minute] || _zone.IsInvalidTime(local)) { local = local.AddMinutes(1); continue; }
-            var offset = _zone.IsAmbiguousTime(local) ? _zone.GetAmbiguousTimeOffsets(local).Max() : _zone.GetUtcOffset(local);
-            var time = new DateTimeOffset(local, offset).ToUniversalTime();
-            if (time > after) return time;
+            if (_minutes[local.Minute] && Instant(local) is var time && time > after) return time;
             local = local.AddMinutes(1);
         }
         return null;
+    }
+
+    /// <summary>A local time that comes twice: the first; one that is skipped: when the clocks jump.</summary>
+    private DateTimeOffset Instant(DateTime local)
+    {
+        if (!_zone.IsInvalidTime(local)) return new DateTimeOffset(local, _zone.IsAmbiguousTime(local) ? _zone.GetAmbiguousTimeOffsets(local).Max() : _zone.GetUtcOffset(local)).ToUniversalTime();
+        while (_zone.IsInvalidTime(local)) local = local.AddMinutes(1);
+        return new DateTimeOffset(local, _zone.GetUtcOffset(local)).ToUniversalTime();
     }
 
     /// <summary>The latest time after <paramref name="since"/> that has come; null: none has. However many have: each step halves what is left.</summary>

@@ -18,28 +18,49 @@ public static class DaemonSetPlan
         var own = pods.Where(pod => pod.OwnerUid() == set.Uid()).ToList();
         var history = Revisions.Of(Kinds.DaemonSet, set, revisions, [.. own.Select(pod => Name(set, pod))], actions);
         var probe = PodReader.Read(NewPod(set, "", history.Update));
-        var wanted = nodes.Select(NodeReader.Read).Where(node => UntoleratedTaint.Tolerated(probe, node) && Matches(set, node)).Select(node => node.Name).Order(StringComparer.Ordinal).ToList();
+        var places = nodes.Select(NodeReader.Read).Where(node => Matches(set, node)).ToList();
+        var wanted = places.Where(node => UntoleratedTaint.Tolerated(probe, node)).Select(node => node.Name).Order(StringComparer.Ordinal).ToList();
+        // A taint with NoSchedule, which a node that is not ready has, brings none there; what is there stays.
+        var stays = places.Where(node => node.Taints.All(taint => taint.Effect != "NoExecute" || probe.Tolerations.Any(toleration => toleration.Tolerates(taint)))).Select(node => node.Name).ToHashSet();
         var byNode = own.ToLookup(Target);
         int minReady = set["spec"]!["minReadySeconds"].Int();
         foreach (var pod in own.Where(pod => pod.IsOver() && !pod.IsDeleted())) actions.Add(Delete(pod));
-        foreach (var pod in own.Where(pod => !pod.IsOver() && !pod.IsDeleted() && !wanted.Contains(Target(pod)))) actions.Add(Delete(pod));
+        foreach (var pod in own.Where(pod => !pod.IsOver() && !pod.IsDeleted() && !stays.Contains(Target(pod)))) actions.Add(Delete(pod));
         foreach (var node in wanted.Where(node => !byNode[node].Any(pod => !pod.IsOver() || pod.IsDeleted()))) actions.Add(new CreateObject(Kinds.Pod, NewPod(set, node, history.Update)));
-        if (set["spec"]!["updateStrategy"]?["type"]?.ToString() != "OnDelete") Update(set, history.Update, wanted, byNode, minReady, now, actions);
+        var (surge, unavailable) = Bounds(set, wanted.Count);
+        var kept = wanted.ToDictionary(node => node, node => Kept(set, history.Update, [.. byNode[node].Where(pod => !pod.IsOver() && !pod.IsDeleted())], surge > 0, minReady, now, actions));
+        if (set["spec"]!["updateStrategy"]?["type"]?.ToString() != "OnDelete") Update(set, history.Update, wanted, kept, surge, unavailable, minReady, now, actions);
         if (PodView.NextAvailable(own.Select(pod => new PodView(pod)), minReady, now) is { } next) actions.Add(new LookAgain(next));
         Status(set, history.Update, own, wanted, minReady, now, actions);
         return actions;
     }
 
-    private static void Update(JsonObject set, string update, List<string> wanted, ILookup<string, JsonObject> byNode, int minReady, DateTimeOffset now, List<WorkloadAction> actions)
+    /// <summary>maxSurge and maxUnavailable as numbers of nodes, both rounded up.</summary>
+    private static (int Surge, int Unavailable) Bounds(JsonObject set, int nodes)
     {
         var rolling = set["spec"]!["updateStrategy"]?["rollingUpdate"];
-        int surge = Portion.Of(rolling?["maxSurge"], "0", wanted.Count, up: true), unavailable = Portion.Of(rolling?["maxUnavailable"], surge > 0 ? "0" : "1", wanted.Count, up: true);
-        List<JsonObject> Live(string node) => [.. byNode[node].Where(pod => !pod.IsOver() && !pod.IsDeleted())];
+        int surge = Portion.Of(rolling?["maxSurge"], "0", nodes, up: true);
+        return (surge, Portion.Of(rolling?["maxUnavailable"], surge > 0 ? "0" : "1", nodes, up: true));
+    }
+
+    /// <summary>Of the pods on a node one stays, or with surge one of the newest template and one of an older: a template that came in the middle of an update leaves others behind. One that serves stays first.</summary>
+    private static List<JsonObject> Kept(JsonObject set, string update, List<JsonObject> live, bool surge, int minReady, DateTimeOffset now, List<WorkloadAction> actions)
+    {
+        if (live.Count < 2) return live;
+        var ordered = live.OrderByDescending(pod => pod.IsAvailable(minReady, now)).ThenByDescending(pod => Name(set, pod) == update)
+            .ThenBy(pod => pod.Metadata().Text("creationTimestamp"), StringComparer.Ordinal).ThenBy(pod => pod.Name(), StringComparer.Ordinal);
+        List<JsonObject> kept = [.. surge ? ordered.DistinctBy(pod => Name(set, pod) == update) : ordered.Take(1)];
+        actions.AddRange(live.Except(kept).Select(Delete));
+        return kept;
+    }
+
+    private static void Update(JsonObject set, string update, List<string> wanted, Dictionary<string, List<JsonObject>> kept, int surge, int unavailable, int minReady, DateTimeOffset now, List<WorkloadAction> actions)
+    {
         bool Works(JsonObject pod) => pod.IsAvailable(minReady, now);
-        int missing = wanted.Count(node => !Live(node).Any(Works)), extra = wanted.Count(node => Live(node).Count > 1);
+        int missing = wanted.Count(node => !kept[node].Any(Works)), extra = wanted.Count(node => kept[node].Count > 1);
         foreach (var node in wanted)
         {
-            var live = Live(node);
+            var live = kept[node];
             var old = live.Where(pod => Name(set, pod) != update).ToList();
             if (old.Count == 0) continue;
             if (live.Count > old.Count)

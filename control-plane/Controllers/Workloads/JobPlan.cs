@@ -49,7 +49,8 @@ public static class JobPlan
         int parallelism = spec["parallelism"].Int(1);
         actions.AddRange(progress.Active.Skip(parallelism).Select(JobTally.Release));
         if (progress.Active.Count > parallelism) return parallelism - progress.Active.Count;
-        int there = progress.Active.Count + (JobProgress.AwaitsEnd(job) ? progress.Terminating : 0);
+        int letGo = own.Count(pod => !pod.IsOver() && !pod.IsDeleted() && !JobTally.IsTracked(pod)); // they run until they are deleted, which this decision does
+        int there = progress.Active.Count + letGo + (JobProgress.AwaitsEnd(job) ? progress.Terminating : 0);
         int wanted = spec["completions"] is null ? progress.Succeeded > 0 ? 0 : parallelism - there : Math.Min(parallelism - there, spec["completions"].Int() - progress.Succeeded - progress.Indexes.Failed.Count - there);
         if (wanted <= 0) return 0;
         if (!progress.Indexes.ByThemselves && BackOff(own, now) is { } until) { actions.Add(new LookAgain(until)); return 0; }

@@ -36,7 +36,8 @@ public sealed record JobProgress(List<JsonObject> Active, int Terminating, JobTa
             _ => pod.IsDeleted() && (!AwaitsEnd(job) || pod.Metadata()["deletionGracePeriodSeconds"].Int() == 0) ? PodEnd.Failed : PodEnd.None,
         };
         var completed = Parse(job["status"]?["completedIndexes"]?.ToString());
-        foreach (var pod in own.Where(pod => pod.Phase() == "Succeeded" && JobTally.IsTracked(pod)))
+        var lost = (job["status"]?["uncountedTerminatedPods"]?["failed"] as JsonArray ?? []).Select(uid => uid!.ToString()).ToHashSet(); // deleted, and so failed, whatever they say in the end
+        foreach (var pod in own.Where(pod => pod.Phase() == "Succeeded" && JobTally.IsTracked(pod) && !lost.Contains(pod.Uid())))
             if (JobPlan.Index(pod) is { } index && index < spec["completions"].Int()) completed.Add(index);
         var failed = own.Where(pod => End(pod) == PodEnd.Failed).ToList();
         var indexes = new JobIndexes(job, failed.Select(pod => (pod, policies.GetValueOrDefault(pod.Uid()).Action == "FailIndex")));

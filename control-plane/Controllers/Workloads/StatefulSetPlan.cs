@@ -29,7 +29,8 @@ public static class StatefulSetPlan
     private sealed record Step(JsonObject Set, Revisions History, string Current, List<(JsonObject Pod, int Ordinal)> Own, int Start, int End, int MinReady, Func<ObjectName, JsonObject?> Claims, DateTimeOffset Now)
     {
         private readonly bool _parallel = Set["spec"]!["podManagementPolicy"]?.ToString() == "Parallel";
-        private readonly int _partition = Set["spec"]!["updateStrategy"]?["rollingUpdate"]?["partition"].Int() ?? 0;
+        /// <summary>The first ordinal that an update replaces; the partition counts from the first ordinal, as in Kubernetes.</summary>
+        private readonly int _partition = Start + (Set["spec"]!["updateStrategy"]?["rollingUpdate"]?["partition"].Int() ?? 0);
 
         private bool Healthy(JsonObject pod) => !pod.IsDeleted() && pod.Phase() == "Running" && pod.IsAvailable(MinReady, Now);
 
@@ -59,7 +60,7 @@ public static class StatefulSetPlan
         private void Update(List<WorkloadAction> actions)
         {
             if (Set["spec"]!["updateStrategy"]?["type"]?.ToString() == "OnDelete") return;
-            foreach (var (pod, ordinal) in Own.Where(entry => entry.Ordinal >= Math.Max(Start, _partition) && entry.Ordinal < End).Reverse())
+            foreach (var (pod, ordinal) in Own.Where(entry => entry.Ordinal >= _partition && entry.Ordinal < End).Reverse())
             {
                 if (pod.IsDeleted()) return;
                 if (Revision(Set, pod) != History.Update)

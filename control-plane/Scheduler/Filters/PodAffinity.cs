@@ -6,7 +6,7 @@ namespace Eyrie.ControlPlane.Scheduler.Filters;
 public sealed class PodAffinity : Filter
 {
     private readonly List<(Topology Topology, int[] Counts)> _near = [], _away = [], _heldAgainst = [];
-    /// <summary>No pod matches the affinity yet and the pod itself would: the first of its kind may be anywhere.</summary>
+    /// <summary>No pod matches the affinity yet, on nodes that are in a domain, and the pod itself would: the first of its kind may be in any.</summary>
     private readonly bool _first;
 
     private PodAffinity(PodInfo pod, Cluster cluster, IEnumerable<PodIndex.Held> held)
@@ -16,7 +16,7 @@ public sealed class PodAffinity : Filter
             // As in kube-scheduler, a pod counts when every term selects it.
             var counts = cluster.Index.Selected(pod.Affinity);
             foreach (var term in pod.Affinity) _near.Add(Over(term, counts, cluster));
-            _first = counts.Total == 0 && pod.Affinity.All(term => term.Selects(pod, cluster));
+            _first = (counts.Total == 0 || _near.All(near => Array.TrueForAll(near.Counts, count => count == 0))) && pod.Affinity.All(term => term.Selects(pod, cluster));
         }
         foreach (var term in pod.AntiAffinity) _away.Add(Over(term, cluster.Index.Selected([term]), cluster));
         foreach (var one in held) _heldAgainst.Add(Over(one.Term, one.Counts, cluster));

@@ -14,7 +14,7 @@ public sealed class Resources(PodInfo pod) : Filter
             && (_wanted.CpuMilli == 0 || used.CpuMilli + _wanted.CpuMilli <= capacity.CpuMilli)
             && (_wanted.MemoryBytes == 0 || used.MemoryBytes + _wanted.MemoryBytes <= capacity.MemoryBytes)
             && (_wanted.EphemeralBytes == 0 || used.EphemeralBytes + _wanted.EphemeralBytes <= capacity.EphemeralBytes)
-            && (pod.Extended.Count == 0 || pod.Extended.All(pair => pair.Value == 0 || node.ExtendedUse(pair.Key) + pair.Value <= node.Info.Extended.GetValueOrDefault(pair.Key)));
+            && (pod.Extended.Count == 0 || pod.Extended.All(pair => pair.Value == 0 || Used(node, pair.Key) + pair.Value <= node.Info.Extended.GetValueOrDefault(pair.Key)));
     }
 
     public override IEnumerable<string> Reasons(NodeState node)
@@ -26,7 +26,7 @@ public sealed class Resources(PodInfo pod) : Filter
         if (_wanted.MemoryBytes > 0 && used.MemoryBytes + _wanted.MemoryBytes > capacity.MemoryBytes) yield return "Insufficient memory";
         if (_wanted.EphemeralBytes > 0 && used.EphemeralBytes + _wanted.EphemeralBytes > capacity.EphemeralBytes) yield return "Insufficient ephemeral-storage";
         foreach (var (name, amount) in pod.Extended)
-            if (amount > 0 && node.ExtendedUse(name) + amount > node.Info.Extended.GetValueOrDefault(name)) yield return "Insufficient " + name;
+            if (amount > 0 && Used(node, name) + amount > node.Info.Extended.GetValueOrDefault(name)) yield return "Insufficient " + name;
     }
 
     /// <summary>Not where the empty node would be too small.</summary>
@@ -45,6 +45,14 @@ public sealed class Resources(PodInfo pod) : Filter
         var used = node.Requested;
         foreach (var other in node.Nominated)
             if (other.Uid != pod.Uid && other.Priority >= pod.Priority) used += other.Requests;
+        return used;
+    }
+
+    private long Used(NodeState node, string name)
+    {
+        long used = node.ExtendedUse(name);
+        foreach (var other in node.Nominated)
+            if (other.Uid != pod.Uid && other.Priority >= pod.Priority) used += other.Extended.GetValueOrDefault(name);
         return used;
     }
 }

@@ -15,9 +15,9 @@ public abstract class Score
     public virtual void Normalize(Span<double> values) { }
 
     /// <summary>The preferences that make a difference for a pod.</summary>
-    public static List<Score> AllFor(PodInfo pod, Cluster cluster, ReadOnlySpan<NodeState> fitting)
+    public static List<Score> AllFor(PodInfo pod, Cluster cluster, ReadOnlySpan<NodeState> fitting, ScoringStrategy strategy = ScoringStrategy.LeastAllocated)
     {
-        var scores = new List<Score>(4) { new LeastAllocated(pod), new BalancedAllocation(pod) };
+        var scores = new List<Score>(4) { strategy == ScoringStrategy.MostAllocated ? new MostAllocated(pod) : new LeastAllocated(pod), new BalancedAllocation(pod) };
         if (PreferNoSchedule.For(pod, fitting) is { } taints) scores.Add(taints);
         if (pod.PreferredNodes.Count > 0) scores.Add(new PreferredNodes(pod));
         if (SpreadScore.For(pod, cluster, fitting) is { } spread) scores.Add(spread);

@@ -29,14 +29,36 @@ public sealed class SimulatedStore(Random chance, Func<DateTimeOffset> now)
                 if (_objects.ContainsKey((create.Kind, ObjectStamp.NameOf(made)))) return false;
                 Put(create.Kind, made);
                 return true;
-            case UpdateObject update when Current(update.Kind, update.Document) is { } stored: Put(update.Kind, ObjectStamp.Replace(update.Kind, stored, update.Document)); return true;
+            case UpdateObject update when Current(update.Kind, update.Document) is { } stored:
+                var changed = ObjectStamp.Replace(update.Kind, stored, update.Document);
+                Put(update.Kind, changed);
+                if (ObjectStamp.IsFree(update.Kind, changed)) Remove(update.Kind, ObjectStamp.NameOf(changed)); // its last finalizer is off
+                return true;
             case UpdateObjectStatus status when Current(status.Kind, status.Document) is { } stored: Put(status.Kind, ObjectStamp.ReplaceStatus(stored, status.Document)); return true;
             case DeleteObject delete when Get(delete.Kind, delete.Name) is { } stored && stored.Uid() == delete.Uid:
-                if (delete.Kind == Kinds.Pod && stored.NodeName().Length > 0) { if (!stored.IsDeleted()) Put(Kinds.Pod, ObjectStamp.MarkDeleted(stored, now(), 30)); }
-                else Remove(delete.Kind, delete.Name);
+                Delete(delete.Kind, stored);
                 return true;
             default: return false;
         }
+    }
+
+    /// <summary>As a client's deletion: a pod on a node has its grace, and what a finalizer holds stays.</summary>
+    public void Delete(ResourceKind kind, JsonObject stored)
+    {
+        bool runs = kind == Kinds.Pod && stored.NodeName().Length > 0 && !stored.IsOver();
+        if (!runs && !ObjectStamp.HasFinalizers(stored)) Remove(kind, ObjectStamp.NameOf(stored));
+        else if (!stored.IsDeleted()) Put(kind, ObjectStamp.MarkDeleted(stored, now(), runs ? 30 : 0));
+    }
+
+    /// <summary>A pod that is being deleted has ended: its node says so, and it is gone unless a finalizer holds it.</summary>
+    public void End(JsonObject pod)
+    {
+        if (!ObjectStamp.HasFinalizers(pod)) { Remove(Kinds.Pod, ObjectStamp.NameOf(pod)); return; }
+        if (pod.IsOver() && pod.Metadata()["deletionGracePeriodSeconds"].Int() == 0) return;
+        var ended = (JsonObject)pod.DeepClone();
+        if (!pod.IsOver()) ended["status"]!["phase"] = "Failed";
+        ended.Metadata()["deletionGracePeriodSeconds"] = 0;
+        Put(Kinds.Pod, ended);
     }
 
     public void Remove(ResourceKind kind, ObjectName name)

@@ -109,15 +109,20 @@ public sealed class WorkloadPlanTests
         Assert.Equal("-a-1", Words(StatefulSetPlan.Decide(set, pods, [], Claims, Now)));
     }
 
-    private static string Daemon(string spec, params JsonObject[] pods) =>
-        Words(DaemonSetPlan.Decide(Owner("DaemonSet", "{\"template\":" + Template + spec + "}"), pods, [Scheduling.Clusters.Node("n1"), Scheduling.Clusters.Node("n2"), Scheduling.Clusters.Node("n3", """{"spec":{"taints":[{"key":"gpu","effect":"NoSchedule"}]}}""")], [], Now));
+    private static string Daemon(string spec, params JsonObject[] pods) => Daemon(spec, "NoSchedule", pods);
+
+    private static string Daemon(string spec, string effect, JsonObject[] pods) =>
+        Words(DaemonSetPlan.Decide(Owner("DaemonSet", "{\"template\":" + Template + spec + "}"), pods, [Scheduling.Clusters.Node("n1"), Scheduling.Clusters.Node("n2"), Scheduling.Clusters.Node("n3", """{"spec":{"taints":[{"key":"gpu","effect":"EFFECT"}]}}""".Replace("EFFECT", effect, StringComparison.Ordinal))], [], Now));
 
     [Fact]
     public void A_daemon_set_has_one_pod_on_every_node_that_it_tolerates()
     {
         Assert.Equal("+a-, +a-", Daemon(""));
         Assert.Equal("+a-", Daemon("", Pod("x", revision: New[2..])));
-        Assert.Equal("-y", Daemon("", Pod("x", revision: New[2..]), Pod("x2", revision: New[2..], node: "n2"), Pod("y", revision: New[2..], node: "n3")));
+        JsonObject[] there = [Pod("x", revision: New[2..]), Pod("x2", revision: New[2..], node: "n2"), Pod("y", revision: New[2..], node: "n3")];
+        Assert.Equal("", Daemon("", there)); // a taint with NoSchedule brings none there, and ends none that is
+        Assert.Equal("-y", Daemon("", "NoExecute", there));
+        Assert.Equal("-gone", Daemon("", [there[0], there[1], Pod("gone", revision: New[2..], node: "n9")]));
     }
 
     [Fact]
@@ -161,10 +166,10 @@ public sealed class WorkloadPlanTests
     }
 
     [Fact]
-    public void An_hour_that_the_clocks_skip_or_repeat_runs_once_at_most()
+    public void An_hour_that_the_clocks_skip_or_repeat_runs_once()
     {
         var berlin = CronSchedule.Parse("30 2 * * *", "Europe/Berlin");
-        Assert.Equal("2026-03-30T00:30:00Z", ObjectStamp.Time(berlin.Next(DateTimeOffset.Parse("2026-03-28T12:00:00Z", CultureInfo.InvariantCulture))!.Value)); // 2:30 on the 29th does not exist
+        Assert.Equal("2026-03-29T01:00:00Z", ObjectStamp.Time(berlin.Next(DateTimeOffset.Parse("2026-03-28T12:00:00Z", CultureInfo.InvariantCulture))!.Value)); // 2:30 on the 29th does not exist: when the clocks jump
         var first = berlin.Next(DateTimeOffset.Parse("2026-10-24T12:00:00Z", CultureInfo.InvariantCulture))!.Value;
         Assert.Equal("2026-10-25T00:30:00Z 2026-10-26T01:30:00Z", $"{ObjectStamp.Time(first)} {ObjectStamp.Time(berlin.Next(first)!.Value)}");
     }
