@@ -102,7 +102,7 @@ public sealed class RulesPropertyTests
             Assert.All(hard, bound => Assert.True(ByHand(quota, there, bound.Key) <= bound.Value, $"seed {seed}: {bound.Key}"));
             Assert.All(hard, bound => Assert.True(ByHand(quota, there, bound.Key) == used.GetValueOrDefault(bound.Key) && Quotas.Sum(quota, there)[bound.Key] == used.GetValueOrDefault(bound.Key), $"seed {seed}: {bound.Key} is {ByHand(quota, there, bound.Key)}, told {used.GetValueOrDefault(bound.Key)}"));
         }
-    }, iter: 600);
+    }, iter: 100);
 
     private static (ResourceKind, JsonObject) Any(Random chance, int number)
     {
