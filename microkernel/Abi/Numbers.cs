@@ -5,9 +5,9 @@ namespace Eyrie.Microkernel.Abi;
 public static class Call
 {
     public const int First = 1000, Last = 1015;
-    public const int AbiVersion = 2;
+    public const int AbiVersion = 3;
 
-    /// <summary>Sends and receives messages. A message is the words, payload and descriptor of the message buffer; a call waits until its one reply, and a server owes each caller exactly one.</summary>
+    /// <summary>Sends and receives messages. A message is the words, payload, descriptor and capabilities of the message buffer; a call waits until its one reply, and a server owes each caller exactly one. What is sent one way waits until the server takes it, and is not replied to. A capability in a message is derived from the sender's, as by Map: revoking that one revokes it, wherever it has gone.</summary>
     public const int Ipc = 1000;
     /// <summary>Makes an object and puts a capability with all rights to it into a slot of the caller.</summary>
     public const int Create = 1001;
@@ -72,6 +72,8 @@ public static class AbiError
     public const int TimedOut = -15;
     /// <summary>No running container of this node serves the gate.</summary>
     public const int NoServer = -16;
+    /// <summary>The receiver takes no such number of capabilities: it keeps too few slots for them, one of those is taken, or its factory has too little left.</summary>
+    public const int NotTaken = -17;
     /// <summary>Another thread of the task waits in a call; only ReplyValue may be made beside it.</summary>
     public const int Busy = -14;
 }
@@ -159,6 +161,7 @@ public enum IpcOperation
     Wait = 2,
     Reply = 3,
     ReplyValue = 4,
+    Send = 5,
 }
 
 /// <summary>Self removes a capability and everything derived from it; Derived removes what is derived and leaves the capability.</summary>
@@ -208,7 +211,7 @@ public enum DescriptorOperation
     Memory = 1,
 }
 
-/// <summary>The message buffer that a task shares with the kernel: offsets in bytes, little endian. WordCount and PayloadLength (u32) say how much of the message holds; Label (u64) is that of the gate a message came through; Descriptor (u32) is the number of a file descriptor that goes along, plus 1, or 0; Caller (u64) is the handle to reply to, never the same for two calls; then MaxWords words (u64) and the payload.</summary>
+/// <summary>The message buffer that a task shares with the kernel: offsets in bytes, little endian. WordCount and PayloadLength (u32) say how much of the message holds; Label (u64) is that of the gate a message came through; Descriptor (u32) is the number of a file descriptor that goes along, plus 1, or 0; Caller (u64) is the handle to reply to, never the same for two calls, and 0 of a message that wants no reply; then MaxWords words (u64), capabilities and the payload. A sender puts into CapabilityCount (u32) how many capabilities go along, which is 0 again once they have, and into Capabilities for each the slot (i32) and the rights (u32) that the receiver gets. A receiver keeps TakeCount (u32) empty slots for them from TakeFirst (i32) on, and finds in TakenCount (u32) how many the message has filled.</summary>
 public static class MessageLayout
 {
     /// <summary>Bytes of the buffer.</summary>
@@ -217,12 +220,18 @@ public static class MessageLayout
     public const int PayloadLength = 4;
     public const int Label = 8;
     public const int Descriptor = 16;
+    public const int CapabilityCount = 20;
     public const int Caller = 24;
     public const int Words = 32;
     public const int MaxWords = 16;
-    public const int Payload = 160;
+    public const int Capabilities = 160;
+    public const int MaxCapabilities = 4;
+    public const int TakeFirst = 192;
+    public const int TakeCount = 196;
+    public const int TakenCount = 200;
+    public const int Payload = 208;
     /// <summary>Size - Payload.</summary>
-    public const int MaxPayload = 65376;
+    public const int MaxPayload = 65328;
     /// <summary>Number of the file descriptor that a native task finds its message buffer at.</summary>
     public const int BufferDescriptor = 3;
 }

@@ -10,10 +10,10 @@ public interface IKernelEntry<TSelf> where TSelf : IKernelEntry<TSelf>
 /// <summary>The calls of the microkernel; REFERENCE.md has a section for each. What goes through the message buffer is put there by the caller.</summary>
 public static class KernelCalls<TEntry> where TEntry : IKernelEntry<TEntry>
 {
-    /// <summary>Sends and receives messages. A message is the words, payload and descriptor of the message buffer; a call waits until its one reply, and a server owes each caller exactly one.</summary>
-    /// <param name="operation">Call, Wait, Reply, ReplyWait (both, in one) or ReplyValue.</param>
-    /// <param name="argument">Call: slot of a gate. Reply, ReplyWait, ReplyValue: handle of a caller, from the message.</param>
-    /// <param name="value">Call, Wait, ReplyWait: timeout in microseconds, 0 for none. ReplyValue: second word of the reply, whose first is 0. Reply: not read.</param>
+    /// <summary>Sends and receives messages. A message is the words, payload, descriptor and capabilities of the message buffer; a call waits until its one reply, and a server owes each caller exactly one. What is sent one way waits until the server takes it, and is not replied to. A capability in a message is derived from the sender's, as by Map: revoking that one revokes it, wherever it has gone.</summary>
+    /// <param name="operation">Call, Send, Wait, Reply, ReplyWait (both, in one) or ReplyValue.</param>
+    /// <param name="argument">Call, Send: slot of a gate. Reply, ReplyWait, ReplyValue: handle of a caller, from the message.</param>
+    /// <param name="value">Call, Send, Wait, ReplyWait: timeout in microseconds, 0 for none. ReplyValue: second word of the reply, whose first is 0. Reply: not read.</param>
     /// <param name="grant">ReplyValue: third word, slot + 1 of the grant acted on, 0 for none; otherwise not read.</param>
     public static long Ipc(IpcOperation operation, long argument, long value, long grant) =>
         TEntry.Enter(Call.Ipc, (nint)operation, (nint)argument, (nint)value, (nint)grant, 0, 0);

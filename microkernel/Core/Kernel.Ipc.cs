@@ -2,7 +2,7 @@ using Eyrie.Microkernel.Abi;
 
 namespace Eyrie.Microkernel.Core;
 
-// Synchronous IPC: a call blocks until its one reply; a server takes callers in order of arrival and owes each a reply exactly once.
+// Synchronous IPC: a call blocks until its one reply, a message sent one way until it is taken; a server takes them in order of arrival and owes each caller a reply exactly once.
 public unsafe partial struct Kernel<TMachine>
 {
     /// <summary>The result that <see cref="Ipc"/> gives when the task is blocked and will be resumed later.</summary>
@@ -11,19 +11,20 @@ public unsafe partial struct Kernel<TMachine>
     /// <summary>ipc: see <see cref="IpcOperation"/>. Returns a result now, or <see cref="Blocked"/>.</summary>
     /// <param name="task">Who asks.</param>
     /// <param name="operation">What for.</param>
-    /// <param name="argument">Call: gate slot. Reply, ReplyWait: the caller's handle from the message; a caller that is gone is no error of the server.</param>
+    /// <param name="argument">Call, Send: gate slot. Reply, ReplyWait: the caller's handle from the message; a caller that is gone is no error of the server.</param>
     public long Ipc(int task, IpcOperation operation, long argument)
     {
+        Confirm(task);
         switch (operation)
         {
-            case IpcOperation.Call:
+            case IpcOperation.Call or IpcOperation.Send:
                 int gate = Decode(task, (int)argument, ObjectKind.Gate, Rights.Call);
-                return gate < 0 ? gate : CallGate(task, gate);
+                return gate < 0 ? gate : CallGate(task, gate, oneWay: operation == IpcOperation.Send);
             case IpcOperation.Reply:
-                return Reply(task, argument) ? 0 : AbiError.NoCaller;
+                return Reply(task, argument);
             case IpcOperation.ReplyWait:
-                Reply(task, argument);
-                return Wait(task);
+                long replied = Reply(task, argument);
+                return replied is 0 or AbiError.NoCaller ? Wait(task) : replied;
             case IpcOperation.Wait:
                 return Wait(task);
             default:
@@ -32,19 +33,27 @@ public unsafe partial struct Kernel<TMachine>
     }
 
     /// <summary>A call through a gate that the port has found for the task (an exception goes to the task's handler this way).</summary>
-    public long CallGate(int task, int gate)
+    /// <param name="task">Who calls.</param>
+    /// <param name="gate">The gate.</param>
+    /// <param name="oneWay">Nobody is to reply: the task goes on when the message has been taken, or at once where the server waits for one.</param>
+    public long CallGate(int task, int gate, bool oneWay = false)
     {
         int server = Objects[gate].Link;
         if (!Tasks[server].Alive || server == task) return AbiError.Cancelled;
+        bool receiving = Tasks[server].Ipc == IpcState.Receiving;
+        int refused = Carried(task, out var carried);
+        if (refused == 0 && receiving) refused = Room(server, ref carried);
+        if (refused < 0) return refused;
         Tasks[task].Server = server;
+        Tasks[task].OneWay = oneWay;
         Tasks[task].Sequence = (Tasks[task].Sequence + 1) & int.MaxValue;
         Tasks[task].Label = Objects[gate].A;
-        if (Tasks[server].Ipc == IpcState.Receiving)
+        if (receiving)
         {
-            Deliver(task, server);
+            Deliver(task, server, ref carried);
             Tasks[server].Ipc = IpcState.Running;
             TMachine.Resume(server, 0);
-            return Blocked;
+            return oneWay ? 0 : Blocked;
         }
         Tasks[task].Ipc = IpcState.Queued;
         Tasks[task].QueueNext = 0;
@@ -54,41 +63,56 @@ public unsafe partial struct Kernel<TMachine>
         return Blocked;
     }
 
+    /// <summary>The message that came first and can be given to this server; who sent one that cannot is told why.</summary>
     private long Wait(int server)
     {
-        int caller = Tasks[server].QueueHead;
-        if (caller == 0)
+        while (Tasks[server].QueueHead is var caller and not 0)
         {
-            Tasks[server].Ipc = IpcState.Receiving;
-            return Blocked;
+            Tasks[server].QueueHead = Tasks[caller].QueueNext;
+            if (Tasks[server].QueueHead == 0) Tasks[server].QueueTail = 0;
+            int refused = Carried(caller, out var carried);
+            if (refused == 0) refused = Room(server, ref carried);
+            if (refused < 0) { Finish(caller, refused); continue; }
+            Deliver(caller, server, ref carried);
+            if (Tasks[caller].OneWay) Finish(caller, 0);
+            return 0;
         }
-        Tasks[server].QueueHead = Tasks[caller].QueueNext;
-        if (Tasks[server].QueueHead == 0) Tasks[server].QueueTail = 0;
-        Deliver(caller, server);
-        return 0;
+        Tasks[server].Ipc = IpcState.Receiving;
+        return Blocked;
     }
 
-    private void Deliver(int caller, int server)
+    private void Deliver(int caller, int server, ref CarriedCapabilities carried)
     {
         Copy(caller, server);
+        Give(caller, server, ref carried);
         *(long*)(TMachine.MessageBuffer(server) + MessageLayout.Label) = Tasks[caller].Label;
         TMachine.TransferDescriptor(caller, server);
-        *(long*)(TMachine.MessageBuffer(server) + MessageLayout.Caller) = HandleOf(caller);
+        *(long*)(TMachine.MessageBuffer(server) + MessageLayout.Caller) = Tasks[caller].OneWay ? 0 : HandleOf(caller);
+        if (Tasks[caller].OneWay)
+        {
+            Tasks[caller].Ipc = IpcState.Running;
+            Tasks[caller].Server = 0;
+            return;
+        }
         Tasks[caller].Ipc = IpcState.AwaitingReply;
         Tasks[caller].NextOwed = Tasks[server].FirstOwed;
         Tasks[server].FirstOwed = caller;
     }
 
-    /// <summary>Replies to one caller that is owed one by this server; false when there is none such (any more).</summary>
-    private bool Reply(int server, long handle)
+    /// <summary>Replies to one caller that is owed one by this server: 0, or why it has not been replied to, and is owed the reply still.</summary>
+    private long Reply(int server, long handle)
     {
-        if (!Owes(server, handle)) return false;
+        if (!Owes(server, handle)) return AbiError.NoCaller;
         int caller = (int)(uint)handle;
+        int refused = Carried(server, out var carried);
+        if (refused == 0) refused = Room(caller, ref carried);
+        if (refused < 0) return refused;
         Forget(caller);
         Copy(server, caller);
+        Give(server, caller, ref carried);
         TMachine.TransferDescriptor(server, caller);
         Finish(caller, 0);
-        return true;
+        return 0;
     }
 
     /// <summary>Replies with words (0, value) and nothing else, without the server's buffer: safe from any thread of the server.</summary>
@@ -100,6 +124,7 @@ public unsafe partial struct Kernel<TMachine>
         byte* buffer = TMachine.MessageBuffer(caller);
         *(uint*)(buffer + MessageLayout.WordCount) = 3;
         *(uint*)(buffer + MessageLayout.PayloadLength) = 0;
+        *(uint*)(buffer + MessageLayout.TakenCount) = 0;
         ((long*)(buffer + MessageLayout.Words))[0] = 0;
         ((long*)(buffer + MessageLayout.Words))[1] = value;
         ((long*)(buffer + MessageLayout.Words))[2] = grant;
@@ -157,10 +182,11 @@ public unsafe partial struct Kernel<TMachine>
             target[MessageLayout.Payload + i] = source[MessageLayout.Payload + i];
     }
 
-    /// <summary>Takes a task out of IPC for good: callers of it are cancelled, and it leaves the queue or the reply it waits for.</summary>
+    /// <summary>Takes a task out of IPC for good: callers of it are cancelled, it leaves the queue or the reply it waits for, and what came with a message that it has not taken goes.</summary>
     public void CancelIpc(int task)
     {
         Withdraw(task);
+        Undo(task);
         ref var record = ref Tasks[task];
         record.Ipc = IpcState.Running;
         while (record.FirstOwed != 0)

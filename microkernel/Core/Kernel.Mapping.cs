@@ -6,7 +6,13 @@ namespace Eyrie.Microkernel.Core;
 public unsafe partial struct Kernel<TMachine>
 {
     /// <summary>Puts a capability into an empty slot. The charge goes to the task's factory. Returns its index or a negative error.</summary>
-    public int Insert(int task, int slot, int objectIndex, Rights rights, int parent)
+    /// <param name="task">Who holds it.</param>
+    /// <param name="slot">Where.</param>
+    /// <param name="objectIndex">What it leads to.</param>
+    /// <param name="rights">With which rights.</param>
+    /// <param name="parent">The capability it is derived from; 0: none.</param>
+    /// <param name="brought">It comes with a message that is not taken yet.</param>
+    public int Insert(int task, int slot, int objectIndex, Rights rights, int parent, bool brought = false)
     {
         if (slot < 0) return AbiError.InvalidArgument;
         if (Find(task, slot) != 0) return AbiError.SlotTaken;
@@ -21,6 +27,7 @@ public unsafe partial struct Kernel<TMachine>
         record.Slot = slot;
         record.Rights = rights;
         record.Parent = parent;
+        record.Brought = brought;
         record.NextInBucket = _buckets[bucket];
         _buckets[bucket] = c;
         record.NextInTask = Tasks[task].FirstCapability;

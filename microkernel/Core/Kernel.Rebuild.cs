@@ -7,7 +7,7 @@ public unsafe partial struct Kernel<TMachine>
 {
     /// <summary>
     /// Makes lists, counts and charges anew. A capability is held when its object says so, which an operation writes last when it gives and first when it takes; one that does not hold together (an object or a
-    /// holder that is not there, more rights than what it was derived from) is held no more. Nobody waits for anybody afterwards. The port adds what it holds (<see cref="Hold"/>) and then calls <see cref="Settle"/>.
+    /// holder that is not there, more rights than what it was derived from) is held no more, nor is one that came with a message which nobody is known to have taken. Nobody waits for anybody afterwards. The port adds what it holds (<see cref="Hold"/>) and then calls <see cref="Settle"/>.
     /// </summary>
     public void Rebuild()
     {
@@ -21,6 +21,8 @@ public unsafe partial struct Kernel<TMachine>
             if (record.Kind == ObjectKind.Factory) record.B = record.D = 0;
             Tasks[o] = new TaskRecord { Alive = Tasks[o].Alive && record.Kind == ObjectKind.Task, Sequence = Tasks[o].Sequence };
         }
+        for (int c = 1; c < CapabilityCount; c++)
+            if (Capabilities[c].Brought) Capabilities[c].Object = 0; // whoever sent it is told that nothing came of the message
         while (Dropped()) { }
         for (int c = CapabilityCount - 1; c > 0; c--) Link(c);
         for (int c = CapabilityCount - 1; c > 0; c--)

@@ -38,6 +38,8 @@ public struct CapabilityRecord
     public int NextInBucket;
     public int NextInTask, PreviousInTask;
     public int NextFree;
+    /// <summary>It came with the message that its holder has in hand: see <see cref="TaskRecord.BroughtCount"/>.</summary>
+    public bool Brought;
 }
 
 public enum IpcState : byte { Running, Queued, AwaitingReply, Receiving }
@@ -60,4 +62,10 @@ public struct TaskRecord
     public uint Sequence;
     /// <summary>Label of the gate this task called through.</summary>
     public long Label;
+    /// <summary>The message that this task sends wants no reply.</summary>
+    public bool OneWay;
+    /// <summary>
+    /// Slots that the last message filled, from the first on. They are this task's for good with its next IPC, which says that it has taken the message; when it ends before, or begins anew, they are empty again.
+    /// </summary>
+    public int BroughtFirst, BroughtCount;
 }

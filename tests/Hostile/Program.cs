@@ -123,9 +123,13 @@ internal static unsafe class Program
 
     private static void Message(ref Randomness random)
     {
-        var operation = (IpcOperation)random.Below(5);
-        nint argument = operation == IpcOperation.Call ? (random.Below(2) == 0 ? BootSlot.FirstPeer + random.Below(4) : random.Slot()) : random.Below(4) > 0 ? (nint)Kernel.Caller : random.Number();
+        var operation = (IpcOperation)random.Below(6);
+        nint argument = operation is IpcOperation.Call or IpcOperation.Send ? (random.Below(2) == 0 ? BootSlot.FirstPeer + random.Below(4) : random.Slot()) : random.Below(4) > 0 ? (nint)Kernel.Caller : random.Number();
         if (random.Below(2) == 0) Kernel.Descriptor = random.Below(12) - 2;
+        if (random.Below(3) == 0) Kernel.Keep(random.Below(4) > 0 ? 64 + random.Below(48) : (int)random.Slot(), random.Below(6));
+        int carried = random.Below(3) > 0 ? 0 : random.Below(6);
+        for (int i = 0; i < carried && i < MessageLayout.MaxCapabilities; i++) Kernel.Carry(i, (int)random.Slot(), (Rights)random.Below(70));
+        Kernel.CapabilityCount = carried;
         Done(Host.Call(Call.Ipc, (nint)operation, argument, 1 + random.Below(2000), random.Number()));
     }
 

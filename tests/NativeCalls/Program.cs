@@ -11,7 +11,7 @@ namespace Eyrie.NativeCalls;
 
 /// <summary>
 /// A native task that makes the calls its argument spells. Fields stand apart by a space; a row ends with ;, a call with a comma. A call is its number and up to six arguments, each after p:HEX (the payload) or
-/// l:N (only the length that is claimed for it) where it has one. The calls after | are those in question: a line in the log tells what each gave, and whether the task's factory and its capability space are afterwards what they
+/// l:N (only the length that is claimed for it), c:SLOT:RIGHTS (a capability that goes along, and it alone), n:N (only how many are claimed) and k:SLOT:N (so many slots are kept for what comes) where it has one; h is the handle of the caller at hand. The calls after | are those in question: a line in the log tells what each gave, and whether the task's factory and its capability space are afterwards what they
 /// were. After b another thread waits in a call while those are made. At the end of a row slots 64 to 127 are emptied.
 /// </summary>
 internal static unsafe class Program
@@ -81,9 +81,17 @@ internal static unsafe class Program
             if (last || field[0] == ',') return Host.Call(call[0], call[1], call[2], call[3], call[4], call[5], call[6]);
             if (field[0] == 'p') Payload(field.Slice(2));
             else if (field[0] == 'l') Kernel.PayloadLength = (int)Number(field.Slice(2));
-            else if (i < 7) call[i++] = Number(field);
+            else if (field[0] == 'c') { Kernel.Carry(0, (int)Number(First(field)), (Rights)Number(Second(field))); Kernel.CapabilityCount = 1; }
+            else if (field[0] == 'n') Kernel.CapabilityCount = (int)Number(field.Slice(2));
+            else if (field[0] == 'k') Kernel.Keep((int)Number(First(field)), (int)Number(Second(field)));
+            else if (i < 7) call[i++] = field[0] == 'h' ? (nint)Kernel.Caller : Number(field);
         }
     }
+
+    /// <summary>The number after a letter and a colon; and the one after the next colon.</summary>
+    private static ReadOnlySpan<byte> First(ReadOnlySpan<byte> field) => field.Slice(2, field.Slice(2).IndexOf((byte)':'));
+
+    private static ReadOnlySpan<byte> Second(ReadOnlySpan<byte> field) => field.Slice(3 + First(field).Length);
 
     private static nint Number(ReadOnlySpan<byte> field)
     {

@@ -33,6 +33,9 @@ public sealed class NativeBadInputTests
     private static string Control(int task, TaskOperation operation, int argument = 0) => Line($"{Call.Control} {task} {(int)operation} {argument}");
     private static string Start(int task, params byte[][] fields) => Line($"p:{Convert.ToHexString([.. fields.SelectMany(field => field)])} {Call.Start} {task}");
     private static string Ipc(IpcOperation operation, long argument, long timeout = 0) => Line($"{Call.Ipc} {(int)operation} {argument} {timeout}");
+    /// <summary>A message to the gate in the second slot.</summary>
+    private static string Carrying(int slot, int rights, IpcOperation operation) => Line($"c:{slot}:{rights} ") + Ipc(operation, Second, 1000);
+
     private static string Line(FormattableString line) => FormattableString.Invariant(line);
     private static string Hex(string text) => Convert.ToHexString(Encoding.ASCII.GetBytes(text));
 
@@ -47,7 +50,7 @@ public sealed class NativeBadInputTests
     private static string[] Of(int slot) =>
     [
         Create(ObjectKind.Task, First, factory: slot), Line($"{Call.Inspect} {slot}"), Start(slot), Control(slot, TaskOperation.Status), Line($"{Call.Notification} {slot} {(int)NotificationOperation.Signal}"), Line($"{Call.Descriptor} {slot} {(int)DescriptorOperation.Open} 0"),
-        Line($"{Call.Descriptor} {slot} {(int)DescriptorOperation.Memory} 0"), Line($"{Call.Redirect} {slot} {BootSlot.SelfTask}"), Ipc(IpcOperation.Call, slot), Map(BootSlot.Factory, First, Read, slot), Line($"{Call.Unmap} {slot} {BootSlot.Log} 0"),
+        Line($"{Call.Descriptor} {slot} {(int)DescriptorOperation.Memory} 0"), Line($"{Call.Redirect} {slot} {BootSlot.SelfTask}"), Ipc(IpcOperation.Call, slot), Ipc(IpcOperation.Send, slot), Map(BootSlot.Factory, First, Read, slot), Line($"{Call.Unmap} {slot} {BootSlot.Log} 0"),
     ];
 
     /// <summary>Every call that there is, and a reply of a message that never came.</summary>
@@ -73,7 +76,7 @@ public sealed class NativeBadInputTests
         new("a task that may only be looked at", AbiError.MissingRights, [Line($"{Call.Inspect} {Second}"), Start(Second), Control(Second, TaskOperation.Status), Line($"{Call.Statistics} {Second}"), Map(BootSlot.Factory, Third, Read, Second), Line($"{Call.Unmap} {Second} 0 0"), Create(ObjectKind.Gate, Third, 0, Second)], Create(ObjectKind.Task, First), Map(First, Second, Read)),
         new("more rights than the source has", AbiError.MissingRights, Map(Second, Third, Everything), Create(ObjectKind.Factory, First, 600), Map(First, Second, (int)(Rights.Read | Rights.Map))),
         new("a source that may not be mapped", AbiError.MissingRights, Map(BootSlot.SelfTask, Third, (int)Rights.Control)),
-        new("a gate that may not be called or given away", AbiError.MissingRights, [Ipc(IpcOperation.Call, Second), Line($"{Call.Redirect} {Second} {BootSlot.SelfTask}")], Gate(First), Map(First, Second, Read)),
+        new("a gate that may not be called or given away", AbiError.MissingRights, [Ipc(IpcOperation.Call, Second), Ipc(IpcOperation.Send, Second), Line($"{Call.Redirect} {Second} {BootSlot.SelfTask}")], Gate(First), Map(First, Second, Read)),
         new("a notification without its rights", AbiError.MissingRights, [Line($"{Call.Notification} {Second} {(int)NotificationOperation.Signal}"), Line($"{Call.Notification} {Third} {(int)NotificationOperation.Take}")], Create(ObjectKind.Notification, First), Map(First, Second, Read), Map(First, Third, (int)Rights.Write)),
         new("a log that may not be written", AbiError.MissingRights, Line($"{Call.Log} {Second}"), Create(ObjectKind.Log, First), Map(First, Second, Read)),
         new("memory that may only be read", AbiError.MissingRights, Line($"{Call.Descriptor} {Second} {(int)DescriptorOperation.Memory} 0"), Create(ObjectKind.Dataspace, First, 4096), Map(First, Second, Read)),
@@ -83,8 +86,8 @@ public sealed class NativeBadInputTests
         new("a slot of a task whose factory has nothing left", AbiError.QuotaExhausted, Map(BootSlot.Factory, 1, Read, Second), Create(ObjectKind.Factory, First, 512), Create(ObjectKind.Task, Second, factory: First)),
         // arguments
         new("a kind that cannot be made", AbiError.InvalidArgument, [.. new[] { -1, 0, (int)ObjectKind.Descriptor, 9, int.MaxValue }.Select(kind => Create((ObjectKind)kind, First))]),
-        new("numbers below zero", AbiError.InvalidArgument, [Create(ObjectKind.Task, -1), Create(ObjectKind.Factory, First, -1), Create(ObjectKind.Factory, First, 600, -1), Create(ObjectKind.Dataspace, First, -1), Map(BootSlot.Factory, -1, Read), Ipc(IpcOperation.Wait, 0, -1), Ipc(IpcOperation.Call, BootSlot.Log, -1)]),
-        new("a name that is too long", AbiError.InvalidArgument, [Create(ObjectKind.Log, First, name: new string('n', 241)), Line($"l:65377 {Call.Create} 1 {(int)ObjectKind.Log} {First} 0 0"), Line($"l:4294967295 {Call.Create} 1 {(int)ObjectKind.Log} {First} 0 0")]),
+        new("numbers below zero", AbiError.InvalidArgument, [Create(ObjectKind.Task, -1), Create(ObjectKind.Factory, First, -1), Create(ObjectKind.Factory, First, 600, -1), Create(ObjectKind.Dataspace, First, -1), Map(BootSlot.Factory, -1, Read), Ipc(IpcOperation.Wait, 0, -1), Ipc(IpcOperation.Call, BootSlot.Log, -1), Ipc(IpcOperation.Send, BootSlot.Log, -1)]),
+        new("a name that is too long", AbiError.InvalidArgument, [Create(ObjectKind.Log, First, name: new string('n', 241)), Line($"l:65329 {Call.Create} 1 {(int)ObjectKind.Log} {First} 0 0"), Line($"l:4294967295 {Call.Create} 1 {(int)ObjectKind.Log} {First} 0 0")]),
         new("rights, operations and modes that are none", AbiError.InvalidArgument, [Map(BootSlot.Factory, First, Everything + 1), Line($"{Call.Unmap} -1 {BootSlot.Log} 2"), Control(BootSlot.SelfTask, (TaskOperation)99), Line($"{Call.Notification} {BootSlot.Log} 9"), Line($"{Call.Descriptor} {BootSlot.Log} 9 0"), Line($"{Call.Descriptor} {BootSlot.Log} 0 {1 << 22}"), Ipc((IpcOperation)9, 0)]),
         new("the network server's word from another task", AbiError.InvalidArgument, Control(BootSlot.SelfTask, TaskOperation.Ready)),
         // start descriptions
@@ -101,8 +104,11 @@ public sealed class NativeBadInputTests
         new("a notification that tells of nothing", AbiError.WrongState, Line($"{Call.Notification} {First} {(int)NotificationOperation.Take}"), Create(ObjectKind.Notification, First)),
         // messages
         new("a caller that nobody is", AbiError.NoCaller, [Ipc(IpcOperation.Reply, 1), Ipc(IpcOperation.Reply, long.MaxValue), Ipc(IpcOperation.ReplyValue, 12345), Line($"{Call.Caller} 12345")]),
-        new("a call to itself", AbiError.Cancelled, Ipc(IpcOperation.Call, First), Gate(First)),
-        new("a call that nobody answers, and a message that does not come", AbiError.TimedOut, [Ipc(IpcOperation.Call, Second, 1000), Ipc(IpcOperation.Wait, 0, 1000)], Create(ObjectKind.Task, First), Create(ObjectKind.Gate, Second, 7, First)),
+        new("a call to itself", AbiError.Cancelled, [Ipc(IpcOperation.Call, First), Ipc(IpcOperation.Send, First)], Gate(First)),
+        new("a message with what is not there", AbiError.NoCapability, [Carrying(Empty, Read, IpcOperation.Call), Carrying(-1, Read, IpcOperation.Send)], Create(ObjectKind.Task, First), Create(ObjectKind.Gate, Second, 7, First)),
+        new("a message with more than its sender has, or may give away", AbiError.MissingRights, [Carrying(Third, Everything, IpcOperation.Call), Carrying(Third, Everything, IpcOperation.Send), Carrying(BootSlot.SelfTask, (int)Rights.Control, IpcOperation.Send)], Create(ObjectKind.Task, First), Create(ObjectKind.Gate, Second, 7, First), Map(Second, Third, (int)(Rights.Call | Rights.Map))),
+        new("a message with rights that are none, or with too many capabilities", AbiError.InvalidArgument, [Carrying(Second, Everything + 1, IpcOperation.Send), "n:5 " + Ipc(IpcOperation.Send, Second, 1000), "n:4294967295 " + Ipc(IpcOperation.Call, Second, 1000), "n:0 " + Ipc((IpcOperation)9, 0)], Create(ObjectKind.Task, First), Create(ObjectKind.Gate, Second, 7, First)),
+        new("a call that nobody answers, and a message that does not come", AbiError.TimedOut, [Ipc(IpcOperation.Call, Second, 1000), Ipc(IpcOperation.Send, Second, 1000), Carrying(Second, Read, IpcOperation.Send), "n:0 " + Ipc(IpcOperation.Wait, 0, 1000)], Create(ObjectKind.Task, First), Create(ObjectKind.Gate, Second, 7, First)),
     ];
 
     private static async Task<(KernelStatistics Statistics, string Descriptors)> RestAsync(RunningKernel kernel) => (await kernel.Service.KernelStatisticsAsync(CancellationToken.None), await kernel.DescriptorsAtRestAsync());

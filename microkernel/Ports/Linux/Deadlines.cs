@@ -48,7 +48,7 @@ public static unsafe class Deadlines
 
     public static long Ipc(int task, IpcOperation operation, long argument, long timeoutMicroseconds)
     {
-        bool waits = operation is IpcOperation.Call or IpcOperation.Wait or IpcOperation.ReplyWait;
+        bool waits = operation is IpcOperation.Call or IpcOperation.Send or IpcOperation.Wait or IpcOperation.ReplyWait;
         if (waits && timeoutMicroseconds is < 0 or > Longest) return AbiError.InvalidArgument;
         Set(task, waits ? timeoutMicroseconds : 0);
         long result = Node.Kernel.Ipc(task, operation, argument);

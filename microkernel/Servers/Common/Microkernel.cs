@@ -42,6 +42,21 @@ public static unsafe class Microkernel
         set => *(uint*)(s_buffer + MessageLayout.Descriptor) = (uint)(value + 1);
     }
 
+    /// <summary>How many of the capabilities that <see cref="Carry"/> has named go along with the next message.</summary>
+    public static int CapabilityCount
+    {
+        set => *(uint*)(s_buffer + MessageLayout.CapabilityCount) = (uint)value;
+    }
+
+    public static void Carry(int index, int slot, Rights rights) => *(long*)(s_buffer + MessageLayout.Capabilities + 8 * index) = (long)rights << 32 | (uint)slot;
+
+    /// <summary>Keeps empty slots for capabilities that come with messages.</summary>
+    public static void Keep(int first, int count)
+    {
+        *(int*)(s_buffer + MessageLayout.TakeFirst) = first;
+        *(int*)(s_buffer + MessageLayout.TakeCount) = count;
+    }
+
     public static long Word(int index) => ((long*)(s_buffer + MessageLayout.Words))[index];
 
     public static void Words(long first, long second = 0, long third = 0)

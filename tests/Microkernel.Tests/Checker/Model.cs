@@ -29,6 +29,10 @@ public sealed class ModelObject(ObjectKind kind, ModelObject? factory)
     public long Sent { get; set; }
     public List<ModelObject> Queue { get; } = [];
     public HashSet<ModelObject> Owed { get; } = [];
+    public bool OneWay { get; set; }
+    /// <summary>What the message in its buffer carries, and the slots that it keeps for what comes.</summary>
+    public IReadOnlyList<(int Slot, Rights Rights)> Carries { get; set; } = [];
+    public (int First, int Count) Keeps { get; set; }
 }
 
 public sealed class ModelCapability(ModelObject holder, int slot, ModelObject target, Rights rights, ModelCapability? parent)
@@ -38,6 +42,8 @@ public sealed class ModelCapability(ModelObject holder, int slot, ModelObject ta
     public ModelObject Target { get; } = target;
     public Rights Rights { get; } = rights;
     public ModelCapability? Parent { get; } = parent;
+    /// <summary>It came with a message, and its holder has done nothing since that shows that it has that.</summary>
+    public bool Brought { get; set; }
 }
 
 /// <summary>
@@ -56,9 +62,9 @@ public sealed class Model
     public List<ModelObject> Released { get; } = [];
     public List<(int Task, int Slot)> Revoked { get; } = [];
     /// <summary>Messages that the last operation delivered: to whom, from whom, what.</summary>
-    public List<(ModelObject Server, ModelObject Caller, long Word, long Label)> Delivered { get; } = [];
+    public List<(ModelObject Server, ModelObject Caller, long Word, long Label, int Carried)> Delivered { get; } = [];
     /// <summary>Replies that reached their caller.</summary>
-    public List<(ModelObject Caller, long Word)> Replied { get; } = [];
+    public List<(ModelObject Caller, long Word, int Carried)> Replied { get; } = [];
 
     private readonly int _maxObjects, _maxCapabilities;
 
@@ -90,9 +96,11 @@ public sealed class Model
         return 0;
     }
 
-    /// <summary>After a kernel that was killed.</summary>
+    /// <summary>After a kernel that was killed: nobody waits, and what came with a message that nobody is known to have is nobody's.</summary>
     public void NobodyWaits()
     {
+        foreach (var brought in Capabilities.Where(c => c.Brought).ToList()) Capabilities.RemoveAll(Derived(brought).Contains);
+        Collect();
         foreach (var task in Objects)
         {
             (task.Waiting, task.Called) = (Waiting.No, null);
@@ -184,6 +192,7 @@ public sealed class Model
     {
         Withdraw(task);
         task.Waiting = Waiting.No;
+        foreach (var brought in Capabilities.Where(c => c.Holder == task && c.Brought).ToList()) Remove(Derived(brought));
         foreach (var caller in task.Owed.Concat(task.Queue).ToList()) Finish(caller, AbiError.Cancelled);
         task.Owed.Clear();
         task.Queue.Clear();
@@ -221,53 +230,115 @@ public sealed class Model
         return 0;
     }
 
-    public long Call(ModelObject task, int slot, long word)
+    public long Call(ModelObject task, int slot, long word, bool oneWay = false)
     {
+        Takes(task);
         long refused = Decode(task, slot, ObjectKind.Gate, Rights.Call, out var gate);
         if (refused < 0) return refused;
         var server = gate!.Server!;
         if (!server.Alive || server == task) return AbiError.Cancelled;
-        (task.Called, task.CalledThrough, task.Sent) = (server, gate.Label, word);
-        if (server.Waiting == Waiting.Receiving)
+        bool receiving = server.Waiting == Waiting.Receiving;
+        if ((refused = Carries(task)) < 0 || (receiving && (refused = Room(task, server)) < 0)) return refused;
+        (task.Called, task.CalledThrough, task.Sent, task.OneWay) = (server, gate.Label, word, oneWay);
+        if (receiving)
         {
             server.Waiting = Waiting.No;
             Deliver(task, server);
             Resumed.Add((server, 0));
+            return oneWay ? 0 : long.MinValue;
         }
-        else
-        {
-            task.Waiting = Waiting.Queued;
-            server.Queue.Add(task);
-        }
+        task.Waiting = Waiting.Queued;
+        server.Queue.Add(task);
         return long.MinValue;
+    }
+
+    /// <summary>It asks for something else: it has what came before.</summary>
+    private void Takes(ModelObject task)
+    {
+        foreach (var capability in Capabilities.Where(c => c.Holder == task)) capability.Brought = false;
+    }
+
+    private long Carries(ModelObject sender)
+    {
+        if (sender.Carries.Count > MessageLayout.MaxCapabilities) return AbiError.InvalidArgument;
+        foreach (var (slot, rights) in sender.Carries)
+        {
+            if (Find(sender, slot) is not { } source) return AbiError.NoCapability;
+            if (rights > Rights.All) return AbiError.InvalidArgument;
+            if (!source.Rights.HasFlag(Rights.Map) || !source.Rights.HasFlag(rights)) return AbiError.MissingRights;
+        }
+        return 0;
+    }
+
+    private long Room(ModelObject sender, ModelObject receiver)
+    {
+        int needed = sender.Carries.Count;
+        if (needed == 0) return 0;
+        var (first, count) = receiver.Keeps;
+        if (first < 0 || count < needed) return AbiError.NotTaken;
+        for (int i = 0; i < needed; i++)
+        {
+            if (Find(receiver, first + i) is not null) return AbiError.NotTaken;
+            if (Capabilities.Count + i >= _maxCapabilities) return AbiError.TableFull;
+        }
+        return receiver.Factory is { } payer && Used(payer) + needed * CapabilityCharge > payer.Bytes ? AbiError.NotTaken : 0;
+    }
+
+    private int Give(ModelObject sender, ModelObject receiver)
+    {
+        var carried = sender.Carries;
+        for (int i = 0; i < carried.Count; i++)
+        {
+            var source = Find(sender, carried[i].Slot)!;
+            Capabilities.Add(new ModelCapability(receiver, receiver.Keeps.First + i, source.Target, carried[i].Rights, source) { Brought = true });
+        }
+        sender.Carries = [];
+        return carried.Count;
     }
 
     private void Deliver(ModelObject caller, ModelObject server)
     {
+        Delivered.Add((server, caller, caller.Sent, caller.CalledThrough, Give(caller, server)));
+        if (caller.OneWay)
+        {
+            (caller.Waiting, caller.Called) = (Waiting.No, null);
+            return;
+        }
         caller.Waiting = Waiting.Reply;
         server.Owed.Add(caller);
-        Delivered.Add((server, caller, caller.Sent, caller.CalledThrough));
     }
 
     public long Wait(ModelObject server)
     {
-        if (server.Queue.Count == 0)
+        Takes(server);
+        while (server.Queue.Count > 0)
         {
-            server.Waiting = Waiting.Receiving;
-            return long.MinValue;
+            var caller = server.Queue[0];
+            server.Queue.RemoveAt(0);
+            long refused = Carries(caller) is var wrong and < 0 ? wrong : Room(caller, server);
+            if (refused < 0)
+            {
+                Finish(caller, refused);
+                continue;
+            }
+            Deliver(caller, server);
+            if (caller.OneWay) Resumed.Add((caller, 0));
+            return 0;
         }
-        var caller = server.Queue[0];
-        server.Queue.RemoveAt(0);
-        Deliver(caller, server);
-        return 0;
+        server.Waiting = Waiting.Receiving;
+        return long.MinValue;
     }
 
-    public bool Reply(ModelObject server, ModelObject? caller, long word)
+    /// <param name="words">From any thread of the server: words alone, and no sign that it has what came.</param>
+    public long Reply(ModelObject server, ModelObject? caller, long word, bool words)
     {
-        if (caller is null || !server.Owed.Remove(caller)) return false;
+        if (!words) Takes(server);
+        if (caller is null || !server.Owed.Contains(caller)) return AbiError.NoCaller;
+        if (!words && (Carries(server) is var refused and < 0 || (refused = Room(server, caller)) < 0)) return refused;
+        server.Owed.Remove(caller);
         Finish(caller, 0);
-        Replied.Add((caller, word));
-        return true;
+        Replied.Add((caller, word, words ? 0 : Give(server, caller)));
+        return 0;
     }
 
     public void Withdraw(ModelObject task)

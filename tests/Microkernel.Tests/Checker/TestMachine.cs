@@ -30,14 +30,27 @@ public readonly unsafe struct TestMachine : IMachine<TestMachine>
         Lost.Clear();
     }
 
-    /// <summary>Puts one word into a task's buffer.</summary>
-    public static void Put(int task, long word)
+    /// <summary>Puts one word into a task's buffer, and capabilities to go along.</summary>
+    public static void Put(int task, long word, IReadOnlyList<(int Slot, Rights Rights)> carries)
     {
         byte* buffer = MessageBuffer(task);
         *(uint*)(buffer + MessageLayout.WordCount) = 1;
         *(uint*)(buffer + MessageLayout.PayloadLength) = 0;
         *(long*)(buffer + MessageLayout.Words) = word;
+        *(uint*)(buffer + MessageLayout.CapabilityCount) = (uint)carries.Count;
+        for (int i = 0; i < carries.Count && i < MessageLayout.MaxCapabilities; i++) *(long*)(buffer + MessageLayout.Capabilities + 8 * i) = (long)carries[i].Rights << 32 | (uint)carries[i].Slot;
     }
+
+    /// <summary>The slots that a task keeps for capabilities.</summary>
+    public static void Keep(int task, int first, int count)
+    {
+        byte* buffer = MessageBuffer(task);
+        *(int*)(buffer + MessageLayout.TakeFirst) = first;
+        *(int*)(buffer + MessageLayout.TakeCount) = count;
+    }
+
+    /// <summary>How many capabilities wait to go along with a task's message, and how many came with the last one it got.</summary>
+    public static (int ToGo, int Came) Carried(int task) => (*(int*)(MessageBuffer(task) + MessageLayout.CapabilityCount), *(int*)(MessageBuffer(task) + MessageLayout.TakenCount));
 
     /// <summary>Word, label and caller that stand in a task's buffer.</summary>
     public static (long Word, long Label, long Caller) Get(int task)

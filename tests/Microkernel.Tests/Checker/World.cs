@@ -171,6 +171,7 @@ public sealed unsafe class World : IDisposable
         Result($"create {kind}", _kernel.Create(actor.Index, from, kind, to, a, b, null, 0), expected);
         if (made is null) return;
         made.Index = _kernel.Capabilities[_kernel.Find(actor.Index, to)].Object;
+        TestMachine.Keep(made.Index, 0, 0); // its place was another task's
         if (kind is ObjectKind.Notification or ObjectKind.Task or ObjectKind.Log) Expect($"what the port keeps for {kind} {made.Index}", (_kernel.Objects[made.Index].A, _kernel.Objects[made.Index].B), (0L, 0L));
     }
 
@@ -204,21 +205,45 @@ public sealed unsafe class World : IDisposable
     private void Call(ModelObject actor)
     {
         int slot = Slot(actor, c => c.Target.Kind == ObjectKind.Gate && c.Target.Server!.Alive);
-        TestMachine.Put(actor.Index, ++_word);
-        Note($"task {actor.Index} calls {slot} with {_word}");
-        long called = _kernel.Ipc(actor.Index, IpcOperation.Call, slot), expected = _model.Call(actor, slot, _word);
-        if (called == Kernel<TestMachine>.Blocked)
+        var operation = _random.Next(3) == 0 ? IpcOperation.Send : IpcOperation.Call;
+        Keep(actor);
+        Note($"task {actor.Index}: {operation} through {slot} with {++_word} and {Pack(actor)}");
+        long called = _kernel.Ipc(actor.Index, operation, slot), expected = _model.Call(actor, slot, _word, operation == IpcOperation.Send);
+        if (called == Kernel<TestMachine>.Blocked && operation == IpcOperation.Call)
         {
             actor.Handle = _kernel.HandleOf(actor.Index);
             if (!_given.Add(actor.Handle)) throw new DiffersException($"seed {_seed}, step {_step}: two calls have the handle {actor.Handle:x}");
             _handles.Add(actor.Handle);
         }
-        Result("call", called, expected);
+        Result(operation == IpcOperation.Send ? "send" : "call", called, expected);
+    }
+
+    /// <summary>A message with the word at hand and, in one of three, with capabilities: mostly such as may go along.</summary>
+    private string Pack(ModelObject actor)
+    {
+        var carries = new List<(int Slot, Rights Rights)>();
+        for (int i = _random.Next(3) > 0 ? 0 : _random.Next(20) == 0 ? MessageLayout.MaxCapabilities + 1 : _random.Next(1, 4); i > 0; i--)
+        {
+            int slot = Slot(actor, c => (c.Rights & Rights.Map) != 0);
+            var rights = _random.Next(6) > 0 && _model.Find(actor, slot) is { } from ? from.Rights & SomeRights() : (Rights)_random.Next(70);
+            carries.Add((slot, rights));
+        }
+        actor.Carries = carries;
+        TestMachine.Put(actor.Index, _word, carries);
+        return string.Join(" and ", carries.Select(pair => $"{pair.Slot} ({pair.Rights})").DefaultIfEmpty("nothing"));
+    }
+
+    /// <summary>The slots for what comes; mostly a row of empty ones.</summary>
+    private void Keep(ModelObject actor)
+    {
+        actor.Keeps = _random.Next(5) switch { 0 => (_random.Next(-1, Slots), _random.Next(4)), 1 => (0, 0), _ => (Free(actor), 1 + _random.Next(3)) };
+        TestMachine.Keep(actor.Index, actor.Keeps.First, actor.Keeps.Count);
     }
 
     private void WaitFor(ModelObject actor)
     {
-        Note($"task {actor.Index} waits");
+        Keep(actor);
+        Note($"task {actor.Index} waits and keeps {actor.Keeps}");
         Result("wait", _kernel.Ipc(actor.Index, IpcOperation.Wait, 0), _model.Wait(actor));
     }
 
@@ -229,18 +254,18 @@ public sealed unsafe class World : IDisposable
         long handle = caller?.Handle ?? (_random.Next(2) == 0 && _handles.Count > 0 ? _handles[_random.Next(_handles.Count)] : _random.Next(-2, MaxObjects + 2));
         caller ??= _model.Objects.FirstOrDefault(o => o.Kind == ObjectKind.Task && o.Handle == handle && handle != 0);
         var operation = _random.Next(3) switch { 0 => IpcOperation.Reply, 1 => IpcOperation.ReplyWait, _ => IpcOperation.ReplyValue };
-        Note($"task {actor.Index}: {operation} to {handle} with {++_word}");
-        bool reaches = _model.Reply(actor, caller, _word);
+        Note($"task {actor.Index}: {operation} to {handle} with {++_word} and {(operation == IpcOperation.ReplyValue ? "words" : Pack(actor))}");
+        long replied = _model.Reply(actor, caller, _word, operation == IpcOperation.ReplyValue);
         if (operation == IpcOperation.ReplyValue)
         {
-            Expect("reply value", _kernel.ReplyValue(actor.Index, handle, _word, 0), reaches);
-            if (reaches) Expect("the value", ((long*)(TestMachine.MessageBuffer(caller!.Index) + MessageLayout.Words))[1], _word);
+            Expect("reply value", _kernel.ReplyValue(actor.Index, handle, _word, 0), replied == 0);
+            if (replied == 0) Expect("the value", ((long*)(TestMachine.MessageBuffer(caller!.Index) + MessageLayout.Words))[1], _word);
+            if (replied == 0) Expect("what came with it", TestMachine.Carried(caller!.Index).Came, 0);
             _model.Replied.Clear();
             return;
         }
-        TestMachine.Put(actor.Index, _word);
-        long expected = operation == IpcOperation.ReplyWait ? _model.Wait(actor) : reaches ? 0 : AbiError.NoCaller;
-        Result("reply", _kernel.Ipc(actor.Index, operation, handle), expected);
+        long expected = operation == IpcOperation.ReplyWait && replied is 0 or AbiError.NoCaller ? _model.Wait(actor) : replied;
+        Result("reply", _kernel.Ipc(actor.Index, operation, handle), operation == IpcOperation.Reply ? replied : expected);
     }
 
     private void Withdraw()
@@ -296,9 +321,18 @@ public sealed unsafe class World : IDisposable
         Expect("resumed", Words(TestMachine.Resumed.Where(pair => Lives(pair.Task))), Words(_model.Resumed.Select(pair => (pair.Task.Index, pair.Result)).Where(pair => Lives(pair.Index))));
         Expect("destroyed", string.Join(", ", TestMachine.Released.Order()), string.Join(", ", _model.Released.Select(o => o.Index).Order()));
         Expect("revoked", string.Join(", ", TestMachine.Lost.Order()), string.Join(", ", _model.Revoked.Order()));
-        foreach (var (server, caller, word, label) in _model.Delivered)
-            if (_model.Replied.All(reply => reply.Caller != server)) Expect($"message of task {server.Index}", TestMachine.Get(server.Index), (word, label, caller.Handle));
-        foreach (var (caller, word) in _model.Replied) Expect($"reply to task {caller.Index}", TestMachine.Get(caller.Index).Word, word);
+        foreach (var (server, caller, word, label, carried) in _model.Delivered)
+        {
+            if (_model.Replied.All(reply => reply.Caller != server)) Expect($"message of task {server.Index}", TestMachine.Get(server.Index), (word, label, caller.OneWay ? 0 : caller.Handle));
+            Expect($"what came with the message of task {server.Index}", TestMachine.Carried(server.Index).Came, carried);
+            Expect($"what task {caller.Index} has to send yet", TestMachine.Carried(caller.Index).ToGo, 0);
+        }
+        foreach (var (caller, word, carried) in _model.Replied)
+        {
+            Expect($"reply to task {caller.Index}", TestMachine.Get(caller.Index).Word, word);
+            Expect($"what came with the reply to task {caller.Index}", TestMachine.Carried(caller.Index).Came, carried);
+        }
+        Count("carried", _model.Delivered.Sum(message => message.Carried) + _model.Replied.Sum(reply => reply.Carried));
     }
 
     /// <summary>The whole state.</summary>
