@@ -217,7 +217,7 @@ public sealed class ContainerService : IContainerService
         var frame = await CallAsync(ContainerProtocol.Statistics, For(containerId), cancellationToken);
         var numbers = frame.Fields().First(field => field.Tag == ContainerProtocol.Numbers).Value;
         long Number(int index) => BinaryPrimitives.ReadInt64LittleEndian(numbers.Span[(8 * index)..]);
-        return new ContainerStatistics(TimeSpan.FromMicroseconds(Number(0)), Number(1), (int)Number(2)) { IdleFileBytes = Number(3), Peers = [.. frame.Fields().Where(field => field.Tag == ContainerProtocol.Peer).Select(field => Peer(Encoding.UTF8.GetString(field.Value.Span)))] };
+        return new ContainerStatistics(TimeSpan.FromMicroseconds(Number(0)), Number(1), (int)Number(2)) { IdleFileBytes = Number(3), DiskReadBytes = Number(4), DiskWrittenBytes = Number(5), Peers = [.. frame.Fields().Where(field => field.Tag == ContainerProtocol.Peer).Select(field => Peer(Encoding.UTF8.GetString(field.Value.Span)))] };
     }
 
     private static PeerCounts Peer(string line)

@@ -136,6 +136,9 @@ public sealed record ContainerStatistics(TimeSpan Cpu, long MemoryBytes, int Pro
 {
     /// <summary>Of the memory, files in the page cache that the host may take back at once.</summary>
     public long IdleFileBytes { get; init; }
+    /// <summary>Bytes that it has read from and written to block devices. On a host without control groups of the second version what a program of an exec did counts as long as that runs.</summary>
+    public long DiskReadBytes { get; init; }
+    public long DiskWrittenBytes { get; init; }
     /// <summary>Whom it has connected to, by the grants it holds and has used; at most 64, and the sum of the others with the entry <c>other</c>.</summary>
     public IReadOnlyList<PeerCounts> Peers { get; init; } = [];
     /// <summary>What it works with, as cAdvisor has it.</summary>

@@ -115,6 +115,7 @@ public static class Checks
         var used = await node.Service.StatisticsAsync(spec.Id, CancellationToken.None);
         True(used.Cpu > TimeSpan.FromMilliseconds(1) && used.Cpu < TimeSpan.FromMinutes(1), $"CPU {used.Cpu}");
         True(used.MemoryBytes is > 100_000 and < 33_554_432, $"memory {used.MemoryBytes}");
+        True(node.GroupFile(spec, "io.stat") is not null && used is { DiskReadBytes: >= 0, DiskWrittenBytes: >= 0 }, $"read {used.DiskReadBytes}, written {used.DiskWrittenBytes}");
         True(used.IdleFileBytes >= 0 && used.IdleFileBytes < used.MemoryBytes, $"idle files {used.IdleFileBytes}");
         await node.Service.DeleteAsync(spec.Id, CancellationToken.None);
     }

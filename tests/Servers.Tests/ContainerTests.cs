@@ -19,6 +19,16 @@ public sealed class ContainerTests : IAsyncLifetime
     }
 
     [Fact]
+    public async Task What_a_container_writes_to_a_disk_and_reads_from_it_is_counted()
+    {
+        var spec = await _kernel.StartScriptAsync(RunningKernel.UsesDisk, "dir /data read,write");
+        await _kernel.UntilCountedAsync(spec);
+        var idle = await _kernel.StartScriptAsync("sleep 1000; true");
+        var used = await _kernel.Service.StatisticsAsync(idle.Id, CancellationToken.None);
+        Assert.Equal(0, used.DiskWrittenBytes);
+    }
+
+    [Fact]
     public async Task A_program_that_closes_what_it_writes_to_keeps_the_service_at_rest()
     {
         var spec = _kernel.Script("exec >&- 2>&-; sleep 1000; true");

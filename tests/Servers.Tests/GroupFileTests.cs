@@ -54,6 +54,21 @@ public sealed class GroupFileTests
         for (long weight = 1; weight <= 10_000; weight++) Assert.Equal(weight, GroupSettings.Weight(GroupSettings.Shares(weight)));
     }
 
+    /// <summary>The texts of Linux's Documentation/admin-guide/cgroup-v2.rst and of proc_pid_io(5).</summary>
+    [Fact]
+    public void What_was_read_and_written_is_added_up_over_devices_and_processes()
+    {
+        var used = new Usage { DiskReadBytes = 1, DiskWrittenBytes = 2 };
+        DiskAccounts.AddDevices("8:16 rbytes=1459200 wbytes=314773504 rios=192 wios=353 dbytes=0 dios=0\n8:0 rbytes=90430464 wbytes=299008000 rios=8950 wios=1252 dbytes=50331648 dios=3021\n253:0 \n"u8, ref used);
+        Assert.Equal((1L + 1459200 + 90430464, 2L + 314773504 + 299008000), (used.DiskReadBytes, used.DiskWrittenBytes));
+        used = default;
+        for (int process = 0; process < 2; process++) DiskAccounts.AddProcess("rchar: 323934931\nwchar: 323929600\nsyscr: 632687\nsyscw: 632675\nread_bytes: 4096\nwrite_bytes: 323932160\ncancelled_write_bytes: 7\n"u8, ref used);
+        Assert.Equal((2L * 4096, 2L * 323932160), (used.DiskReadBytes, used.DiskWrittenBytes));
+        DiskAccounts.AddDevices(""u8, ref used);
+        DiskAccounts.AddProcess("read_bytes: "u8, ref used);
+        Assert.Equal(2L * 4096, used.DiskReadBytes);
+    }
+
     [Theory]
     [InlineData("cpuset cpu io memory hugetlb pids rdma misc\n", LimitKinds.All)]
     [InlineData("memory pids\n", LimitKinds.Memory | LimitKinds.Processes)]

@@ -184,6 +184,23 @@ public sealed class RunningKernel : IAsyncDisposable
         return spec;
     }
 
+    /// <summary>A script that writes to the disk below its root and reads that, past the page cache, by processes that end.</summary>
+    public static string UsesDisk => "dd if=/dev/zero of=/data/big bs=1M count=8 conv=fsync 2>/dev/null && dd if=/data/big of=/dev/null bs=1M count=3 iflag=direct 2>/dev/null && echo done; sleep 1000; true";
+
+    /// <summary>Waits until a container that runs <see cref="UsesDisk"/> has been counted as it should be, no more and no less.</summary>
+    public async Task UntilCountedAsync(ContainerSpec spec)
+    {
+        const long Written = 8 << 20, Read = 3 << 20, Metadata = 1 << 20;
+        ContainerStatistics? used = null;
+        for (long begun = Stopwatch.GetTimestamp(); used is null || used.DiskWrittenBytes < Written || used.DiskReadBytes < Read; await Task.Delay(20))
+        {
+            if (Stopwatch.GetElapsedTime(begun) > Deadline) throw new TimeoutException($"waited {Deadline} for what {spec.Id} writes and reads to be counted; it {(Log(spec) == "done" ? "has done so" : "has not")}, and used {used}");
+            used = await Service.StatisticsAsync(spec.Id, CancellationToken.None);
+        }
+        Assert.InRange(used.DiskWrittenBytes, Written, Written + Metadata);
+        Assert.InRange(used.DiskReadBytes, Read, Read + Metadata);
+    }
+
     /// <summary>Runs a container to its end and gives its exit code and what it wrote.</summary>
     public async Task<(ContainerExited Exit, string Output)> RunAsync(ContainerSpec spec)
     {

@@ -35,6 +35,9 @@ public sealed class WatchedLimitTests : IAsyncLifetime
     private async Task<ContainerExited> EndedAsync(ContainerSpec spec) => await _kernel.EventAsync<ContainerExited>(exited => exited.ContainerId == spec.Id);
 
     [Fact]
+    public async Task What_is_written_to_a_disk_and_read_from_it_is_counted() => await _kernel.UntilCountedAsync(await StartAsync(RunningKernel.UsesDisk, "dir /data read,write", "quota memory=33554432 processes=16"));
+
+    [Fact]
     public async Task The_kernel_says_that_nothing_is_enforced() => Assert.Equal(LimitKinds.None, (await _kernel.Service.KernelStatisticsAsync(CancellationToken.None)).EnforcedLimits);
 
     [Fact]

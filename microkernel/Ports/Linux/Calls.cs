@@ -316,7 +316,9 @@ public static unsafe class Calls
         words[1] = (ControlGroup.Kinds & LimitKinds.Memory) != 0 ? used.MemoryBytes : port.Seen.MemoryBytes;
         words[2] = (ControlGroup.Kinds & LimitKinds.Processes) != 0 ? used.Processes : port.Seen.Processes;
         words[3] = used.IdleFileBytes;
-        *(uint*)(buffer + MessageLayout.WordCount) = 4;
+        words[4] = ControlGroup.Kinds != LimitKinds.None ? used.DiskReadBytes : port.Seen.DiskReadBytes;
+        words[5] = ControlGroup.Kinds != LimitKinds.None ? used.DiskWrittenBytes : port.Seen.DiskWrittenBytes;
+        *(uint*)(buffer + MessageLayout.WordCount) = 6;
         return 0;
     }
 }

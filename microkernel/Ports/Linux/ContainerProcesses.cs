@@ -39,6 +39,15 @@ public unsafe struct ContainerProcesses
         return Host.Call(Sys.Newfstatat, -100, (nint)path, (nint)stat, 0) < 0 ? 0 : *(ulong*)(stat + Inode);
     }
 
+    /// <summary>What a process has read from and written to block devices.</summary>
+    public static void AddDisks(long process, ref Sandbox.Usage used)
+    {
+        Span<byte> name = stackalloc byte[24];
+        var number = new TextWriter(name);
+        number.Add(process);
+        Sandbox.DiskUse.AddProcess(number.Written, ref used);
+    }
+
     /// <summary>Bytes of a process that are in memory (proc(5), statm); 0: it has ended.</summary>
     public static long Resident(long process)
     {

@@ -16,7 +16,7 @@ public static unsafe class WatchedLimits
     {
         public int Task;
         public ulong World;
-        public long Bytes, Processes;
+        public Usage Used;
     }
 
     private static Watched* s_watched;
@@ -54,7 +54,7 @@ public static unsafe class WatchedLimits
             if (port.Kind != PortKind.Container || port.State != TaskState.Running || port.Joined != 0) continue;
             s_watched[count].Task = task;
             s_watched[count].World = ContainerProcesses.WorldOf(port.ProcessId);
-            s_watched[count].Bytes = s_watched[count].Processes = 0;
+            s_watched[count].Used = default;
             count++;
         }
         return count;
@@ -68,8 +68,9 @@ public static unsafe class WatchedLimits
             for (int i = 0; i < count; i++)
             {
                 if (s_watched[i].World != world) continue;
-                s_watched[i].Bytes += ContainerProcesses.Resident(process);
-                s_watched[i].Processes++;
+                s_watched[i].Used.MemoryBytes += ContainerProcesses.Resident(process);
+                s_watched[i].Used.Processes++;
+                if (ControlGroup.Kinds == LimitKinds.None) ContainerProcesses.AddDisks(process, ref s_watched[i].Used);
                 break;
             }
     }
@@ -77,10 +78,9 @@ public static unsafe class WatchedLimits
     private static void Judge(ref Watched watched)
     {
         ref var port = ref Node.Tasks[watched.Task];
-        port.Seen.MemoryBytes = watched.Bytes;
-        port.Seen.Processes = watched.Processes;
-        bool memory = (ControlGroup.Kinds & LimitKinds.Memory) == 0 && port.Limits.MemoryBytes > 0 && watched.Bytes > port.Limits.MemoryBytes;
-        bool processes = (ControlGroup.Kinds & LimitKinds.Processes) == 0 && port.Limits.Processes > 0 && watched.Processes > port.Limits.Processes;
+        port.Seen = watched.Used;
+        bool memory = (ControlGroup.Kinds & LimitKinds.Memory) == 0 && port.Limits.MemoryBytes > 0 && watched.Used.MemoryBytes > port.Limits.MemoryBytes;
+        bool processes = (ControlGroup.Kinds & LimitKinds.Processes) == 0 && port.Limits.Processes > 0 && watched.Used.Processes > port.Limits.Processes;
         if (!memory && !processes) return;
         port.OutOfMemory = memory;
         Host.Call(Sys.PidfdSendSignal, port.PidDescriptor, 9, 0, 0);

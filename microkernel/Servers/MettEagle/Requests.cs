@@ -84,7 +84,7 @@ public static unsafe class Requests
             case ContainerProtocol.Pause: return Lifecycle.Pause(index, TaskOperation.Pause);
             case ContainerProtocol.Resume: return Lifecycle.Pause(index, TaskOperation.Resume);
             case ContainerProtocol.ReopenLog: return Lifecycle.ReopenLog(index);
-            case ContainerProtocol.Statistics: Statistics(Containers.Slot(index, Container.TaskSlot), 4, ref writer); Peers(index, ref writer); return ContainerErrorCode.None;
+            case ContainerProtocol.Statistics: Statistics(Containers.Slot(index, Container.TaskSlot), 6, ref writer); Peers(index, ref writer); return ContainerErrorCode.None;
             default: return ContainerErrorCode.InvalidRequest;
         }
     }

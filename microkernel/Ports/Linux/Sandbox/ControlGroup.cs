@@ -81,5 +81,10 @@ public static class ControlGroup
     /// <summary>The list of the group's processes, one a line; a descriptor, or negative: there is no such list on this host.</summary>
     public static nint OpenProcesses(ReadOnlySpan<byte> name) => Kinds == LimitKinds.None ? -Sys.Enoent : s_second ? ControlGroupV2.OpenProcesses(name) : ControlGroupV1.OpenProcesses(name);
 
-    public static Usage Used(ReadOnlySpan<byte> name) => s_second ? ControlGroupV2.Used(name) : ControlGroupV1.Used(name);
+    public static Usage Used(ReadOnlySpan<byte> name)
+    {
+        var used = s_second ? ControlGroupV2.Used(name) : ControlGroupV1.Used(name);
+        if (!s_second || !ControlGroupV2.AddDisks(name, ref used)) DiskUse.AddListed(OpenProcesses(name), ref used);
+        return used;
+    }
 }

@@ -36,6 +36,7 @@ public static unsafe class ControlGroupV2
         ControlGroupFiles.Put(Root, group, "cgroup.subtree_control"u8, "+memory"u8);
         ControlGroupFiles.Put(Root, group, "cgroup.subtree_control"u8, "+pids"u8);
         ControlGroupFiles.Put(Root, group, "cgroup.subtree_control"u8, "+cpu"u8);
+        ControlGroupFiles.Put(Root, group, "cgroup.subtree_control"u8, "+io"u8);
     }
 
     public static nint Make(ReadOnlySpan<byte> name, in Limits limits)
@@ -82,6 +83,19 @@ public static unsafe class ControlGroupV2
         CpuMicroseconds = ControlGroupFiles.Keyed(Root, name, "cpu.stat"u8, "usage_usec"u8), MemoryBytes = ControlGroupFiles.Number(Root, name, "memory.current"u8),
         Processes = ControlGroupFiles.Number(Root, name, "pids.current"u8), IdleFileBytes = ControlGroupFiles.Keyed(Root, name, "memory.stat"u8, "inactive_file"u8),
     };
+
+    /// <summary>False: the host does not count it for the group.</summary>
+    public static bool AddDisks(ReadOnlySpan<byte> name, ref Usage used)
+    {
+        Span<byte> text = stackalloc byte[2048];
+        nint file = ControlGroupFiles.Open(Root, name, "io.stat"u8, 0);
+        if (file < 0) return false;
+        nint read;
+        fixed (byte* t = text) read = Host.Call(Sys.Read, file, (nint)t, text.Length);
+        Host.Call(Sys.Close, file);
+        if (read > 0) DiskAccounts.AddDevices(text.Slice(0, (int)read), ref used);
+        return read >= 0;
+    }
 
     public static nint OpenProcesses(ReadOnlySpan<byte> name) => ControlGroupFiles.Open(Root, name, "cgroup.procs"u8, 0);
 }

@@ -14,4 +14,6 @@ public struct Usage
     public long CpuMicroseconds, MemoryBytes, Processes;
     /// <summary>Bytes of files in the page cache that the host may take back at once (inactive_file): charged to the group, and no part of what it works with.</summary>
     public long IdleFileBytes;
+    /// <summary>Bytes read from and written to block devices so far.</summary>
+    public long DiskReadBytes, DiskWrittenBytes;
 }
