@@ -17,6 +17,8 @@ public sealed class ResourceMetrics(NodeProcesses processes, KernelProcess kerne
     private readonly Gauge _workingSet = Prometheus.Metrics.CreateGauge("container_memory_working_set_bytes", "Memory charged to a container, without idle files.", ContainerLabels);
     private readonly Gauge _memory = Prometheus.Metrics.CreateGauge("container_memory_usage_bytes", "Memory charged to a container.", ContainerLabels);
     private readonly Gauge _processes = Prometheus.Metrics.CreateGauge("container_processes", "Processes of a container.", ContainerLabels);
+    private readonly Counter _reads = Prometheus.Metrics.CreateCounter("container_fs_reads_bytes_total", "Bytes that a container has read from block devices.", ContainerLabels);
+    private readonly Counter _writes = Prometheus.Metrics.CreateCounter("container_fs_writes_bytes_total", "Bytes that a container has written to block devices.", ContainerLabels);
     private readonly PeerMetrics _peers = new(Prometheus.Metrics.DefaultFactory);
     private readonly HashSet<string> _shown = [];
     private readonly SemaphoreSlim _one = new(1, 1);
@@ -56,6 +58,8 @@ public sealed class ResourceMetrics(NodeProcesses processes, KernelProcess kerne
                 _workingSet.WithLabels(labels).Set(used.WorkingSetBytes);
                 _memory.WithLabels(labels).Set(used.MemoryBytes);
                 _processes.WithLabels(labels).Set(used.Processes);
+                _reads.WithLabels(labels).IncTo(used.DiskReadBytes);
+                _writes.WithLabels(labels).IncTo(used.DiskWrittenBytes);
                 _peers.Show(container, used.Peers);
                 now[string.Join('/', labels)] = labels;
             }
@@ -71,6 +75,8 @@ public sealed class ResourceMetrics(NodeProcesses processes, KernelProcess kerne
             _workingSet.RemoveLabelled(labels);
             _memory.RemoveLabelled(labels);
             _processes.RemoveLabelled(labels);
+            _reads.RemoveLabelled(labels);
+            _writes.RemoveLabelled(labels);
         }
         _shown.Clear();
         _shown.UnionWith(now.Keys);

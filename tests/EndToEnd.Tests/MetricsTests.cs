@@ -21,7 +21,7 @@ public sealed class MetricsTests(HelloCluster cluster) : IClassFixture<HelloClus
         foreach (var pod in (await cluster.KubectlAsync("get", "pods", "-o", "jsonpath={range .items[*]}{.metadata.name}/{.spec.containers[0].name} {end}")).Output.Split(' ', StringSplitOptions.RemoveEmptyEntries))
         {
             var labels = $"{{namespace=\"default\",pod=\"{pod.Split('/')[0]}\",container=\"{pod.Split('/')[1]}\"}}";
-            Assert.True(Value(seen, "container_memory_usage_bytes" + labels) > 0 && Value(seen, "container_memory_working_set_bytes" + labels) > 0 && Value(seen, "container_processes" + labels) >= 1, $"{pod}:\n{seen}");
+            Assert.True(Value(seen, "container_memory_usage_bytes" + labels) > 0 && Value(seen, "container_memory_working_set_bytes" + labels) > 0 && Value(seen, "container_processes" + labels) >= 1 && Value(seen, "container_fs_writes_bytes_total" + labels) >= 0 && Value(seen, "container_fs_reads_bytes_total" + labels) >= 0, $"{pod}:\n{seen}");
         }
         Assert.Contains("process_cpu_seconds_total", seen, StringComparison.Ordinal);
         var visitor = (await cluster.KubectlAsync("get", "pods", "-l", "app=visitor", "-o", "jsonpath={.items[0].metadata.name}/{.items[0].spec.containers[0].name}")).Output.Split('/');
