@@ -138,6 +138,12 @@ public static class Defaults
     {
         Default(spec, "type", "ClusterIP");
         Default(spec, "sessionAffinity", "None");
+        if (spec.Text("type") != "ExternalName")
+        {
+            Default(spec, "ipFamilies", new JsonArray("IPv4"));
+            Default(spec, "ipFamilyPolicy", "SingleStack");
+            Default(spec, "internalTrafficPolicy", "Cluster");
+        }
         if (spec.Text("sessionAffinity") == "ClientIP")
         {
             Default(spec, "sessionAffinityConfig", new JsonObject());

@@ -7,29 +7,38 @@ using Microsoft.Extensions.Logging;
 
 namespace Eyrie.ControlPlane.Controllers;
 
-/// <summary>Events are kept for an hour after they were last seen, as kube-apiserver keeps them (--event-ttl).</summary>
+/// <summary>
+/// Removes Events that are under no lease: those that were restored, moved from another store, or written before Events had one. There are none such but those that a control plane finds when it starts, so it looks
+/// then, and once more when all of them are past their time.
+/// </summary>
 public sealed partial class EventExpiry(IObjects objects, TimeProvider clock, ILogger<EventExpiry> log) : BackgroundService
 {
-    public static readonly TimeSpan Kept = TimeSpan.FromHours(1);
-    private static readonly TimeSpan Interval = TimeSpan.FromMinutes(1);
+    private static readonly TimeSpan Retry = TimeSpan.FromMinutes(1);
 
     /// <summary>Whether an event is past its time.</summary>
     public static bool IsOver(JsonObject happened, DateTimeOffset now) =>
-        DateTimeOffset.TryParse(happened.Text("lastTimestamp") ?? happened.Text("eventTime") ?? happened.Metadata().Text("creationTimestamp"), CultureInfo.InvariantCulture, DateTimeStyles.AssumeUniversal, out var last) && last + Kept < now;
+        DateTimeOffset.TryParse(happened.Text("lastTimestamp") ?? happened.Text("eventTime") ?? happened.Metadata().Text("creationTimestamp"), CultureInfo.InvariantCulture, DateTimeStyles.AssumeUniversal, out var last) && last + Objects.EventsKept < now;
 
     protected override async Task ExecuteAsync(CancellationToken stoppingToken)
     {
-        using var timer = new PeriodicTimer(Interval, clock);
-        while (await timer.WaitForNextTickAsync(stoppingToken))
+        await SweepAsync(stoppingToken);
+        await Task.Delay(Objects.EventsKept + Retry, clock, stoppingToken);
+        await SweepAsync(stoppingToken);
+    }
+
+    private async Task SweepAsync(CancellationToken cancellationToken)
+    {
+        while (true)
         {
             try
             {
-                foreach (var happened in (await objects.ListAsync(Kinds.Event, null, stoppingToken)).Items.Where(happened => IsOver(happened, clock.GetUtcNow())))
-                    await RemoveAsync(happened, stoppingToken);
+                foreach (var happened in (await objects.ListAsync(Kinds.Event, null, cancellationToken)).Items.Where(happened => IsOver(happened, clock.GetUtcNow()))) await RemoveAsync(happened, cancellationToken);
+                return;
             }
             catch (StoreUnavailableException exception)
             {
-                Late(exception.Message); // they go in a later round
+                Late(exception.Message);
+                await Task.Delay(Retry, clock, cancellationToken);
             }
         }
     }

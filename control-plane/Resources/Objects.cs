@@ -8,9 +8,19 @@ using Eyrie.ControlPlane.Store;
 
 namespace Eyrie.ControlPlane.Resources;
 
-/// <summary><see cref="IObjects"/> over a store: one key an object, its JSON the value, the store's revision the resourceVersion.</summary>
-public sealed class Objects(IStore store, TimeProvider clock) : IObjects
+/// <summary><see cref="IObjects"/> over a store: one key an object, its JSON the value, the store's revision the resourceVersion. Events go with their lease, an hour after they were last written.</summary>
+/// <param name="store">Where they are kept.</param>
+/// <param name="clock">Says what time it is.</param>
+/// <param name="eventsKept">How long Events are kept.</param>
+public sealed class Objects(IStore store, TimeProvider clock, TimeSpan eventsKept) : IObjects
 {
+    /// <summary>As kube-apiserver keeps Events (--event-ttl).</summary>
+    public static readonly TimeSpan EventsKept = TimeSpan.FromHours(1);
+
+    private readonly SharedLease _events = new(store, eventsKept);
+
+    public Objects(IStore store, TimeProvider clock) : this(store, clock, EventsKept) { }
+
     private const string SuffixAlphabet = "bcdfghjklmnpqrstvwxz2456789"; // as Kubernetes: no vowels, so that no word appears
 
     /// <summary>Changes that watchers which keep up with the store find read already.</summary>
@@ -61,7 +71,7 @@ public sealed class Objects(IStore store, TimeProvider clock) : IObjects
             var made = ObjectStamp.New(kind, document, Guid.NewGuid(), clock.GetUtcNow(), RandomNumberGenerator.GetString(SuffixAlphabet, 5));
             var name = ObjectStamp.NameOf(made);
             var key = kind.Key(name);
-            var result = await store.CommitAsync(new Transaction([new Compare(key, Revision.Zero)], [Put(kind, key, made)]), cancellationToken);
+            var result = await CommitAsync(kind, new Compare(key, Revision.Zero), Put(kind, key, made), cancellationToken);
             if (result.Committed) return Versioned(made, result.At);
             if (!generated) throw new ObjectExistsException(kind, name);
         }
@@ -86,7 +96,7 @@ public sealed class Objects(IStore store, TimeProvider clock) : IObjects
             stored.Metadata().Remove("resourceVersion");
             if (!gone && JsonNode.DeepEquals(stored, made)) return Versioned(made, modified);
             var key = kind.Key(name);
-            var result = await store.CommitAsync(new Transaction([new Compare(key, modified)], [Put(kind, key, gone ? null : made)]), cancellationToken);
+            var result = await CommitAsync(kind, new Compare(key, modified), Put(kind, key, gone ? null : made), cancellationToken);
             if (result.Committed) return Versioned(made, result.At);
             if (!string.IsNullOrEmpty(wanted)) throw ObjectConflictException.Modified(kind, name);
         }
@@ -103,7 +113,7 @@ public sealed class Objects(IStore store, TimeProvider clock) : IObjects
             bool gone = held && ObjectStamp.IsFree(kind, stored);
             var put = Put(kind, key, gone ? null : stored);
             if (put.Value is { } value && kind is { Custom: null, View: null } && MemoryMarshal.TryGetArray(value, out var bytes)) _written.Set(bytes.Array!, stored);
-            if ((await store.CommitAsync(new Transaction([new Compare(key, modified)], [put]), cancellationToken)).Committed) return true;
+            if ((await CommitAsync(kind, new Compare(key, modified), put, cancellationToken)).Committed) return true;
         }
         return false;
     }
@@ -118,7 +128,7 @@ public sealed class Objects(IStore store, TimeProvider clock) : IObjects
             stored.Metadata().Remove("resourceVersion");
             if (next is not null && JsonNode.DeepEquals(stored, next)) return Versioned(next, modified);
             var key = kind.Key(name);
-            var result = await store.CommitAsync(new Transaction([new Compare(key, modified)], [Put(kind, key, next)]), cancellationToken);
+            var result = await CommitAsync(kind, new Compare(key, modified), Put(kind, key, next), cancellationToken);
             if (result.Committed) return Versioned(next ?? stored, result.At);
         }
     }
@@ -200,6 +210,20 @@ public sealed class Objects(IStore store, TimeProvider clock) : IObjects
         var bytes = JsonSerializer.SerializeToUtf8Bytes(document);
         document["apiVersion"] = kind.ApiVersion;
         return new Write(key, bytes);
+    }
+
+    private async Task<CommitResult> CommitAsync(ResourceKind kind, Compare decidedOn, Write write, CancellationToken cancellationToken)
+    {
+        if (write.Value is not null && (kind == Kinds.Event || kind == Kinds.EventOfGroup)) write = write with { Lease = await _events.CurrentAsync(cancellationToken) };
+        try
+        {
+            return await store.CommitAsync(new Transaction([decidedOn], [write]), cancellationToken);
+        }
+        catch (LeaseOverException)
+        {
+            _events.Forget(); // the next write has another
+            throw;
+        }
     }
 
     private static string After(string prefix) => prefix[..^1] + (char)(prefix[^1] + 1);

@@ -153,6 +153,16 @@ public sealed class CachedStore : IStore
         lock (_lock) _history.Compact(before);
     }
 
+    public Task<LeaseId> GrantAsync(TimeSpan lasts, CancellationToken cancellationToken) => _inner.GrantAsync(lasts, cancellationToken);
+
+    public Task<bool> KeepAliveAsync(LeaseId lease, CancellationToken cancellationToken) => _inner.KeepAliveAsync(lease, cancellationToken);
+
+    public async Task RevokeAsync(LeaseId lease, CancellationToken cancellationToken)
+    {
+        await _inner.RevokeAsync(lease, cancellationToken);
+        Told((await _inner.RangeAsync(new RangeQuery("/", "/\0"), cancellationToken)).At.Value); // whoever revoked it no longer sees what was under it
+    }
+
     public async ValueTask DisposeAsync()
     {
         await _closed.CancelAsync();

@@ -10,7 +10,7 @@ namespace Eyrie.ControlPlane.Store;
 /// </summary>
 public sealed partial class EmbeddedStore : IStore
 {
-    private sealed record Pending(Transaction Transaction, TaskCompletionSource<CommitResult> Done, Revision? Compact = null);
+    private sealed record Pending(Transaction Transaction, TaskCompletionSource<CommitResult> Done, Revision? Compact = null, LeaseStep? Lease = null);
 
     private const int MaxGroup = 1024;
 
@@ -30,6 +30,8 @@ public sealed partial class EmbeddedStore : IStore
     {
         (_connection, _path, _statements) = (connection, path, new Statements(connection));
         Load();
+        _leaseClock = new LeaseClock(_leases, lease => _queue.Writer.TryWrite(Step(lease, LeaseAction.End)));
+        _leaseClock.Set();
         _writer = new Thread(WriteAll) { IsBackground = true, Name = "store" }; // it waits for the disk: a thread of the pool would be missing for requests
         _writer.Start();
     }
@@ -47,6 +49,8 @@ public sealed partial class EmbeddedStore : IStore
                 CREATE TABLE IF NOT EXISTS entries(key TEXT PRIMARY KEY, value BLOB NOT NULL, created INTEGER NOT NULL, modified INTEGER NOT NULL) WITHOUT ROWID;
                 CREATE TABLE IF NOT EXISTS changes(revision INTEGER NOT NULL, position INTEGER NOT NULL, key TEXT NOT NULL, value BLOB, previous BLOB,
                     created INTEGER NOT NULL, previousModified INTEGER NOT NULL, PRIMARY KEY(revision, position)) WITHOUT ROWID;
+                CREATE TABLE IF NOT EXISTS leases(lease INTEGER PRIMARY KEY, milliseconds INTEGER NOT NULL);
+                CREATE TABLE IF NOT EXISTS bound(key TEXT PRIMARY KEY, lease INTEGER NOT NULL) WITHOUT ROWID;
                 CREATE TABLE IF NOT EXISTS marks(name TEXT PRIMARY KEY, revision INTEGER NOT NULL) WITHOUT ROWID;
                 """);
             return new EmbeddedStore(connection, path);
@@ -79,6 +83,7 @@ public sealed partial class EmbeddedStore : IStore
                     PreviousModified = new Revision(reader.GetInt64(5)),
                 });
         _history.Resume(Mark("current"), Mark("compacted"));
+        LoadLeases();
     }
 
     private static ReadOnlyMemory<byte>? Bytes(SqliteDataReader reader, int column) => reader.IsDBNull(column) ? (ReadOnlyMemory<byte>?)null : (byte[])reader.GetValue(column);
@@ -120,6 +125,7 @@ public sealed partial class EmbeddedStore : IStore
             }
             catch (SqliteException exception)
             {
+                _leasesAhead = true;
                 foreach (var pending in group) pending.Done.TrySetException(new StoreUnavailableException(exception.Message, exception));
             }
         }
@@ -130,6 +136,8 @@ public sealed partial class EmbeddedStore : IStore
     /// <param name="changed">What that changes.</param>
     private List<CommitResult> Write(List<Pending> group, out List<StoreChange> changed)
     {
+        if (_leasesAhead) LoadLeases();
+        _leasesAhead = false;
         var results = new List<CommitResult>();
         changed = [];
         var written = new List<Transaction>();
@@ -143,10 +151,18 @@ public sealed partial class EmbeddedStore : IStore
                 results.Add(new CommitResult(true, staged.Current));
                 continue;
             }
-            var result = staged.Commit(pending.Transaction, out var changes);
+            var asked = pending.Lease is { } step ? Take(transaction, step) : pending.Transaction;
+            if (asked.Writes.FirstOrDefault(write => !_leases.Has(write.Lease)) is { } refused)
+            {
+                pending.Done.TrySetException(new LeaseOverException(refused.Lease));
+                results.Add(default);
+                continue;
+            }
+            var result = staged.Commit(asked, out var changes);
             for (int i = 0; i < changes.Count; i++) Persist(transaction, changes[i], i);
+            if (result.Committed) Bind(transaction, asked.Writes);
             changed.AddRange(changes);
-            if (changes.Count > 0) written.Add(pending.Transaction);
+            if (changes.Count > 0) written.Add(asked);
             results.Add(result);
         }
         if (written.Count > 0) SetMark(transaction, "current", staged.Current);
@@ -206,6 +222,7 @@ public sealed partial class EmbeddedStore : IStore
     {
         _queue.Writer.TryComplete();
         await _written.Task;
+        _leaseClock.Dispose();
         _changed.Dispose();
         _statements.Dispose();
         await _connection.DisposeAsync();

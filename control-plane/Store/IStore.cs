@@ -49,8 +49,8 @@ public sealed record RangeResult(IReadOnlyList<StoreEntry> Entries, Revision At,
 /// <summary>The key must stand at this revision; zero: it must not exist.</summary>
 public sealed record Compare(string Key, Revision Modified);
 
-/// <summary>A write: a value, or null to delete.</summary>
-public sealed record Write(string Key, ReadOnlyMemory<byte>? Value);
+/// <summary>A write: a value, or null to delete. Under a lease the key goes when the lease does; without, a lease that it was under no longer concerns it.</summary>
+public sealed record Write(string Key, ReadOnlyMemory<byte>? Value, LeaseId Lease = default);
 
 /// <summary>All compares hold and all writes happen at one revision, or nothing happens.</summary>
 public sealed record Transaction(IReadOnlyList<Compare> Compares, IReadOnlyList<Write> Writes);
@@ -78,6 +78,7 @@ public interface IStore : IAsyncDisposable
     /// <exception cref="RevisionCompactedException">The revision asked for is no longer held.</exception>
     Task<RangeResult> RangeAsync(RangeQuery query, CancellationToken cancellationToken);
 
+    /// <exception cref="LeaseOverException">A write names a lease that there is not.</exception>
     Task<CommitResult> CommitAsync(Transaction transaction, CancellationToken cancellationToken);
 
     /// <summary>
@@ -89,6 +90,16 @@ public interface IStore : IAsyncDisposable
 
     /// <summary>Forgets history before the revision. Entries that still exist stay.</summary>
     Task CompactAsync(Revision before, CancellationToken cancellationToken);
+
+    /// <summary>A new lease, which is over when it has not been kept alive for so long. It and what is under it outlive a restart.</summary>
+    /// <param name="lasts">At least two seconds; a store may round it up to whole seconds.</param>
+    Task<LeaseId> GrantAsync(TimeSpan lasts, CancellationToken cancellationToken);
+
+    /// <summary>The lease's time begins anew. False: it is over.</summary>
+    Task<bool> KeepAliveAsync(LeaseId lease, CancellationToken cancellationToken);
+
+    /// <summary>Ends the lease now, and with it every key under it. One that is over already stays so.</summary>
+    Task RevokeAsync(LeaseId lease, CancellationToken cancellationToken);
 }
 
 /// <summary>The revision is older than the oldest one held; which that is, where the store tells.</summary>
@@ -100,4 +111,4 @@ public sealed class RevisionCompactedException(Revision asked, Revision? oldest)
 }
 
 /// <summary>The store cannot be reached or cannot write; nothing is known of the outcome.</summary>
-public sealed class StoreUnavailableException(string message, Exception? inner = null) : Exception(message, inner);
+public class StoreUnavailableException(string message, Exception? inner = null) : Exception(message, inner);

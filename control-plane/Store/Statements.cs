@@ -6,7 +6,7 @@ namespace Eyrie.ControlPlane.Store;
 /// <summary>The embedded store's writes, prepared once. For its one writer.</summary>
 internal sealed class Statements : IDisposable
 {
-    private readonly SqliteCommand _put, _remove, _record, _mark;
+    private readonly SqliteCommand _put, _remove, _record, _mark, _grant, _end, _bind, _unbind;
 
     public Statements(SqliteConnection connection)
     {
@@ -14,6 +14,10 @@ internal sealed class Statements : IDisposable
         _remove = Prepare(connection, "DELETE FROM entries WHERE key = $key", "$key");
         _record = Prepare(connection, "INSERT INTO changes VALUES($revision, $position, $key, $value, $previous, $created, $previousModified)", "$revision", "$position", "$key", "$value", "$previous", "$created", "$previousModified");
         _mark = Prepare(connection, "INSERT INTO marks VALUES($name, $revision) ON CONFLICT(name) DO UPDATE SET revision = $revision", "$name", "$revision");
+        _grant = Prepare(connection, "INSERT INTO leases VALUES($lease, $milliseconds)", "$lease", "$milliseconds");
+        _end = Prepare(connection, "DELETE FROM leases WHERE lease = $lease", "$lease");
+        _bind = Prepare(connection, "INSERT INTO bound VALUES($key, $lease) ON CONFLICT(key) DO UPDATE SET lease = $lease", "$key", "$lease");
+        _unbind = Prepare(connection, "DELETE FROM bound WHERE key = $key", "$key");
     }
 
     private static SqliteCommand Prepare(SqliteConnection connection, string text, params string[] parameters)
@@ -33,6 +37,14 @@ internal sealed class Statements : IDisposable
 
     public void Mark(SqliteTransaction transaction, string name, Revision revision) => Run(_mark, transaction, name, revision.Value);
 
+    public void Grant(SqliteTransaction transaction, LeaseId lease, TimeSpan lasts) => Run(_grant, transaction, lease.Value, (long)lasts.TotalMilliseconds);
+
+    public void End(SqliteTransaction transaction, LeaseId lease) => Run(_end, transaction, lease.Value);
+
+    public void Bind(SqliteTransaction transaction, string key, LeaseId lease) => Run(_bind, transaction, key, lease.Value);
+
+    public void Unbind(SqliteTransaction transaction, string key) => Run(_unbind, transaction, key);
+
     private static void Run(SqliteCommand command, SqliteTransaction transaction, params ReadOnlySpan<object> values)
     {
         command.Transaction = transaction;
@@ -46,6 +58,6 @@ internal sealed class Statements : IDisposable
 
     public void Dispose()
     {
-        foreach (var command in new[] { _put, _remove, _record, _mark }) command.Dispose();
+        foreach (var command in new[] { _put, _remove, _record, _mark, _grant, _end, _bind, _unbind }) command.Dispose();
     }
 }

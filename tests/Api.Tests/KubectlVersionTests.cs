@@ -171,4 +171,44 @@ public sealed class KubectlVersionTests(ApiServer server)
         K describe job j | grep -E '^(Name|Parallelism|Completions|Completion Mode|    Image):' | words
         K delete -f daily.yaml >/dev/null
         """);
+
+    [Theory]
+    [MemberData(nameof(Programs))]
+    public Task Get_watches_and_lists_in_parts(string program) => SameAsync("""
+        w1
+        ADDED w1
+        MODIFIED w1
+        ADDED w2
+        DELETED w2
+        configmap/w1 once
+        configmap/w1
+        configmap/w3
+        configmap/w4
+        configmap/w5
+        w1 w3 w4 w5
+        """, "watched", program, """
+        exec 2>&1
+        seen() { for i in $(seq 200); do grep -q "$1" $2 && return; sleep 0.05; done; echo "waited 10 s for $1 in $2, which has:"; cat $2; }
+        K create configmap w1 -o jsonpath='{.metadata.name}{"\n"}'
+        K label configmap w1 watched=yes >/dev/null
+        K get configmaps -l watched=yes --watch --output-watch-events -o jsonpath='{.type} {.object.metadata.name}{"\n"}' > events 2>&1 & events=$!
+        K get configmap w1 --watch-only -o name > changes 2>&1 & changes=$!
+        seen 'ADDED w1' events
+        for i in $(seq 200); do grep -q w1 changes && break; K annotate configmap w1 --overwrite touched=$i >/dev/null; sleep 0.05; done
+        seen 'MODIFIED w1' events
+        K create configmap w2 >/dev/null
+        K label configmap w2 watched=yes >/dev/null
+        seen 'ADDED w2' events
+        K label configmap w2 watched- >/dev/null
+        seen 'DELETED w2' events
+        kill $events $changes
+        uniq events
+        sort -u changes | sed 's/$/ once/'
+        K delete configmap w2 >/dev/null
+        for i in 3 4 5; do K create configmap w$i >/dev/null; done
+        K get configmaps --chunk-size=2 -o name --field-selector metadata.name!=kube-root-ca.crt
+        K get --raw "/api/v1/namespaces/$N/configmaps?limit=2" > first
+        K get --raw "/api/v1/namespaces/$N/configmaps?limit=2&continue=$(grep -o '"continue":"[^"]*' first | cut -d'"' -f4)" > second
+        cat first second | grep -o '"metadata":{"name":"[^"]*\|"name":"w[0-9]"' | grep -o 'w[0-9]' | uniq | xargs
+        """);
 }

@@ -136,4 +136,19 @@ public sealed class ReadingTests(ApiServer server)
     [InlineData("limit=-1", 400)]
     [InlineData("watch=true&sendInitialEvents=true", 422)]
     public async Task What_cannot_be_read_is_refused(string query, int code) => Assert.Equal(code, (int)(await server.SendAsync("GET", "api/v1/namespaces/default/configmaps?" + query)).Code);
+
+    /// <summary>A client that reads to the end must find it: a connection that is cut off looks like a fault to it.</summary>
+    [Fact]
+    public async Task A_watch_whose_time_is_over_ends_and_is_not_cut_off()
+    {
+        async Task<string> WatchAsync(int number)
+        {
+            using var response = await server.Client.GetAsync($"api/v1/configmaps?watch=true&timeoutSeconds={1 + (number % 2)}&allowWatchBookmarks=true&resourceVersion=0", HttpCompletionOption.ResponseHeadersRead);
+            return await response.Content.ReadAsStringAsync();
+        }
+
+        var told = await Task.WhenAll(Enumerable.Range(0, 60).Select(WatchAsync));
+        Assert.All(told, text => Assert.DoesNotContain("\"ERROR\"", text, StringComparison.Ordinal));
+        Assert.DoesNotContain(server.Log.Lines, line => line.Contains("NotSupportedException", StringComparison.Ordinal));
+    }
 }

@@ -1,6 +1,6 @@
 using System.Net;
-using System.Text;
 using System.Text.Json.Nodes;
+using Eyrie.ControlPlane.Api;
 using Eyrie.ControlPlane.Api.CustomResources;
 using Xunit;
 
@@ -114,30 +114,58 @@ public sealed class ValidationRuleTests(ApiServer server)
     }
 
     [Fact]
-    public async Task A_function_that_is_not_known_is_warned_of()
+    public async Task A_rule_that_could_not_be_evaluated_is_refused_and_one_that_was_stored_so_is_kept_and_told()
     {
-        using var content = new StringContent(Definition("unknown.rules.example.org", """{"rule":"true"},{"rule":"format.dns1123Label().validate(self.name).size() > 0"},{"rule":"self.labels.map(key, key).size() > 0"}""", Fields), Encoding.UTF8, "application/json");
-        using var response = await server.Client.PostAsync(Definitions, content);
-        Assert.Equal(HttpStatusCode.Created, response.StatusCode);
-        var warning = Assert.Single(response.Headers.GetValues("Warning"));
-        Assert.DoesNotContain("x-kubernetes-validations[0]", warning, StringComparison.Ordinal);
-        Assert.Contains("properties[spec].x-kubernetes-validations[1]: function format is not known here", warning, StringComparison.Ordinal);
-        Assert.Contains("properties[spec].x-kubernetes-validations[2]: function map over the keys of a map is not known here", warning, StringComparison.Ordinal);
+        const string Unknown = """{"rule":"true"},{"rule":"self.name.nonsense() == 1"}""";
+        var (code, body) = await DefineAsync("unknown.rules.example.org", Unknown);
+        Assert.Equal(HttpStatusCode.UnprocessableEntity, code);
+        Assert.Contains("properties[spec].x-kubernetes-validations[1].rule: Invalid value: \"self.name.nonsense() == 1\": compilation failed: function nonsense is not known here", body["message"]!.ToString(), StringComparison.Ordinal);
+        Assert.DoesNotContain("x-kubernetes-validations[0]", body["message"]!.ToString(), StringComparison.Ordinal);
+        JsonObject Stored(string rules)
+        {
+            var made = JsonNode.Parse(Definition("unknown.rules.example.org", rules, Fields))!.AsObject();
+            Defaults.Apply(ControlPlane.Resources.Kinds.CustomResourceDefinition, made);
+            return made;
+        }
+
+        Assert.Empty(DefinitionCheck.Check(Stored(Unknown), Stored(Unknown)));
+        Assert.Equal("spec.versions[0].schema.openAPIV3Schema.properties[spec].x-kubernetes-validations[1]: function nonsense is not known here", Assert.Single(DefinitionCheck.Unenforced(Stored(Unknown))));
+        Assert.Single(DefinitionCheck.Check(Stored(Unknown.Replace("== 1", "== 2", StringComparison.Ordinal)), Stored(Unknown)));
     }
 
+    /// <summary>What the language's library lacks and Kubernetes has.</summary>
     [Theory]
-    [InlineData("format.dns1123Label().validate(self.text).size() == 0")]
-    [InlineData("cel.bind(one, self.text, one.size() > 0)")]
-    [InlineData("self.?text.orValue('') == ''")]
-    [InlineData("self[?'text'].hasValue()")]
-    [InlineData("optional.of(1).hasValue()")]
-    [InlineData("math.greatest(1, 2) == 2")]
-    [InlineData("self.text.charAt(0) == '1' ? self.?text.hasValue() : true")]
-    public void A_rule_with_what_Eyrie_lacks_is_no_mistake(string rule)
+    [InlineData("cel.bind(one, self.text, one.size() > 0 && cel.bind(two, one + one, two == '11'))")]
+    [InlineData("self.?text.orValue('') == '1' && self.?other.orValue('none') == 'none' && !self.?other.hasValue() && self.?text.value() == '1'")]
+    [InlineData("self[?'text'].hasValue() && !self[?'x'].hasValue() && [1, 2][?1].value() == 2 && !([1, 2][?5].hasValue())")]
+    [InlineData("{'a': {'b': 1}}.?a.b.orValue(0) == 1 && {'a': {'b': 1}}.?x.b.orValue(7) == 7 && {'a': {'b': 1}}.?a.?c.orValue(8) == 8")]
+    [InlineData("optional.of(1).hasValue() && optional.none().orValue(3) == 3 && optional.none().or(optional.of(4)).value() == 4 && !optional.ofNonZeroValue('').hasValue() && optional.ofNonZeroValue('x').value() == 'x'")]
+    [InlineData("optional.of(2).optMap(x, x * 3).value() == 6 && !optional.none().optMap(x, x * 3).hasValue() && optional.of(2).optFlatMap(x, optional.of(x + 1)).value() == 3")]
+    [InlineData("math.greatest(1, 2) == 2 && math.least([3, 2, 5]) == 2 && math.greatest(1.5, 1) == 1.5 && math.abs(-4) == 4 && math.sign(-4) == -1 && math.ceil(1.2) == 2.0 && math.round(2.5) == 3.0 && math.trunc(-1.7) == -1.0 && math.floor(-1.2) == -2.0")]
+    [InlineData("math.bitAnd(6, 3) == 2 && math.bitOr(6, 3) == 7 && math.bitXor(6, 3) == 5 && math.bitNot(0) == -1 && math.bitShiftLeft(1, 4) == 16 && math.bitShiftRight(16, 4) == 1 && math.isFinite(1.0) && !math.isNaN(1.0)")]
+    [InlineData("!format.dns1123Label().validate('abc-1').hasValue() && format.dns1123Label().validate('Abc').hasValue() && format.named('dns1035Label').value().validate('1a').hasValue() && !format.named('nonsense').hasValue()")]
+    [InlineData("!format.qualifiedName().validate('example.com/a').hasValue() && format.labelValue().validate('-').hasValue() && !format.uuid().validate('123e4567-e89b-12d3-a456-426614174000').hasValue() && format.date().validate('2024-13-01').hasValue() && format.uri().validate('').hasValue() && !format.byte().validate('YQ==').hasValue() && format.datetime().validate('2024').hasValue() && !format.dns1123LabelPrefix().validate('a-').hasValue()")]
+    [InlineData("[5, 6].all(i, v, v == i + 5) && [5, 6].exists(i, v, i == 1 && v == 6) && [5, 6].existsOne(i, v, v > 5) && ![5, 6].all(i, v, v == 5) && {'a': 1}.all(k, v, k == 'a' && v == 1)")]
+    [InlineData("[5, 6].transformList(i, v, i + v) == [5, 7] && [5, 6].transformList(i, v, v > 5, v) == [6] && {'a': 1, 'b': 2}.transformMap(k, v, v * 10)['b'] == 20 && {'a': 1}.transformMapEntry(k, v, {k + 'x': v})['ax'] == 1")]
+    [InlineData("{'a': 1, 'b': 2}.map(k, k) == ['a', 'b'] && {'a': 1, 'b': 2}.filter(k, k != 'a') == ['b'] && [1, 2, 3].map(x, x > 1, x * 2) == [4, 6] && [1, 2].existsOne(x, x == 1)")]
+    [InlineData("self.text == '1' ? self.?text.hasValue() : false")]
+    public void What_the_library_lacks_is_evaluated_all_the_same(string rule) => Assert.Null(Broken(rule));
+
+    [Theory]
+    [InlineData("optional.none().value() == 1", "dereference")]
+    [InlineData("self.?other.hasValue()", "failed rule")]
+    [InlineData("math.greatest(['a']) == 'a'", "are of numbers")]
+    public void And_what_means_nothing_breaks_the_rule(string rule, string why) => Assert.Contains(why, Broken(rule), StringComparison.Ordinal);
+
+    [Fact]
+    public void A_rule_may_be_looked_at_when_there_was_nothing_before()
     {
-        var made = Made(rule);
-        Assert.Empty(made.Mistakes(true));
-        Assert.NotNull(made.NotEnforced);
+        var schema = SchemaReader.Root(JsonNode.Parse("""{"type":"object","properties":{"text":{"type":"string","x-kubernetes-validations":[{"rule":"oldSelf.hasValue() ? self == oldSelf.value() : self == 'first'","optionalOldSelf":true}]}}}""")!.AsObject());
+        static JsonObject With(string text) => new() { ["text"] = text };
+        Assert.Empty(RuleCheck.Check(schema, With("first"), null));
+        Assert.Single(RuleCheck.Check(schema, With("second"), null));
+        Assert.Empty(RuleCheck.Check(schema, With("second"), With("second")));
+        Assert.Single(RuleCheck.Check(schema, With("third"), With("second")));
     }
 
     /// <summary>Values of the examples on kubernetes.io, and of the edges of each function.</summary>

@@ -65,6 +65,39 @@ public sealed class BackupTests : IDisposable
     }
 
     [Fact]
+    public async Task What_a_client_saw_before_a_move_is_older_than_everything_after_it_and_too_old_to_go_on_from()
+    {
+        await using var etcd = new EtcdServer();
+        var address = etcd.Address();
+        Revision seen = default;
+        await using (var source = EmbeddedStore.Open(InDirectory("store.db")))
+        {
+            for (int i = 0; i < 300; i++) seen = (await source.CommitAsync(Put(("/a", "1"), ("/b", "1")), None)).At; // more revisions than the target will have
+            await using var target = await EtcdServerStores.OpenAsync(address);
+            await StoreCopy.RunAsync(source, target, None);
+        }
+        await using var moved = await CachedStore.OpenAsync(await EtcdServerStores.OpenAsync(address), None);
+        var all = await moved.RangeAsync(new RangeQuery("/", "0"), None);
+        Assert.All(all.Entries, entry => Assert.True(entry.Modified.CompareTo(seen) > 0, $"{entry.Modified} is not after {seen}"));
+        Assert.True(all.At.CompareTo(seen) > 0);
+        await using var direct = await EtcdServerStores.OpenAsync(address);
+        foreach (var store in new IStore[] { moved, direct })
+        {
+            await Assert.ThrowsAsync<RevisionCompactedException>(async () => { await foreach (var _ in store.WatchAsync("/", seen, None)) break; });
+            await Assert.ThrowsAsync<RevisionCompactedException>(() => store.RangeAsync(new RangeQuery("/", "0", At: new Revision(7)), None));
+        }
+        var next = await moved.CommitAsync(new Transaction([new Compare("/a", all.Entries[0].Modified)], [new Write("/a", new byte[] { 2 })]), None);
+        Assert.True(next.Committed && next.At.CompareTo(all.At) > 0);
+        await foreach (var batch in direct.WatchAsync("/", all.At, None))
+        {
+            Assert.Equal(next.At, Assert.Single(batch.Changes).At);
+            break;
+        }
+        await moved.CompactAsync(next.At, None);
+        Assert.Equal(2, (await direct.RangeAsync(new RangeQuery("/", "0", At: next.At), None)).Entries.Count);
+    }
+
+    [Fact]
     public async Task Past_values_take_a_bounded_place_and_a_watcher_that_is_behind_is_told()
     {
         await using var store = EmbeddedStore.Open(InDirectory("store.db"));

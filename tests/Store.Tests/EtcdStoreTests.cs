@@ -59,6 +59,36 @@ public sealed class CachedEtcdStoreTests(EtcdFixture etcd) : StoreConformance, I
     }
 
     [Fact]
+    public async Task A_lease_outlives_a_restart_of_etcd_and_then_ends()
+    {
+        await using var server = new EtcdServer();
+        await using var store = await CachedStore.OpenAsync(await EtcdServerStores.OpenAsync(server.Address()), CancellationToken.None);
+        var lease = await store.GrantAsync(TimeSpan.FromSeconds(5), CancellationToken.None);
+        var start = await store.CommitAsync(new Transaction([], [new Write("/a", new byte[] { 1 }, lease)]), CancellationToken.None);
+        await server.KillAsync();
+        server.Restart();
+        bool alive = false;
+        while (!alive)
+        {
+            try
+            {
+                Assert.True(alive = await store.KeepAliveAsync(lease, CancellationToken.None));
+            }
+            catch (StoreUnavailableException)
+            {
+                await Task.Delay(50); // it is still starting
+            }
+        }
+        using var deadline = new CancellationTokenSource(TimeSpan.FromSeconds(30));
+        await foreach (var batch in store.WatchAsync("/", start.At, deadline.Token))
+            if (batch.Changes.Count > 0)
+            {
+                Assert.Equal(("/a", true), (batch.Changes[0].Key, batch.Changes[0].Value is null));
+                break;
+            }
+    }
+
+    [Fact]
     public async Task A_writer_that_was_refused_sees_at_once_what_was_in_the_way()
     {
         var address = etcd.Server.Address();

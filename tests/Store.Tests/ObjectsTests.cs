@@ -24,6 +24,32 @@ public sealed class ObjectsTests
     }
 
     [Fact]
+    public async Task Events_go_some_time_after_they_were_last_written_and_nothing_else_does()
+    {
+        var objects = new Objects(new ModelStore(), TimeProvider.System, TimeSpan.FromSeconds(3));
+        static JsonObject Happened(string name) => new() { ["metadata"] = new JsonObject { ["name"] = name, ["namespace"] = "default" }, ["reason"] = "Began" };
+        await objects.CreateAsync(Kinds.Pod, Pod("a"), CancellationToken.None);
+        await objects.CreateAsync(Kinds.Event, Happened("once"), CancellationToken.None);
+        var again = await objects.CreateAsync(Kinds.Event, Happened("again"), CancellationToken.None);
+        var began = DateTimeOffset.UtcNow;
+        var left = new List<string>();
+        for (int count = 2; left.Count < 2; await Task.Delay(100))
+        {
+            if (DateTimeOffset.UtcNow - began > TimeSpan.FromSeconds(20)) throw new TimeoutException($"after 20 s only these had gone: {string.Join(' ', left)}");
+            var names = (await objects.ListAsync(Kinds.Event, null, CancellationToken.None)).Items.Select(item => item["metadata"]!["name"]!.ToString()).ToList();
+            foreach (var gone in new[] { "once", "again" }.Except(names).Except(left).ToList()) left.Add(gone);
+            if (count < 4 && DateTimeOffset.UtcNow - began > TimeSpan.FromSeconds(count - 1))
+            {
+                again["count"] = count++;
+                await objects.UpdateAsync(Kinds.Event, again, CancellationToken.None);
+                again["metadata"]!.AsObject().Remove("resourceVersion");
+            }
+        }
+        Assert.Equal(["once", "again"], left);
+        Assert.NotNull(await objects.GetAsync(Kinds.Pod, new ObjectName("default", "a"), CancellationToken.None));
+    }
+
+    [Fact]
     public async Task A_pod_on_a_node_is_only_marked_until_the_node_confirms()
     {
         await _objects.CreateAsync(Kinds.Pod, Pod("a", "node-0"), CancellationToken.None);

@@ -118,6 +118,55 @@ public abstract class StoreConformance : IAsyncLifetime
         });
         Assert.Equal("3", Text((await Store.RangeAsync(new RangeQuery("/a", "/b"), None)).Entries[0].Value));
     }
+
+    /// <summary>Waits until a key is gone.</summary>
+    private async Task<TimeSpan> GoneAsync(string key, DateTimeOffset since)
+    {
+        for (var end = DateTimeOffset.UtcNow.AddSeconds(30); DateTimeOffset.UtcNow < end; await Task.Delay(50))
+            if ((await Store.RangeAsync(new RangeQuery(key, key + "\0"), None)).Entries.Count == 0) return DateTimeOffset.UtcNow - since;
+        throw new TimeoutException($"waited 30 s for {key} to go with its lease");
+    }
+
+    [Fact]
+    public async Task Keys_go_with_a_lease_that_nobody_keeps_alive_and_watchers_are_told()
+    {
+        var began = DateTimeOffset.UtcNow;
+        var lease = await Store.GrantAsync(TimeSpan.FromSeconds(2), None);
+        var start = await CommitAsync(Put("/l/a", "1") with { Lease = lease }, Put("/l/b", "2") with { Lease = lease }, Put("/l/c", "3"));
+        Assert.InRange(await GoneAsync("/l/a", began), TimeSpan.FromSeconds(1.9), TimeSpan.FromSeconds(29));
+        Assert.Equal("/l/c", Assert.Single((await Store.RangeAsync(new RangeQuery("/l/", "/l0"), None)).Entries).Key);
+        using var deadline = new CancellationTokenSource(TimeSpan.FromSeconds(20));
+        var gone = new List<string>();
+        await foreach (var batch in Store.WatchAsync("/l/", start.At, deadline.Token))
+        {
+            gone.AddRange(batch.Changes.Select(change => $"{change.Key}={Text(change.Value)} was {Text(change.Previous)}"));
+            if (gone.Count == 2) break;
+        }
+        Assert.Equal(["/l/a=<deleted> was 1", "/l/b=<deleted> was 2"], gone.Order(StringComparer.Ordinal));
+        Assert.False(await Store.KeepAliveAsync(lease, None));
+        await Assert.ThrowsAsync<LeaseOverException>(() => CommitAsync(Put("/l/d", "1") with { Lease = lease }));
+        Assert.Single((await Store.RangeAsync(new RangeQuery("/l/", "/l0"), None)).Entries);
+        await Store.RevokeAsync(lease, None); // it is over already
+    }
+
+    [Fact]
+    public async Task A_lease_that_is_kept_alive_lasts_and_one_that_is_revoked_is_over_at_once()
+    {
+        var kept = await Store.GrantAsync(TimeSpan.FromSeconds(2), None);
+        var revoked = await Store.GrantAsync(TimeSpan.FromMinutes(5), None);
+        await CommitAsync(Put("/k", "1") with { Lease = kept }, Put("/r", "1") with { Lease = revoked }, Put("/moved", "1") with { Lease = revoked });
+        await CommitAsync(Put("/moved", "2")); // under no lease from now on
+        await Store.RevokeAsync(revoked, None);
+        Assert.Equal(["/k", "/moved"], (await Store.RangeAsync(new RangeQuery("/", "0"), None)).Entries.Select(entry => entry.Key));
+        for (int i = 0; i < 10; i++)
+        {
+            await Task.Delay(400); // twice as long as it lasts
+            Assert.True(await Store.KeepAliveAsync(kept, None));
+        }
+        Assert.Equal(2, (await Store.RangeAsync(new RangeQuery("/", "0"), None)).Entries.Count);
+        var left = DateTimeOffset.UtcNow;
+        Assert.InRange(await GoneAsync("/k", left), TimeSpan.FromSeconds(1.5), TimeSpan.FromSeconds(29));
+    }
 }
 
 public sealed class ModelStoreTests : StoreConformance
@@ -153,6 +202,35 @@ public sealed class EmbeddedStoreTests : StoreConformance
         var other = await Store.CommitAsync(new Transaction([], [new Write("/other/a", new byte[] { 1 })]), CancellationToken.None);
         Assert.True(await next);
         Assert.Equal((0, other.At), (batches.Current.Changes.Count, batches.Current.At));
+    }
+
+    [Fact]
+    public async Task A_lease_outlives_a_restart_with_all_of_its_time_and_then_ends()
+    {
+        var lease = await Store.GrantAsync(TimeSpan.FromSeconds(2), CancellationToken.None);
+        var other = await Store.GrantAsync(TimeSpan.FromHours(1), CancellationToken.None);
+        await Store.CommitAsync(new Transaction([], [new Write("/a", new byte[] { 1 }, lease), new Write("/b", new byte[] { 1 }, other), new Write("/c", new byte[] { 1 }, other)]), CancellationToken.None);
+        await Store.CommitAsync(new Transaction([], [new Write("/c", null)]), CancellationToken.None);
+        await Store.CommitAsync(new Transaction([], [new Write("/c", new byte[] { 2 })]), CancellationToken.None);
+        await Store.DisposeAsync();
+        await Task.Delay(2100); // nobody could keep it alive
+        Store = await OpenAsync();
+        Assert.True(await Store.KeepAliveAsync(lease, CancellationToken.None));
+        Assert.Equal(3, (await Store.RangeAsync(new RangeQuery("/", "0"), CancellationToken.None)).Entries.Count);
+        using var deadline = new CancellationTokenSource(TimeSpan.FromSeconds(20));
+        var start = (await Store.RangeAsync(new RangeQuery("/", "0"), CancellationToken.None)).At;
+        await foreach (var batch in Store.WatchAsync("/", start, deadline.Token))
+            if (batch.Changes.Count > 0)
+            {
+                Assert.Equal("/a", Assert.Single(batch.Changes).Key);
+                break;
+            }
+        await Store.RevokeAsync(other, CancellationToken.None);
+        Assert.Equal("/c", Assert.Single((await Store.RangeAsync(new RangeQuery("/", "0"), CancellationToken.None)).Entries).Key);
+        await Store.DisposeAsync();
+        Store = await OpenAsync();
+        Assert.False(await Store.KeepAliveAsync(lease, CancellationToken.None));
+        Assert.False(await Store.KeepAliveAsync(other, CancellationToken.None));
     }
 
     [Fact]

@@ -29,12 +29,12 @@ public static partial class DefinitionCheck
         Names(names, errors);
         if (Fields.At(spec, "conversion.strategy")?.ToString() is { } strategy and not "None") errors.Add(new FieldError("spec.conversion.strategy", $"Unsupported value: \"{strategy}\": supported values: \"None\": versions are not converted by webhooks here", "FieldValueNotSupported"));
         if (Definition.Truth(spec, "preserveUnknownFields")) errors.Add(new FieldError("spec.preserveUnknownFields", "Invalid value: true: must be false: set x-kubernetes-preserve-unknown-fields in the schema instead"));
-        Versions(definition, errors);
+        Versions(definition, stored is null ? [] : Texts(stored), errors);
         if (stored is not null) Unchanged(definition, stored, errors);
         return errors;
     }
 
-    /// <summary>Where the schemas carry rules that are kept and not looked at.</summary>
+    /// <summary>Where the schemas carry rules that are kept and not looked at, because a definition that was stored had them.</summary>
     public static IEnumerable<string> Unenforced(JsonObject definition)
     {
         int index = 0;
@@ -46,6 +46,10 @@ public static partial class DefinitionCheck
                 if (rule.NotEnforced is { } why) yield return $"{path}: {why}";
         }
     }
+
+    /// <summary>The expressions of every rule.</summary>
+    private static HashSet<string> Texts(JsonObject definition) =>
+        [.. Definition.Versions(definition).Select(version => Fields.At(version, "schema.openAPIV3Schema")).OfType<JsonObject>().Where(schema => StructuralSchema.Check(schema, "").Count == 0).SelectMany(schema => Rules(SchemaReader.Root(schema), "", true)).Select(found => found.Rule.Rule)];
 
     /// <summary>Every rule with its place, and whether what was there before can be told for each value that it is about.</summary>
     private static IEnumerable<(ValidationRule Rule, string Path, bool Correlated)> Rules(Schema schema, string path, bool correlated)
@@ -75,7 +79,10 @@ public static partial class DefinitionCheck
         }
     }
 
-    private static void Versions(JsonObject definition, List<FieldError> errors)
+    /// <param name="definition">The definition.</param>
+    /// <param name="kept">Rules that were there: they stay although nothing here can evaluate them.</param>
+    /// <param name="errors">Grows.</param>
+    private static void Versions(JsonObject definition, IReadOnlySet<string> kept, List<FieldError> errors)
     {
         var versions = Definition.Versions(definition).ToList();
         if (versions.Count == 0) errors.Add(Required("spec.versions"));
@@ -90,7 +97,7 @@ public static partial class DefinitionCheck
             if (version["served"] is null) errors.Add(Required(at + ".served"));
             if (version["storage"] is null) errors.Add(Required(at + ".storage"));
             if (Fields.At(version, "schema.openAPIV3Schema") is not JsonObject schema) errors.Add(new FieldError(at + ".schema.openAPIV3Schema", "Required value: schemas are required", "FieldValueRequired"));
-            else Structure(schema, at + ".schema.openAPIV3Schema", errors);
+            else Structure(schema, at + ".schema.openAPIV3Schema", kept, errors);
             Subresources(version, at, errors);
             Columns(version, at, errors);
         }
@@ -98,14 +105,18 @@ public static partial class DefinitionCheck
             errors.Add(new FieldError("status.storedVersions", $"Invalid value: \"{gone}\": missing from spec.versions; {gone} was previously a storage version, and must remain in spec.versions until a storage migration ensures no data remains persisted in {gone} and removes {gone} from status.storedVersions"));
     }
 
-    private static void Structure(JsonObject schema, string path, List<FieldError> errors)
+    private static void Structure(JsonObject schema, string path, IReadOnlySet<string> kept, List<FieldError> errors)
     {
         var structural = StructuralSchema.Check(schema, path);
         errors.AddRange(structural);
         if (structural.Count > 0) return;
         var root = SchemaReader.Root(schema);
         Defaults(root, path, errors);
-        foreach (var (rule, at, correlated) in Rules(root, path, true)) errors.AddRange(rule.Mistakes(correlated).Select(mistake => new FieldError($"{at}.{mistake.Field}", mistake.Mistake, mistake.Mistake.StartsWith("Required", StringComparison.Ordinal) ? "FieldValueRequired" : "FieldValueInvalid")));
+        foreach (var (rule, at, correlated) in Rules(root, path, true))
+        {
+            if (rule.NotEnforced is { } why && !kept.Contains(rule.Rule)) errors.Add(new FieldError(at + ".rule", $"Invalid value: \"{rule.Rule}\": compilation failed: {why}"));
+            errors.AddRange(rule.Mistakes(correlated).Select(mistake => new FieldError($"{at}.{mistake.Field}", mistake.Mistake, mistake.Mistake.StartsWith("Required", StringComparison.Ordinal) ? "FieldValueRequired" : "FieldValueInvalid")));
+        }
     }
 
     /// <summary>A default must be a value that its own field allows.</summary>

@@ -28,6 +28,11 @@ public sealed class SchemaDocuments
         kinds.Add(GroupVersionKind(kind));
     }
 
+    private readonly Descriptions _descriptions = Descriptions.Read();
+
+    /// <summary>What is said of the field that a schema stands in.</summary>
+    private string Field(Schema schema) => schema.Description.Length > 0 ? schema.Description : _descriptions.Of(schema.FieldDescribed);
+
     private JsonObject Reference(Schema schema)
     {
         if (!Definitions.ContainsKey(schema.Name!))
@@ -49,7 +54,7 @@ public sealed class SchemaDocuments
         }
         // Beside $ref nothing else counts: what the field adds to its type goes around it.
         var field = new JsonObject { ["allOf"] = new JsonArray(Reference(schema)) };
-        if (schema.Description.Length > 0) field["description"] = schema.Description;
+        if (Field(schema) is { Length: > 0 } description) field["description"] = description;
         Extensions(field, schema);
         return field;
     }
@@ -71,7 +76,7 @@ public sealed class SchemaDocuments
     private void Fill(JsonObject made, Schema schema)
     {
         if (schema.Published is not null) { Publish(made, schema); return; }
-        if (schema.Description.Length > 0) made["description"] = schema.Description;
+        if ((schema.Name is null ? Field(schema) : schema.Description.Length > 0 ? schema.Description : _descriptions.Of(schema.TypeDescribed)) is { Length: > 0 } description) made["description"] = description;
         if (schema.Type.Length > 0) made["type"] = schema.Type;
         if (schema.Format.Length > 0 && schema.Format != "quantity") made["format"] = schema.Format;
         if (schema.Properties.Count > 0)

@@ -32,7 +32,7 @@ public static partial class ModelSchemas
         var (group, version, kind) = Parts(type);
         return MergeRules.Apply(kind, new Schema
         {
-            Type = "object", Name = string.Join('.', new[] { "io.k8s", group, version, kind }.Where(part => part.Length > 0)), LazyProperties = new(() => Properties(type, kind)),
+            Type = "object", TypeDescribed = type.Name, Name = string.Join('.', new[] { "io.k8s", group, version, kind }.Where(part => part.Length > 0)), LazyProperties = new(() => Properties(type, kind)),
         });
     });
 
@@ -46,8 +46,8 @@ public static partial class ModelSchemas
     private static Dictionary<string, Schema> Properties(Type model, string kind)
     {
         var properties = model.GetProperties(BindingFlags.Public | BindingFlags.Instance)
-            .Select(property => (property.GetCustomAttribute<JsonPropertyNameAttribute>()?.Name, property.PropertyType)).Where(field => field.Name is not null)
-            .ToDictionary(field => field.Name!, field => MergeRules.Apply($"{kind}.{field.Name}", OfField(field.PropertyType)));
+            .Select(property => (property.GetCustomAttribute<JsonPropertyNameAttribute>()?.Name, Property: property)).Where(field => field.Name is not null)
+            .ToDictionary(field => field.Name!, field => MergeRules.Apply($"{kind}.{field.Name}", OfField(field.Property.PropertyType)) with { FieldDescribed = $"{model.Name}.{field.Property.Name}" });
         if (kind is "Container" or "EphemeralContainer") properties["permissions"] = PermissionSchema.Document with { Own = true };
         if (kind == "DeploymentSpec") properties["guard"] = GuardSchema.Spec with { Own = true };
         if (kind == "DeploymentStatus") properties["guard"] = GuardSchema.Status;

@@ -19,6 +19,9 @@ public sealed record Schema
     /// <summary>As OpenAPI names it, e.g. <c>date-time</c>, <c>byte</c>, <c>int32</c>; <c>int-or-string</c> for either.</summary>
     public string Format { get; init; } = "";
     public string Description { get; init; } = "";
+    /// <summary>What <see cref="Descriptions"/> call its type, and the field that it stands in; null: they do not know it.</summary>
+    public string? TypeDescribed { get; init; }
+    public string? FieldDescribed { get; init; }
     /// <summary>Name of its definition in OpenAPI documents; null: it has none of its own.</summary>
     public string? Name { get; init; }
     /// <summary>Values of a map from string.</summary>

@@ -17,6 +17,7 @@ public static class DeploymentPlan
 {
     public const string HashLabel = "pod-template-hash", RevisionAnnotation = "deployment.kubernetes.io/revision", HistoryAnnotation = "deployment.kubernetes.io/revision-history",
         DesiredAnnotation = "deployment.kubernetes.io/desired-replicas", MostAnnotation = "deployment.kubernetes.io/max-replicas";
+    private static readonly string[] OwnAnnotations = ["kubectl.kubernetes.io/last-applied-configuration", RevisionAnnotation, HistoryAnnotation, DesiredAnnotation, MostAnnotation, "deprecated.deployment.rollback.to"];
 
     /// <param name="deployment">The Deployment.</param>
     /// <param name="sets">ReplicaSets of its namespace: its own, and any that has the name of <see cref="NextSet"/>.</param>
@@ -62,7 +63,8 @@ public static class DeploymentPlan
             actions.Add(new CreateObject(Kinds.ReplicaSet, made));
             if (size > 0) actions.Add(Scaled(made.Name(), 0, size));
         }
-        else if (Revision(current) != revision || current["spec"]?["minReadySeconds"].Int() != spec["minReadySeconds"].Int()) actions.Add(new UpdateObject(Kinds.ReplicaSet, Refreshed(current, spec, revision)));
+        else if (Revision(current) != revision || current["spec"]?["minReadySeconds"].Int() != spec["minReadySeconds"].Int() || Shared(deployment).Any(note => current.Metadata()["annotations"]?[note.Key]?.ToString() != note.Value))
+            actions.Add(new UpdateObject(Kinds.ReplicaSet, Refreshed(current, deployment, revision)));
         else Roll(own, old, current, recreate ? null : GuardPlan.Most(deployment, wanted), wanted, surge, unavailable, actions);
         Prune(spec, old, actions);
         if (deployment.Metadata()["annotations"]?[RevisionAnnotation]?.ToString() != Text(revision)) actions.Add(new UpdateObject(Kinds.Deployment, Annotated(deployment, RevisionAnnotation, Text(revision))));
@@ -135,8 +137,9 @@ public static class DeploymentPlan
     }
 
     /// <summary>A set that is current again: a new revision, and the old one remembered.</summary>
-    private static JsonObject Refreshed(JsonObject set, JsonObject spec, long revision)
+    private static JsonObject Refreshed(JsonObject set, JsonObject deployment, long revision)
     {
+        var spec = deployment["spec"]!;
         var copy = set;
         if (Revision(set) != revision)
         {
@@ -146,8 +149,11 @@ public static class DeploymentPlan
         else copy = (JsonObject)set.DeepClone();
         if (spec["minReadySeconds"] is { } ready) copy["spec"]!["minReadySeconds"] = ready.DeepClone();
         else copy["spec"]!.AsObject().Remove("minReadySeconds");
-        return copy;
+        return Shared(deployment).Aggregate(copy, (made, note) => Annotated(made, note.Key, note.Value));
     }
+
+    /// <summary>Annotations of a Deployment that its current set has too, as its history shows them (kubernetes.io/change-cause); what is about the Deployment alone stays there.</summary>
+    private static IEnumerable<(string Key, string Value)> Shared(JsonObject deployment) => (deployment.Metadata()["annotations"] as JsonObject ?? []).Where(pair => !OwnAnnotations.Contains(pair.Key)).Select(pair => (pair.Key, pair.Value?.ToString() ?? ""));
 
     /// <summary>The ReplicaSet that its template is to have, if it is not there yet.</summary>
     public static ObjectName NextSet(JsonObject deployment) => new(deployment.Namespace(), SetName(deployment, Hash(deployment["spec"]!["template"]!), deployment["status"]?["collisionCount"].Int() ?? 0));
@@ -198,7 +204,7 @@ public static class DeploymentPlan
             ["metadata"] = new JsonObject
             {
                 ["name"] = name, ["namespace"] = deployment.Namespace(), ["labels"] = template["metadata"]?["labels"]?.DeepClone(),
-                ["annotations"] = new JsonObject { [RevisionAnnotation] = Text(revision), [DesiredAnnotation] = Text(wanted), [MostAnnotation] = Text(most) }, ["ownerReferences"] = Views.Owner(Kinds.Deployment, deployment),
+                ["annotations"] = new JsonObject([.. Shared(deployment).Select(note => KeyValuePair.Create(note.Key, (JsonNode?)note.Value)), new(RevisionAnnotation, Text(revision)), new(DesiredAnnotation, Text(wanted)), new(MostAnnotation, Text(most))]), ["ownerReferences"] = Views.Owner(Kinds.Deployment, deployment),
             },
             ["spec"] = made,
         };

@@ -11,7 +11,7 @@ using Microsoft.Extensions.DependencyInjection;
 namespace Eyrie.ControlPlane.Store;
 
 /// <summary>The store in etcd (v3.4 or later), for a control plane of more than one replica. A revision is etcd's own.</summary>
-public sealed class EtcdStore : IStore
+public sealed partial class EtcdStore : IStore
 {
     private static readonly TimeSpan Deadline = TimeSpan.FromSeconds(10);
 
@@ -32,7 +32,7 @@ public sealed class EtcdStore : IStore
             _login = new EtcdLogin(new Auth.AuthClient(invoker), user);
             invoker = invoker.Intercept(_login.With);
         }
-        (_client, _mapping) = (new EtcdClient(invoker), new EtcdMapping(address.Prefix));
+        (_client, _leases, _mapping) = (new EtcdClient(invoker), new Lease.LeaseClient(invoker), new EtcdMapping(address.Prefix));
         // The library's own watch starts anew at the newest revision after an outage; this one must resume, so it stands on the generated client.
         _watch = new EtcdWatch(new Watch.WatchClient(invoker), _mapping, _login);
     }
@@ -54,6 +54,7 @@ public sealed class EtcdStore : IStore
         }));
         try
         {
+            await store.BeginAsync(cancellationToken);
             await store.RangeAsync(new RangeQuery("/", "/0", 1), cancellationToken);
         }
         catch (StoreUnavailableException)
@@ -66,16 +67,16 @@ public sealed class EtcdStore : IStore
 
     public async Task<RangeResult> RangeAsync(RangeQuery query, CancellationToken cancellationToken)
     {
-        var request = new RangeRequest { Key = _mapping.Key(query.Start), RangeEnd = _mapping.Key(query.End), Limit = query.Limit, Revision = query.At.Value };
+        var request = new RangeRequest { Key = _mapping.Key(query.Start), RangeEnd = _mapping.Key(query.End), Limit = query.Limit, Revision = _mapping.Etcd(query.At) };
         var found = await CallAsync(query.At, () => _client.GetAsync(request, null, DateTime.UtcNow + Deadline, cancellationToken));
-        return new RangeResult([.. found.Kvs.Select(_mapping.Entry)], query.At == Revision.Zero ? new Revision(found.Header.Revision) : query.At, found.Count - found.Kvs.Count);
+        return new RangeResult([.. found.Kvs.Select(_mapping.Entry)], query.At == Revision.Zero ? _mapping.Revision(found.Header.Revision) : query.At, found.Count - found.Kvs.Count);
     }
 
     public async Task<CommitResult> CommitAsync(Transaction transaction, CancellationToken cancellationToken)
     {
         var request = _mapping.Request(transaction);
-        var done = await CallAsync(Revision.Zero, () => _client.TransactionAsync(request, null, DateTime.UtcNow + Deadline, cancellationToken));
-        return new CommitResult(done.Succeeded, new Revision(done.Header.Revision));
+        var done = await CallAsync(Revision.Zero, () => _client.TransactionAsync(request, null, DateTime.UtcNow + Deadline, cancellationToken), transaction.Writes.FirstOrDefault(write => write.Lease != LeaseId.None)?.Lease);
+        return new CommitResult(done.Succeeded, _mapping.Revision(done.Header.Revision));
     }
 
     public IAsyncEnumerable<WatchBatch> WatchAsync(string prefix, Revision after, CancellationToken cancellationToken) => _watch.RunAsync(prefix, after, cancellationToken);
@@ -83,7 +84,8 @@ public sealed class EtcdStore : IStore
     public async Task CompactAsync(Revision before, CancellationToken cancellationToken)
     {
         var newest = (await RangeAsync(new RangeQuery("/", "/0", 1), cancellationToken)).At;
-        var request = new CompactionRequest { Revision = Math.Min(before.Value, newest.Value) };
+        if (before.Value <= _mapping.Begins) return; // that history is not here
+        var request = new CompactionRequest { Revision = _mapping.Etcd(before.CompareTo(newest) < 0 ? before : newest) };
         try
         {
             await CallAsync(before, () => _client.CompactAsync(request, null, DateTime.UtcNow + Deadline, cancellationToken));
@@ -95,7 +97,10 @@ public sealed class EtcdStore : IStore
     }
 
     /// <summary>Turns etcd's errors into the seam's.</summary>
-    private async Task<T> CallAsync<T>(Revision asked, Func<Task<T>> call)
+    /// <param name="asked">The revision that is asked for.</param>
+    /// <param name="call">The call.</param>
+    /// <param name="lease">Which lease it needs.</param>
+    private async Task<T> CallAsync<T>(Revision asked, Func<Task<T>> call, LeaseId? lease = null)
     {
         try
         {
@@ -104,6 +109,10 @@ public sealed class EtcdStore : IStore
         catch (RpcException exception) when (exception.StatusCode == StatusCode.OutOfRange && exception.Status.Detail.Contains("compacted", StringComparison.Ordinal))
         {
             throw new RevisionCompactedException(asked, null);
+        }
+        catch (RpcException exception) when (exception.StatusCode == StatusCode.NotFound && lease is { } over)
+        {
+            throw new LeaseOverException(over);
         }
         catch (RpcException exception) when (exception.StatusCode == StatusCode.Cancelled)
         {

@@ -53,7 +53,7 @@ internal sealed class EtcdWatch(Watch.WatchClient client, EtcdMapping mapping, E
             using var call = client.Watch(cancellationToken: silent.Token);
             await call.RequestStream.WriteAsync(new WatchRequest
             {
-                CreateRequest = new WatchCreateRequest { Key = mapping.Key(prefix), RangeEnd = mapping.AfterPrefix(prefix), StartRevision = after.Value + 1, PrevKv = true, ProgressNotify = true, Fragment = true },
+                CreateRequest = new WatchCreateRequest { Key = mapping.Key(prefix), RangeEnd = mapping.AfterPrefix(prefix), StartRevision = mapping.Etcd(after) + 1, PrevKv = true, ProgressNotify = true, Fragment = true },
             }, silent.Token);
             var beating = BeatAsync(call.RequestStream, silent.Token);
             var changes = new List<StoreChange>();
@@ -107,12 +107,12 @@ internal sealed class EtcdWatch(Watch.WatchClient client, EtcdMapping mapping, E
     /// </summary>
     private WatchBatch? Take(WatchResponse response, Revision after, List<StoreChange> changes)
     {
-        if (response.Canceled && response.CompactRevision > 0) throw new RevisionCompactedException(after, new Revision(response.CompactRevision));
+        if (response.Canceled && response.CompactRevision > 0) throw new RevisionCompactedException(after, mapping.Revision(response.CompactRevision));
         if (response.Canceled) throw new IOException(response.CancelReason);
         if (response.Created || response.WatchId < 0) return null;
-        foreach (var told in response.Events) changes.Add(mapping.Change(told) ?? throw new RevisionCompactedException(after, new Revision(told.Kv.ModRevision)));
+        foreach (var told in response.Events) changes.Add(mapping.Change(told) ?? throw new RevisionCompactedException(after, mapping.Revision(told.Kv.ModRevision)));
         if (response.Fragment) return null;
-        var batch = new WatchBatch([.. changes], changes.Count > 0 ? changes[^1].At : new Revision(Math.Max(after.Value, response.Header.Revision)));
+        var batch = new WatchBatch([.. changes], changes.Count > 0 ? changes[^1].At : new Revision(Math.Max(after.Value, mapping.Revision(response.Header.Revision).Value)));
         changes.Clear();
         return batch;
     }

@@ -18,6 +18,12 @@ public sealed class BreakableStore : IStore
 
     public Task CompactAsync(Revision before, CancellationToken cancellationToken) => _inner.CompactAsync(before, cancellationToken);
 
+    public Task<LeaseId> GrantAsync(TimeSpan lasts, CancellationToken cancellationToken) => _inner.GrantAsync(lasts, cancellationToken);
+
+    public Task<bool> KeepAliveAsync(LeaseId lease, CancellationToken cancellationToken) => _inner.KeepAliveAsync(lease, cancellationToken);
+
+    public Task RevokeAsync(LeaseId lease, CancellationToken cancellationToken) => _inner.RevokeAsync(lease, cancellationToken);
+
     public async IAsyncEnumerable<WatchBatch> WatchAsync(string prefix, Revision after, [EnumeratorCancellation] CancellationToken cancellationToken)
     {
         var cut = _cut.Token;

@@ -53,7 +53,7 @@ public sealed class RuleCheck
         int widest = RuleValues.Widest(value);
         foreach (var rule in rules.Validations)
         {
-            if (rule.NotEnforced is not null || (rule.UsesOld && old is null)) continue;
+            if (rule.NotEnforced is not null || (rule.UsesOld && old is null && !rule.OldIsOptional)) continue;
             _left -= (long)Math.Min(Math.Pow(Math.Max(1, widest), rule.Loops), 2.0 * Budget);
             if (_left < 0)
             {

@@ -46,10 +46,10 @@ internal static class RuleLanguage
     };
 
     /// <summary>By name, in every form.</summary>
-    private static readonly Dictionary<string, RuleFunction[]> Added = Texts.Concat(RuleQuantities.Functions).Concat(RuleAddresses.Functions).Concat(RuleUrls.Functions).Concat(RuleSets.Functions).GroupBy(pair => pair.Key).ToDictionary(group => group.Key, group => group.SelectMany(pair => pair.Value).ToArray());
+    private static readonly Dictionary<string, RuleFunction[]> Added = Texts.Concat(RuleQuantities.Functions).Concat(RuleAddresses.Functions).Concat(RuleUrls.Functions).Concat(RuleSets.Functions).Concat(RuleOptionals.Functions).Concat(RuleMath.Functions).Concat(RuleFormats.Functions).GroupBy(pair => pair.Key).ToDictionary(group => group.Key, group => group.SelectMany(pair => pair.Value).ToArray());
 
     /// <summary>Names that functions stand behind: <c>sets.contains(...)</c>.</summary>
-    public static readonly IReadOnlyDictionary<string, object?> Libraries = new Dictionary<string, object?> { ["sets"] = new RuleSets.Library(), ["ip"] = new RuleAddresses.Library() };
+    public static readonly IReadOnlyDictionary<string, object?> Libraries = new Dictionary<string, object?> { ["sets"] = new RuleSets.Library(), ["ip"] = new RuleAddresses.Library(), ["optional"] = new RuleOptionals.Library(), ["math"] = new RuleMath.Library(), ["format"] = new RuleFormats.Library() };
 
     private static readonly Lazy<CelEnvironment> Environment = new(() =>
     {

@@ -12,12 +12,13 @@ internal sealed class RuleText
     private const string Old = "oldSelf";
     private static readonly string[] Types = ["int", "uint", "double", "string", "bool", "bytes", "list", "map", "null_type", "type", "google"];
 
-    /// <summary>Libraries that Kubernetes has and Eyrie lacks: rules with them are kept.</summary>
-    private static readonly string[] Missing = ["cel", "format", "math", "optional"];
+    private readonly CelParser.StartContext _written;
+    private bool _beyond; // what the library has: it is written in other words
 
-    private RuleText(CelParser.StartContext parsed) => Parsed = parsed;
+    private RuleText(CelParser.StartContext written) => _written = written;
 
-    public CelParser.StartContext Parsed { get; }
+    /// <summary>The expression as it is evaluated.</summary>
+    public CelParser.StartContext Parsed => _beyond ? RuleLanguage.Parse(RuleRewriter.Rewrite(_written)) : _written;
     public bool UsesOld { get; private set; }
     /// <summary>How many loops stand in one another.</summary>
     public int Loops { get; private set; }
@@ -34,7 +35,7 @@ internal sealed class RuleText
         try
         {
             var made = new RuleText(RuleLanguage.Parse(text));
-            made.Loops = made.Walk(made.Parsed, ImmutableDictionary<string, Schema?>.Empty.Add("self", self).Add(Old, self));
+            made.Loops = made.Walk(made._written, ImmutableDictionary<string, Schema?>.Empty.Add("self", self).Add(Old, self));
             return made is { Mistake: { } mistake, UnknownFunction: null } ? (null, mistake) : (made, ""); // what is not known may declare names
         }
         catch (CelException exception)
@@ -46,7 +47,11 @@ internal sealed class RuleText
     /// <returns>The depth of loops in the node.</returns>
     private int Walk(IParseTree node, ImmutableDictionary<string, Schema?> scope)
     {
-        if (node is not CelParser.ExprContext && IsOptional(node)) UnknownFunction ??= "?";
+        if (node is not CelParser.ExprContext && RuleRewriter.IsOptional(node))
+        {
+            _beyond = true;
+            if (node is not (CelParser.SelectContext or CelParser.IndexContext)) UnknownFunction ??= "? before an item or entry of a literal";
+        }
         switch (node)
         {
             case CelParser.MemberCallContext call: return Call(call, scope);
@@ -57,8 +62,7 @@ internal sealed class RuleText
             case CelParser.IdentOrGlobalCallContext identifier:
                 var name = identifier.GetText();
                 if (name == Old) UsesOld = true;
-                if (!scope.ContainsKey(name) && Missing.Contains(name)) UnknownFunction ??= name;
-                else if (!scope.ContainsKey(name) && !Types.Contains(name) && !RuleLanguage.Libraries.ContainsKey(name)) Mistake ??= $"undeclared reference to '{name}'";
+                if (!scope.ContainsKey(name) && !Types.Contains(name) && !RuleLanguage.Libraries.ContainsKey(name)) Mistake ??= $"undeclared reference to '{name}'";
                 break;
         }
         return Children(node).Select(child => Walk(child, scope)).DefaultIfEmpty(0).Max();
@@ -66,16 +70,23 @@ internal sealed class RuleText
 
     private int Call(CelParser.MemberCallContext call, ImmutableDictionary<string, Schema?> scope)
     {
-        var (receiver, name, arguments) = (call.GetChild(0), call.GetChild(2).GetText(), Arguments(call));
+        var (receiver, name, arguments) = (call.GetChild(0), call.GetChild(2).GetText(), RuleRewriter.Arguments(call));
+        if (name == "bind" && receiver.GetText() == "cel" && arguments.Count == 3)
+        {
+            _beyond = true;
+            return Math.Max(Walk(arguments[1], scope), Walk(arguments[2], scope.SetItem(arguments[0].GetText(), SchemaOf(arguments[1], scope))));
+        }
         int before = Walk(receiver, scope);
-        Function(name);
-        if (!RuleLanguage.Loops.Contains(name) || arguments is null) return Math.Max(before, arguments is null ? 0 : Walk(arguments, scope));
-        var expressions = Children(arguments).Where(child => child is not ITerminalNode).ToList();
-        if (expressions.Count != 2) UnknownFunction ??= $"{name} with {expressions.Count} arguments";
         var over = SchemaOf(receiver, scope);
-        if (name is "map" or "filter" && over is { Values: not null }) UnknownFunction ??= $"{name} over the keys of a map"; // the library gives the entries
-        var inner = scope.SetItem(expressions[0].GetText(), over is { Type: "array" } ? over.Items : null);
-        return Math.Max(before, 1 + expressions.Skip(1).Select(expression => Walk(expression, inner)).DefaultIfEmpty(0).Max());
+        bool two = RuleRewriter.TwoVariables.Contains(name) && (arguments.Count == 3 || (arguments.Count == 4 && name.StartsWith("transform", StringComparison.Ordinal)));
+        if (two || RuleRewriter.OptionalLoops.Contains(name) || name is "existsOne" || (receiver.GetText() == "math" && name is "greatest" or "least") || (name is "map" or "filter" && over is not { Type: "array" }) || (name == "map" && arguments.Count == 3)) _beyond = true;
+        else Function(name);
+        bool one = RuleLanguage.Loops.Contains(name) || RuleRewriter.OptionalLoops.Contains(name) || name is "existsOne";
+        if (!(one || two) || arguments.Count == 0) return arguments.Select(argument => Walk(argument, scope)).Append(before).Max();
+        if (one && !two && arguments.Count != 2 && !(name == "map" && arguments.Count == 3)) UnknownFunction ??= $"{name} with {arguments.Count} arguments";
+        var item = over is { Type: "array" } ? over.Items : null;
+        var inner = two ? scope.SetItem(arguments[0].GetText(), null).SetItem(arguments[1].GetText(), item ?? over?.Values) : scope.SetItem(arguments[0].GetText(), item);
+        return Math.Max(before, 1 + arguments.Skip(two ? 2 : 1).Select(expression => Walk(expression, inner)).DefaultIfEmpty(0).Max());
     }
 
     private void Function(string name)
@@ -83,15 +94,12 @@ internal sealed class RuleText
         if (!RuleLanguage.Knows(name)) UnknownFunction ??= name;
     }
 
-    /// <summary>A field, an item or an entry that may be missing: <c>.?</c>, <c>[?</c>.</summary>
-    private static bool IsOptional(IParseTree node) => Children(node).Any(child => child is ITerminalNode && child.GetText() == "?");
-
     /// <summary>What is known of a value that is named by fields alone; null: nothing.</summary>
     private Schema? SchemaOf(IParseTree node, ImmutableDictionary<string, Schema?> scope)
     {
         while (node is not (CelParser.SelectContext or CelParser.IdentOrGlobalCallContext) && node.ChildCount == 1) node = node.GetChild(0);
         if (node is CelParser.IdentOrGlobalCallContext) return scope.GetValueOrDefault(node.GetText());
-        if (node is not CelParser.SelectContext || IsOptional(node) || SchemaOf(node.GetChild(0), scope) is not { } of || of is { Type: not "object" } or { PreserveUnknown: true } or { EmbeddedResource: true } or { Values: not null }) return null;
+        if (node is not CelParser.SelectContext || RuleRewriter.IsOptional(node) || SchemaOf(node.GetChild(0), scope) is not { } of || of is { Type: not "object" } or { PreserveUnknown: true } or { EmbeddedResource: true } or { Values: not null }) return null;
         var name = node.GetChild(2).GetText();
         if (of.Properties.FirstOrDefault(field => RuleValues.Escaped(field.Key) == name) is { Value: { } found }) return found.Name is null ? found : null;
         Mistake ??= $"undefined field '{name}'";

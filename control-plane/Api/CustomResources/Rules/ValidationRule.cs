@@ -36,7 +36,10 @@ public sealed class ValidationRule
     public int Loops => _text.Value.Text?.Loops ?? 0;
 
     /// <summary>Why it is kept and not looked at; null: it is enforced.</summary>
-    public string? NotEnforced => _text.Value.Text?.UnknownFunction is { } function ? $"function {function} is not known here" : Definition.Truth(_source, "optionalOldSelf") ? "optionalOldSelf is not known here" : null;
+    public string? NotEnforced => Rule.Length > 0 && _text.Value.Text?.UnknownFunction is { } function ? $"function {function} is not known here" : null;
+
+    /// <summary>What was there before may be missing, and the rule is looked at all the same.</summary>
+    public bool OldIsOptional => Definition.Truth(_source, "optionalOldSelf");
 
     /// <summary>What is wrong with it, by field.</summary>
     /// <param name="correlated">What was there before can be told for each value here.</param>
@@ -56,7 +59,7 @@ public sealed class ValidationRule
     public string? Broken(object? self, object? old)
     {
         var values = new Dictionary<string, object?>(RuleLanguage.Libraries) { ["self"] = self };
-        if (UsesOld) values["oldSelf"] = old;
+        if (UsesOld) values["oldSelf"] = OldIsOptional ? old is null ? RuleOptionals.Maybe.None : new RuleOptionals.Maybe(true, old) : old;
         try
         {
             return _program.Value(values) switch { true => null, false => Message(values), var other => $"rule \"{Rule}\" must be true or false and is {other}" };
