@@ -10,6 +10,9 @@ public sealed class LocalCluster(string stateDirectory)
 {
     private static readonly TimeSpan Deadline = TimeSpan.FromSeconds(60);
 
+    /// <summary>EAGAIN: what .NET gives for a file that another process has opened for itself alone (flock(2)).</summary>
+    private const int HeldByAnother = 11;
+
     private sealed record Member(string Name, int ProcessId, long StartTime);
 
     private string ProcessFile => Path.Combine(stateDirectory, "processes.json");
@@ -187,9 +190,9 @@ public sealed class LocalCluster(string stateDirectory)
             held.Write(Encoding.UTF8.GetBytes(stateDirectory));
             return true;
         }
-        catch (IOException) when (File.Exists(mark))
+        catch (IOException exception) when (exception.HResult == HeldByAnother)
         {
-            return false; // another cluster is at it
+            return false; // another cluster is at it; anything else, such as a full disk, is no reason to take another range
         }
     }
 
@@ -210,7 +213,7 @@ public sealed class LocalCluster(string stateDirectory)
         {
             return new FileStream(Path.Combine(stateDirectory, "lock"), FileMode.OpenOrCreate, FileAccess.ReadWrite, FileShare.None);
         }
-        catch (IOException)
+        catch (IOException exception) when (exception.HResult == HeldByAnother)
         {
             throw new Failure($"another eyrie up or down is at work in {stateDirectory}");
         }
@@ -219,7 +222,12 @@ public sealed class LocalCluster(string stateDirectory)
     private List<Member> Members() => !File.Exists(ProcessFile) ? [] : [.. JsonNode.Parse(File.ReadAllText(ProcessFile))!.AsArray()
         .Select(node => new Member(node!["name"]!.ToString(), node["pid"]!.GetValue<int>(), node["start"]!.GetValue<long>()))];
 
-    private void Save(IEnumerable<Member> members) => File.WriteAllText(ProcessFile, new JsonArray([.. members.Select(member => new JsonObject { ["name"] = member.Name, ["pid"] = member.ProcessId, ["start"] = member.StartTime })]).ToJsonString());
+    /// <summary>Whole or not at all: whoever looks meanwhile, or comes after a power cut, finds who is there.</summary>
+    private void Save(IEnumerable<Member> members)
+    {
+        File.WriteAllText(ProcessFile + ".new", new JsonArray([.. members.Select(member => new JsonObject { ["name"] = member.Name, ["pid"] = member.ProcessId, ["start"] = member.StartTime })]).ToJsonString());
+        File.Move(ProcessFile + ".new", ProcessFile, true);
+    }
 
     private static bool Alive(Member member) => StartTime(member.ProcessId) == member.StartTime;
 

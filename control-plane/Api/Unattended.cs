@@ -6,7 +6,7 @@ using Eyrie.Manifests.Permissions;
 
 namespace Eyrie.ControlPlane.Api;
 
-/// <summary>Objects, and limits in them, that are stored like any others and that nothing here acts on: whoever makes one is told, instead of waiting for what does not come.</summary>
+/// <summary>Objects that are stored like any others and that nothing here acts on: whoever makes one is told, instead of waiting for what does not come.</summary>
 public static class Unattended
 {
     /// <param name="kind">Of the object.</param>
@@ -19,10 +19,5 @@ public static class Unattended
         if (kind == Kinds.Service && document["spec"]?["type"]?.ToString() == "LoadBalancer") yield return "spec.type: nothing in this cluster gives a LoadBalancer an external address: it answers at its cluster IP and its node ports";
         if (kind == Kinds.StorageClass && document.Text("provisioner") is { } provisioner && provisioner != LocalVolume.Provisioner) yield return $"provisioner: nothing in this cluster makes volumes for {provisioner}: claims of this class wait ({LocalVolume.Provisioner} is there)";
         if (kind == Kinds.CertificateSigningRequest && Fields.At(document, "spec.signerName")?.ToString() is { } signer && signer != SigningRequest.ClientSigner) yield return $"spec.signerName: nobody in this cluster signs for {signer}: {SigningRequest.ClientSigner} is signed when it is approved";
-        foreach (var container in Unlimited(DescribedPod.SpecOf(document)))
-            yield return $"container \"{container}\": resources.limits.ephemeral-storage is not enforced in this cluster: of what a pod writes on the disk only an emptyDir's sizeLimit is";
     }
-
-    private static IEnumerable<string> Unlimited(JsonObject? spec) =>
-        new[] { "initContainers", "containers" }.SelectMany(list => (spec?[list] as JsonArray ?? []).OfType<JsonObject>()).Where(container => Fields.At(container, "resources.limits") is JsonObject limits && limits["ephemeral-storage"] is not null).Select(container => container.Text("name") ?? "");
 }

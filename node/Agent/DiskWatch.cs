@@ -20,6 +20,9 @@ public sealed class DiskWatch(NodeOptions options, ImageStore images, Func<IEnum
 
     private bool _pressed;
 
+    /// <summary>What pods may request of a disk: what must be left is not among it.</summary>
+    public static long ForPods(long diskBytes) => diskBytes / 100 * (100 - Least);
+
     public async Task RunAsync(CancellationToken cancellationToken)
     {
         using var timer = new PeriodicTimer(Period);

@@ -27,6 +27,13 @@ internal static partial class HostFiles
         if (setxattr(path, "trusted.overlay.opaque", "y"u8.ToArray(), 1, 0) != 0) throw new Win32Exception(Marshal.GetLastPInvokeError(), $"{path}: could not be made opaque");
     }
 
+    /// <summary>Whether nothing of lower layers shows through this directory.</summary>
+    public static bool IsOpaque(string path)
+    {
+        var value = new byte[1];
+        return getxattr(path, "trusted.overlay.opaque", value, 1) == 1 && value[0] == 'y';
+    }
+
     /// <summary>Gives a file, or a link itself, to a user and group (lchown(2)).</summary>
     public static void SetOwner(string path, int user, int group)
     {
@@ -164,6 +171,9 @@ internal static partial class HostFiles
 
     [LibraryImport("libc", SetLastError = true, StringMarshalling = StringMarshalling.Utf8)]
     private static partial int mknod(string path, uint mode, ulong device);
+
+    [LibraryImport("libc", StringMarshalling = StringMarshalling.Utf8)]
+    private static partial nint getxattr(string path, string name, byte[] value, nuint size);
 
     [LibraryImport("libc", SetLastError = true, StringMarshalling = StringMarshalling.Utf8)]
     private static partial int setxattr(string path, string name, byte[] value, nuint size, int flags);

@@ -144,7 +144,7 @@ public sealed class NodeAgent
         {
             NodeName = _options.Name, ContractVersion = 1, PodRange = _options.PodRange, CpuMilli = _options.CpuMilli, MemoryBytes = _options.MemoryBytes, MaxPods = _options.MaxPods,
             KernelVersion = $"eyrie-kernel (hosted, Linux {Environment.OSVersion.Version})", OsImage = RuntimeInformation.OSDescription, Architecture = "amd64",
-            AgentVersion = typeof(NodeAgent).Assembly.GetName().Version!.ToString(3), InternalAddress = "127.0.0.1", BootId = _bootId,
+            DiskBytes = _options.DiskBytes, DiskPodBytes = DiskWatch.ForPods(_options.DiskBytes), AgentVersion = typeof(NodeAgent).Assembly.GetName().Version!.ToString(3), InternalAddress = "127.0.0.1", BootId = _bootId,
         };
         foreach (var (name, value) in _options.Labels) hello.Labels[name] = value;
         _conditions.AddTo(hello);

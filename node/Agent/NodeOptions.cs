@@ -23,6 +23,8 @@ public sealed record NodeOptions
     /// <summary>Thousandths of a core that pods may request.</summary>
     public long CpuMilli { get; init; }
     public long MemoryBytes { get; init; }
+    /// <summary>Of the disk of <see cref="StateDirectory"/>, when that is there.</summary>
+    public long DiskBytes { get; init; }
     public int MaxPods { get; init; } = 110;
     /// <summary>Registries (host and port) that are spoken to without TLS; those on 127.0.0.1 and localhost always are.</summary>
     public IReadOnlyCollection<string> InsecureRegistries { get; init; } = [];
@@ -61,7 +63,7 @@ public sealed record NodeOptions
     public string DnsAddress => string.Create(CultureInfo.InvariantCulture, $"127.{ClusterOctet}.{16 + 4 * Index + 3}.255");
 
     /// <summary>What a pod may be told about itself and this node.</summary>
-    public PodFacts Facts(System.Text.Json.Nodes.JsonObject pod, string uid, PodAddress address) => new(pod, uid, address.Pod, "127.0.0.1", Name, CpuMilli, MemoryBytes);
+    public PodFacts Facts(System.Text.Json.Nodes.JsonObject pod, string uid, PodAddress address) => new(pod, uid, address.Pod, "127.0.0.1", Name, CpuMilli, MemoryBytes, DiskWatch.ForPods(DiskBytes));
 
     public static NodeOptions? Parse(string[] arguments, TextWriter errors)
     {

@@ -10,6 +10,7 @@ if (args is ["end", "--state-dir", var ended]) return await NodeEnd.RunAsync(Pat
 if (NodeOptions.Parse(args, Console.Error) is not { } options) return 2;
 if (options.Ending == EndOfAgent.AtOnce) return await NodeEnd.RunAsync(options.StateDirectory);
 foreach (var directory in new[] { "images/layers", "containers", "logs", "pods" }) Directory.CreateDirectory(Path.Combine(options.StateDirectory, directory));
+options = options with { DiskBytes = new DriveInfo(options.StateDirectory).TotalSize };
 using var alone = await AgentLock.TakeAsync(options.StateDirectory, CancellationToken.None);
 using CancellationTokenSource stop = new(), atOnce = new();
 var asked = new TaskCompletionSource<EndOfAgent>(TaskCreationOptions.RunContinuationsAsynchronously);

@@ -31,8 +31,6 @@ public sealed class UnattendedTests(ApiServer server)
     [InlineData("api/v1/namespaces/default/services", """{"metadata":{"name":"plain"},"spec":{"ports":[{"port":80}]}}""", null)]
     [InlineData("apis/storage.k8s.io/v1/storageclasses", """{"metadata":{"name":"ebs"},"provisioner":"ebs.csi.aws.com"}""", "nothing in this cluster makes volumes for ebs.csi.aws.com")]
     [InlineData("apis/storage.k8s.io/v1/storageclasses", """{"metadata":{"name":"mine"},"provisioner":"eyrie.dev/local-path"}""", null)]
-    [InlineData("api/v1/namespaces/default/pods", """{"metadata":{"name":"disk"},"spec":{"containers":[{"name":"a","image":"a","resources":{"requests":{"ephemeral-storage":"1Mi"}}},{"name":"b","image":"b","resources":{"limits":{"ephemeral-storage":"1Gi","memory":"1Gi"}}}]}}""", "container \\\"b\\\": resources.limits.ephemeral-storage is not enforced in this cluster")]
-    [InlineData("apis/batch/v1/namespaces/default/cronjobs", """{"metadata":{"name":"disk"},"spec":{"schedule":"0 0 1 1 *","jobTemplate":{"spec":{"template":{"spec":{"restartPolicy":"Never","containers":[{"name":"c","image":"c","resources":{"limits":{"ephemeral-storage":"1Gi"}}}]}}}}}}""", "resources.limits.ephemeral-storage is not enforced")]
     public async Task What_waits_for_nobody_is_warned_of(string path, string body, string? expected)
     {
         var warnings = await WarningsAsync(path, body);

@@ -23,7 +23,7 @@ public sealed partial record ProgramLoad(string Program, string What, Func<strin
         Web("nginx", "keep-alive"), Web("nginx", "a connection a request", "-H", "Connection: close"),
         Postgres("simple update", "-N"), Postgres("select only", "-S"),
         Web("busybox", "a process a request"), Web("python", "a thread a connection"),
-        Web("dotnet", "keep-alive"), Web("dotnet-aot", "keep-alive"), Web("java", "keep-alive"),
+        Web("dotnet", "keep-alive"), Web("dotnet-aot", "keep-alive"), Web("java", "keep-alive"), Web("go", "keep-alive"),
         new("etcd", "reads over its gateway", (address, port) => ["/usr/bin/wrk", "-t1", "-c16", $"-d{Seconds}s", "--latency", "-s", "/etc/etcd-get.lua", $"http://{address}:{port}/v3/kv/range"], Wrk),
     ];
 

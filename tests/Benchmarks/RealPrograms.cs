@@ -95,6 +95,7 @@ public sealed class RealPrograms : IBenchmark
             "dotnet" => await HostProgram.StartAsync(folder, own, 1000, port, new Dictionary<string, string> { ["ASPNETCORE_URLS"] = $"http://0.0.0.0:{door}" }, ["/usr/share/dotnet/dotnet", "/app/web.dll"], none),
             "dotnet-aot" => await HostProgram.StartAsync(folder, own, 1000, port, new Dictionary<string, string> { ["ASPNETCORE_URLS"] = $"http://0.0.0.0:{door}" }, ["/app/web"], none),
             "java" => await HostProgram.StartAsync(folder, own, 1000, port, none, ["/usr/lib/jvm/java-17-openjdk-amd64/bin/java", "-XX:-UsePerfData", "-Dsun.net.httpserver.nodelay=true", "-cp", "/app", "Web", door], none),
+            "go" => await HostProgram.StartAsync(folder, own, 1000, port, new Dictionary<string, string> { ["PORT"] = door }, ["/bin/web"], none),
             "etcd" => await HostProgram.StartAsync(folder, own, 1000, port, none, ["/usr/bin/etcd", "--data-dir", "/data/etcd", "--listen-client-urls", $"http://0.0.0.0:{door}", "--advertise-client-urls", $"http://127.0.0.1:{door}", "--listen-peer-urls", "http://127.0.0.1:0"], none),
             _ => throw new ArgumentOutOfRangeException(nameof(program), program, "no such program"),
         };

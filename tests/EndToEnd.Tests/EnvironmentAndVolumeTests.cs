@@ -12,8 +12,9 @@ public sealed class EnvironmentAndVolumeTests(NodeCluster cluster)
     {
         var space = await cluster.NamespaceAsync();
         await space.ApplyAsync(Config + "---\napiVersion: v1\nkind: Secret\nmetadata: {name: hidden}\nstringData: {PASSWORD: s3cret}\n");
-        await space.PodAsync("env", "echo $COLOUR $PASSWORD $NAME $NOTE $CPU $GREETING $HOSTNAME $0 $1",
+        await space.PodAsync("env", "echo $COLOUR $PASSWORD $NAME $NOTE $CPU $GREETING $HOSTNAME $0 $1; cd /all; for f in colour secret about/name limits; do echo $f=$(cat $f); done; until cat /about/labels | grep later; do sleep 0.1; done",
             """
+            volumeMounts: [{name: all, mountPath: /all}, {name: about, mountPath: /about}]
             envFrom: [{configMapRef: {name: settings}}]
             resources: {limits: {cpu: 250m, memory: 32Mi}}
             env:
@@ -22,8 +23,21 @@ public sealed class EnvironmentAndVolumeTests(NodeCluster cluster)
             - {name: NOTE, valueFrom: {fieldRef: {fieldPath: "metadata.annotations['note']"}}}
             - {name: CPU, valueFrom: {resourceFieldRef: {resource: limits.cpu, divisor: 1m}}}
             - {name: GREETING, value: "hi-$(COLOUR)-$$(COLOUR)"}
-            """, "restartPolicy: Never\nhostname: box");
-        Assert.Equal("blue s3cret env hello 250 hi-blue-$(COLOUR) box sh", (await space.EndedAsync("env")).Trim());
+            """, """
+            restartPolicy: Never
+            hostname: box
+            volumes:
+            - name: all
+              projected:
+                sources:
+                - configMap: {name: settings, items: [{key: COLOUR, path: colour}]}
+                - secret: {name: hidden, items: [{key: PASSWORD, path: secret}]}
+                - downwardAPI: {items: [{path: about/name, fieldRef: {fieldPath: metadata.name}}, {path: limits, resourceFieldRef: {containerName: a, resource: limits.memory, divisor: 1Mi}}]}
+            - {name: about, downwardAPI: {items: [{path: labels, fieldRef: {fieldPath: metadata.labels}}]}}
+            """);
+        await Shell.UntilAsync(() => space.KubectlAsync("logs", "env"), log => log.Contains("limits=", StringComparison.Ordinal), "what the volumes say");
+        Assert.Equal(0, (await space.KubectlAsync("label", "pod", "env", "since=later")).Code); // which reaches the running container
+        Assert.Equal(["blue s3cret env hello 250 hi-blue-$(COLOUR) box sh", "colour=blue", "secret=s3cret", "about/name=env", "limits=32", "since=\"later\""], (await space.EndedAsync("env")).Trim().Split('\n'));
     }
 
     [Fact]
@@ -128,6 +142,31 @@ public sealed class EnvironmentAndVolumeTests(NodeCluster cluster)
         Assert.Contains($"{uid}/volumes/m tmpfs", await File.ReadAllTextAsync("/proc/mounts"), StringComparison.Ordinal);
         await space.KubectlAsync("delete", "pod", "memory");
         await Shell.UntilAsync(async () => (0, await File.ReadAllTextAsync("/proc/mounts")), mounts => !mounts.Contains(uid, StringComparison.Ordinal), "the mount to go");
+    }
+
+    [Fact]
+    public async Task What_a_container_writes_outside_its_volumes_and_logs_has_the_limit_it_was_given()
+    {
+        const string Limit = "resources: {limits: {ephemeral-storage: 2Mi}}\npermissions: {files: [{path: /www, access: write}]}", Always = "restartPolicy: Always";
+        var space = await cluster.NamespaceAsync();
+        await space.PodAsync("modest", "busybox dd if=/dev/zero of=/www/x bs=64k count=16 2>/dev/null; sleep 1000", Limit, Always);
+        await space.PodAsync("writer", "busybox dd if=/dev/zero of=/www/x bs=64k count=64 2>/dev/null; sleep 1000", Limit, Always);
+        await space.PodAsync("talker", "busybox yes abcdefghijklmnopqrstuvwxyzabcdefghijklmnopqrstuvwxyz | busybox head -n 50000; sleep 1000", Limit, Always);
+        await space.PodAsync("both", "busybox dd if=/dev/zero of=/www/x bs=64k count=24 2>/dev/null; sleep 1000", Limit + "\nvolumeMounts: [{name: v, mountPath: /v}]",
+            """
+            restartPolicy: Always
+            volumes: [{name: v, emptyDir: {}}]
+            initContainers: [{name: other, image: "hello:1", command: [sh, -c, "busybox dd if=/dev/zero of=/v/x bs=64k count=24 2>/dev/null"], volumeMounts: [{name: v, mountPath: /v}]}]
+            """);
+        foreach (var (pod, expected) in new[] { ("writer", "Container a exceeded its local ephemeral storage limit \"2Mi\""), ("talker", "Container a exceeded its local ephemeral storage limit \"2Mi\""), ("both", "Pod ephemeral local storage usage exceeds the total limit of containers 2Mi") })
+        {
+            await space.UntilAsync(pod, "{.status.phase} {.status.reason}", state => state == "Failed Evicted", $"the eviction of {pod}");
+            var told = (await space.KubectlAsync("get", "pod", pod, "-o", "jsonpath={.status.message}")).Output;
+            Assert.True(told.StartsWith(expected, StringComparison.Ordinal) || (pod != "both" && told.StartsWith("Pod ephemeral local storage usage exceeds the total limit of containers 2Mi", StringComparison.Ordinal)), told); // of one container alone, its own and the pod's are the same
+            await space.UntilEventAsync(pod, "Evicted: ");
+        }
+        Assert.Equal("Running 0", (await space.KubectlAsync("get", "pod", "modest", "-o", "jsonpath={.status.phase} {.status.containerStatuses[0].restartCount}")).Output);
+        Assert.Matches("^[1-9][0-9]+Ki [1-9][0-9]+Ki$", (await space.KubectlAsync("get", "node", "node-0", "-o", "jsonpath={.status.capacity.ephemeral-storage} {.status.allocatable.ephemeral-storage}")).Output);
     }
 
     [Fact]

@@ -57,6 +57,28 @@ public sealed class ImageImportTests(HelloCluster cluster) : IClassFixture<Hello
     }
 
     [Fact]
+    public async Task A_pod_pulls_from_a_registry_outside_with_its_secret_and_not_without()
+    {
+        await using var registry = await Node.Tests.RegistryServer.StartAsync("auth: {htpasswd: {realm: test, path: USERS}}\n");
+        var (code, output) = await cluster.EyrieAsync("image", "export", "hello:1", $"{registry.Directory}/hello.tar");
+        Assert.True(code == 0, output);
+        (code, output) = await Shell.RunAsync("skopeo", ["--insecure-policy", "copy", "--dest-tls-verify=false", "--dest-creds", $"{Node.Tests.RegistryServer.User}:{Node.Tests.RegistryServer.Password}", $"oci-archive:{registry.Directory}/hello.tar", $"docker://{registry.Address}/team/hello:1"]);
+        Assert.True(code == 0, output);
+        (code, output) = await cluster.KubectlAsync("create", "secret", "docker-registry", "pull", $"--docker-server={registry.Address}", $"--docker-username={Node.Tests.RegistryServer.User}", $"--docker-password={Node.Tests.RegistryServer.Password}");
+        Assert.True(code == 0, output);
+        var file = Path.Combine(cluster.State, "private.yaml");
+        string Pod(string name, string more) => $"apiVersion: v1\nkind: Pod\nmetadata: {{name: {name}}}\nspec: {{restartPolicy: Never, {more}containers: [{{name: a, image: \"{registry.Address}/team/hello:1\", imagePullPolicy: Always, command: [cat, /version]}}]}}\n";
+        await File.WriteAllTextAsync(file, Pod("with", "imagePullSecrets: [{name: pull}], ") + "---\n" + Pod("without", ""));
+        (code, output) = await cluster.KubectlAsync("apply", "-f", file);
+        Assert.True(code == 0, output);
+        await Shell.UntilAsync(() => cluster.KubectlAsync("get", "pod", "with", "-o", "jsonpath={.status.phase}"), phase => phase == "Succeeded", "the pod with the secret to succeed");
+        Assert.Equal("1", (await cluster.KubectlAsync("logs", "with")).Output.Trim());
+        await Shell.UntilAsync(() => cluster.KubectlAsync("get", "pod", "without", "-o", "jsonpath={.status.containerStatuses[0].state.waiting.reason} {.status.containerStatuses[0].state.waiting.message}"),
+            waiting => waiting.StartsWith("ImagePullBackOff ", StringComparison.Ordinal) && waiting.Contains($"give the pod `imagePullSecrets` with a secret for {registry.Address}", StringComparison.Ordinal), "the refusal to say what to do");
+        Assert.Equal(0, (await cluster.KubectlAsync("delete", "-f", file)).Code);
+    }
+
+    [Fact]
     public async Task An_exported_image_is_what_skopeo_reads_and_what_comes_in_again()
     {
         var folder = Directory.CreateTempSubdirectory("eyrie-export-test-").FullName;

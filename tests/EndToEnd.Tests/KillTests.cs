@@ -1,4 +1,5 @@
 using System.Globalization;
+using System.Text.Json.Nodes;
 using System.Text.RegularExpressions;
 using Xunit;
 using Xunit.Abstractions;
@@ -80,6 +81,8 @@ public sealed class KillTests(ITestOutputHelper output) : IAsyncLifetime
         await Shell.UntilAsync(() => Task.FromResult((0, $"{Acknowledged().Length}")), count => int.Parse(count, CultureInfo.InvariantCulture) > 20, "the first acknowledged writes");
         var random = new Random(seed);
         var killed = new Dictionary<string, int>();
+        using var over = new CancellationTokenSource();
+        var keeping = KeepSupervisedAsync(over.Token);
         for (int kill = 0; kill < kills; kill++)
         {
             Dictionary<string, List<int>> kinds;
@@ -95,6 +98,8 @@ public sealed class KillTests(ITestOutputHelper output) : IAsyncLifetime
             await Shell.RunAsync("kill", ["-9", victims[random.Next(victims.Count)].ToString(CultureInfo.InvariantCulture)]);
             killed[kind] = killed.GetValueOrDefault(kind) + 1;
         }
+        await over.CancelAsync();
+        await keeping;
         await SettledAsync();
         int before = Acknowledged().Length;
         await Shell.UntilAsync(() => Task.FromResult((0, $"{Acknowledged().Length}")), count => int.Parse(count, CultureInfo.InvariantCulture) > before + 20, "writes to be acknowledged after the last kill");
@@ -118,6 +123,31 @@ public sealed class KillTests(ITestOutputHelper output) : IAsyncLifetime
         Assert.DoesNotContain(_cluster.State, Text("/proc/self/mountinfo"), StringComparison.Ordinal);
     }
 
+    /// <summary>Starts a node's supervisor anew when it has ended, as whoever runs `eyrie up` from time to time does (README); once more after the last kill. It may be disturbed by a kill, and is then run again.</summary>
+    private async Task KeepSupervisedAsync(CancellationToken cancellationToken)
+    {
+        for (bool last = false; ;)
+        {
+            var said = "";
+            while (Supervisors().Count < 2)
+            {
+                (var code, said) = await _cluster.EyrieAsync("up");
+                if (code != 0 && last) throw new InvalidOperationException($"eyrie up ended with {code} when nothing was killed any more:\n{said}");
+            }
+            if (last) return;
+            last = cancellationToken.IsCancellationRequested;
+            if (!last) await Task.Delay(200, CancellationToken.None);
+        }
+    }
+
+    /// <summary>The supervisors that live, of those that `eyrie up` has written down.</summary>
+    private List<int> Supervisors()
+    {
+        var text = Text(Path.Combine(_cluster.State, "processes.json"));
+        if (text.Length == 0) return [];
+        return [.. JsonNode.Parse(text)!.AsArray().Where(member => member!["name"]!.ToString() != "control-plane").Select(member => member!["pid"]!.GetValue<int>()).Where(process => Text($"/proc/{process}/cmdline").Contains("supervise\0", StringComparison.Ordinal))];
+    }
+
     /// <summary>Every process of both nodes, by what it is.</summary>
     private Dictionary<string, List<int>> Victims()
     {
@@ -127,6 +157,7 @@ public sealed class KillTests(ITestOutputHelper output) : IAsyncLifetime
             if (!found.TryGetValue(kind, out var list)) found[kind] = list = [];
             list.Add(process);
         }
+        foreach (var supervisor in Supervisors()) Add("supervisor", supervisor);
         for (int node = 0; node < 2; node++)
         {
             if (Text(Path.Combine(Node(node), "agent.pid")).Split(' ')[0] is { Length: > 0 } agent && Directory.Exists("/proc/" + agent)) Add("agent", int.Parse(agent, CultureInfo.InvariantCulture));

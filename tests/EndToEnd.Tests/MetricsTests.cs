@@ -1,4 +1,6 @@
+using System.Globalization;
 using System.Text.Json.Nodes;
+using System.Text.RegularExpressions;
 using Xunit;
 
 namespace Eyrie.EndToEnd.Tests;
@@ -29,6 +31,20 @@ public sealed class MetricsTests(HelloCluster cluster) : IClassFixture<HelloClus
     }
 
     [Fact]
+    public async Task Top_shows_what_a_node_and_its_pods_use()
+    {
+        var busy = Path.Combine(cluster.State, "busy.yaml");
+        await File.WriteAllTextAsync(busy, "apiVersion: v1\nkind: Pod\nmetadata: {name: busy}\nspec: {terminationGracePeriodSeconds: 0, containers: [{name: a, image: \"hello:1\", command: [sh, -c, 'while :; do :; done'], resources: {limits: {cpu: 200m, memory: 32Mi}}}, {name: idle, image: \"hello:1\", command: [sleep, \"1000\"]}]}\n");
+        Assert.Equal(0, (await cluster.KubectlAsync("apply", "-f", busy)).Code);
+        await Shell.UntilAsync(() => cluster.KubectlAsync("top", "pod", "busy", "--no-headers"), text => Regex.IsMatch(text, @"^busy\s+\d+m\s+\d+Mi"), "the pod's use");
+        var shown = await Shell.UntilAsync(() => cluster.KubectlAsync("top", "pod", "busy", "--containers", "--no-headers"), text => Regex.Match(text, @"^busy\s+a\s+(\d+)m", RegexOptions.Multiline) is { Success: true } match && int.Parse(match.Groups[1].Value, CultureInfo.InvariantCulture) is >= 120 and <= 230, "the busy container to use about its limit of 200m");
+        Assert.Matches(@"(?m)^busy\s+idle\s+[0-9]m\s+\d+Mi", shown);
+        var node = (await cluster.KubectlAsync("get", "pod", "busy", "-o", "jsonpath={.spec.nodeName}")).Output;
+        await Shell.UntilAsync(() => cluster.KubectlAsync("top", "node", node, "--no-headers"), text => Regex.Match(text, @$"^{node}\s+(\d+)m\s+\d+%\s+(\d+)Mi\s+\d+%") is { Success: true } match && int.Parse(match.Groups[1].Value, CultureInfo.InvariantCulture) >= 120 && int.Parse(match.Groups[2].Value, CultureInfo.InvariantCulture) > 20, "the node to use at least that, and some memory");
+        Assert.Equal(0, (await cluster.KubectlAsync("delete", "-f", busy)).Code);
+    }
+
+    [Fact]
     public async Task The_control_plane_tells_of_itself()
     {
         var url = JsonNode.Parse(await File.ReadAllTextAsync(Path.Combine(cluster.State, "control-plane.json")))!["url"];
@@ -49,5 +65,5 @@ public sealed class MetricsTests(HelloCluster cluster) : IClassFixture<HelloClus
     }
 
     private static double Value(string metrics, string series) =>
-        metrics.Split('\n').FirstOrDefault(line => line.StartsWith(series + " ", StringComparison.Ordinal)) is { } line ? double.Parse(line[(series.Length + 1)..], System.Globalization.CultureInfo.InvariantCulture) : -1;
+        metrics.Split('\n').FirstOrDefault(line => line.StartsWith(series + " ", StringComparison.Ordinal)) is { } line ? double.Parse(line[(series.Length + 1)..], CultureInfo.InvariantCulture) : -1;
 }

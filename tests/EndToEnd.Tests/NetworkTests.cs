@@ -53,7 +53,7 @@ public sealed class NetworkTests(NodeCluster cluster)
           containers: [{name: a, image: "network:1", command: [datagrams, echo, sendto, '5353'], ports: [{containerPort: 5353, protocol: UDP}]}]
         """;
 
-    private static readonly string[] Links = ["sh", "nslookup", "nc", "wget", "hostname", "sleep", "cat", "grep", "echo", "seq", "true"];
+    private static readonly string[] Links = ["sh", "nslookup", "nc", "wget", "hostname", "sleep", "cat", "cut", "grep", "echo", "seq", "true"];
 
     private async Task<TestNamespace> StartAsync()
     {
@@ -106,9 +106,11 @@ public sealed class NetworkTests(NodeCluster cluster)
             echo five; nslookup hidden; nslookup a-secret.example.com
             echo six; nc db-1.db 8080 </dev/null; nc db-0.db.NAMESPACE 8080 </dev/null
             echo seven; nslookup alias | grep -i canonical
+            echo eight; nslookup $(getent ahostsv4 db-1.db | grep -m1 STREAM | cut -d' ' -f1) | grep name; nslookup 127.64.0.10 || echo none
+            echo nine; wget -q -O- http://alias/ || echo refused; nc alias 80 </dev/null
             echo over
             """;
-        await RunAsync(space, "asker", script.Replace("NAMESPACE", space.Name, StringComparison.Ordinal), "{connect: [{service: db, port: 8080}, {service: alias, port: 80}]}");
+        await RunAsync(space, "asker", script.Replace("NAMESPACE", space.Name, StringComparison.Ordinal), "{connect: [{service: db, port: 8080}, {service: alias, port: 80}, {service: front, port: 80}]}");
         var log = await space.EndedAsync("asker");
         Assert.Matches($@"^nameserver 127\.\d+\.\d+\.255\nsearch {space.Name}\.svc\.cluster\.local svc\.cluster\.local cluster\.local\noptions ndots:5\n", log);
         Assert.True(System.Text.RegularExpressions.Regex.IsMatch(log, $@"one\nName:\s+db-0\.db\.{space.Name}\.svc\.cluster\.local\nAddress: 127\.[\d.]+\n"), log);
@@ -121,7 +123,10 @@ public sealed class NetworkTests(NodeCluster cluster)
         Assert.Contains("** server can't find a-secret.example.com: NXDOMAIN", refused);
         Assert.DoesNotContain(refused, line => line.StartsWith("Name:", StringComparison.Ordinal));
         Assert.Equal(["db-1", "db-0"], Part(log, "six", "seven"));
-        Assert.Contains(Part(log, "seven", "over"), line => line.EndsWith($"front.{space.Name}.svc.cluster.local", StringComparison.Ordinal));
+        Assert.True(Part(log, "eight", "nine") is [var backwards, _, ..] && backwards.EndsWith($"name = db-1.db.{space.Name}.svc.cluster.local", StringComparison.Ordinal), log);
+        Assert.Contains("none", Part(log, "eight", "nine"));
+        Assert.Matches("^db-[01]$", Part(log, "nine", "over")[^1]);
+        Assert.Contains(Part(log, "seven", "eight"), line => line.EndsWith($"front.{space.Name}.svc.cluster.local", StringComparison.Ordinal));
         await space.UntilEventAsync("asker", $"tried to resolve hidden.{space.Name}.svc.cluster.local; missing grant: connect tcp service {space.Name}/hidden 80");
     }
 

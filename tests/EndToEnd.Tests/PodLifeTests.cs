@@ -43,13 +43,25 @@ public sealed class PodLifeTests(NodeCluster cluster)
     public async Task A_container_above_its_memory_limit_is_killed_told_and_run_again_and_its_neighbour_does_not_notice()
     {
         var space = await cluster.NamespaceAsync();
+        const string Beats = "n=0; while true; do n=$((n+1)); echo $n; busybox usleep 100000; done";
+        await space.PodAsync("beside", Beats, "resources: {limits: {memory: 16Mi}}\npermissions: {processes: {max: 16}}", "restartPolicy: Always\nnodeSelector: {kubernetes.io/hostname: node-0}");
+        await Shell.UntilAsync(() => space.KubectlAsync("logs", "beside"), log => log.StartsWith("1\n2\n", StringComparison.Ordinal), "the pod beside to beat");
         await space.PodAsync("greedy", "exec busybox dd if=/dev/zero of=/dev/null bs=256M count=1", "resources: {limits: {memory: 32Mi}}",
             """
             restartPolicy: Always
-            initContainers: [{name: neighbour, image: "hello:1", restartPolicy: Always, command: [sh, -c, exec sleep 1000]}]
+            nodeSelector: {kubernetes.io/hostname: node-0}
+            initContainers: [{name: neighbour, image: "hello:1", restartPolicy: Always, command: [sh, -c, "n=0; while true; do n=$((n+1)); echo $n; busybox usleep 100000; done"], resources: {limits: {memory: 16Mi}}, permissions: {processes: {max: 16}}}]
             """);
         await space.UntilAsync("greedy", "{.status.containerStatuses[0].lastState.terminated.reason} {.status.containerStatuses[0].lastState.terminated.exitCode}", state => state == "OOMKilled 137", "the end over the limit");
         Assert.Equal("0 true", (await space.KubectlAsync("get", "pod", "greedy", "-o", "jsonpath={.status.initContainerStatuses[0].restartCount} {.status.initContainerStatuses[0].ready}")).Output);
+        Assert.Equal("0 true", (await space.KubectlAsync("get", "pod", "beside", "-o", "jsonpath={.status.containerStatuses[0].restartCount} {.status.containerStatuses[0].ready}")).Output);
+        // Both went on while the other was killed, again and again: they counted without a gap, and go on.
+        foreach (var (pod, container) in new[] { ("greedy", "neighbour"), ("beside", "a") })
+        {
+            var before = (await space.KubectlAsync("logs", pod, "-c", container)).Output.Split('\n')[..^1];
+            Assert.Equal(Enumerable.Range(1, before.Length).Select(beat => $"{beat}"), before);
+            await Shell.UntilAsync(() => space.KubectlAsync("logs", pod, "-c", container), log => log.Split('\n').Length > before.Length + 3, $"{container} of {pod} to go on");
+        }
     }
 
     [Fact]
@@ -69,6 +81,17 @@ public sealed class PodLifeTests(NodeCluster cluster)
             "restartPolicy: Never\nactiveDeadlineSeconds: 3\nvolumes: [{name: v, emptyDir: {}}]");
         await space.UntilAsync("hooks", "{.status.phase} {.status.reason}", state => state == "Failed DeadlineExceeded", "the deadline");
         Assert.Equal("started stopping", string.Join(' ', (await space.KubectlAsync("logs", "hooks")).Output.Split('\n', StringSplitOptions.RemoveEmptyEntries)));
+    }
+
+    [Fact]
+    public async Task Hooks_by_HTTP_ask_the_container_itself_after_its_start_and_before_its_end()
+    {
+        var space = await cluster.NamespaceAsync();
+        await space.PodAsync("asked", "mkdir -p /www/cgi-bin; busybox printf '#!/bin/sh\necho $QUERY_STRING >>/v/asked; echo; echo ok\n' >/www/cgi-bin/hook; busybox chmod 755 /www/cgi-bin/hook; trap 'cat /v/asked; exit 0' TERM; httpd -p 8080 -h /www; while true; do sleep 0.05; done",
+            "ports: [{name: web, containerPort: 8080}]\nvolumeMounts: [{name: v, mountPath: /v}]\npermissions: {files: [{path: /www, access: write}], processes: {max: 16}}\nlifecycle: {postStart: {sleep: {seconds: 1}}, preStop: {httpGet: {path: \"/cgi-bin/hook?stopping\", port: web}}}",
+            "restartPolicy: Never\nactiveDeadlineSeconds: 4\nvolumes: [{name: v, emptyDir: {}}]");
+        await space.UntilAsync("asked", "{.status.phase} {.status.reason}", state => state == "Failed DeadlineExceeded", "the deadline");
+        Assert.Equal("stopping", (await space.KubectlAsync("logs", "asked")).Output.Trim());
     }
 
     [Fact]

@@ -72,6 +72,7 @@ public sealed partial class ProgramsTests(ProgramsCluster cluster) : IClassFixtu
     [InlineData("dotnet", "hello from .NET")]
     [InlineData("dotnet-aot", "hello from .NET")]
     [InlineData("java", "hello from Java")]
+    [InlineData("go", "hello from Go")]
     public async Task A_web_server_answers_its_load(string program, string page)
     {
         var address = await cluster.RunAsync(program);

@@ -75,6 +75,15 @@ public sealed class StreamTests(HelloCluster cluster) : IClassFixture<HelloClust
     }
 
     [Fact]
+    public async Task Exec_with_a_terminal_hears_of_its_new_size()
+    {
+        const string Inside = "stty cols 91 rows 17; (sleep 2; stty cols 55 rows 20 </dev/tty) & exec kubectl exec -it deploy/hello -- sh -c \"until stty size | grep '20 55'; do sleep 0.1; done; exit 6\"";
+        var (code, output) = await Shell.RunAsync("timeout", ["60", "script", "-qec", Inside, "/dev/null"], new Dictionary<string, string> { ["KUBECONFIG"] = Path.Combine(cluster.State, "kubeconfig") });
+        Assert.True(code == 6, output);
+        Assert.Contains("20 55", output, StringComparison.Ordinal);
+    }
+
+    [Fact]
     public async Task Attach_shows_what_the_program_writes_and_ends_with_it()
     {
         var file = Path.Combine(cluster.State, "speaker.yaml");

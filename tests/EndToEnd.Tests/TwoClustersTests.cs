@@ -1,3 +1,4 @@
+using System.Text.RegularExpressions;
 using Xunit;
 
 namespace Eyrie.EndToEnd.Tests;
@@ -5,13 +6,50 @@ namespace Eyrie.EndToEnd.Tests;
 /// <summary>A second cluster beside the first, and what commands say when they cannot do their work.</summary>
 public sealed class TwoClustersTests(HelloCluster first) : IClassFixture<HelloCluster>
 {
+    /// <summary>Starts a cluster on a host without control groups, whose time of day is what a file says (faketime(1)); its monotonic clock goes on.</summary>
+    /// <param name="cluster">Which.</param>
+    /// <param name="clock">The file: "+0" at first.</param>
+    private static async Task StartOnAPoorHostAsync(HelloCluster cluster, string clock)
+    {
+        await File.WriteAllTextAsync(clock, "+0");
+        var (code, output) = await Shell.RunAsync("unshare", ["--mount", "sh", "-c", "umount -R /sys/fs/cgroup && exec \"$@\"", "sh", Path.Combine(Shell.Root, "eyrie"), "up", "manifests/samples/hello.yaml", "--state-dir", cluster.State], new Dictionary<string, string>
+        {
+            ["LD_PRELOAD"] = "/usr/lib/x86_64-linux-gnu/faketime/libfaketimeMT.so.1", ["FAKETIME_TIMESTAMP_FILE"] = clock, ["FAKETIME_NO_CACHE"] = "1", ["FAKETIME_DONT_FAKE_MONOTONIC"] = "1",
+        });
+        Assert.True(code == 0, output);
+    }
+
+    private static async Task<string> ConditionAsync(HelloCluster cluster, string type, Func<string, bool> wanted, string waitingFor) =>
+        await Shell.UntilAsync(() => cluster.KubectlAsync("get", "nodes", "-o", $"jsonpath={{range .items[*]}}{{.status.conditions[?(@.type=='{type}')].status}} {{.status.conditions[?(@.type=='{type}')].message}}{{'\\n'}}{{end}}"), wanted, waitingFor);
+
+    private static async Task<string> PodsAsync(HelloCluster cluster) =>
+        (await cluster.KubectlAsync("get", "pods", "-o", "jsonpath={range .items[*]}{.metadata.uid} {.status.containerStatuses[0].restartCount} {.status.conditions[?(@.type=='Ready')].status} {.status.conditions[?(@.type=='Ready')].lastTransitionTime}{'\\n'}{end}")).Output;
+
+    /// <summary>Its nodes say what the host does not enforce, and when its clock jumps, and nothing else comes of that.</summary>
+    private static async Task TellsOfItsHostAsync(HelloCluster cluster, string clock)
+    {
+        static bool Both(string nodes, string pattern) => nodes.Split('\n').Count(line => Regex.IsMatch(line, "^True .*" + pattern)) == 2;
+        await ConditionAsync(cluster, "LimitsNotEnforced", nodes => Both(nodes, "Limits of memory and processes are not enforced by the host"), "both nodes to say that limits are not enforced");
+        await ConditionAsync(cluster, "ClockJump", nodes => !nodes.Contains("True", StringComparison.Ordinal), "no clock to have jumped");
+        var before = await PodsAsync(cluster);
+        foreach (var (offset, said) in new[] { ("+3600", "jumped ahead by (59m59|60m0)s"), ("+0", "jumped back by (59m59|60m[01])s") })
+        {
+            await File.WriteAllTextAsync(clock, offset);
+            await ConditionAsync(cluster, "ClockJump", nodes => Both(nodes, said), $"both nodes to say that it {said}");
+        }
+        await ConditionAsync(cluster, "Ready", nodes => Both(nodes, ""), "both nodes to be ready");
+        Assert.Equal(before, await PodsAsync(cluster));
+    }
+
     [Fact]
-    public async Task A_second_cluster_runs_beside_the_first_and_leaves_nothing_when_it_goes()
+    public async Task A_second_cluster_on_a_poorer_host_runs_beside_the_first_and_leaves_nothing_when_it_goes()
     {
         var second = new HelloCluster();
-        await second.InitializeAsync();
+        var clock = Path.GetTempFileName();
+        await StartOnAPoorHostAsync(second, clock);
         try
         {
+            await TellsOfItsHostAsync(second, clock);
             foreach (var cluster in new[] { first, second })
             {
                 var address = "http://" + (await cluster.KubectlAsync("get", "svc", "hello", "-o", "jsonpath={.spec.clusterIP}")).Output;
@@ -22,6 +60,7 @@ public sealed class TwoClustersTests(HelloCluster first) : IClassFixture<HelloCl
         finally
         {
             await second.DisposeAsync();
+            File.Delete(clock);
         }
         Assert.DoesNotContain(second.State, await CommandLinesAsync(), StringComparison.Ordinal);
         Assert.DoesNotContain(second.State, await File.ReadAllTextAsync("/proc/self/mounts"), StringComparison.Ordinal);

@@ -23,7 +23,7 @@ public sealed class ImageCheckTests : IDisposable
 
     private ImageCheck Check() => new(ImageStoreTests.Options(_state) with { ImageCheckRate = long.MaxValue }, Store, _ => _users, (_, what) => _damaged.Add(what), _told.Add, _time);
 
-    private Task<Image> PullAsync(string name) => Store.EnsureAsync(name, "IfNotPresent", PullCredentials.None, (_, _) => { }, CancellationToken.None);
+    private Task<Image> PullAsync(string name) => Store.EnsureAsync(name, "IfNotPresent", PullCredentials.None, _ => { }, CancellationToken.None);
 
     private static readonly Dictionary<string, string> Content = new() { ["etc/one"] = new string('1', 5000), ["etc/two"] = "two", ["bin/three"] = new string('3', 3_000_000) };
 

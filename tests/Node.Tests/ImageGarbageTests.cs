@@ -25,7 +25,7 @@ public sealed class ImageGarbageTests : IDisposable
         var store = new ImageStore(options, _cluster, TimeProvider.System);
         Directory.CreateDirectory(Path.Combine(disk.Path, "images/layers"));
         string Name(char image) => $"{registry.Address}/{image}:1";
-        Task<Image> PullAsync(char image) => store.EnsureAsync(Name(image), "IfNotPresent", PullCredentials.None, (_, _) => { }, CancellationToken.None);
+        Task<Image> PullAsync(char image) => store.EnsureAsync(Name(image), "IfNotPresent", PullCredentials.None, _ => { }, CancellationToken.None);
         var layers = new Dictionary<char, string>();
         foreach (var (image, hours) in new[] { ('a', 3), ('b', 2), ('c', 1), ('w', 4) })
         {

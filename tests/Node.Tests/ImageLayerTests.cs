@@ -45,6 +45,8 @@ public sealed class ImageLayerTests : IDisposable
         await registry.PushLayersAsync("app:1", Base, top.ToDictionary(path => path, path => path.EndsWith('/') || path.Contains(".wh.", StringComparison.Ordinal) ? "" : "top"));
         var image = await _node.PullAsync($"{registry.Address}/app:1");
         Assert.Equal((what, expected), (what, await SeenAsync(image)));
+        var seen = (await SeenAsync(image)).Split(' ').ToDictionary(file => file.Split('=')[0], file => file.Split('=')[1]);
+        foreach (var path in Base.Keys.Concat(top).Where(path => !path.EndsWith('/'))) Assert.Equal((path, seen.GetValueOrDefault(path, "")), (path, string.Join('\n', ImageFiles.Lines(_node.State, image.Layers, path)))); // read without a mount
         foreach (var layer in image.Layers) Assert.Null(await LayerList.CheckAsync(Path.Combine(_node.State, layer), true, _ => Task.CompletedTask, CancellationToken.None)); // what hides is no damage
     }
 
@@ -54,6 +56,16 @@ public sealed class ImageLayerTests : IDisposable
         await using var registry = await RegistryServer.StartAsync();
         await registry.PushLayersAsync("app:1", Base, new Dictionary<string, string> { [".wh.data"] = "", [".wh.etc"] = "" }, new Dictionary<string, string> { ["data/"] = "", ["data/new"] = "new" });
         Assert.Equal("data/new=new tree/leaf=leaf", await SeenAsync(await _node.PullAsync($"{registry.Address}/app:1")));
+    }
+
+    [Fact]
+    public async Task A_directory_that_a_layer_does_not_name_keeps_the_owner_and_mode_of_those_beneath()
+    {
+        await using var registry = await RegistryServer.StartAsync();
+        await registry.PushLayersAsync("app:1", new Dictionary<string, string> { ["tmp/"] = "", ["tmp/deep/"] = "", ["own/"] = "" }, new Dictionary<string, string> { ["tmp/deep/file"] = "x", ["own/"] = "", ["new/file"] = "x" });
+        var image = await _node.PullAsync($"{registry.Address}/app:1");
+        string Facts(string path) => HostDisk.Directory(Path.Combine(_node.State, image.Layers[1], path)) is { } facts ? $"{facts.User}:{facts.Group} {Convert.ToString((int)facts.Mode, 8)}" : "none";
+        Assert.Equal(["7:8 1777", "7:8 1777", "0:0 755", "0:0 755"], [Facts("tmp"), Facts("tmp/deep"), Facts("own"), Facts("new")]);
     }
 
     [Theory]

@@ -30,7 +30,7 @@ public sealed class ImageStoreTests : IDisposable
 
     private ImageStore Store() => new(Options(_state), _cluster, _time);
 
-    private Task<Image> PullAsync(string name, string policy = "IfNotPresent", PullCredentials? credentials = null) => Store().EnsureAsync(name, policy, credentials ?? PullCredentials.None, (reason, message) => { _told.Add(reason); _messages.Add(message); }, CancellationToken.None);
+    private Task<Image> PullAsync(string name, string policy = "IfNotPresent", PullCredentials? credentials = null) => Store().EnsureAsync(name, policy, credentials ?? PullCredentials.None, told => { _told.Add(told.Reason); _messages.Add(told.Message); }, CancellationToken.None);
 
     private string Read(Image image, string path) => File.ReadAllText(Path.Combine(_state, image.Layers[^1], path));
 

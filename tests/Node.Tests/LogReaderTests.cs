@@ -110,5 +110,47 @@ public sealed class LogReaderTests : IDisposable
         Assert.InRange(BytesRead() - before, 1, Size / 4); // by everything in this process
     }
 
+    /// <summary>Files as the rotation leaves them, each last written to when its last line was; a line a millisecond from the hour on.</summary>
+    /// <returns>How many bytes each has.</returns>
+    private long Large(int files, int lines)
+    {
+        var hour = new DateTimeOffset(2026, 1, 2, 3, 0, 0, TimeSpan.Zero);
+        for (int file = 0, line = 0; file < files; file++)
+        {
+            var path = file == files - 1 ? Current : LogFiles.Aside(Current, file + 1);
+            using (var writer = new StreamWriter(path))
+                for (int i = 0; i < lines; i++, line++) writer.Write(string.Create(CultureInfo.InvariantCulture, $"{hour.AddMilliseconds(line):yyyy-MM-dd'T'HH:mm:ss.fff}000000Z stdout F {line:00000000} {new string('x', 80)}\n"));
+            File.SetLastWriteTimeUtc(path, hour.AddMilliseconds(line).UtcDateTime);
+        }
+        return new FileInfo(Current).Length;
+    }
+
+    [Fact]
+    public async Task Of_large_files_is_read_what_was_asked_for_and_no_more()
+    {
+        const int Files = 4, Lines = 200_000;
+        long each = Large(Files, Lines);
+        var hour = new DateTimeOffset(2026, 1, 2, 3, 0, 0, TimeSpan.Zero);
+        async Task<(string Text, long Read)> AskAsync(LogRequest request)
+        {
+            long before = BytesRead();
+            var text = await ReadAsync(request);
+            return (text, BytesRead() - before);
+        }
+        var (first, read) = await AskAsync(new LogRequest { TailLines = -1, LimitBytes = 12 });
+        Assert.Equal("00000000 xxx", first);
+        Assert.InRange(read, 1, each); // by everything in this process
+        const int Since = 3 * Lines + Lines / 2; // in the last file
+        (first, read) = await AskAsync(new LogRequest { TailLines = -1, SinceUnixMilliseconds = hour.AddMilliseconds(Since).ToUnixTimeMilliseconds() });
+        Assert.Equal(Enumerable.Range(Since, Lines / 2), first.Split('\n')[..^1].Select(line => int.Parse(line.AsSpan(0, 8), CultureInfo.InvariantCulture)));
+        Assert.InRange(read, each / 2, each * 2); // of four times as much
+        (first, read) = await AskAsync(new LogRequest { TailLines = -1, Timestamps = true, LimitBytes = 40, SinceUnixMilliseconds = hour.AddMilliseconds(Lines + 5000).ToUnixTimeMilliseconds() });
+        Assert.Equal("2026-01-02T03:03:25.000000000Z 00205000 ", first);
+        Assert.InRange(read, 1, each);
+        (first, _) = await AskAsync(new LogRequest { TailLines = Lines + 2, Timestamps = true, LimitBytes = 40 });
+        Assert.Equal("2026-01-02T03:09:59.998000000Z 00599998 ", first);
+        Assert.Equal("", await ReadAsync(new LogRequest { TailLines = -1, SinceUnixMilliseconds = hour.AddDays(1).ToUnixTimeMilliseconds() }));
+    }
+
     private static long BytesRead() => long.Parse(File.ReadLines("/proc/self/io").First()["rchar: ".Length..], CultureInfo.InvariantCulture);
 }

@@ -19,7 +19,7 @@ internal sealed class PullingNode : IDisposable
     /// <summary>As an agent that has just begun has it.</summary>
     public ImageStore Store() => new(_options, _cluster, new FakeTimeProvider());
 
-    public Task<Image> PullAsync(string name, PullCredentials? credentials = null, ImageStore? store = null) => (store ?? Store()).EnsureAsync(name, "IfNotPresent", credentials ?? PullCredentials.None, (_, _) => { }, CancellationToken.None);
+    public Task<Image> PullAsync(string name, PullCredentials? credentials = null, ImageStore? store = null) => (store ?? Store()).EnsureAsync(name, "IfNotPresent", credentials ?? PullCredentials.None, _ => { }, CancellationToken.None);
 
     public string Read(Image image, string path) => File.ReadAllText(Path.Combine(State, image.Layers[^1], path));
 

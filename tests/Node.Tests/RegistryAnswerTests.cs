@@ -59,6 +59,24 @@ public sealed class RegistryAnswerTests : IDisposable
         Assert.Equal(times, front.Answers.Count);
     }
 
+    [Fact]
+    public async Task A_layer_is_asked_for_five_times_in_all_whichever_way_it_fails()
+    {
+        await using var registry = await RegistryServer.StartAsync();
+        await registry.PushAsync("app:1", Files("one"));
+        int blobs = 0;
+        var first = "";
+        await using var front = await RegistryFront.StartAsync(registry.Address, (path, times) =>
+        {
+            if (!path.Contains("/blobs/", StringComparison.Ordinal)) return null;
+            if (blobs++ == 0) first = path; // the configuration
+            return path == first ? null : times % 2 == 1 ? (HttpStatusCode.ServiceUnavailable, "0") : (0, null);
+        });
+        var failure = await Record.ExceptionAsync(() => _node.PullAsync($"{front.Address}/app:1"));
+        Assert.True(failure is ImageUnavailableException or HttpRequestException, $"{failure}");
+        Assert.Equal([503, 0, 503, 0, 503], front.Answers.Where(answer => answer.Path.Contains("/blobs/", StringComparison.Ordinal) && answer.Path != first).Select(answer => answer.Code));
+    }
+
     [Theory]
     [InlineData(1, HttpStatusCode.TooManyRequests, null, 400)]
     [InlineData(2, HttpStatusCode.InternalServerError, null, 800)]

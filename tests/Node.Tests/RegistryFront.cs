@@ -21,7 +21,7 @@ internal sealed class RegistryFront : IAsyncDisposable
     private RegistryFront(WebApplication server) => _server = server;
 
     /// <param name="registry">Host and port of what is behind it.</param>
-    /// <param name="answer">Told a path and how often it was asked for, this time with it; a status and its Retry-After, or null: the registry answers.</param>
+    /// <param name="answer">Told a path and how often it was asked for, this time with it; a status and its Retry-After, 0: the connection is cut instead; or null: the registry answers.</param>
     /// <param name="instead">The path that the registry is asked for in place of another; null: for what was asked.</param>
     public static async Task<RegistryFront> StartAsync(string registry, Func<string, int, (HttpStatusCode Code, string? RetryAfter)?> answer, Func<string, string>? instead = null)
     {
@@ -32,6 +32,12 @@ internal sealed class RegistryFront : IAsyncDisposable
             int times = front.Answers.Count(answered => answered.Path == path) + 1;
             if (answer(path, times) is { } own)
             {
+                if (own.Code == 0)
+                {
+                    front.Answers.Enqueue((path, 0));
+                    context.Abort();
+                    return;
+                }
                 (context.Response.StatusCode, context.Response.Headers.RetryAfter) = ((int)own.Code, own.RetryAfter);
                 front.Answers.Enqueue((path, (int)own.Code));
                 return;

@@ -66,7 +66,7 @@ public sealed class RegistryServer : IAsyncDisposable
     /// <summary>Packs files into an OCI layout and pushes it.</summary>
     public async Task PushAsync(string name, IReadOnlyDictionary<string, string> files, params string[] options) => await CopyAsync(Layout([("amd64", [files])]), name, options);
 
-    /// <summary>Pushes an image of several layers, lowest first. A path that ends in a slash is a directory; what is hidden is named as in a layer (.wh.NAME, .wh..wh..opq).</summary>
+    /// <summary>Pushes an image of several layers, lowest first. A path that ends in a slash is a directory, beneath tmp of 7:8 with mode 1777; what is hidden is named as in a layer (.wh.NAME, .wh..wh..opq).</summary>
     /// <returns>The digest of its manifest.</returns>
     public async Task<string> PushLayersAsync(string name, params IReadOnlyDictionary<string, string>[] layers)
     {
@@ -135,9 +135,13 @@ public sealed class RegistryServer : IAsyncDisposable
         using var made = new MemoryStream();
         using (var tar = new TarWriter(made, TarEntryFormat.Ustar, true))
             foreach (var (path, text) in files)
-                tar.WriteEntry(path.EndsWith('/') ? new UstarTarEntry(TarEntryType.Directory, path) { Mode = (UnixFileMode)0b111_101_101, ModificationTime = DateTimeOffset.UnixEpoch } : new UstarTarEntry(TarEntryType.RegularFile, path) { Uid = 101, Gid = 102, Mode = (UnixFileMode)0b110_100_000, ModificationTime = DateTimeOffset.UnixEpoch, DataStream = new MemoryStream(Encoding.UTF8.GetBytes(text)) });
+                tar.WriteEntry(path.EndsWith('/') ? Folder(path) : new UstarTarEntry(TarEntryType.RegularFile, path) { Uid = 101, Gid = 102, Mode = (UnixFileMode)0b110_100_000, ModificationTime = DateTimeOffset.UnixEpoch, DataStream = new MemoryStream(Encoding.UTF8.GetBytes(text)) });
         return made.ToArray();
     }
+
+    private static UstarTarEntry Folder(string path) => path.StartsWith("tmp/", StringComparison.Ordinal)
+        ? new(TarEntryType.Directory, path) { Uid = 7, Gid = 8, Mode = (UnixFileMode)0b001_111_111_111, ModificationTime = DateTimeOffset.UnixEpoch }
+        : new(TarEntryType.Directory, path) { Mode = (UnixFileMode)0b111_101_101, ModificationTime = DateTimeOffset.UnixEpoch };
 
     public async ValueTask DisposeAsync()
     {

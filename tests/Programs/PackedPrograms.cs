@@ -7,7 +7,7 @@ namespace Eyrie.Programs;
 /// <summary>Root folders that <c>tests/Programs/pack</c> made, kept for as long as what stands in <c>tests/Programs</c> stays the same.</summary>
 public static class PackedPrograms
 {
-    public static IReadOnlyList<string> Names { get; } = ["busybox", "redis", "nginx", "postgres", "python", "dotnet", "dotnet-aot", "java", "etcd"];
+    public static IReadOnlyList<string> Names { get; } = ["busybox", "redis", "nginx", "postgres", "python", "dotnet", "dotnet-aot", "java", "go", "etcd"];
 
     /// <summary>The folder of a program, packed now if it is not there.</summary>
     /// <param name="root">Root of the source tree.</param>

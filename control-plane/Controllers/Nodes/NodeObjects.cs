@@ -19,17 +19,22 @@ public static class NodeObjects
     {
         var made = (JsonObject)node.DeepClone();
         made.Metadata().Remove("resourceVersion");
-        JsonObject Amounts() => new()
+        JsonObject Amounts(long diskBytes)
         {
-            ["cpu"] = hello.CpuMilli % 1000 == 0 ? (hello.CpuMilli / 1000).ToString(CultureInfo.InvariantCulture) : $"{hello.CpuMilli}m",
-            ["memory"] = $"{hello.MemoryBytes / 1024}Ki", ["pods"] = hello.MaxPods.ToString(CultureInfo.InvariantCulture),
-        };
+            var amounts = new JsonObject
+            {
+                ["cpu"] = hello.CpuMilli % 1000 == 0 ? (hello.CpuMilli / 1000).ToString(CultureInfo.InvariantCulture) : $"{hello.CpuMilli}m",
+                ["memory"] = $"{hello.MemoryBytes / 1024}Ki", ["pods"] = hello.MaxPods.ToString(CultureInfo.InvariantCulture),
+            };
+            if (diskBytes > 0) amounts["ephemeral-storage"] = $"{diskBytes / 1024}Ki";
+            return amounts;
+        }
         var conditions = new JsonArray(hello.NotReady.Length > 0 ? Ready(node, "False", "KubeletNotReady", hello.NotReady, now) : Ready(node, "True", "NodeSessionOpen", "the node agent is connected", now));
         foreach (var (type, message) in hello.Conditions.OrderBy(pair => pair.Key, StringComparer.Ordinal))
             conditions.Add(Condition(node, type, "True", type, message, now));
         made["status"] = new JsonObject
         {
-            ["capacity"] = Amounts(), ["allocatable"] = Amounts(), ["conditions"] = conditions,
+            ["capacity"] = Amounts(hello.DiskBytes), ["allocatable"] = Amounts(hello.DiskPodBytes), ["conditions"] = conditions,
             ["addresses"] = new JsonArray(new JsonObject { ["type"] = "InternalIP", ["address"] = hello.InternalAddress }, new JsonObject { ["type"] = "Hostname", ["address"] = hello.NodeName }),
             ["nodeInfo"] = new JsonObject
             {

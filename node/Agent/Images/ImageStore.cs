@@ -35,34 +35,34 @@ public sealed class ImageStore(NodeOptions options, HttpClient cluster, TimeProv
     /// <param name="name">As the manifest writes it.</param>
     /// <param name="policy">Always, IfNotPresent or Never.</param>
     /// <param name="credentials">Of the pod that wants it.</param>
-    /// <param name="tell">Events: reason and message.</param>
+    /// <param name="tell">Told what happens meanwhile.</param>
     /// <param name="cancellationToken">Nobody waits for it any more.</param>
-    public async Task<Image> EnsureAsync(string name, string policy, PullCredentials credentials, Action<string, string> tell, CancellationToken cancellationToken)
+    public async Task<Image> EnsureAsync(string name, string policy, PullCredentials credentials, Action<StartEvent> tell, CancellationToken cancellationToken)
     {
         if (policy != "Always" && Kept(name) is { } kept)
         {
-            tell("Pulled", $"Container image \"{name}\" already present on machine");
+            tell(new StartEvent("Pulled", $"Container image \"{name}\" already present on machine"));
             return kept;
         }
         if (policy == "Never") throw new ImageNeverPulledException(name);
         var watch = Stopwatch.StartNew();
-        tell("Pulling", $"Pulling image \"{name}\"");
+        tell(new StartEvent("Pulling", $"Pulling image \"{name}\""));
         var reference = ImageReference.Parse(name);
         var registry = Registry(reference, credentials);
         var manifest = await ManifestAsync(registry, name, reference, reference.Reference, 0, cancellationToken);
         var configDigest = Digest(manifest["config"]);
         var config = JsonNode.Parse(await DocumentAsync(registry, reference, $"blobs/{configDigest}", configDigest, cancellationToken))!["config"];
         var layers = (manifest["layers"]?.AsArray() ?? throw new ImageUnavailableException($"image \"{name}\": its manifest lists no layers")).Select(layer => (Digest: Digest(layer), Bytes: Bytes(layer))).ToList();
-        await using (new PullProgress(name, () => layers.Select(layer => Pulled(layer.Digest, layer.Bytes)), message => tell(PullProgress.Reason, message)).Begin(time))
+        await using (new PullProgress(name, () => layers.Select(layer => Pulled(layer.Digest, layer.Bytes)), message => tell(new StartEvent(PullProgress.Reason, message, name))).Begin(time))
         {
-            foreach (var (digest, _) in layers) await LayerAsync(registry, reference, digest, cancellationToken);
-            // One that was there may have been collected meanwhile, with the last image that had it.
-            foreach (var (digest, _) in layers) await LayerAsync(registry, reference, digest, cancellationToken);
+            // Twice: one that was there may have been collected meanwhile, with the last image that had it.
+            foreach (int layer in Enumerable.Range(0, layers.Count).Concat(Enumerable.Range(0, layers.Count)))
+                await LayerAsync(registry, reference, layers[layer].Digest, [.. layers.Take(layer).Select(below => PathOf(Relative(below.Digest)))], cancellationToken);
         }
         IReadOnlyList<string> Strings(string field) => [.. (config?[field] as JsonArray ?? []).Select(item => item!.ToString())];
         var image = new Image(configDigest, [.. layers.Select(layer => Relative(layer.Digest))], Strings("Entrypoint"), Strings("Cmd"), Strings("Env"), config?["WorkingDir"]?.ToString() ?? "", config?["User"]?.ToString() ?? "", name);
         Keep(name, image);
-        tell("Pulled", $"Successfully pulled image \"{name}\" in {Wording.Duration(TimeSpan.FromMilliseconds(watch.ElapsedMilliseconds))}. Image size: {layers.Sum(layer => layer.Bytes)} bytes.");
+        tell(new StartEvent("Pulled", $"Successfully pulled image \"{name}\" in {Wording.Duration(TimeSpan.FromMilliseconds(watch.ElapsedMilliseconds))}. Image size: {layers.Sum(layer => layer.Bytes)} bytes."));
         return image;
     }
 
@@ -150,13 +150,14 @@ public sealed class ImageStore(NodeOptions options, HttpClient cluster, TimeProv
     public async Task<(bool Done, string How)> RestoreAsync(string layer, CancellationToken cancellationToken)
     {
         if (Directory.Exists(PathOf(layer))) return (true, "it was pulled anew");
-        var names = Records().Where(record => record.Image.Layers.Contains(layer) && record.Image.Name.Length > 0).Select(record => record.Image.Name).ToList();
-        if (names.Count == 0) return (true, "it is pulled anew when an image needs it");
+        var images = Records().Select(record => record.Image).Where(image => image.Layers.Contains(layer) && image.Name.Length > 0).ToList();
+        if (images.Count == 0) return (true, "it is pulled anew when an image needs it");
         var why = "";
-        foreach (var reference in names.Select(ImageReference.Parse))
+        foreach (var image in images)
             try
             {
-                await LayerAsync(Registry(reference, PullCredentials.None), reference, Path.GetFileName(layer).Replace('-', ':'), cancellationToken);
+                var reference = ImageReference.Parse(image.Name);
+                await LayerAsync(Registry(reference, PullCredentials.None), reference, Path.GetFileName(layer).Replace('-', ':'), [.. image.Layers.TakeWhile(below => below != layer).Select(PathOf)], cancellationToken);
                 return (true, "it was pulled anew");
             }
             catch (Exception exception) when (exception is ImageUnavailableException or HttpRequestException or IOException)
@@ -230,7 +231,7 @@ public sealed class ImageStore(NodeOptions options, HttpClient cluster, TimeProv
     {
         try
         {
-            var response = await registry.GetAsync(reference.Repository, path, path.StartsWith("manifests/", StringComparison.Ordinal) ? ManifestTypes : null, 0, cancellationToken);
+            var response = await registry.GetAsync(reference.Repository, path, path.StartsWith("manifests/", StringComparison.Ordinal) ? ManifestTypes : null, 0, new RegistryTries(), cancellationToken);
             if (response.IsSuccessStatusCode) return response;
             using (response) throw Refused(reference, response.StatusCode);
         }
@@ -256,9 +257,10 @@ public sealed class ImageStore(NodeOptions options, HttpClient cluster, TimeProv
     private static string Relative(string digest) => "images/layers/" + digest.Replace(':', '-');
 
     /// <summary>The layer is here when this completes; whoever else wants it waits for the same work.</summary>
-    private async Task LayerAsync(RegistryClient registry, ImageReference reference, string digest, CancellationToken cancellationToken)
+    /// <param name="beneath">Directories of the layers below it in the image that is pulled, lowest first.</param>
+    private async Task LayerAsync(RegistryClient registry, ImageReference reference, string digest, IReadOnlyList<string> beneath, CancellationToken cancellationToken)
     {
-        var work = _layers.GetOrAdd(digest, _ => new Lazy<Task>(() => UnpackAsync(registry, reference, digest, CancellationToken.None)));
+        var work = _layers.GetOrAdd(digest, _ => new Lazy<Task>(() => UnpackAsync(registry, reference, digest, beneath, CancellationToken.None)));
         try
         {
             await work.Value.WaitAsync(cancellationToken);
@@ -269,7 +271,7 @@ public sealed class ImageStore(NodeOptions options, HttpClient cluster, TimeProv
         }
     }
 
-    private async Task UnpackAsync(RegistryClient registry, ImageReference reference, string digest, CancellationToken cancellationToken)
+    private async Task UnpackAsync(RegistryClient registry, ImageReference reference, string digest, IReadOnlyList<string> beneath, CancellationToken cancellationToken)
     {
         var target = PathOf(Relative(digest));
         if (Directory.Exists(target))
@@ -283,7 +285,7 @@ public sealed class ImageStore(NodeOptions options, HttpClient cluster, TimeProv
         Directory.CreateDirectory(making);
         var file = target + ".blob";
         await DownloadAsync(registry, reference, digest, file, cancellationToken);
-        await using (var blob = File.OpenRead(file)) await LayerArchive.UnpackAsync(blob, making, cancellationToken);
+        await using (var blob = File.OpenRead(file)) await new LayerArchive(making, beneath).UnpackAsync(blob, cancellationToken);
         await LayerList.WriteAsync(making, target, cancellationToken);
         Directory.Move(making, target);
         File.Delete(file);
@@ -292,15 +294,16 @@ public sealed class ImageStore(NodeOptions options, HttpClient cluster, TimeProv
     /// <summary>Goes on where a cut connection left off; what is complete and has another digest is thrown away.</summary>
     private static async Task DownloadAsync(RegistryClient registry, ImageReference reference, string digest, string file, CancellationToken cancellationToken)
     {
-        for (int attempt = 1; ; attempt++)
+        var tries = new RegistryTries();
+        while (true)
             try
             {
-                await PartAsync(registry, reference, digest, file, cancellationToken);
+                await PartAsync(registry, reference, digest, file, tries, cancellationToken);
                 break;
             }
-            catch (Exception exception) when (attempt < RegistryRetry.Tries && exception is HttpRequestException or IOException)
+            catch (Exception exception) when (exception is HttpRequestException or IOException && ++tries.Failed < RegistryRetry.Tries)
             {
-                await Task.Delay(TimeSpan.FromMilliseconds(200 << attempt), cancellationToken);
+                await Task.Delay(RegistryRetry.Pause(tries.Failed), cancellationToken);
             }
         await using var read = File.OpenRead(file);
         var found = "sha256:" + Convert.ToHexStringLower(await SHA256.HashDataAsync(read, cancellationToken));
@@ -309,10 +312,10 @@ public sealed class ImageStore(NodeOptions options, HttpClient cluster, TimeProv
         throw new ImageUnavailableException($"layer {digest} of {reference.Repository} has another digest, {found}");
     }
 
-    private static async Task PartAsync(RegistryClient registry, ImageReference reference, string digest, string file, CancellationToken cancellationToken)
+    private static async Task PartAsync(RegistryClient registry, ImageReference reference, string digest, string file, RegistryTries tries, CancellationToken cancellationToken)
     {
         long have = File.Exists(file) ? new FileInfo(file).Length : 0;
-        using var response = await registry.GetAsync(reference.Repository, $"blobs/{digest}", null, have, cancellationToken);
+        using var response = await registry.GetAsync(reference.Repository, $"blobs/{digest}", null, have, tries, cancellationToken);
         if (response.StatusCode == HttpStatusCode.RequestedRangeNotSatisfiable) return; // all of it is here
         if (!response.IsSuccessStatusCode) throw Refused(reference, response.StatusCode);
         await using var content = await response.Content.ReadAsStreamAsync(cancellationToken);

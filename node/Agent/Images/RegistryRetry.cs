@@ -3,6 +3,13 @@ using System.Net.Http.Headers;
 
 namespace Eyrie.Node;
 
+/// <summary>How often one thing of a registry has failed, whichever way: no answer, an answer that says "later", a connection that was cut.</summary>
+public sealed class RegistryTries
+{
+    /// <summary>Failures until now.</summary>
+    public int Failed { get; set; }
+}
+
 /// <summary>Whether a registry that answered with an error is asked again in the same pull, and after how long. Pure.</summary>
 public static class RegistryRetry
 {
@@ -18,7 +25,10 @@ public static class RegistryRetry
     public static TimeSpan? Wait(int attempt, HttpStatusCode code, RetryConditionHeaderValue? after, DateTimeOffset now)
     {
         if (attempt >= Tries || code is not (HttpStatusCode.RequestTimeout or HttpStatusCode.TooManyRequests or HttpStatusCode.InternalServerError or HttpStatusCode.BadGateway or HttpStatusCode.ServiceUnavailable or HttpStatusCode.GatewayTimeout)) return null;
-        var wait = after?.Delta ?? after?.Date - now ?? TimeSpan.FromMilliseconds(200 << attempt);
+        var wait = after?.Delta ?? after?.Date - now ?? Pause(attempt);
         return wait > Longest ? null : wait < TimeSpan.Zero ? TimeSpan.Zero : wait;
     }
+
+    /// <summary>How long it is left alone after so many failures when it does not say itself.</summary>
+    public static TimeSpan Pause(int failures) => TimeSpan.FromMilliseconds(200 << failures);
 }

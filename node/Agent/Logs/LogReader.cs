@@ -14,7 +14,7 @@ namespace Eyrie.Node.Logs;
 public sealed class LogReader(string current, LogRequest request, Func<bool> running, Func<ReadOnlyMemory<byte>, Task> send)
 {
     private const int Block = 1 << 16, Piece = 1 << 15, Tries = 10;
-    private static readonly TimeSpan Look = TimeSpan.FromMilliseconds(100);
+    private static readonly TimeSpan Look = TimeSpan.FromMilliseconds(100), Coarse = TimeSpan.FromSeconds(1); // a file's time lags behind that of its last line a little
 
     private readonly byte[]? _since = request.SinceUnixMilliseconds > 0 ? LogLine.TimeText(DateTimeOffset.FromUnixTimeMilliseconds(request.SinceUnixMilliseconds)) : null;
     private readonly ArrayBufferWriter<byte> _out = new(Piece + 1024);
@@ -72,7 +72,7 @@ public sealed class LogReader(string current, LogRequest request, Func<bool> run
     /// <summary>The first file to read, and from where.</summary>
     private (int File, long Offset) Begin(List<SafeFileHandle> files)
     {
-        if (request.TailLines < 0) return (0, 0);
+        if (request.TailLines < 0) return (request.SinceUnixMilliseconds > 0 ? Since(files, DateTimeOffset.FromUnixTimeMilliseconds(request.SinceUnixMilliseconds)) : 0, 0);
         long wanted = request.TailLines;
         for (int file = files.Count - 1; ; file--)
         {
@@ -80,6 +80,13 @@ public sealed class LogReader(string current, LogRequest request, Func<bool> run
             wanted -= found;
             if (wanted <= 0 || file == 0) return (file, offset);
         }
+    }
+
+    /// <summary>The first file that was written to after a moment; the last one, if none was. What was put aside before is not read.</summary>
+    private static int Since(List<SafeFileHandle> files, DateTimeOffset moment)
+    {
+        int first = files.FindIndex(file => File.GetLastWriteTimeUtc(file) >= moment.UtcDateTime - Coarse);
+        return first < 0 ? files.Count - 1 : first;
     }
 
     private async Task FollowAsync(SafeFileHandle file, int aside, CancellationToken cancellationToken)

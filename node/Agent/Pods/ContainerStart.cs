@@ -12,7 +12,7 @@ public sealed record StartRequest(JsonObject Pod, JsonObject Container, DesiredP
 public sealed record StartedContainer(Image Image, string WorkingDirectory, DateTimeOffset At, WrittenWatch Written);
 
 /// <summary>The start of one container: image, files, create, start. What fails leaves nothing behind.</summary>
-public sealed class ContainerStart(NodeOptions options, IContainerService containers, ImageStore images, HeldTokens tokens, Action<string, string> tell)
+public sealed class ContainerStart(NodeOptions options, IContainerService containers, ImageStore images, HeldTokens tokens, Action<StartEvent> tell)
 {
     /// <param name="request">What to start.</param>
     /// <param name="cancellationToken">Ends the waiting for the image; what comes after it is short and is done.</param>
@@ -30,7 +30,7 @@ public sealed class ContainerStart(NodeOptions options, IContainerService contai
         try
         {
             await CreateAsync(spec);
-            tell("Created", $"Created container: {name}");
+            tell(new StartEvent("Created", $"Created container: {name}"));
             await containers.StartAsync(request.Id, CancellationToken.None);
             return new StartedContainer(image, spec.WorkingDirectory, DateTimeOffset.UtcNow, Watch(request, image, spec));
         }

@@ -52,7 +52,7 @@ public static class DownwardApi
         int scale = name == "cpu" ? 1000 : 1;
         var given = container?["resources"]?[list2]?[name] ?? (list2 == "requests" ? container?["resources"]?["limits"]?[name] : null);
         long amount = given is not null && Quantity.TryParse(given.ToString(), scale, out long set) ? set
-            : list2 == "requests" ? 0 : name switch { "cpu" => facts.NodeCpuMilli, "memory" => facts.NodeMemoryBytes, _ => 0 };
+            : list2 == "requests" ? 0 : name switch { "cpu" => facts.NodeCpuMilli, "memory" => facts.NodeMemoryBytes, _ => facts.NodeDiskBytes };
         long divisor = scale;
         if (reference["divisor"]?.ToString() is { Length: > 0 } text && text != "0" && (!Quantity.TryParse(text, scale, out divisor) || divisor == 0))
             throw new ContainerConfigException($"resourceFieldRef {resource}: divisor \"{text}\" is not a quantity such as 1m or 1Mi");

@@ -1,30 +1,45 @@
 using System.Text.Json.Nodes;
-using Eyrie.Node.Volumes;
 
 namespace Eyrie.Node;
 
-/// <summary>What a pod as a whole may use: the time of activeDeadlineSeconds, and the disk of emptyDir volumes with a sizeLimit.</summary>
+/// <summary>What a pod as a whole may use: the time of activeDeadlineSeconds, and the disk (<see cref="DiskLimits"/>).</summary>
 public static class PodBounds
 {
+    /// <summary>Reason of a pod that has passed a limit of the disk.</summary>
+    public const string Evicted = "Evicted";
+
+    /// <summary>How long its containers have then, as on a kubelet: the disk fills meanwhile.</summary>
+    public static readonly TimeSpan EvictionGrace = TimeSpan.FromSeconds(1);
+
     private static readonly TimeSpan Check = TimeSpan.FromSeconds(5);
 
     /// <summary>Watches until cancelled; tells the first bound that was passed.</summary>
     /// <param name="pod">Its document.</param>
-    /// <param name="volumes">Its volumes.</param>
+    /// <param name="measure">Of its disk.</param>
     /// <param name="began">When the pod came to this node: its time runs from there.</param>
     /// <param name="time">The host's clocks.</param>
     /// <param name="passed">Told the reason and the message.</param>
     /// <param name="cancellationToken">The pod is over.</param>
-    public static async Task WatchAsync(JsonObject pod, PodVolumes volumes, SteadyTime began, TimeProvider time, Action<string, string> passed, CancellationToken cancellationToken)
+    public static async Task WatchAsync(JsonObject pod, Func<PodDiskUse> measure, SteadyTime began, TimeProvider time, Action<string, string> passed, CancellationToken cancellationToken)
     {
         SteadyTime? deadline = pod["spec"]?["activeDeadlineSeconds"] is JsonValue value && value.TryGetValue(out long seconds) ? began + TimeSpan.FromSeconds(seconds) : null;
-        bool measured = PodVolumes.HasLimit(pod);
+        bool measured = DiskLimits.Any(pod);
         while (measured || deadline is not null)
         {
-            var left = deadline is { } end ? end - SteadyTime.Now(time) : Check;
+            var looked = SteadyTime.Now(time);
+            if (measured && DiskLimits.Passed(pod, measure()) is { } over) { passed(Evicted, over); return; }
+            var left = deadline is { } end ? end - SteadyTime.Now(time) : TimeSpan.MaxValue;
             if (left <= TimeSpan.Zero) { passed("DeadlineExceeded", "Pod was active on the node longer than the specified deadline"); return; }
-            if (measured && volumes.OverLimit(pod) is { } over) { passed("Evicted", over); return; }
-            await Task.Delay(left < Check || !measured ? (left < TimeSpan.FromDays(1) ? left : TimeSpan.FromDays(1)) : Check, time, cancellationToken);
+            await Task.Delay(Pause(measured ? SteadyTime.Now(time) - looked : null, left), time, cancellationToken);
         }
+    }
+
+    /// <summary>How long it is until the next look: 5 s, and a hundred times what a measurement took, so that it takes a hundredth of a processor at most; but no later than the deadline.</summary>
+    /// <param name="took">null: nothing is measured.</param>
+    /// <param name="left">Until the deadline.</param>
+    public static TimeSpan Pause(TimeSpan? took, TimeSpan left)
+    {
+        var next = took is not { } measured ? TimeSpan.FromDays(1) : 100 * measured > Check ? 100 * measured : Check;
+        return left < next ? left : next;
     }
 }

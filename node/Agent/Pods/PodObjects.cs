@@ -38,4 +38,4 @@ public sealed class PodObjects
 }
 
 /// <summary>What a pod can be told about itself (downward API): names, labels, addresses, resources. Pure.</summary>
-public sealed record PodFacts(JsonObject Pod, string Uid, string Address, string HostAddress, string Node, long NodeCpuMilli, long NodeMemoryBytes);
+public sealed record PodFacts(JsonObject Pod, string Uid, string Address, string HostAddress, string Node, long NodeCpuMilli, long NodeMemoryBytes, long NodeDiskBytes = 0);

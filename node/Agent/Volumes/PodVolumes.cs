@@ -120,34 +120,4 @@ public sealed class PodVolumes(NodeOptions options, string uid, HeldTokens token
 
     /// <summary>Null: none is given, or 0, which means the same.</summary>
     private static long? Bytes(JsonNode? quantity) => quantity?.ToString() is { } text && Quantity.TryParse(text, 1, out long bytes) && bytes > 0 ? bytes : null;
-
-    /// <summary>Whether a volume of the pod may not grow without end.</summary>
-    public static bool HasLimit(JsonObject pod) => Volumes(pod).Any(volume => volume["emptyDir"] is JsonObject empty && Limit(empty) is not null && !InMemory(empty));
-
-    /// <summary>The first volume that has grown over its limit, as Kubernetes says it; null: none has.</summary>
-    public string? OverLimit(JsonObject pod)
-    {
-        foreach (var volume in Volumes(pod))
-            if (volume["emptyDir"] is JsonObject empty && Limit(empty) is { } limit && !InMemory(empty) && Size(Directory(volume["name"]!.ToString())) > limit)
-                return $"Usage of EmptyDir volume \"{volume["name"]}\" exceeds the limit \"{empty["sizeLimit"]}\". ";
-        return null;
-    }
-
-    private static long Size(string directory)
-    {
-        var every = new EnumerationOptions { RecurseSubdirectories = true, IgnoreInaccessible = true, AttributesToSkip = FileAttributes.ReparsePoint };
-        long sum = 0;
-        foreach (var file in new DirectoryInfo(directory).EnumerateFiles("*", every))
-        {
-            try
-            {
-                sum += file.Length;
-            }
-            catch (FileNotFoundException)
-            {
-                // The container removed it meanwhile.
-            }
-        }
-        return sum;
-    }
 }

@@ -24,7 +24,7 @@ public sealed class PodStarts(PodState pod, ImageStore images, PodDisk disk, Pod
             return;
         }
         var (held, beside, request) = (record.Held!, record.Beside.Token, new StartRequest(pod.Pod, pod.Spec(record), pod.Desired, pod.Address, record.Id, pod.LogPath(record.Name, record.Runs), previous));
-        var start = new ContainerStart(pod.Options, pod.Containers(), images, pod.Tokens, (reason, message) => pod.Event("Normal", reason, message, 1, record.Name, reason == PullProgress.Reason ? record.Image : ""));
+        var start = new ContainerStart(pod.Options, pod.Containers(), images, pod.Tokens, told => pod.Event("Normal", told.Reason, told.Message, 1, record.Name, told.Series));
         _ = Task.Run(async () =>
         {
             try

@@ -223,7 +223,8 @@ public sealed class PodWorker
         _disk.Save();
         if (found is not null) Adopt(found.Containers);
         if (_pod.Desired.Terminating) Drain();
-        _ = PodBounds.WatchAsync(_pod.Pod, new PodVolumes(_pod.Options, Uid, _pod.Tokens), _pod.Began, _pod.Time, (reason, message) => _pod.Signal(() => Fail(reason, message)), _ended.Token);
+        var meter = new DiskMeter(_pod.Options, Uid);
+        _ = Task.Run(() => PodBounds.WatchAsync(_pod.Pod, () => meter.Look(_pod.Pod, _pod.Records.Select(record => (record.Name, record.Id))), _pod.Began, _pod.Time, (reason, message) => _pod.Signal(() => Fail(reason, message)), _ended.Token));
         while (true)
         {
             Report();
@@ -255,7 +256,7 @@ public sealed class PodWorker
     {
         (true, _, _) => TimeSpan.Zero,
         (_, true, var own) => _pod.ShutdownGrace < own ? _pod.ShutdownGrace.Value : own,
-        (_, _, var own) => _pod.ShutdownGrace ?? own,
+        (_, _, var own) => _pod.Failure?.Reason == PodBounds.Evicted && own > PodBounds.EvictionGrace ? PodBounds.EvictionGrace : _pod.ShutdownGrace ?? own,
     };
 
     /// <summary>The pod is over: its containers end, and nothing starts again.</summary>
