@@ -154,7 +154,7 @@ public sealed class LocalCluster(string stateDirectory)
         if (supervisor is not null) start.Environment["DOTNET_GCgen0size"] = "400000"; // hexadecimal, 4 MiB: an agent that has little to do stays small
         var process = Process.Start(start)!;
         var end = DateTimeOffset.UtcNow + Deadline;
-        while (!(await File.ReadAllTextAsync(output)).Contains("ready", StringComparison.Ordinal))
+        while (!(await File.ReadAllLinesAsync(output)).Contains("ready"))
         {
             if (process.HasExited) throw new Failure($"{name} ended at once; its log {errors} says:\n" + string.Join('\n', File.ReadLines(errors).TakeLast(5)));
             if (DateTimeOffset.UtcNow > end) throw new Failure($"{name} was not ready within {Deadline.TotalSeconds} s; see {errors}");
