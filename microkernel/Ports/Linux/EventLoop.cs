@@ -15,8 +15,9 @@ public static unsafe class EventLoop
         byte* events = stackalloc byte[Batch * 12];
         while (!Node.Stopping)
         {
-            nint count = Host.Call(Sys.EpollWait, Node.Epoll, (nint)events, Batch, Sooner(Deadlines.Next(), WatchedLimits.Next()));
+            nint count = Host.Call(Sys.EpollWait, Node.Epoll, (nint)events, Batch, Sooner(Deadlines.Next(), Sooner(WatchedLimits.Next(), Interrupts.Next())));
             Deadlines.Expire();
+            Interrupts.Look(idle: count == 0);
             WatchedLimits.Look();
             for (int i = 0; i < count; i++)
             {

@@ -12,6 +12,22 @@ public static unsafe class Injection
 {
     private const int KcmpFile = 0; // linux/kcmp.h
 
+    /// <summary>A descriptor that was made for the call at hand, as its answer. Which one is known before the process may have it: see <see cref="TrapTakeover.HandleReceived"/>.</summary>
+    public static void Answer(int listener, ref SeccompNotification n, int made)
+    {
+        Node.Given = made;
+        nint given = Give(listener, n.Id, made, (n.Arguments[1] & Sys.Cloexec) != 0);
+        if (given < 0) Seccomp.Answer(listener, n.Id, given);
+        Node.Close(ref Node.Given);
+    }
+
+    /// <summary>The process has its descriptor, and the answer; or a negative errno why it has not.</summary>
+    public static void Given(int trap, nint number)
+    {
+        if (number >= 0) Node.Tasks[trap].Waiting = false;
+        Traps.Release(trap, number < 0 ? number : 0);
+    }
+
     /// <summary>The number in the process, which is answered; or a negative errno, and then nothing is.</summary>
     public static nint Give(int listener, ulong id, int descriptor, bool closeOnExec)
     {

@@ -44,6 +44,10 @@ public unsafe struct PortTask
     public bool Gives, CloseOnExec;
     /// <summary>Trap: the mark of its socket may be of this very call.</summary>
     public bool Marks;
+    /// <summary>Trap: its caller has been answered on account of a signal, and what it asked for goes on.</summary>
+    public bool Interrupted;
+    /// <summary>Trap: it has waited through one look for signals.</summary>
+    public bool Looked;
     /// <summary>Trap: what the call sends.</summary>
     public TrappedMessage Message;
     /// <summary>Trap, gate call, and container that waits to serve: the thread; and, but for traps, where its message is.</summary>

@@ -120,7 +120,7 @@ public static unsafe class StandingAnswers
             return result is 0 or -Sys.Einprogress;
         }
         if ((occurred & Failed) == 0 && !waits) return true; // takes its time, and the caller's with it
-        Traps.Disconnect(socket);
+        TrappedSockets.Disconnect(socket);
         return false;
     }
 

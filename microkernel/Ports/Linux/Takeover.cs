@@ -49,7 +49,7 @@ public static unsafe class Takeover
         TellAgain();
         Deadlines.Keep(&Waits);
         Node.Kernel.Settle();
-        Traps.TakeOver();
+        TrapTakeover.TakeOver();
         GateCalls.TakeOver();
         for (int task = 1; task < Node.MaxObjects; task++) Launched(task);
         Children.EndUnknown();
@@ -58,7 +58,7 @@ public static unsafe class Takeover
         Node.MakingLength = 0;
         CloseUnknown();
         if (!LiveSockets.Sweep() || !ServerRestart.Both()) return false;
-        Traps.HandleReceived();
+        TrapTakeover.HandleReceived();
         Children.Tell();
         return true;
     }

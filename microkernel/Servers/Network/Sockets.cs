@@ -86,6 +86,16 @@ public static unsafe class Sockets
         return Host.Call(Sys.Poll, (nint)poll, 1, 0) > 0 && (poll[1] >> 16 & (Error | HangUp)) != 0;
     }
 
+    /// <summary>Milliseconds that the caller has given a connect (SO_SNDTIMEO); 0: no limit.</summary>
+    public static int SendTimeout(int socket)
+    {
+        long* time = stackalloc long[2];
+        uint length = 16;
+        time[0] = time[1] = 0;
+        Host.Call(Sys.Getsockopt, socket, 1, 21, (nint)time, (nint)(&length));
+        return time[0] >= int.MaxValue / 1000 ? int.MaxValue : (int)(time[0] * 1000 + (time[1] + 999) / 1000);
+    }
+
     /// <summary>How a connect in progress ended: 0, negative errno, or -EINPROGRESS when it has not within so many milliseconds.</summary>
     public static int Outcome(int socket, int milliseconds)
     {
@@ -165,13 +175,19 @@ public static unsafe class SlowConnect
     private static nint Wait(nint argument)
     {
         var work = (Work*)argument;
-        int error = -Sockets.Outcome(work->Socket, TimeoutMilliseconds);
-        if (error == Sys.Einprogress) error = Sys.Etimedout;
+        int limit = Sockets.SendTimeout(work->Socket);
+        int error = -Sockets.Outcome(work->Socket, limit is > 0 and < TimeoutMilliseconds ? limit : TimeoutMilliseconds);
+        // Within a time limit of the caller's own it goes on in the background, as its grant allows; otherwise it ends here, for it would come about without one.
+        if (error == Sys.Einprogress && limit is 0 or >= TimeoutMilliseconds)
+        {
+            Datagrams.Disconnect(work->Socket);
+            error = Sys.Etimedout;
+        }
         nint flags = Host.Call(Sys.Fcntl, work->Socket, 3);
         Host.Call(Sys.Fcntl, work->Socket, 4, flags & ~Sys.NonBlock);
         Host.Call(Sys.Close, work->Socket);
         Peers.Count(work->Label, work->Grant, -error);
-        Microkernel.Ipc(IpcOperation.ReplyValue, work->Caller, -error, error == 0 ? work->Grant : 0);
+        Microkernel.Ipc(IpcOperation.ReplyValue, work->Caller, -error, error is 0 or Sys.Einprogress ? work->Grant : 0);
         return 0;
     }
 }

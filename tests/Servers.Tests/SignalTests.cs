@@ -1,0 +1,158 @@
+using System.Globalization;
+using System.Net;
+using System.Net.Sockets;
+using Eyrie.Microkernel.Client;
+using Eyrie.Microkernel.Ports.Linux.Sandbox;
+
+namespace Eyrie.Servers.Tests;
+
+/// <summary>Signals for programs whose connect is not answered: real ones, of busybox and, linked dynamically, of Perl.</summary>
+public sealed class SignalTests : IAsyncLifetime
+{
+    private const string Grant = "connect tcp service default/slow 80", Perl = "/usr/bin/perl", Modules = "/usr/lib/x86_64-linux-gnu/perl-base";
+    private const int UserSignal = 10, Eintr = 4, Einprogress = 115;
+    private static readonly CancellationToken None = CancellationToken.None;
+    private readonly Socket _full = new(AddressFamily.InterNetwork, SocketType.Stream, ProtocolType.Tcp);
+    private readonly List<TcpClient> _waiting = [];
+    private RunningKernel _kernel = null!;
+
+    private int Port => ((IPEndPoint)_full.LocalEndPoint!).Port;
+
+    /// <summary>A listener whose queue is full: the host answers no further connect until somebody is taken out of it.</summary>
+    public async Task InitializeAsync()
+    {
+        _kernel = await RunningKernel.StartAsync();
+        _full.Bind(new IPEndPoint(IPAddress.Loopback, 0));
+        _full.Listen(0);
+        for (int i = 0; i < 8; i++)
+        {
+            var client = new TcpClient();
+            _ = client.ConnectAsync(IPAddress.Loopback, Port).ContinueWith(ended => ended.Exception, TaskScheduler.Default);
+            _waiting.Add(client);
+        }
+        await _kernel.Service.SetServicesAsync([new ServiceEntry("default", "slow", "127.79.0.11", 80, "", [new("127.0.0.1", Port)])], None);
+        var image = Path.Combine(_kernel.Root, "images/busybox");
+        foreach (var library in new[] { "libm.so.6", "libc.so.6", "libcrypt.so.1" }) Copy("/lib/x86_64-linux-gnu/" + library, image);
+        Copy("/lib64/ld-linux-x86-64.so.2", image);
+        Copy(Perl, image);
+        foreach (var module in Directory.EnumerateFiles(Modules, "*", SearchOption.AllDirectories)) Copy(module, image);
+    }
+
+    private static void Copy(string path, string image)
+    {
+        Directory.CreateDirectory(Path.GetDirectoryName(image + path)!);
+        File.Copy(path, image + path);
+    }
+
+    public async Task DisposeAsync()
+    {
+        _full.Dispose();
+        foreach (var client in _waiting) client.Dispose();
+        await _kernel.DisposeAsync();
+    }
+
+    /// <summary>Whether a pod's connect to the listener has been asked for and not answered (SYN_SENT, proc(5)).</summary>
+    private bool IsUnanswered(ContainerSpec spec)
+    {
+        var local = Convert.ToHexString([.. IPAddress.Parse(spec.PodAddress).GetAddressBytes().Reverse()]) + ":";
+        return File.ReadLines("/proc/net/tcp").Select(line => line.Split(' ', StringSplitOptions.RemoveEmptyEntries)).Any(fields => fields[3] == "02" && fields[1].StartsWith(local, StringComparison.Ordinal) && fields[2].EndsWith(Port.ToString("X4", CultureInfo.InvariantCulture), StringComparison.Ordinal));
+    }
+
+    private async Task<ContainerSpec> StartPerlAsync(string program)
+    {
+        var spec = _kernel.Script("", Grant, "dir / read") with { Arguments = [Perl, "-e", "use Socket; use POSIX; $| = 1; $at = pack_sockaddr_in(80, inet_aton('127.79.0.11')); socket($s, PF_INET, SOCK_STREAM, 0) or die; " + program] };
+        await _kernel.Service.CreateAsync(spec, None);
+        await _kernel.Service.StartAsync(spec.Id, None);
+        await _kernel.UntilAsync(() => IsUnanswered(spec), $"a connect that nobody answers; it said: {_kernel.Log(spec)}");
+        return spec;
+    }
+
+    private const string Report = "print connect($s, $at) ? \"connected\\n\" : 'failed: ' . ($! + 0) . \"\\n\"; ";
+
+    [Fact]
+    public async Task An_alarm_ends_a_connect_that_nobody_answers()
+    {
+        long begun = System.Diagnostics.Stopwatch.GetTimestamp();
+        var (exit, output) = await _kernel.RunAsync(_kernel.Script("nc -w 1 127.79.0.11 80 </dev/null", Grant));
+        Assert.Equal((1, "nc: timed out"), (exit.ExitCode, output));
+        Assert.InRange(System.Diagnostics.Stopwatch.GetElapsedTime(begun), TimeSpan.FromSeconds(1), TimeSpan.FromSeconds(10));
+    }
+
+    [Fact]
+    public async Task A_handler_without_restart_runs_at_once_and_the_connect_has_failed_with_EINTR()
+    {
+        var spec = await StartPerlAsync("$SIG{USR1} = sub { print \"heard\\n\" }; " + Report + "sleep 1000");
+        await _kernel.Service.SignalAsync(spec.Id, UserSignal, None);
+        await _kernel.UntilAsync(() => _kernel.Log(spec).Length > 0 && _kernel.Log(spec).Contains("failed", StringComparison.Ordinal), "the end of the connect");
+        Assert.Equal($"heard\nfailed: {Eintr}", _kernel.Log(spec));
+        Assert.True(IsUnanswered(spec), "the connect itself goes on, as on Linux");
+    }
+
+    private const string Restarts = "sigaction(SIGUSR1, POSIX::SigAction->new(sub { print \"heard\\n\" }, POSIX::SigSet->new, SA_RESTART)); ";
+
+    [Fact]
+    public async Task A_connect_that_is_made_anew_after_the_handler_joins_the_one_under_way_and_lives_by_its_grant()
+    {
+        var spec = await StartPerlAsync(Restarts + Report + "print defined(sysread($s, $b, 1)) ? \"end\\n\" : 'cut: ' . ($! + 0) . \"\\n\"; sleep 1000");
+        for (int signal = 0; signal < 3; signal++)
+        {
+            await _kernel.Service.SignalAsync(spec.Id, UserSignal, None);
+            await Task.Delay(100);
+            Assert.True(IsUnanswered(spec), _kernel.Log(spec));
+        }
+        var taken = new List<Socket>();
+        _full.Blocking = false;
+        await _kernel.UntilAsync(() =>
+        {
+            while (_full.Poll(0, SelectMode.SelectRead)) taken.Add(_full.Accept());
+            return _kernel.Log(spec).Contains("connected", StringComparison.Ordinal);
+        }, "the connection");
+        Assert.EndsWith("connected", _kernel.Log(spec), StringComparison.Ordinal);
+        await _kernel.Service.ChangeCapabilitiesAsync(spec.Id, [], [Grant], None);
+        await _kernel.UntilAsync(() => _kernel.Log(spec).Contains("cut: ", StringComparison.Ordinal), "the end of the connection by its grant");
+        foreach (var socket in taken) socket.Dispose();
+    }
+
+    [Fact]
+    public async Task A_time_limit_of_the_socket_ends_the_call_as_Linux_does_and_not_the_connection()
+    {
+        var spec = await StartPerlAsync("setsockopt($s, SOL_SOCKET, SO_SNDTIMEO, pack('l!l!', 0, 700000)) or die; " + Restarts + Report + "sleep 1000");
+        await _kernel.UntilAsync(() => _kernel.Log(spec).Length > 0, "the end of the call");
+        Assert.Equal($"failed: {Einprogress}", _kernel.Log(spec));
+        Assert.True(IsUnanswered(spec));
+        await _kernel.Service.ChangeCapabilitiesAsync(spec.Id, [], [Grant], None);
+        await _kernel.UntilAsync(() => !IsUnanswered(spec), "the end of the connection by its grant");
+    }
+
+    [Fact]
+    public async Task A_signal_within_a_time_limit_fails_with_EINTR_even_where_calls_are_made_anew()
+    {
+        var spec = await StartPerlAsync("setsockopt($s, SOL_SOCKET, SO_SNDTIMEO, pack('l!l!', 15, 0)) or die; " + Restarts + Report + "sleep 1000");
+        await _kernel.Service.SignalAsync(spec.Id, UserSignal, None);
+        await _kernel.UntilAsync(() => _kernel.Log(spec).Contains("failed", StringComparison.Ordinal), "the end of the call");
+        Assert.Equal(["failed: " + Eintr, "heard"], _kernel.Log(spec).Split('\n').Order(StringComparer.Ordinal));
+    }
+
+    [Fact]
+    public async Task A_kernel_that_is_killed_while_a_call_is_interrupted_leaves_no_connection_without_its_grant()
+    {
+        var spec = await StartPerlAsync("$SIG{USR1} = sub { print \"heard\\n\" }; " + Report + "sleep 1000");
+        await _kernel.Service.SignalAsync(spec.Id, UserSignal, None);
+        await _kernel.UntilAsync(() => _kernel.Log(spec).Contains("failed", StringComparison.Ordinal), "the end of the call");
+        Assert.True(IsUnanswered(spec));
+        await _kernel.KillKernelAsync();
+        await _kernel.UntilAsync(() => !IsUnanswered(spec), "the end of a connection that nobody was told of");
+    }
+
+    [Theory]
+    [InlineData("Name:\tnc\nTgid:\t41\nPid:\t42\nSigQ:\t1/2\nSigPnd:\t0000000000000200\nShdPnd:\t0000000000004000\nSigBlk:\t0000000000000200\nSigIgn:\t0\n", true, 41, false, true)]
+    [InlineData("Tgid:\t41\nSigPnd:\t0000000000000200\nShdPnd:\t8000000000000000\nSigBlk:\t8000000000000000\n", true, 41, true, false)]
+    [InlineData("Tgid:\t41\nSigPnd:\t0000000000000200\nSigBlk:\t0\n", false, 41, true, false)]
+    [InlineData("Tgid:\t41\nSigPnd:\tx\nShdPnd:\t0\nSigBlk:\t0\n", false, 41, false, false)]
+    [InlineData("", false, 0, false, false)]
+    public void What_a_thread_would_take_is_what_it_was_sent_and_does_not_keep_off(string status, bool whole, int process, bool own, bool shared)
+    {
+        Assert.Equal(whole, SignalState.Read(System.Text.Encoding.ASCII.GetBytes(status), out var state));
+        Assert.Equal((process, own, shared), (state.Process, state.HasOwn, state.HasShared()));
+    }
+}
