@@ -6,17 +6,27 @@ namespace Eyrie.EndToEnd.Tests;
 /// <summary>A second cluster beside the first, and what commands say when they cannot do their work.</summary>
 public sealed class TwoClustersTests(HelloCluster first) : IClassFixture<HelloCluster>
 {
-    /// <summary>Starts a cluster on a host without control groups, whose time of day is what a file says (faketime(1)); its monotonic clock goes on.</summary>
+    /// <summary>Starts a cluster on a host without control groups, whose time of day is ahead by what a file says (clockshift.c).</summary>
     /// <param name="cluster">Which.</param>
-    /// <param name="clock">The file: "+0" at first.</param>
+    /// <param name="clock">The file.</param>
     private static async Task StartOnAPoorHostAsync(HelloCluster cluster, string clock)
     {
-        await File.WriteAllTextAsync(clock, "+0");
+        var library = clock + ".so";
+        await SetAsync(clock, 0);
+        var made = await Shell.RunAsync("gcc", ["-shared", "-fPIC", "-O2", "-o", library, Path.Combine(Shell.Root, "tests/EndToEnd.Tests/clockshift.c")]);
+        Assert.True(made.Code == 0, made.Output);
         var (code, output) = await Shell.RunAsync("unshare", ["--mount", "sh", "-c", "umount -R /sys/fs/cgroup && exec \"$@\"", "sh", Path.Combine(Shell.Root, "eyrie"), "up", "manifests/samples/hello.yaml", "--state-dir", cluster.State], new Dictionary<string, string>
         {
-            ["LD_PRELOAD"] = "/usr/lib/x86_64-linux-gnu/faketime/libfaketimeMT.so.1", ["FAKETIME_TIMESTAMP_FILE"] = clock, ["FAKETIME_NO_CACHE"] = "1", ["FAKETIME_DONT_FAKE_MONOTONIC"] = "1",
+            ["LD_PRELOAD"] = library, ["EYRIE_CLOCK_SHIFT"] = clock,
         });
         Assert.True(code == 0, output);
+    }
+
+    /// <summary>Sets the time of day; in place, because running programs have the file mapped.</summary>
+    private static async Task SetAsync(string clock, long secondsAhead)
+    {
+        await using var file = File.OpenWrite(clock);
+        await file.WriteAsync(BitConverter.GetBytes(secondsAhead));
     }
 
     private static async Task<string> ConditionAsync(HelloCluster cluster, string type, Func<string, bool> wanted, string waitingFor) =>
@@ -32,9 +42,9 @@ public sealed class TwoClustersTests(HelloCluster first) : IClassFixture<HelloCl
         await ConditionAsync(cluster, "LimitsNotEnforced", nodes => Both(nodes, "Limits of memory and processes are not enforced by the host"), "both nodes to say that limits are not enforced");
         await ConditionAsync(cluster, "ClockJump", nodes => !nodes.Contains("True", StringComparison.Ordinal), "no clock to have jumped");
         var before = await PodsAsync(cluster);
-        foreach (var (offset, said) in new[] { ("+3600", "jumped ahead by (59m59|60m0)s"), ("+0", "jumped back by (59m59|60m[01])s") })
+        foreach (var (ahead, said) in new[] { (3600, "jumped ahead by (59m59|60m0)s"), (0, "jumped back by (59m59|60m[01])s") })
         {
-            await File.WriteAllTextAsync(clock, offset);
+            await SetAsync(clock, ahead);
             await ConditionAsync(cluster, "ClockJump", nodes => Both(nodes, said), $"both nodes to say that it {said}");
         }
         await ConditionAsync(cluster, "Ready", nodes => Both(nodes, ""), "both nodes to be ready");
@@ -61,6 +71,7 @@ public sealed class TwoClustersTests(HelloCluster first) : IClassFixture<HelloCl
         {
             await second.DisposeAsync();
             File.Delete(clock);
+            File.Delete(clock + ".so");
         }
         Assert.DoesNotContain(second.State, await CommandLinesAsync(), StringComparison.Ordinal);
         Assert.DoesNotContain(second.State, await File.ReadAllTextAsync("/proc/self/mounts"), StringComparison.Ordinal);
