@@ -192,7 +192,11 @@ public sealed class LocalCluster(string stateDirectory)
         }
         catch (IOException exception) when (exception.HResult == HeldByAnother)
         {
-            return false; // another cluster is at it; anything else, such as a full disk, is no reason to take another range
+            return false; // another cluster is at it
+        }
+        catch (IOException exception)
+        {
+            throw new Failure($"{mark} cannot be written, by which clusters of this machine keep apart: {exception.Message}");
         }
     }
 

@@ -79,6 +79,17 @@ public sealed class TwoClustersTests(HelloCluster first) : IClassFixture<HelloCl
     }
 
     [Fact]
+    public async Task A_disk_that_is_full_is_told_and_not_taken_for_other_clusters()
+    {
+        var state = Directory.CreateTempSubdirectory("eyrie-full-").FullName;
+        // A /run of its own with room for a directory and no file.
+        var (code, output) = await Shell.RunAsync("unshare", ["--mount", "sh", "-c", "mount -t tmpfs -o nr_inodes=2 tmpfs /run && exec \"$@\"", "sh", Path.Combine(Shell.Root, "eyrie"), "up", "--state-dir", state]);
+        Directory.Delete(state, true);
+        Assert.Equal(1, code);
+        Assert.Contains("/run/eyrie/octet-64 cannot be written, by which clusters of this machine keep apart: No space left on device", output, StringComparison.Ordinal);
+    }
+
+    [Fact]
     public async Task Without_rights_to_install_it_says_what_to_install()
     {
         var bare = Directory.CreateTempSubdirectory("eyrie-bare-").FullName;
