@@ -56,9 +56,9 @@ public sealed class TwoClustersTests(HelloCluster first) : IClassFixture<HelloCl
     {
         var second = new HelloCluster();
         var clock = Path.GetTempFileName();
-        await StartOnAPoorHostAsync(second, clock);
         try
         {
+            await StartOnAPoorHostAsync(second, clock);
             await TellsOfItsHostAsync(second, clock);
             foreach (var cluster in new[] { first, second })
             {
