@@ -184,6 +184,19 @@ public sealed class RunningKernel : IAsyncDisposable
         return spec;
     }
 
+    public const string Perl = "/usr/bin/perl";
+
+    /// <summary>Puts the host's Perl into the image: a program that is linked dynamically, with what it needs.</summary>
+    public void AddPerl()
+    {
+        var image = Path.Combine(Root, "images/busybox");
+        foreach (var path in Directory.EnumerateFiles("/usr/lib/x86_64-linux-gnu/perl-base", "*", SearchOption.AllDirectories).Concat(["/lib/x86_64-linux-gnu/libm.so.6", "/lib/x86_64-linux-gnu/libc.so.6", "/lib/x86_64-linux-gnu/libcrypt.so.1", "/lib64/ld-linux-x86-64.so.2", Perl]))
+        {
+            Directory.CreateDirectory(Path.GetDirectoryName(image + path)!);
+            File.Copy(path, image + path);
+        }
+    }
+
     /// <summary>A script that writes to the disk below its root and reads that, past the page cache, by processes that end.</summary>
     public static string UsesDisk => "dd if=/dev/zero of=/data/big bs=1M count=8 conv=fsync 2>/dev/null && dd if=/data/big of=/dev/null bs=1M count=3 iflag=direct 2>/dev/null && echo done; sleep 1000; true";
 
