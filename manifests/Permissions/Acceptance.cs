@@ -19,11 +19,25 @@ public sealed class Acceptance(CompileContext context)
     /// <param name="pod">The pod, or namespace and labels of one that is not there yet.</param>
     public IReadOnlyList<CapabilityEntry.Accept>? Of(JsonObject pod)
     {
+        var most = Most(pod.NamespaceOf());
+        return Own(pod) is not { } named ? most.Count > 0 ? most : null : [.. named.Where(rule => most.Count == 0 || most.Any(wide => Coverage.Covers(wide, rule)))];
+    }
+
+    /// <summary>null: the pod takes the caller; otherwise why not.</summary>
+    /// <param name="pod">See <see cref="Of"/>.</param>
+    /// <param name="takes">Whether a rule lets the caller in.</param>
+    internal string? Refusing(JsonObject pod, Func<CapabilityEntry.Accept, bool> takes)
+    {
+        if (Of(pod) is not { } accepted || accepted.Any(takes)) return null;
         var home = pod.NamespaceOf();
-        var most = Most(home);
-        if (!Says(pod)) return most.Count > 0 ? most : null;
-        var named = Rules(_policies.Of(home, pod.At("metadata", "labels"))).Concat(Declared(pod).SelectMany(declaration => Read(declaration, home)));
-        return [.. named.Where(rule => most.Count == 0 || most.Any(wide => Coverage.Covers(wide, rule)))];
+        return (Own(pod)?.Any(takes) ?? true) && NamespaceCeiling.Of(context, home) is { } ceiling ? ": " + ceiling.Refusal(home) : " (NetworkPolicy ingress, or `accept`)";
+    }
+
+    /// <summary>Those whom the pod and its policies name; null: nothing says who may connect.</summary>
+    private List<CapabilityEntry.Accept>? Own(JsonObject pod)
+    {
+        var home = pod.NamespaceOf();
+        return !Says(pod) ? null : [.. Rules(_policies.Of(home, pod.At("metadata", "labels"))).Concat(Declared(pod).SelectMany(declaration => Read(declaration, home)))];
     }
 
     /// <summary>Whether the pod, or a policy that selects it, says who may connect, be it nobody.</summary>
@@ -47,8 +61,9 @@ public sealed class Acceptance(CompileContext context)
     private (JsonNode? Defaults, List<CapabilityEntry.Accept> Most) Home(string home)
     {
         if (_homes.TryGetValue(home, out var known)) return known;
-        var annotations = context.PermissionSets.Count == 0 ? null : context.Namespaces.FirstOrDefault(item => item.NameOf() == home).At("metadata", "annotations");
-        return _homes[home] = (Set(home, annotations.At(Surroundings.Defaults).Word()), Read(Set(home, annotations.At(Surroundings.Ceiling).Word()), home));
+        if (context.PermissionSets.Count == 0) return _homes[home] = (null, []);
+        var annotations = context.Namespaces.FirstOrDefault(item => item.NameOf() == home).At("metadata", "annotations");
+        return _homes[home] = (Set(home, annotations.At(Surroundings.Defaults).Word()), Read(NamespaceCeiling.Of(context, home)?.Spec, home));
     }
 
     private JsonNode? Set(string home, string? name) => name is null ? null : context.PermissionSets.FirstOrDefault(set => set.NamespaceOf() == home && set.NameOf() == name).At("spec");

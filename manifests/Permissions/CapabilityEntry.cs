@@ -176,7 +176,7 @@ public abstract partial record CapabilityEntry
     }
 
     /// <summary>Whether an audit may go up to this entry.</summary>
-    private bool Auditable => this is ConnectAny or ListenAny or ConnectService or ConnectPods or ConnectRange or ConnectHost or Listen or Files { Writable: true };
+    private bool Auditable => this is ConnectAny or ListenAny or ConnectService or ConnectPods or ConnectRange or ConnectHost or Listen or Files { Writable: true } or Execute or Quota;
 
     /// <summary>False: not a line that an entry prints.</summary>
     public static bool TryParse(string line, out CapabilityEntry entry)

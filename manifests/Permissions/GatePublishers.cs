@@ -14,18 +14,45 @@ public static class GatePublishers
     {
         if (ReferenceEquals(context, CompileContext.Nothing)) return null;
         var home = gate.Split('/')[0];
+        var ceiling = NamespaceCeiling.Of(context, home);
+        var most = ceiling?.Spec is { } spec ? Read(spec, home) : [];
         bool served = false;
         foreach (var pod in context.Pods.Where(pod => pod.NamespaceOf() == home && Publishes(pod, context)))
         {
             var declared = Declared(pod, context);
             if (!declared.OfType<CapabilityEntry.GateServe>().Any(entry => entry.Gate == gate)) continue;
             served = true;
-            var accepted = declared.OfType<CapabilityEntry.GateAccept>().Where(entry => entry.Gate == gate).ToList();
-            bool taken = accepted.Count == 0 ? caller == home : accepted.Any(entry => entry.Namespace == caller && entry.Pods.Selects(labels));
-            if (!taken) return $"pod {home}/{pod.NameOf()} does not accept this pod (`publish`)";
+            if (!Takes(declared, gate, caller, labels)) return $"pod {home}/{pod.NameOf()} does not accept this pod (`publish`)";
+            if (ceiling is not null && !Takes(most, gate, caller, labels)) return $"pod {home}/{pod.NameOf()} does not accept this pod: {ceiling.Refusal(home)}";
         }
         return served || caller == home ? null : $"no pod of namespace {home} serves it, and only one that does can accept a pod of another namespace";
     }
+
+    /// <summary>Whether declarations take a caller; those that name nobody for the gate take the pods of its own namespace.</summary>
+    private static bool Takes(List<CapabilityEntry> declared, string gate, string caller, JsonNode? labels)
+    {
+        var named = Accepted(declared, gate);
+        return named.Count == 0 ? caller == gate.Split('/')[0] : named.Any(entry => entry.Namespace == caller && entry.Pods.Selects(labels));
+    }
+
+    private static List<CapabilityEntry.GateAccept> Accepted(IEnumerable<CapabilityEntry> entries, string gate) => [.. entries.OfType<CapabilityEntry.GateAccept>().Where(entry => entry.Gate == gate)];
+
+    /// <summary>Whether a ceiling lets a pod accept a caller of a gate: one that names none for it leaves the pods of the gate's own namespace.</summary>
+    internal static bool IsWithin(Declaration ceiling, CapabilityEntry.GateAccept accept)
+    {
+        var most = Accepted(Entries(ceiling.Entries), accept.Gate);
+        return most.Count == 0 ? accept.Namespace == accept.Gate.Split('/')[0] : most.Any(wide => Coverage.Covers(wide, accept));
+    }
+
+    /// <summary>Whom a container that serves gates and names no callers accepts, because its namespace's ceiling does.</summary>
+    internal static IEnumerable<ExplainedEntry> TakenBy(Declaration ceiling, IReadOnlyList<ExplainedEntry> set)
+    {
+        var held = Entries(set).ToList();
+        var unsaid = held.OfType<CapabilityEntry.GateServe>().Select(serve => serve.Gate).Where(gate => Accepted(held, gate).Count == 0).ToHashSet();
+        return ceiling.Entries.Where(entry => CapabilityEntry.TryParse(entry.Entry, out var parsed) && parsed is CapabilityEntry.GateAccept accept && unsaid.Contains(accept.Gate)).Select(entry => entry with { Name = "" });
+    }
+
+    private static IEnumerable<CapabilityEntry> Entries(IEnumerable<ExplainedEntry> lines) => lines.Select(entry => CapabilityEntry.TryParse(entry.Entry, out var parsed) ? parsed : null).OfType<CapabilityEntry>();
 
     /// <summary>Whether a pod serves a gate of this name.</summary>
     public static bool Serves(JsonObject pod, string gate, CompileContext context) => pod.NamespaceOf() == gate.Split('/')[0] && Declared(pod, context).Any(entry => entry is CapabilityEntry.GateServe serve && serve.Gate == gate);
@@ -38,10 +65,8 @@ public static class GatePublishers
     private static IEnumerable<JsonNode?> Sets(JsonObject pod, JsonNode permissions, CompileContext context) => permissions["sets"] is JsonArray names
         ? context.PermissionSets.Where(set => set.NamespaceOf() == pod.NamespaceOf() && names.Any(name => name.Word() == set.NameOf())).Select(set => set.At("spec")) : [];
 
-    private static List<CapabilityEntry> Declared(JsonObject pod, CompileContext context) =>
-    [
-        .. Permissions(pod).SelectMany(permissions => Sets(pod, permissions, context).Prepend(permissions)).Where(source => source.At("publish") is JsonArray)
-            .SelectMany(source => new DeclarationReader(pod.NamespaceOf(), "", []).Read(new JsonObject { ["publish"] = source.At("publish")!.DeepClone() }, "").Entries)
-            .Select(entry => CapabilityEntry.TryParse(entry.Entry, out var parsed) ? parsed : null).OfType<CapabilityEntry>(),
-    ];
+    private static List<CapabilityEntry> Declared(JsonObject pod, CompileContext context) => [.. Permissions(pod).SelectMany(permissions => Sets(pod, permissions, context).Prepend(permissions)).SelectMany(source => Read(source, pod.NamespaceOf()))];
+
+    private static List<CapabilityEntry> Read(JsonNode? source, string home) => source.At("publish") is not JsonArray publish ? []
+        : [.. Entries(new DeclarationReader(home, "", []).Read(new JsonObject { ["publish"] = publish.DeepClone() }, "").Entries)];
 }

@@ -46,7 +46,7 @@ internal sealed class Surroundings
         var annotations = home.At("metadata", "annotations");
         if (annotations.At(Defaults).Word() is { Length: > 0 } defaults) DefaultSet = Set(defaults, new SourceLocation($"metadata.annotations[{Defaults}]", Object: "namespace/" + Namespace));
         if (annotations.At(Ceiling).Word() is { Length: > 0 } ceiling) Bound = Set(ceiling, new SourceLocation($"metadata.annotations[{Ceiling}]", Object: "namespace/" + Namespace));
-        Beyond = [.. Levels.Beyond(pod, context, Bound, Errors)];
+        Level = Levels.Of(pod, context, Bound, Errors);
         if (Bound is not null && !_acceptance.Says(pod)) Taken = [.. Bound.Entries.Where(IsAccept).Select(entry => entry with { Name = "" })];
     }
 
@@ -68,8 +68,8 @@ internal sealed class Surroundings
 
     private static bool IsAccept(ExplainedEntry entry) => entry.Entry.StartsWith("accept ", StringComparison.Ordinal);
 
-    /// <summary>From the namespace's level, or a record of this workload.</summary>
-    public IReadOnlyList<ExplainedEntry> Beyond { get; }
+    /// <summary>From the namespace's level, or a record of this workload; null: what is granted is all.</summary>
+    public Level? Level { get; }
 
     /// <summary>A PermissionSet of this namespace. One that is not there declares nothing: as a ceiling, that nothing may be granted.</summary>
     public Declaration Set(string name, SourceLocation asked)
@@ -92,9 +92,8 @@ internal sealed class Surroundings
         };
         foreach (var (pod, port) in targets)
         {
-            if (_acceptance.Of(pod) is not { } accepted) continue;
-            bool taken = accepted.Any(accept => accept.Protocol == protocol && accept.Namespace == Namespace && accept.Pods.Selects(_labels) && accept.Ports.Contains(port));
-            if (!taken) return $"{(pod.NameOf() is { Length: > 0 } name ? $"pod {pod.NamespaceOf()}/{name}" : $"the policy of {pod.NamespaceOf()}")} does not accept this pod (NetworkPolicy ingress, or `accept`)";
+            bool Takes(CapabilityEntry.Accept accept) => accept.Protocol == protocol && accept.Namespace == Namespace && accept.Pods.Selects(_labels) && accept.Ports.Contains(port);
+            if (_acceptance.Refusing(pod, Takes) is { } why) return $"{(pod.NameOf() is { Length: > 0 } name ? $"pod {pod.NamespaceOf()}/{name}" : $"the policy of {pod.NamespaceOf()}")} does not accept this pod{why}";
         }
         return null;
     }
@@ -142,9 +141,17 @@ internal sealed class ContainerScope(Surroundings around, JsonNode? spec, JsonOb
         var optional = declared.SelectMany(declaration => declaration.Optional).ToHashSet();
         var transitional = declared.SelectMany(declaration => declaration.Transitional).ToHashSet();
         foreach (var entry in declared.SelectMany(declaration => declaration.Entries)) _entries.Add(entry);
-        _entries.AddRange(around.Beyond);
+        if (around.Level is { } level) _entries.AddRange(level.OfPod());
         foreach (var entry in _entries.Where(entry => entry.Name.Length > 0 && transitional.Contains(entry.Name))) around.Notes.Add(new PermissionError(entry.Source, $"transitional, to be removed: {entry.Entry}"));
-        return new ContainerCapabilitySet(container["name"].Word() ?? "", [.. Fitting(WithNames(Executing(_entries.Where(entry => Allowed(entry, optional)).ToList())))]);
+        return new ContainerCapabilitySet(container["name"].Word() ?? "", [.. Fitting(WithNames(Widened(Executing(_entries.Where(entry => Allowed(entry, optional)).ToList()))))]);
+    }
+
+    /// <summary>What follows from the rest of the set: whom its gates accept below a ceiling, and what the level lets it do beyond its limits.</summary>
+    private List<ExplainedEntry> Widened(List<ExplainedEntry> allowed)
+    {
+        if (around.Bound is { } bound) allowed.AddRange(GatePublishers.TakenBy(bound, allowed));
+        if (around.Level is { } level) allowed.AddRange(level.OfContainer(allowed));
+        return allowed;
     }
 
     /// <summary>A set that names nothing to be executed lets everything be: below a ceiling that names something it has the ceiling's.</summary>
@@ -184,7 +191,7 @@ internal sealed class ContainerScope(Surroundings around, JsonNode? spec, JsonOb
             (explained.Source.Object.Length > 0 ? around.Notes : around.Errors).Add(new PermissionError(explained.Source, $"the pod has no container \"{other}\" that could be signalled"));
             return false;
         }
-        if (IsBounded(entry, explained.Source) && around.Bound is { } bound && !bound.Entries.Any(wide => Coverage.Covers(wide.Entry, explained.Entry)))
+        if (around.Bound is { } bound && IsBounded(entry, explained.Source) && !(entry is CapabilityEntry.GateAccept caller ? GatePublishers.IsWithin(bound, caller) : bound.Entries.Any(wide => Coverage.Covers(wide.Entry, explained.Entry))))
         {
             var beyond = new PermissionError(explained.Source, $"\"{explained.Entry}\" is beyond the ceiling of namespace {around.Namespace}; remove it, or let the ceiling's PermissionSet name it");
             // A policy is nobody's wish for this pod in particular: what it gives too much is left out, and the pod runs.
@@ -200,7 +207,7 @@ internal sealed class ContainerScope(Surroundings around, JsonNode? spec, JsonOb
     /// <summary>Whether a ceiling says how far it goes. Volumes are bounded by what may be mounted.</summary>
     private bool IsBounded(CapabilityEntry entry, SourceLocation source) => entry switch
     {
-        CapabilityEntry.ConnectService or CapabilityEntry.ConnectPods or CapabilityEntry.ConnectRange or CapabilityEntry.ConnectHost or CapabilityEntry.Listen or CapabilityEntry.GateCall or CapabilityEntry.GateServe => true,
+        CapabilityEntry.ConnectService or CapabilityEntry.ConnectPods or CapabilityEntry.ConnectRange or CapabilityEntry.ConnectHost or CapabilityEntry.Listen or CapabilityEntry.GateCall or CapabilityEntry.GateServe or CapabilityEntry.GateAccept => true,
         CapabilityEntry.SharedMemory or CapabilityEntry.HostPath or CapabilityEntry.ApiToken or CapabilityEntry.Device or CapabilityEntry.HostFact or CapabilityEntry.Signal => true,
         CapabilityEntry.Accept => around.BoundsAccept,
         CapabilityEntry.Execute => around.Bound?.Entries.Any(IsExecute) == true,

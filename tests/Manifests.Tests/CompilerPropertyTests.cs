@@ -142,11 +142,32 @@ public sealed class CompilerPropertyTests
             CapabilityEntry.Device device => bound.Entries.Any(wide => Coverage.Covers(wide.Entry, device.ToString())),
             CapabilityEntry.HostPath host => bound.Entries.Any(wide => Coverage.Covers(wide.Entry, host.ToString())),
             CapabilityEntry.GateCall or CapabilityEntry.GateServe => bound.Entries.Any(wide => wide.Entry == entry.Entry),
+            CapabilityEntry.GateAccept accept => MayAccept(bound, accept),
             CapabilityEntry.SharedMemory or CapabilityEntry.ApiToken or CapabilityEntry.HostFact => bound.Entries.Any(wide => wide.Entry == entry.Entry),
             CapabilityEntry.Quota quota => bound.Processes is not { } most || quota.Limit.Total <= most.Limit.Total && (most.Limit.Forks || !quota.Limit.Forks) && (most.Limit.Threads || !quota.Limit.Threads),
             _ => true,
         });
     }, iter: Iterations);
+
+    /// <summary>Whom a ceiling names for the gate; where it names none, the pods of the gate's namespace.</summary>
+    private static bool MayAccept(Declaration ceiling, CapabilityEntry.GateAccept accept)
+    {
+        var named = ceiling.Entries.Select(entry => entry.Entry).Where(line => line.StartsWith($"gate accept {accept.Gate} ", StringComparison.Ordinal)).ToList();
+        return named.Count == 0 ? accept.Gate.StartsWith(accept.Namespace + "/", StringComparison.Ordinal) : named.Any(wide => Coverage.Covers(wide, accept.ToString()));
+    }
+
+    [Fact]
+    public void No_gate_is_called_beyond_the_ceiling_of_those_who_serve_it() => Gen.Select(PodOf(Container), Permissions, Context).Sample((pod, ceiling, context) =>
+    {
+        var bounded = Below(context, ceiling);
+        return Entries(PermissionCompiler.Compile(pod, bounded)).All(entry =>
+        {
+            if (!CapabilityEntry.TryParse(entry.Entry, out var parsed) || parsed is not CapabilityEntry.GateCall call || !context.Pods.Any(other => GatePublishers.Serves(other, call.Gate, context))) return true;
+            var home = call.Gate.Split('/')[0];
+            var named = new DeclarationReader(home, "", []).Read(JsonNode.Parse(ceiling), "spec").Entries.Select(line => CapabilityEntry.TryParse(line.Entry, out var wide) ? wide : null).OfType<CapabilityEntry.GateAccept>().Where(accept => accept.Gate == call.Gate).ToList();
+            return named.Count == 0 ? pod.NamespaceOf() == home : named.Any(accept => accept.Namespace == pod.NamespaceOf() && accept.Pods.Selects(pod["metadata"]!["labels"]));
+        });
+    }, iter: Iterations / 5);
 
     [Fact]
     public void An_audit_takes_nothing_away_adds_nothing_but_audits_and_stays_below_the_ceiling() => Gen.Select(PodOf(Container), Permissions, Context, Among("audit", "off", "record")).Sample((pod, ceiling, context, level) =>
@@ -156,7 +177,10 @@ public sealed class CompilerPropertyTests
         var widened = level == "record" ? bounded with { PermissionRecords = [JsonNode.Parse($$$$"""{"metadata":{"name":"r","namespace":"{{{{pod.NamespaceOf()}}}}"},"spec":{"workload":{"kind":"Pod","name":"p"}}}""")!.AsObject()] }
             : bounded with { Namespaces = [.. bounded.Namespaces.Select(home => { var labelled = home.DeepClone().AsObject(); labelled["metadata"]!["labels"] = new JsonObject { [Levels.Label] = level }; return labelled; })] };
         var bound = new DeclarationReader(pod.NamespaceOf(), "", []).Read(JsonNode.Parse(ceiling), "spec").Entries.Select(entry => entry.Entry).ToHashSet();
-        bool Adds(IReadOnlyList<string> before, IReadOnlyList<string> after) => !before.Except(after).Any() && after.Except(before).All(line => ClusterDns.Is(line) ? after.Any(other => CapabilityEntry.TryParse(other, out var named) && ClusterDns.IsImpliedBy(named)) : level == "off" ? bound.Contains(line) : line.StartsWith("audit ", StringComparison.Ordinal) && bound.Contains(line["audit ".Length..]));
+        // What a ceiling that does not speak of it leaves open: programs, and 256 processes.
+        var most = new DeclarationReader(pod.NamespaceOf(), "", []).Read(JsonNode.Parse(ceiling), "spec").Processes?.Limit ?? ProcessLimit.Of(Declaration.DefaultProcesses, null);
+        bool Unnamed(string line) => line == "audit exec /" ? !bound.Any(entry => entry.StartsWith("exec ", StringComparison.Ordinal)) : CapabilityEntry.TryParse(line, out var entry) && entry is CapabilityEntry.Audit { Bound: CapabilityEntry.Quota quota } && quota.Limit == most;
+        bool Adds(IReadOnlyList<string> before, IReadOnlyList<string> after) => !before.Except(after).Any() && after.Except(before).All(line => ClusterDns.Is(line) ? after.Any(other => CapabilityEntry.TryParse(other, out var named) && ClusterDns.IsImpliedBy(named)) : level == "off" ? bound.Contains(line) || line == "exec /" && Unnamed("audit exec /") : line.StartsWith("audit ", StringComparison.Ordinal) && (bound.Contains(line["audit ".Length..]) || Unnamed(line)));
         return before.Zip(PermissionCompiler.Compile(pod, widened).Sets).All(pair => Adds(pair.First.Lines, pair.Second.Lines));
     }, iter: Iterations / 5);
 

@@ -86,6 +86,33 @@ public sealed class AuditTests : IAsyncLifetime
         Assert.Equal("x\n", await File.ReadAllTextAsync(Path.Combine(_kernel.Root, "containers", spec.Id, "upper/etc/new")));
     }
 
+    [Theory]
+    [InlineData("ended", "exec /bin/busybox")]
+    [InlineData("RAN ended", "exec /bin/busybox", "audit exec /")]
+    [InlineData("RAN ended", "exec /bin/busybox", "audit exec /bin/busybox-other")]
+    public async Task An_audit_of_programs_lets_others_be_executed(string expected, params string[] entries)
+    {
+        var image = Path.Combine(_kernel.Root, "images/busybox/bin");
+        File.Copy(Path.Combine(image, "busybox"), Path.Combine(image, "busybox-other"));
+        var spec = _kernel.Script("/bin/busybox-other true 2>/dev/null && echo RAN; echo ended", entries);
+        Assert.Equal(expected, (await _kernel.RunAsync(spec)).Output.Replace('\n', ' '));
+    }
+
+    [Theory]
+    [InlineData(false, "quota memory=67108864 processes=1")]
+    [InlineData(true, "audit quota memory=67108864 processes=8", "quota memory=67108864 processes=1")]
+    [InlineData(false, "audit quota memory=67108864 processes=8", "quota memory=67108864 processes=1", "too many")]
+    public async Task An_audit_of_a_quota_lets_as_many_processes_be_and_the_set_says_both(bool forks, params string[] entries)
+    {
+        var many = entries.Contains("too many") ? 9 : 2;
+        var spec = _kernel.Script($"i=0; while [ $i -lt {many} ]; do sleep 3 & i=$((i+1)); done; echo forked; wait") with { Capabilities = ["log write", .. entries.Where(entry => entry != "too many")] };
+        await _kernel.Service.CreateAsync(spec, None);
+        await _kernel.Service.StartAsync(spec.Id, None);
+        Assert.Equal(spec.Capabilities.Order(StringComparer.Ordinal), await _kernel.Service.ReadCapabilitiesAsync(spec.Id, None));
+        await _kernel.EventAsync<ContainerExited>(occurred => occurred.ContainerId == spec.Id);
+        Assert.Equal(forks, _kernel.Log(spec).Contains("forked", StringComparison.Ordinal));
+    }
+
     [Fact]
     public async Task A_listen_beyond_the_grants_is_let_through_and_ends_with_the_audit()
     {

@@ -26,7 +26,7 @@ public static class Generalisation
 
     private static string Seen(IReadOnlyList<SeenUse> uses)
     {
-        var verb = uses[0].Operation switch { "connect" => "connected", "listen" => "listened", "write" => "written", "call" => "called", var other => other };
+        var verb = uses[0].Operation switch { "connect" => "connected", "listen" => "listened", "write" => "written", "call" => "called", "signal" => "sent", "resolve" => "asked for", var other => other };
         var programs = uses.Select(use => use.Program.Split(' ')[^1]).Where(program => program is not ("" or "-")).Distinct().Order(StringComparer.Ordinal).ToList();
         return Words.Times(verb, uses.Sum(use => use.Count)) + (programs.Count > 0 ? " by " + string.Join(", ", programs.Take(3)) : "") + (uses.All(use => use.Verdict == "denied") ? ", and refused" : "");
     }

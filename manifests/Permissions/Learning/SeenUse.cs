@@ -7,9 +7,9 @@ namespace Eyrie.Manifests.Permissions.Learning;
 /// <summary>One kind of use, as often as it was seen.</summary>
 /// <param name="Container">Name of the container.</param>
 /// <param name="Verdict"><c>granted</c>, <c>audited</c> (let through by the audit alone) or <c>denied</c>.</param>
-/// <param name="Operation">connect, listen, write.</param>
+/// <param name="Operation">connect, listen, write; execute (a program or its interpreter), load (code that a running program maps, such as a library), fork (so many processes and threads at once); call, signal.</param>
 /// <param name="Entry">The narrowest entry that allows it.</param>
-/// <param name="Target">An address and port, or a path.</param>
+/// <param name="Target">An address and port, or a path; of fork the number that there certainly were no more than, 0: not known.</param>
 /// <param name="Program">Thread name, a space, executable; empty: unknown.</param>
 /// <param name="Count">At least 1.</param>
 public sealed record SeenUse(string Container, string Verdict, string Operation, string Entry, string Target, string Program, long Count)

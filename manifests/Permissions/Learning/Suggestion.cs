@@ -55,7 +55,7 @@ public static class Suggestion
     /// <summary>What was seen and would still not be allowed.</summary>
     private static IEnumerable<string> Open(CompileResult after, List<ProposedContainer> containers, IReadOnlyList<SeenUse> uses, CompileContext cluster) =>
         uses.Where(use => containers.Any(container => container.Container == use.Container)).Select(use => use.Resolved(cluster)).Select(use => (use.Container, use.Entry)).Distinct()
-            .Where(use => !after.Sets.Any(set => set.Container == use.Container && set.Lines.Any(line => Coverage.Covers(line, use.Entry))))
+            .Where(use => !after.Sets.Any(set => set.Container == use.Container && ProcessProposal.Allows(set.Lines, use.Entry)))
             .Select(use => $"container {use.Container}: \"{use.Entry}\" was seen, and no declaration gives it");
 
     private static JsonObject Enforced(JsonObject home)
@@ -76,8 +76,8 @@ public static class Suggestion
             {
                 var entries = set.Where(entry => entry.Source.Object.Length == 0 && entry.Source.FieldPath == $"{path}.{list}[{i}]").ToList();
                 long count = uses.Where(use => entries.Any(entry => Coverage.Covers(entry.Entry, use.Entry))).Sum(use => use.Count);
-                bool elsewhere = entries.Any(entry => entry.Entry.EndsWith(" read", StringComparison.Ordinal)); // a read is not seen
-                if (count > 0 || keepUnused || elsewhere || entries.Count == 0) grants.Add(new ProposedGrant(ProposedChange.Kept, Line(list, declared[i]), count > 0 ? Words.Times("used", count) : elsewhere ? "reading is not recorded" : "was not used"));
+                bool elsewhere = entries.Any(entry => entry.Entry.EndsWith(" read", StringComparison.Ordinal));
+                if (count > 0 || keepUnused || elsewhere || entries.Count == 0) grants.Add(new ProposedGrant(ProposedChange.Kept, Line(list, declared[i]), count > 0 ? Words.Times("used", count) : elsewhere ? "every file of the image may be read, with it or without" : "was not used"));
                 else
                 {
                     grants.Add(new ProposedGrant(ProposedChange.Removed, Line(list, declared[i]), "was not used while it was recorded"));
@@ -85,7 +85,8 @@ public static class Suggestion
                 }
             }
         }
-        var missing = uses.Where(use => !set.Any(entry => Coverage.Covers(entry.Entry, use.Entry))).ToList();
+        grants.AddRange(ProcessProposal.Apply(permissions, set, uses, keepUnused));
+        var missing = uses.Where(use => !ProcessProposal.Concerns(use) && !set.Any(entry => Coverage.Covers(entry.Entry, use.Entry))).ToList();
         foreach (var (entry, why) in Generalisation.Of(missing))
         {
             if (Remedy.Grant(entry, home) is not var (list, lines)) continue;

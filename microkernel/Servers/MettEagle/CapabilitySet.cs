@@ -85,7 +85,10 @@ public static unsafe class CapabilitySet
     }
 
     /// <summary>One record as its entry line; quotas with the numbers that the host enforces.</summary>
-    public static int Line(byte* record, Span<byte> into)
+    /// <param name="record">See <see cref="Read"/>.</param>
+    /// <param name="into">Where the line goes.</param>
+    /// <param name="most">So many processes are let be by an audit (<see cref="Most"/>): where the host enforces that, the quota is what it says.</param>
+    public static int Line(byte* record, Span<byte> into, long most)
     {
         var text = new TextWriter(into);
         var name = new ReadOnlySpan<byte>(record + InspectLayout.Header, *(ushort*)(record + InspectLayout.NameLength));
@@ -94,6 +97,7 @@ public static unsafe class CapabilitySet
         {
             case ObjectKind.Factory:
                 EntryLine.Parse(name, out var quota);
+                if (most > quota.Second && second == most) second = quota.Second;
                 text.Add("quota memory="u8); text.Add(first); text.Add(" processes="u8); text.Add(quota.OnlyThreads ? 1 : second);
                 if (quota.OnlyThreads) { text.Add(" threads="u8); text.Add(second); }
                 if (quota.OnlyProcesses) text.Add(" threads=1"u8);
@@ -146,17 +150,27 @@ public static unsafe class CapabilitySet
         return 0;
     }
 
+    /// <summary>How many processes and threads an audit lets a container have, whatever its quota; 0: there is no such audit.</summary>
+    public static long Most(int index)
+    {
+        var scanner = new FieldScanner(Containers.Request(index));
+        while (scanner.Next(out int tag, out var value))
+            if (tag == ContainerProtocol.Capability && EntryLine.Parse(value, out var entry) && entry.Most > 0) return entry.Most;
+        return 0;
+    }
+
     /// <summary>Limits, mounts and the root's protection as the set has them: what no entry allows is read-only or not there.</summary>
     public static void DescribeLimits(int index, ref FieldWriter writer)
     {
         var request = Containers.Request(index);
         byte readOnly = 1, classes = (byte)Containers.Table[index].Classes, facts = 0;
+        long processes = 0, most = Most(index);
         var scanner = new FieldScanner(request);
         while (scanner.Next(out int tag, out var value))
         {
             if (tag == StartTag.Mount) Mount(request, value, ref writer);
             if (tag != ContainerProtocol.Capability || !EntryLine.Parse(value, out var entry)) continue;
-            if (entry.Kind == ObjectKind.Factory) { writer.AddLong(StartTag.Memory, entry.First); writer.AddLong(StartTag.Processes, entry.Second); }
+            if (entry.Kind == ObjectKind.Factory) { writer.AddLong(StartTag.Memory, entry.First); processes = entry.Second; }
             if (entry.Kind == ObjectKind.SchedulingContext) { writer.AddLong(StartTag.CpuShares, entry.First); writer.AddLong(StartTag.CpuLimit, entry.Second); }
             if (entry.Device.Length > 0) Device(entry, ref writer);
             if (entry.Executable.Length > 0) writer.Add(StartTag.Executable, entry.Executable);
@@ -165,6 +179,7 @@ public static unsafe class CapabilitySet
             if (entry.Path.Length == 1) readOnly = 0;
             else if (!HasMount(request, entry.Path)) writer.Add(StartTag.WritablePath, entry.Path);
         }
+        if (processes > 0) writer.AddLong(StartTag.Processes, most > processes ? most : processes); // 0: no limit
         DescribeCreatable(index, ref writer);
         writer.Add(StartTag.ReadOnlyRoot, new ReadOnlySpan<byte>(&readOnly, 1));
         if (facts != 0) writer.Add(StartTag.HostFacts, new ReadOnlySpan<byte>(&facts, 1));

@@ -38,6 +38,8 @@ public ref struct EntryLine
     public bool Calls, Serves;
     /// <summary>Let through for want of a grant, and recorded.</summary>
     public bool Audited;
+    /// <summary>audit quota: so many processes and threads are let be, however many the quota says.</summary>
+    public long Most;
 
     /// <summary>False: not an entry that this node knows.</summary>
     public static bool Parse(ReadOnlySpan<byte> line, out EntryLine entry)
@@ -67,13 +69,15 @@ public ref struct EntryLine
         if (verb.SequenceEqual("audit"u8))
         {
             // Let through and recorded: `audit` and the entry that it goes up to.
-            if (line.Length < 7 || !Parse(line.Slice(6), out var bound) || bound.Kind != ObjectKind.Gate || bound.Audited || bound.Calls || bound.Serves) return false;
+            if (line.Length < 7 || !Parse(line.Slice(6), out var bound) || bound.Kind is not (ObjectKind.Gate or ObjectKind.Factory) || bound.Audited || bound.Calls || bound.Serves) return false;
             entry.Audited = true;
             entry.Network = bound.Network;
             entry.Path = bound.Path;
             entry.Writable = bound.Writable;
             entry.Changes = bound.Changes;
-            return bound.Network || bound.Writable;
+            entry.Executable = bound.Executable;
+            if (bound.Kind == ObjectKind.Factory) entry.Most = bound.Second;
+            return bound.Network || bound.Writable || bound.Executable.Length > 0 || entry.Most > 0;
         }
         if (verb.SequenceEqual("dir"u8))
         {

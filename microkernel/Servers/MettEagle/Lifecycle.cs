@@ -165,6 +165,7 @@ public static unsafe class Lifecycle
         if (container.State == TaskState.Starting && state == TaskState.Prepared)
         {
             container.State = state;
+            container.ProcessId = processId;
             Requests.AnswerLater(container.Starter, container.StartRequest, container.StartType, ContainerErrorCode.None);
             return;
         }

@@ -111,9 +111,10 @@ public static unsafe class Requests
         int count = CapabilitySet.Read(index);
         byte* at = Microkernel.Payload;
         byte* line = stackalloc byte[320];
+        long most = CapabilitySet.Most(index);
         for (int i = 0; i < count; i++)
         {
-            int length = CapabilitySet.Line(at, new Span<byte>(line, 320));
+            int length = CapabilitySet.Line(at, new Span<byte>(line, 320), most);
             writer.Add(ContainerProtocol.Capability, new ReadOnlySpan<byte>(line, length));
             at += InspectLayout.Header + *(ushort*)(at + InspectLayout.NameLength);
         }

@@ -19,6 +19,8 @@ public sealed class ContainerRecord(string name, string image, ContainerRole rol
     public HeldCapabilities? Held { get; set; }
     /// <summary>What the newest run writes into its own root; looked at where that is audited.</summary>
     public WrittenWatch? Written { get; set; }
+    /// <summary>What the newest run executes, where that is audited; otherwise null.</summary>
+    public CodeWatch? Code { get; set; }
     /// <summary>How the kernel's set differed from the compiled one when they were last compared; empty: it no longer does; null: it never did.</summary>
     public string? Mismatch { get; set; }
     public string WorkingDirectory { get; set; } = "/";

@@ -30,6 +30,15 @@ public sealed class HeldCapabilities(Func<ICapabilitySets> containers, string id
     /// <summary>The namespace's level is <c>enforce</c>, and no record lets anything through.</summary>
     public bool Enforced => !Audited && !Compiled.Contains("connect any");
 
+    /// <summary>Whether a grant, and not an audit, allows a use.</summary>
+    public bool Grants(string entry) => Compiled.Any(line => Coverage.Covers(line, entry));
+
+    /// <summary>Whether only what is named may be executed.</summary>
+    public bool NamesPrograms => Executes(Compiled);
+
+    /// <summary>As it was granted, whatever an audit lets be.</summary>
+    public CapabilityEntry.Quota? Quota => Compiled.Select(line => CapabilityEntry.TryParse(line, out var entry) ? entry as CapabilityEntry.Quota : null).FirstOrDefault(quota => quota is not null);
+
     public bool WritesAreAudited => Compiled.Any(line => line.StartsWith("audit dir ", StringComparison.Ordinal));
 
     public bool Is(IEnumerable<string> wanted) => wanted.ToHashSet().SetEquals(Compiled);

@@ -22,7 +22,7 @@ public sealed class PodEnds(PodState pod, PodUses uses)
 
     private void Ended(ContainerRecord record, int exitCode, bool outOfMemory, string? message = null, DateTimeOffset? finishedAt = null)
     {
-        uses.Written(record);
+        uses.Ended(record);
         var reason = outOfMemory ? "OOMKilled" : exitCode == 0 ? "Completed" : "Error";
         var said = message ?? pod.Files.TerminationMessage(record.Id, pod.Spec(record), record.Runs > 0 ? pod.LogFile(record.Name, record.Runs - 1) : null, exitCode);
         record.Ended(new ContainerEnd(exitCode, reason, record.StartedAt, finishedAt ?? pod.Time.GetUtcNow(), said, record.Id), pod.Now, message != LostMessage);

@@ -58,8 +58,8 @@ public sealed class PodStarts(PodState pod, ImageStore images, PodDisk disk, Pod
     {
         bool again = record.Runs++ > 0;
         if (again) record.Restarts++;
-        (record.Running, record.Waiting, record.Failures, record.StartedAt, record.RunningSince, record.ImageId, record.WorkingDirectory, record.Written) = (true, null, 0, started.At, pod.Now, started.Image.Digest, started.WorkingDirectory, started.Written);
-        uses.WatchWrites(record);
+        (record.Running, record.Waiting, record.Failures, record.StartedAt, record.RunningSince, record.ImageId, record.WorkingDirectory, record.Written, record.Code) = (true, null, 0, started.At, pod.Now, started.Image.Digest, started.WorkingDirectory, started.Written, started.Code);
+        uses.Watch(record);
         pod.Event("Normal", "Started", $"Started container {record.Name}", 1, record.Name);
         if (Hooks.Of(pod.Spec(record), "postStart") is null) Begun(record);
         capabilities.Recompiled(record); // it may have changed while the container was made

@@ -7,7 +7,7 @@ namespace Eyrie.Node;
 /// <summary>What a pod's containers used or were refused: told as events with the grant that is missing, in the audit record, and to a record that learns.</summary>
 public sealed class PodUses(PodState pod, DenialLog denials)
 {
-    private static readonly TimeSpan WriteCheck = TimeSpan.FromSeconds(2), TellAgain = TimeSpan.FromSeconds(10);
+    private static readonly TimeSpan Check = TimeSpan.FromSeconds(2), TellAgain = TimeSpan.FromSeconds(10);
 
     private readonly Dictionary<string, (SteadyTime? Since, int Count)> _withheld = [];
 
@@ -41,14 +41,21 @@ public sealed class PodUses(PodState pod, DenialLog denials)
     {
         var entry = new CapabilityEntry.ConnectService($"{service.Namespace}/{service.Name}", Math.Max(1, service.Port), Protocols.Of(service.Protocol) ?? Protocol.Tcp).ToString();
         bool Asks(ContainerRecord record) => record.Running && pod.Compiled(record).Contains(ClusterDns.Entries[0].ToString());
-        if (Due(entry) is { } count && (pod.Records.FirstOrDefault(Asks) ?? pod.Records.FirstOrDefault(record => record.Running)) is { } record) Ungranted(record, new CapabilityDenied(record.Id, "resolve", name, entry, count));
+        if (Due(entry) is { } count && (pod.Records.FirstOrDefault(Asks) ?? pod.Records.FirstOrDefault(record => record.Running)) is { } record) Refused(record, new CapabilityDenied(record.Id, "resolve", name, entry, count));
     }
 
     /// <summary>A container sent another a signal that its grant does not name. Told at most every ten seconds for each.</summary>
     public void SignalRefused(ContainerRecord record, string container, string signal)
     {
         var entry = new CapabilityEntry.Signal(container, signal).ToString();
-        if (Due($"{record.Name} {entry}") is { } count) Ungranted(record, new CapabilityDenied(record.Id, "signal", $"{container} with {signal}", entry, count));
+        if (Due($"{record.Name} {entry}") is { } count) Refused(record, new CapabilityDenied(record.Id, "signal", $"{container} with {signal}", entry, count));
+    }
+
+    /// <summary>What the node itself refuses counts like what its microkernel does.</summary>
+    private void Refused(ContainerRecord record, CapabilityDenied use)
+    {
+        Metrics.Denials.WithLabels(use.Operation).Inc(use.Count);
+        Used(use);
     }
 
     /// <summary>How often it has happened since it was last told; null: it is not yet time to tell.</summary>
@@ -78,35 +85,73 @@ public sealed class PodUses(PodState pod, DenialLog denials)
         if (report.Uses.Count > 0) pod.Report(new NodeMessage { PermissionUses = report });
     }
 
-    /// <summary>What an audited container has written since it was asked before. One line a directory in the audit record; every file is counted.</summary>
-    public void Written(ContainerRecord record)
+    /// <summary>What an audited container has written, run and had of processes since it was asked before.</summary>
+    public void Look(ContainerRecord record)
+    {
+        Written(record);
+        Run(record);
+    }
+
+    /// <summary>One line a directory in the audit record; every file is counted.</summary>
+    private void Written(ContainerRecord record)
     {
         if (record is not { Written: { } watch, Held: { WritesAreAudited: true } held }) return;
         foreach (var directory in watch.New().GroupBy(file => file.Directory))
         {
             var entry = new CapabilityEntry.Files(directory.Key, true).ToString();
-            var use = new CapabilityDenied(record.Id, "write", "", entry, 1) { Verdict = held.Compiled.Any(line => Coverage.Covers(line, entry)) ? UseVerdict.Granted : UseVerdict.Audited };
+            var use = new CapabilityDenied(record.Id, "write", "", entry, 1) { Verdict = held.Grants(entry) ? UseVerdict.Granted : UseVerdict.Audited };
             if (use.Verdict == UseVerdict.Audited) Ungranted(record, use with { Target = directory.First().Path, Count = directory.Count() });
             Tell(record, directory.Select(file => use with { Target = file.Path }));
         }
     }
 
-    /// <summary>Looks at what a run writes, for as long as it goes on, where that is audited.</summary>
-    public void WatchWrites(ContainerRecord record)
+    private void Run(ContainerRecord record)
     {
-        if (record.Held is { WritesAreAudited: true }) _ = WatchWritesAsync(record, record.Beside.Token);
+        if (record is not { Code: { } watch, Held: { Audited: true } held }) return;
+        var (files, processes, lost) = watch.New();
+        if (lost) pod.Event("Warning", "UsesLost", $"container {record.Name} opened more files at once than the host tells of; what it executed then is missing in the record, so record it again under less load", 1, record.Name);
+        var uses = new List<CapabilityDenied>();
+        foreach (var file in files)
+        {
+            var entry = new CapabilityEntry.Execute(file.Grantable).ToString();
+            uses.Add(new CapabilityDenied(record.Id, file.Executed ? "execute" : "load", file.Path, entry, file.Count) { Verdict = !held.NamesPrograms || held.Grants(entry) ? UseVerdict.Granted : UseVerdict.Audited });
+        }
+        if (processes is { } peak && held.Quota is { } quota && ProcessLimit.Of(peak.Seen, null) is { } limit)
+            uses.Add(new CapabilityDenied(record.Id, "fork", Invariant($"{peak.Most}"), (quota with { Limit = limit }).ToString(), 1) { Verdict = peak.Seen <= quota.Limit.Total ? UseVerdict.Granted : UseVerdict.Audited });
+        foreach (var use in uses)
+        {
+            Metrics.Uses.WithLabels(use.Operation, use.Verdict == UseVerdict.Granted ? "granted" : "audited").Inc(use.Count);
+            if (use.Verdict == UseVerdict.Audited) Ungranted(record, use.Operation == "fork" ? use with { Target = Invariant($"{processes!.Value.Seen} processes and threads at once") } : use);
+        }
+        Tell(record, uses);
     }
 
-    private async Task WatchWritesAsync(ContainerRecord record, CancellationToken cancellationToken)
+    private static string Invariant(FormattableString text) => FormattableString.Invariant(text);
+
+    /// <summary>The run is over: what it did last is told.</summary>
+    public void Ended(ContainerRecord record)
     {
-        using var timer = new PeriodicTimer(WriteCheck);
+        Look(record);
+        record.Code?.Dispose();
+        record.Code = null;
+    }
+
+    /// <summary>Looks at what a run does, for as long as it goes on, where that is audited.</summary>
+    public void Watch(ContainerRecord record)
+    {
+        if (record.Held is { Audited: true }) _ = WatchAsync(record, record.Beside.Token);
+    }
+
+    private async Task WatchAsync(ContainerRecord record, CancellationToken cancellationToken)
+    {
+        using var timer = new PeriodicTimer(Check);
         try
         {
-            while (await timer.WaitForNextTickAsync(cancellationToken)) pod.Signal(() => { if (!cancellationToken.IsCancellationRequested) Written(record); });
+            while (await timer.WaitForNextTickAsync(cancellationToken)) pod.Signal(() => { if (!cancellationToken.IsCancellationRequested) Look(record); });
         }
         catch (OperationCanceledException)
         {
-            // It has ended; what it wrote last is looked at then.
+            // It has ended; what it did last is looked at then.
         }
     }
 }

@@ -150,7 +150,8 @@ public sealed class PodWorker
             if (record.Running)
             {
                 _capabilities.Verify(record);
-                _uses.WatchWrites(record);
+                record.Code = CodeWatches.Of(_pod, record, seen[record.Id].ProcessId);
+                _uses.Watch(record);
                 _signals.Listen(record);
                 if (record.Starting) _ = _starts.PostStartAsync(record, record.Held!, _pod.Spec(record), record.Beside.Token);
                 else if (record.Stop is null) _probes.GoOn(record);
