@@ -37,7 +37,7 @@ public static class Permissions
         var workload = new Argument<string>("workload") { Description = "KIND/NAME, or the name of a pod." };
         var span = new Option<string>("--for") { Description = "How long, such as 90s, 10m or 2h.", DefaultValueFactory = _ => "10m" };
         var stop = new Option<bool>("--stop") { Description = "Ends the record now." };
-        var keep = new Option<bool>("--keep-unused") { Description = "Grants that were not used stay." };
+        var keep = new Option<bool>("--keep-unused") { Description = "Grants that were not used stay, and nothing that is open (programs, the number of processes) is narrowed." };
         var digest = new Option<string>("--digest") { Description = "What `suggest` printed: the manifest and the proposal that were reviewed.", Required = true };
         return new Command("permissions", "What containers may do, and why.")
         {

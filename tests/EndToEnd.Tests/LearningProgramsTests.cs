@@ -63,13 +63,14 @@ public sealed partial class LearningProgramsTests(ProgramsCluster cluster) : ICl
         Assert.True(code == 0, output);
         var recorded = await ReadyAsync(program, "", audited: true);
         await LoadAsync(program, recorded.Split(' ')[1]);
-        await Shell.UntilAsync(() => cluster.KubectlAsync("get", "permissionrecord", "deployment-" + program, "-o", "jsonpath={.status.uses[*].entry}"), uses => uses.Contains("listen tcp", StringComparison.Ordinal), "its port to be seen");
+        await Shell.UntilAsync(() => cluster.KubectlAsync("get", "permissionrecord", "deployment-" + program, "-o", "jsonpath={.status.uses[*].entry}"), uses => uses.Contains("listen tcp", StringComparison.Ordinal) && uses.Contains("exec /", StringComparison.Ordinal) && uses.Contains("quota ", StringComparison.Ordinal), "its port, its program and its processes to be seen");
         await cluster.EyrieAsync("permissions", "record", "deployment/" + program, "--stop");
         await Shell.UntilAsync(() => cluster.KubectlAsync("get", "permissionrecord", "deployment-" + program, "-o", "jsonpath={.status.phase}"), phase => phase == "Ended", "the record to end");
 
         output = (await cluster.EyrieAsync("permissions", "suggest", "deployment/" + program)).Output;
         int byHand = Regex.Count(sample, "containerPort:|mountPath:"), suggested = Regex.Count(output, @"^  \+ ", RegexOptions.Multiline);
         Assert.True(suggested >= 1 && suggested <= byHand + MostBeyondByHand, $"{suggested} grants are suggested, {byHand} declared by hand:\n{output}");
+        Assert.Matches(@"\+ processes: \{exec: \[.*\]", output);
         (code, output) = await cluster.EyrieAsync("permissions", "approve", "deployment/" + program, "--digest", Digest().Match(output).Groups[1].Value);
         Assert.True(code == 0, output);
         await cluster.KubectlAsync("rollout", "status", "deployment/" + program, "--timeout=90s");
@@ -78,6 +79,8 @@ public sealed partial class LearningProgramsTests(ProgramsCluster cluster) : ICl
         await LoadAsync(program, approved.Split(' ')[1]);
         var refused = (await cluster.KubectlAsync("get", "events", "-o", $"jsonpath={{range .items[?(@.involvedObject.name==\"{approved.Split(' ')[0]}\")]}}{{.reason}}: {{.message}}{{\"\\n\"}}{{end}}")).Output;
         Assert.DoesNotContain("PermissionDenied", refused, StringComparison.Ordinal);
+        Assert.Empty(DenialRecords.Of(cluster.State, approved.Split(' ')[0])); // over the whole load
+        Assert.DoesNotMatch("(?i)permission denied|operation not permitted|resource temporarily unavailable|read-only file system", (await cluster.KubectlAsync("logs", approved.Split(' ')[0])).Output);
         var restarts = (await cluster.KubectlAsync("get", "pod", approved.Split(' ')[0], "-o", "jsonpath={.status.containerStatuses[0].restartCount}")).Output;
         Assert.True(restarts == "0", $"{restarts} restarts:\n{(await cluster.KubectlAsync("describe", "pod", approved.Split(' ')[0])).Output}\n{(await cluster.KubectlAsync("logs", "--previous", approved.Split(' ')[0])).Output}");
         await cluster.KubectlAsync("delete", "-f", file);

@@ -30,6 +30,28 @@ public sealed class MetricsTests(HelloCluster cluster) : IClassFixture<HelloClus
         Assert.True(Value(seen, $"eyrie_container_connections_total{{namespace=\"default\",pod=\"{visitor[0]}\",container=\"{visitor[1]}\",peer=\"tcp service default/hello 80\",outcome=\"made\"}}") >= 1, seen);
     }
 
+    /// <summary>The uninvited of the sample is refused again and again.</summary>
+    [Fact]
+    public async Task Denials_are_a_metric_of_the_node_that_goes_on_counting()
+    {
+        double seen = -1;
+        for (int i = 0; i < 2; i++)
+        {
+            double before = seen;
+            await Shell.UntilAsync(async () =>
+            {
+                double sum = 0;
+                foreach (var node in new[] { "node-0", "node-1" })
+                {
+                    var facts = JsonNode.Parse(await File.ReadAllTextAsync(Path.Combine(cluster.State, "nodes", node, "node.json")))!;
+                    sum += Math.Max(0, Value((await Shell.RunAsync("curl", ["-sf", facts["metrics"]!.ToString()])).Output, "eyrie_node_denials_total{operation=\"connect\"}"));
+                }
+                seen = sum;
+                return (0, $"{sum}");
+            }, _ => seen > Math.Max(0, before), "a denial to be counted");
+        }
+    }
+
     [Fact]
     public async Task Top_shows_what_a_node_and_its_pods_use()
     {

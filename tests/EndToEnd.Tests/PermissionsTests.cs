@@ -121,6 +121,26 @@ public sealed class PermissionsTests(HelloCluster cluster) : IClassFixture<Hello
         var pod = (await UninvitedAsync("metadata.name")).Output;
         await Shell.UntilAsync(() => cluster.EyrieAsync("permissions", "doctor", pod), text => text.Contains("no grant \"connect tcp service default/hello 80\"", StringComparison.Ordinal) && text.Contains("- service: hello", StringComparison.Ordinal), "what the uninvited is refused");
         Assert.Contains("hello/web", (await cluster.EyrieAsync("permissions", "score", "deployment/hello")).Output, StringComparison.Ordinal);
+        var transitional = Path.Combine(cluster.State, "transitional.yaml");
+        await File.WriteAllTextAsync(transitional, """
+            apiVersion: v1
+            kind: Pod
+            metadata: {name: moving}
+            spec:
+              containers:
+              - name: a
+                image: hello:1
+                permissions:
+                  connect:
+                  - {name: old, cidr: 10.1.2.3/32, port: 5432}
+                  transitional: [old]
+            """);
+        foreach (var verb in new[] { "explain", "score" })
+        {
+            (code, output) = await cluster.EyrieAsync("permissions", verb, transitional);
+            Assert.True(code == 0, output);
+            Assert.Matches(@"transitional\.yaml:10:\d+: transitional, to be removed: connect tcp cidr 10\.1\.2\.3/32 5432", output);
+        }
         (code, output) = await cluster.EyrieAsync("caps", "verify");
         Assert.True(code == 0, output);
         Assert.Matches(@"[5-9]\d* containers hold exactly what was compiled", output);
@@ -131,12 +151,7 @@ public sealed class PermissionsTests(HelloCluster cluster) : IClassFixture<Hello
     {
         var name = (await cluster.KubectlAsync("get", "pod", "-l", "app=visitor", "-o", "jsonpath={.items[0].metadata.name}")).Output;
         var id = (await cluster.KubectlAsync("get", "pod", name, "-o", "jsonpath={.status.containerStatuses[0].containerID}")).Output["metteagle://".Length..];
-        foreach (var socket in KernelSockets())
-        {
-            await using var kernel = await ContainerService.ConnectAsync(socket, CancellationToken.None);
-            if ((await kernel.ListAsync(CancellationToken.None)).All(container => container.Id != id)) continue;
-            await kernel.ChangeCapabilitiesAsync(id, ["connect tcp cidr 10.99.0.0/16 443"], [], CancellationToken.None); // behind the node's back
-        }
+        await ChangeBehindTheNodesBackAsync(id);
         var (code, output) = await cluster.EyrieAsync("caps", "verify");
         Assert.Equal(1, code);
         Assert.Contains($"default/{name} container visitor: only compiled [], only in the kernel [connect tcp cidr 10.99.0.0/16 443]", output, StringComparison.Ordinal);
@@ -146,6 +161,16 @@ public sealed class PermissionsTests(HelloCluster cluster) : IClassFixture<Hello
         await Shell.UntilAsync(() => cluster.KubectlAsync("get", "pod", name, "-o", "jsonpath={.status.containerStatuses[0].lastState.terminated.containerID} {.status.conditions[?(@.type=='eyrie.dev/CapabilitiesEqual')].status}"),
             text => text == $"metteagle://{id} True", "the container to be ended, and another to hold what was compiled");
         Assert.Equal(0, (await cluster.EyrieAsync("caps", "verify")).Code);
+    }
+
+    private async Task ChangeBehindTheNodesBackAsync(string id)
+    {
+        foreach (var socket in KernelSockets())
+        {
+            await using var kernel = await ContainerService.ConnectAsync(socket, CancellationToken.None);
+            if ((await kernel.ListAsync(CancellationToken.None)).All(container => container.Id != id)) continue;
+            await kernel.ChangeCapabilitiesAsync(id, ["connect tcp cidr 10.99.0.0/16 443"], [], CancellationToken.None);
+        }
     }
 
     [Fact]
@@ -171,6 +196,19 @@ public sealed class PermissionsTests(HelloCluster cluster) : IClassFixture<Hello
         await Shell.UntilAsync(() => Get("get", "events", "-o", "jsonpath={range .items[*]}{.reason} {.message}{'\\n'}{end}"), events => events.Contains("PermissionAudited container a (wget /bin/busybox) was let connect", StringComparison.Ordinal)
             && events.Contains("missing grant: dir /etc read,write", StringComparison.Ordinal) && events.Contains("ServiceNotFound a container asked for Service levelled/ghost", StringComparison.Ordinal), "the record of it");
         Assert.Contains("no grant \"connect tcp service default/hello 80\"", (await cluster.EyrieAsync("permissions", "doctor", "p", "-n", "levelled")).Output, StringComparison.Ordinal);
+
+        // Another set than was compiled is a condition there too, and stops nothing.
+        var id = (await Get("get", "pod", "p", "-o", "jsonpath={.status.containerStatuses[0].containerID}")).Item2;
+        await ChangeBehindTheNodesBackAsync(id["metteagle://".Length..]);
+        (code, output) = await Get("patch", "pod", "p", "--type=json", "-p", """[{"op":"add","path":"/spec/containers/0/permissions/connect/-","value":{"cidr":"10.1.3.0/24","port":443}}]""");
+        Assert.True(code == 0, output);
+        await Shell.UntilAsync(() => Get("get", "pod", "p", "-o", "jsonpath={.status.conditions[?(@.type=='eyrie.dev/CapabilitiesEqual')].status} {.status.conditions[?(@.type=='eyrie.dev/CapabilitiesEqual')].message}"),
+            condition => condition.StartsWith("False", StringComparison.Ordinal) && condition.Contains("connect tcp cidr 10.99.0.0/16 443", StringComparison.Ordinal), "the difference to be a condition");
+        Assert.Contains("CapabilityMismatch", (await Get("get", "events", "-o", "jsonpath={.items[*].reason}")).Item2, StringComparison.Ordinal);
+        int rounds = (await Get("logs", "p")).Item2.Split("wrote").Length;
+        await Shell.UntilAsync(() => Get("logs", "p"), log => log.Split("wrote").Length > rounds + 1, "the container to go on");
+        Assert.Equal($"{id} 0", (await Get("get", "pod", "p", "-o", "jsonpath={.status.containerStatuses[0].containerID} {.status.containerStatuses[0].restartCount}")).Item2);
+
         (code, output) = await cluster.KubectlAsync("label", "namespace", "levelled", "eyrie.dev/permissions=relaxed", "--overwrite");
         Assert.True(code != 0 && output.Contains("must be enforce, audit or off", StringComparison.Ordinal), output);
         Assert.Equal(0, (await cluster.KubectlAsync("label", "namespace", "levelled", "eyrie.dev/permissions=enforce", "--overwrite")).Code);
@@ -204,10 +242,37 @@ public sealed class PermissionsTests(HelloCluster cluster) : IClassFixture<Hello
     [Fact]
     public async Task A_denial_stands_in_the_audit_record_of_its_node_with_the_lines_that_would_grant_it()
     {
-        string Record() => string.Concat(Directory.EnumerateFiles(cluster.State, "denials.jsonl", SearchOption.AllDirectories).Select(File.ReadAllText));
-        await Shell.UntilAsync(() => Task.FromResult((0, Record())), text => text.Contains("uninvited", StringComparison.Ordinal), "a line about the uninvited");
-        var denial = System.Text.Json.Nodes.JsonNode.Parse(Record().Split('\n').First(line => line.Contains("uninvited", StringComparison.Ordinal)))!;
-        Assert.Equal(("default", "uninvited", "connect", "connect tcp service default/hello 80", "permissions:\n  connect:\n  - service: hello\n    port: 80"),
-            (denial["namespace"]!.ToString(), denial["container"]!.ToString(), denial["operation"]!.ToString(), denial["missingGrant"]!.ToString(), denial["remedy"]!.ToString()));
+        var uninvited = (await UninvitedAsync("metadata.name")).Output;
+        await Shell.UntilAsync(() => Task.FromResult((0, $"{DenialRecords.Of(cluster.State, uninvited).Count}")), count => count != "0", "a line about the uninvited");
+        var denial = DenialRecords.Of(cluster.State, uninvited)[0];
+        Assert.Equal(("default", "uninvited", "denied", "connect", "connect tcp service default/hello 80", "permissions:\n  connect:\n  - service: hello\n    port: 80"),
+            (denial["namespace"]!.ToString(), denial["container"]!.ToString(), denial["verdict"]!.ToString(), denial["operation"]!.ToString(), denial["missingGrant"]!.ToString(), denial["remedy"]!.ToString()));
+        Assert.Equal("wget /bin/busybox", denial["program"]!.ToString());
+        Assert.Matches(@"^127\.\d+\.\d+\.\d+:80\z", denial["target"]!.ToString());
+    }
+
+    [Fact]
+    public async Task Who_is_refused_a_thousand_times_is_one_event_with_that_count_and_few_lines_of_the_record()
+    {
+        const int Times = 1000;
+        var (code, output) = await ApplyAsync("storm.yaml", $"""
+            apiVersion: v1
+            kind: Pod
+            metadata: {"{"}name: storm{"}"}
+            spec:
+              terminationGracePeriodSeconds: 0
+              containers:
+              - name: a
+                image: hello:1
+                command: [sh, -c, "i=0; while [ $i -lt {Times} ]; do nc 10.77.0.1 443 2>/dev/null; i=$((i+1)); done; echo done; sleep 600"]
+            """);
+        Assert.True(code == 0, output);
+        const string Counts = "jsonpath={range .items[?(@.involvedObject.name==\"storm\")]}{.reason}={.count} {end}";
+        await Shell.UntilAsync(() => cluster.KubectlAsync("get", "events", "-o", Counts), events => events.Split(' ').Count(item => item.StartsWith("PermissionDenied=", StringComparison.Ordinal)) == 1 && events.Contains($"PermissionDenied={Times} ", StringComparison.Ordinal), "one event of all denials");
+        var lines = DenialRecords.Of(cluster.State, "storm");
+        Assert.Equal(Times, lines.Sum(line => line["count"]!.GetValue<int>()));
+        Assert.InRange(lines.Count, 1, Times / 10);
+        Assert.Single(lines.Select(line => line["missingGrant"]!.ToString()).Distinct());
+        await cluster.KubectlAsync("delete", "pod", "storm");
     }
 }
