@@ -37,6 +37,9 @@ public sealed partial class LearningProgramsTests(ProgramsCluster cluster) : ICl
         return Permissions().Replace(text, found => found.Value.Contains("sharedMemory", StringComparison.Ordinal) ? "        permissions: {processes: {sharedMemory: true}}\n" : "");
     }
 
+    /// <summary>What people would look at.</summary>
+    private async Task<string> SaidAsync(string program) => (await cluster.KubectlAsync("describe", "pods", "-l", "app=" + program)).Output + (await cluster.KubectlAsync("logs", "-l", "app=" + program, "--tail=40", "--prefix")).Output;
+
     private async Task<string> ReadyAsync(string program, string containing, bool audited)
     {
         var pod = await Shell.UntilAsync(() => cluster.KubectlAsync("get", "pod", "-l", "app=" + program, "-o", "jsonpath={range .items[*]}{.metadata.name} {.status.podIP} {.status.conditions[?(@.type==\"Ready\")].status}{\"\\n\"}{end}"),
@@ -67,13 +70,14 @@ public sealed partial class LearningProgramsTests(ProgramsCluster cluster) : ICl
         await cluster.EyrieAsync("permissions", "record", "deployment/" + program, "--stop");
         await Shell.UntilAsync(() => cluster.KubectlAsync("get", "permissionrecord", "deployment-" + program, "-o", "jsonpath={.status.phase}"), phase => phase == "Ended", "the record to end");
 
-        output = (await cluster.EyrieAsync("permissions", "suggest", "deployment/" + program)).Output;
+        var suggestion = output = (await cluster.EyrieAsync("permissions", "suggest", "deployment/" + program)).Output;
         int byHand = Regex.Count(sample, "containerPort:|mountPath:"), suggested = Regex.Count(output, @"^  \+ ", RegexOptions.Multiline);
         Assert.True(suggested >= 1 && suggested <= byHand + MostBeyondByHand, $"{suggested} grants are suggested, {byHand} declared by hand:\n{output}");
         Assert.Matches(@"\+ processes: \{exec: \[.*\]", output);
         (code, output) = await cluster.EyrieAsync("permissions", "approve", "deployment/" + program, "--digest", Digest().Match(output).Groups[1].Value);
         Assert.True(code == 0, output);
-        await cluster.KubectlAsync("rollout", "status", "deployment/" + program, "--timeout=90s");
+        var (rolled, why) = await cluster.KubectlAsync("rollout", "status", "deployment/" + program, "--timeout=90s");
+        Assert.True(rolled == 0, $"{why}\n{suggestion}\n{await SaidAsync(program)}");
         var approved = await ReadyAsync(program, "", audited: false);
         Assert.NotEqual(recorded.Split(' ')[0], approved.Split(' ')[0]);
         await LoadAsync(program, approved.Split(' ')[1]);

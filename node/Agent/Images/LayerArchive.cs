@@ -4,7 +4,7 @@ using System.IO.Compression;
 namespace Eyrie.Node;
 
 /// <summary>
-/// A layer's tar into a directory. No entry may leave it: names are checked part by part, and no existing link is followed. A directory that the tar does not name, but only what is in it, has the owner and mode that the
+/// A layer's tar into a directory. No entry may leave it: names are checked part by part, and links are followed inside it alone. A directory that the tar does not name, but only what is in it, has the owner and mode that the
 /// layers beneath give it, since it would hide theirs (as containerd does it, archive/tar.go, WithParents); 0755 of root where there is none. Of a layer that several images have, those are the layers of the image
 /// that brought it.
 /// </summary>
@@ -52,7 +52,7 @@ public sealed class LayerArchive(string directory, IReadOnlyList<string> beneath
     {
         var path = Safe(parts, entry.Name);
         var found = new FileInfo(path);
-        if ((found.Exists || found.LinkTarget is not null) && entry.EntryType != TarEntryType.Directory) File.Delete(path);
+        if (found.Exists || found.LinkTarget is not null) File.Delete(path); // also before a directory: nothing is done to where a link leads
         switch (entry.EntryType)
         {
             case TarEntryType.Directory:
@@ -67,7 +67,14 @@ public sealed class LayerArchive(string directory, IReadOnlyList<string> beneath
             case TarEntryType.HardLink:
                 var source = entry.LinkName.Split('/', StringSplitOptions.RemoveEmptyEntries).Where(part => part != ".").ToArray();
                 if (source.Length == 0 || source.Contains("..")) throw new ImageUnavailableException($"the layer has a link \"{entry.Name}\" that leads out of it");
-                File.Copy(Safe(source, entry.Name), path); // a copy: layers are read-only, so it cannot be told from a link
+                var same = new FileInfo(Safe(source, entry.Name));
+                if (same.LinkTarget is { } leads)
+                {
+                    File.CreateSymbolicLink(path, leads); // another name of the link, not of what it leads to
+                    HostFiles.SetOwner(path, entry.Uid, entry.Gid);
+                    break;
+                }
+                same.CopyTo(path); // a copy: layers are read-only, so it cannot be told from a link
                 HostFiles.SetOwner(path, entry.Uid, entry.Gid);
                 File.SetUnixFileMode(path, entry.Mode);
                 break;
@@ -79,17 +86,34 @@ public sealed class LayerArchive(string directory, IReadOnlyList<string> beneath
         }
     }
 
-    /// <summary>The path of an entry, with its parents made; a parent that is a link is refused, since it could lead out.</summary>
+    /// <summary>
+    /// The path of an entry, with its parents made. A link on the way, such as <c>bin -> usr/bin</c>, is followed inside the layer, part by part, as if the layer were the root; the last part is not followed. What was returned
+    /// holds no link but perhaps as its last part.
+    /// </summary>
     private string Safe(string[] parts, string name)
     {
-        var path = directory;
-        foreach (var part in parts[..^1])
+        const int MostLinks = 40; // as the host's kernel has it (path_resolution(7))
+        var real = new List<string>();
+        var left = new Stack<string>(parts[..^1].Reverse());
+        for (int links = 0; left.TryPop(out var part);)
         {
-            path = Path.Combine(path, part);
-            if (new DirectoryInfo(path).LinkTarget is { } target) path = Follow(path, target, name);
-            if (!Directory.Exists(path)) MakeParent(path);
+            if (part is "" or ".") continue;
+            if (part == ".." && real.Count > 0) real.RemoveAt(real.Count - 1);
+            else if (part == "..") throw new ImageUnavailableException($"the layer's entry \"{name}\" goes through a link that leads out of it");
+            else if (new FileInfo(Path.Combine([directory, .. real, part])).LinkTarget is { } target)
+            {
+                if (++links > MostLinks) throw new ImageUnavailableException($"the layer's entry \"{name}\" goes through more than {MostLinks} links");
+                if (target.StartsWith('/')) real.Clear();
+                foreach (var next in target.Split('/').Reverse()) left.Push(next);
+            }
+            else
+            {
+                real.Add(part);
+                var path = Path.Combine([directory, .. real]);
+                if (!Directory.Exists(path)) MakeParent(path);
+            }
         }
-        return Path.Combine(path, parts[^1]);
+        return Path.Combine([directory, .. real, parts[^1]]);
     }
 
     private void MakeParent(string path)
@@ -112,12 +136,5 @@ public sealed class LayerArchive(string directory, IReadOnlyList<string> beneath
             if (facts is null) return null;
         }
         return facts;
-    }
-
-    /// <summary>A link inside the layer, such as <c>bin -> usr/bin</c>, resolved within the layer.</summary>
-    private string Follow(string link, string target, string name)
-    {
-        var resolved = Path.GetFullPath(target.StartsWith('/') ? directory + target : Path.Combine(Path.GetDirectoryName(link)!, target));
-        return resolved.StartsWith(directory + "/", StringComparison.Ordinal) && new DirectoryInfo(resolved).LinkTarget is null ? resolved : throw new ImageUnavailableException($"the layer's entry \"{name}\" goes through a link that leads out of it");
     }
 }
