@@ -63,7 +63,7 @@ public static class Learning
             ["apiVersion"] = "eyrie.dev/v1", ["kind"] = "PermissionRecord", ["metadata"] = new JsonObject { ["name"] = PermissionRecord.NameFor(found.Workload), ["namespace"] = home },
             ["spec"] = new JsonObject { ["workload"] = new JsonObject { ["kind"] = found.Workload.Kind, ["name"] = found.Workload.Name }, ["until"] = until },
         });
-        Console.WriteLine($"{found.Workload} is recorded until {until}: its containers are restarted, what no grant allows is let through and counted. Then: eyrie permissions suggest {target}");
+        Console.WriteLine($"{found.Workload} is recorded until {until}: its containers are restarted, what no grant allows is let through and counted. What it does only when its volumes are empty is seen of pods that are made meanwhile{(found.Workload.Kind is "Deployment" or "StatefulSet" or "DaemonSet" ? $": kubectl rollout restart {target}" : "")}. Then: eyrie permissions suggest {target}");
     }
 
     public static async Task SuggestAsync(Cluster cluster, string target, string home, bool keepUnused)

@@ -64,6 +64,8 @@ public sealed partial class LearningProgramsTests(ProgramsCluster cluster) : ICl
         Assert.True(code == 0, output);
         (code, output) = await cluster.EyrieAsync("permissions", "record", "deployment/" + program, "--for", "10m");
         Assert.True(code == 0, output);
+        await cluster.KubectlAsync("rollout", "restart", "deployment/" + program); // so that what it does with an empty volume is seen as well
+        await cluster.KubectlAsync("rollout", "status", "deployment/" + program, "--timeout=90s");
         var recorded = await ReadyAsync(program, "", audited: true);
         await LoadAsync(program, recorded.Split(' ')[1]);
         await Shell.UntilAsync(() => cluster.KubectlAsync("get", "permissionrecord", "deployment-" + program, "-o", "jsonpath={.status.uses[*].entry}"), uses => uses.Contains("listen tcp", StringComparison.Ordinal) && uses.Contains("exec /", StringComparison.Ordinal) && uses.Contains("quota ", StringComparison.Ordinal), "its port, its program and its processes to be seen");
