@@ -13,7 +13,12 @@ public static class Defaults
         if (kind == Kinds.Pod && document["spec"] is JsonObject pod)
         {
             PodSpec(pod);
-            Default(document, "status", new JsonObject { ["phase"] = "Pending", ["qosClass"] = QualityOfService.Of(pod) });
+            Default(document, "status", new JsonObject());
+            if (document["status"] is JsonObject status)
+            {
+                Default(status, "phase", "Pending");
+                Default(status, "qosClass", QualityOfService.Of(pod));
+            }
         }
         if (kind == Kinds.Deployment && document["spec"] is JsonObject deployment) Deployment(deployment);
         if (kind == Kinds.ReplicaSet && document["spec"] is JsonObject set)
@@ -28,7 +33,8 @@ public static class Defaults
         if (kind == Kinds.Namespace)
         {
             Default(document, "spec", new JsonObject { ["finalizers"] = new JsonArray("kubernetes") });
-            Default(document, "status", new JsonObject { ["phase"] = "Active" });
+            Default(document, "status", new JsonObject());
+            if (document["status"] is JsonObject status) Default(status, "phase", "Active");
             if (document["metadata"] is JsonObject metadata)
             {
                 Default(metadata, "labels", new JsonObject());

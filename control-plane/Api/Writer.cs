@@ -21,6 +21,7 @@ public sealed class Writer(IObjects objects, IAdmission admission, ServiceAddres
         Prepare(call, document);
         if (kind.HasStatus && (kind.Custom is not null || kind == Kinds.CustomResourceDefinition)) document.Remove("status");
         if (kind == Kinds.CertificateSigningRequest) SigningRequest.Stamp(document, Authorizer.Of(call.Http.Request));
+        if (kind == Kinds.Namespace) NamespaceFinalizers.Begin(document);
         Complete(kind, document);
         await RefuseAsync(call, document, null);
         if (kind.Namespaced) await HomeAsync(call);
@@ -60,6 +61,7 @@ public sealed class Writer(IObjects objects, IAdmission admission, ServiceAddres
             document.Remove("status");
             if (stored["status"] is { } status) document["status"] = status.DeepClone();
         }
+        if (kind == Kinds.Namespace && call.Request.Subresource is null) NamespaceFinalizers.Keep(document, stored);
         Complete(kind, document);
         await RefuseAsync(call, document, stored);
         if (applied is null) Record(call, stored, document, call.Request.Subresource is "scale" ? "scale" : "");

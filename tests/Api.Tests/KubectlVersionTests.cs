@@ -211,4 +211,51 @@ public sealed class KubectlVersionTests(ApiServer server)
         K get --raw "/api/v1/namespaces/$N/configmaps?limit=2&continue=$(grep -o '"continue":"[^"]*' first | cut -d'"' -f4)" > second
         cat first second | grep -o '"metadata":{"name":"[^"]*\|"name":"w[0-9]"' | grep -o 'w[0-9]' | uniq | xargs
         """);
+
+    [Theory]
+    [MemberData(nameof(Programs))]
+    public Task Rollout_history_says_why_and_describe_shows_what_a_Service_is_by_default(string program) => SameAsync("""
+        REVISION  CHANGE-CAUSE
+        1         first
+        2         second
+        IP Family Policy: SingleStack
+        IP Families: IPv4
+        Internal Traffic Policy: Cluster
+        """, "told", program, """
+        exec 2>&1
+        history() { for i in $(seq 200); do K rollout history deploy/d | grep -q "$1" && return; sleep 0.05; done; echo "waited 10 s for $1"; }
+        K apply -f daily.yaml >/dev/null
+        K annotate deploy d kubernetes.io/change-cause=first >/dev/null
+        history first
+        K set image deploy/d a=hello:2 >/dev/null
+        K annotate deploy d kubernetes.io/change-cause=second --overwrite >/dev/null
+        history second
+        K rollout history deploy/d | grep -v '^deploy\|^$'
+        K describe svc s | grep -E '^IP Famil' | awk '{$1=$1; print}'
+        K get svc s -o 'jsonpath={.spec.internalTrafficPolicy}' | sed 's/^/Internal Traffic Policy: /'; echo
+        K delete -f daily.yaml >/dev/null
+        """);
+
+    /// <summary>The oldest sends <c>spec: {}</c> with a namespace and <c>status: {}</c> with a pod.</summary>
+    [Theory]
+    [MemberData(nameof(Programs))]
+    public Task A_namespace_goes_with_everything_in_it(string program) => SameAsync("""
+        ["kubernetes"] Active
+        Pending BestEffort
+        ["kubernetes"] Active
+        namespace "NS-emptied" deleted
+        """, "emptied", program, """
+        exec 2>&1
+        K create ns $N-emptied >/dev/null
+        show() { K get ns $N-emptied -o 'jsonpath={.spec.finalizers} {.status.phase}{"\n"}'; }
+        show
+        K run p -n $N-emptied --image=hello:1 >/dev/null
+        K get pod p -n $N-emptied -o 'jsonpath={.status.phase} {.status.qosClass}{"\n"}'
+        K create secret generic s -n $N-emptied >/dev/null
+        K create cronjob c -n $N-emptied --image=hello:1 --schedule='0 0 1 1 *' >/dev/null
+        printf 'apiVersion: v1\nkind: Namespace\nmetadata: {name: %s-emptied}\nspec: {}\nstatus: {}\n' $N | K replace -f - >/dev/null
+        show
+        K delete ns $N-emptied --timeout=60s
+        K get pods,secrets,cronjobs -n $N-emptied -o name
+        """);
 }

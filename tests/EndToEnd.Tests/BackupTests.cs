@@ -1,3 +1,4 @@
+using System.Globalization;
 using Eyrie.Store.Tests;
 using Xunit;
 
@@ -42,10 +43,13 @@ public sealed class BackupTests
             await DoneAsync(NoNodes);
             Assert.Equal(uid, await UidAsync("kept"));
             Assert.Equal("", await UidAsync("later"));
+            var before = long.Parse((await cluster.KubectlAsync("get", "configmaps", "-o", "jsonpath={.metadata.resourceVersion}")).Output, CultureInfo.InvariantCulture);
             await DoneAsync("down");
             await Shell.UntilAsync(() => cluster.EyrieAsync("move-store", etcd.NewAddress()), output => output.Contains("objects moved", StringComparison.Ordinal), "the move to etcd");
             await DoneAsync(NoNodes);
             Assert.Equal(uid, await UidAsync("kept"));
+            Assert.InRange(long.Parse((await cluster.KubectlAsync("get", "configmap", "kept", "-o", "jsonpath={.metadata.resourceVersion}")).Output, CultureInfo.InvariantCulture), before + 1, long.MaxValue);
+            Assert.Contains("\"code\":410", (await cluster.KubectlAsync("get", "--raw", $"/api/v1/configmaps?watch=1&timeoutSeconds=5&resourceVersion={before}")).Output, StringComparison.Ordinal);
             Assert.Contains("etcdctl snapshot save", (await cluster.EyrieAsync("backup", backup + "2")).Output, StringComparison.Ordinal);
         }
         finally
