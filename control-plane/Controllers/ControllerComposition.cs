@@ -42,8 +42,8 @@ public sealed record ControllerOptions
 public static class ControllerComposition
 {
     /// <summary>The objects of the store, with what is asked of all that is made.</summary>
-    public static IServiceCollection AddEyrieObjects(this IServiceCollection services) => services.AddSingleton<Objects>()
-        .AddSingleton(provider => new AdmittedObjects(provider.GetRequiredService<Objects>(), provider.GetRequiredService<ObjectCache>()))
+    public static IServiceCollection AddEyrieObjects(this IServiceCollection services) => services.AddSingleton<Objects>().AddSingleton<KnownKinds>()
+        .AddSingleton(provider => new AdmittedObjects(provider.GetRequiredService<Objects>(), provider.GetRequiredService<ObjectCache>(), provider.GetRequiredService<KnownKinds>()))
         .AddSingleton<IObjects>(provider => provider.GetRequiredService<AdmittedObjects>()).AddSingleton<IAdmission>(provider => provider.GetRequiredService<AdmittedObjects>());
 
     /// <summary>The actors, by what they do. Each is one file; the rules they carry are in the Plan files.</summary>
@@ -51,7 +51,7 @@ public static class ControllerComposition
     {
         services.AddSingleton(options).AddSingleton<ObjectCache>().AddSingleton<PodStatistics>().AddSingleton<NodeGateway>().AddSingleton<INodeGateway>(provider => provider.GetRequiredService<NodeGateway>());
         services.AddSingleton<EventWriter>().AddHostedService(provider => provider.GetRequiredService<EventWriter>()).AddHostedService<EventExpiry>();
-        services.AddSingleton<KnownKinds>().AddSingleton<StoredKinds>(provider => () => provider.GetRequiredService<KnownKinds>().Stored);
+        services.AddSingleton<StoredKinds>(provider => () => provider.GetRequiredService<KnownKinds>().Stored);
         services.AddSingleton<RecordWriter>().AddHostedService(provider => provider.GetRequiredService<RecordWriter>());
         services.AddSingleton(new PrometheusQueries(options.Prometheus, new HttpClient())).AddSingleton<MetricSources>();
         services.AddGrpc();
@@ -82,7 +82,7 @@ public static class ControllerComposition
         Once(system, "autoscalers", Props.Create(() => new AutoscalerActor(cache, objects, events, clock, provider.GetRequiredService<MetricSources>(), stored)));
         Once(system, "guards", Props.Create(() => new GuardActor(cache, objects, events, provider.GetRequiredService<PrometheusQueries>(), clock)));
         registry.Register<NodeSessionsActor>(system.ActorOf(Props.Create(() => new NodeSessionsActor(cache, objects, events, clock, statistics, records, options)), "node-sessions"));
-        system.ActorOf(Props.Create(() => new FeedActor(objects, cache)), "feed");
+        system.ActorOf(Props.Create(() => new FeedActor(objects, cache, stored)), "feed");
         var cluster = Akka.Cluster.Cluster.Get(system);
         cluster.Join(cluster.SelfAddress);
     }

@@ -1,4 +1,5 @@
 using Akka.Actor;
+using Eyrie.ControlPlane.Controllers.Collection;
 using Eyrie.ControlPlane.Controllers.Sharding;
 using Eyrie.ControlPlane.Resources;
 using Eyrie.ControlPlane.Store;
@@ -25,7 +26,7 @@ public sealed record FeedBatch(ResourceKind Kind, IReadOnlyList<ObjectChange> Ch
 /// </summary>
 public sealed class FeedActor : ReceiveActor
 {
-    /// <summary>The kinds of the cache: every built-in one but Events and Leases, which nobody decides by.</summary>
+    /// <summary>The kinds of the cache: every built-in one but Events and Leases, which nobody decides by. Of the others those that a ResourceQuota counts are in it as well (<see cref="ObjectCache.Further"/>).</summary>
     public static readonly IReadOnlyList<ResourceKind> Watched = [.. Kinds.Served.Where(kind => kind != Kinds.Event && kind != Kinds.Lease)];
 
     // What the watches of an instance tell is for that instance alone: one that was started anew has lists of its own.
@@ -37,10 +38,12 @@ public sealed class FeedActor : ReceiveActor
     private readonly IObjects _objects;
     private readonly ObjectCache _cache;
     private readonly CancellationTokenSource _stopped = new();
+    private readonly StoredKinds _stored;
+    private readonly HashSet<ResourceKind> _further = [];
 
-    public FeedActor(IObjects objects, ObjectCache cache)
+    public FeedActor(IObjects objects, ObjectCache cache, StoredKinds stored)
     {
-        (_objects, _cache) = (objects, cache);
+        (_objects, _cache, _stored) = (objects, cache, stored);
         // Nobody decides on half of the picture: a ReplicaSet whose pods have not been listed yet would look as if it had none.
         var first = new List<FeedBatch>();
         var listed = new HashSet<ResourceKind>();
@@ -50,7 +53,9 @@ public sealed class FeedActor : ReceiveActor
             var batch = told.Batch;
             batch = batch with { Changes = [.. batch.Changes.Select(change => change.Type == ChangeType.Modified && cache.Get(batch.Kind, change.Name) is { } before ? change.After(before) : change)] };
             cache.Apply(batch.Kind, batch.Changes, batch.At);
-            bool again = !listed.Add(batch.Kind);
+            if (batch.Kind == Kinds.ResourceQuota || batch.Kind == Kinds.CustomResourceDefinition) FollowFurther();
+            if (_further.Contains(batch.Kind)) cache.Follows(batch.Kind);
+            bool again = _further.Contains(batch.Kind) ? batch.Changes.Count == 0 : !listed.Add(batch.Kind);
             if (again && batch.Changes.Count == 0) return; // progress: the cache has it, and nobody decides by it
             first.Add(batch);
             if (listed.Count < Watched.Count) return;
@@ -70,6 +75,14 @@ public sealed class FeedActor : ReceiveActor
     private void Follow(TimeSpan wait)
     {
         foreach (var kind in Watched) FollowAsync(kind, wait, Self, _stopped.Token).PipeTo(Self, success: batch => new Told(this, batch), failure: exception => new Broken(this, exception));
+    }
+
+    /// <summary>Kinds of CustomResourceDefinitions that a quota counts.</summary>
+    private void FollowFurther()
+    {
+        var quotas = _cache.All(Kinds.ResourceQuota);
+        foreach (var kind in quotas.Count == 0 ? [] : _stored().Where(kind => kind.Namespaced && !Watched.Contains(kind) && quotas.Any(quota => Admission.Quotas.Concerns(quota, kind))))
+            if (_further.Add(kind)) FollowAsync(kind, TimeSpan.Zero, Self, _stopped.Token).PipeTo(Self, success: batch => new Told(this, batch), failure: exception => new Broken(this, exception));
     }
 
     protected override void PostStop() => _stopped.Cancel();

@@ -13,6 +13,7 @@ public sealed class ObjectCache
 {
     private readonly ConcurrentDictionary<ResourceKind, CachedKind> _kinds = new();
     private readonly ChangeSignal _changed = new();
+    private volatile ResourceKind[] _further = []; // written by the feed alone
     private readonly TaskCompletionSource _listed = new(TaskCreationOptions.RunContinuationsAsynchronously);
 
     /// <summary>Whether every kind has been listed. Before that nobody decides: a ReplicaSet whose pods are not known yet would look as if it had none.</summary>
@@ -20,6 +21,15 @@ public sealed class ObjectCache
 
     /// <summary>Completes when every kind has been listed.</summary>
     public Task ListedAsync => _listed.Task;
+
+    /// <summary>Kinds that are known beyond those of <see cref="FeedActor.Watched"/>.</summary>
+    public IReadOnlyCollection<ResourceKind> Further => _further;
+
+    /// <summary>A further kind has been listed.</summary>
+    public void Follows(ResourceKind kind)
+    {
+        if (!_further.Contains(kind)) _further = [.. _further, kind];
+    }
 
     /// <summary>Completes with the next change. Take it first, look second, wait third.</summary>
     public Task NextChange => _changed.Next;

@@ -121,6 +121,26 @@ public sealed class CustomResourceTests(ApiServer server)
     }
 
     [Fact]
+    public async Task A_quota_counts_them_from_the_first_and_has_room_again_when_one_goes()
+    {
+        await DefineAsync("counted.example.com");
+        const string Quota = "api/v1/namespaces/default/resourcequotas";
+        Task<(HttpStatusCode, JsonNode)> MakeAsync(string name) => server.SendAsync("POST", Path("counted.example.com"), Boat("counted.example.com", name, """{"crew":2,"name":"a"}"""));
+        Task UsedAsync(string used) => server.UntilAsync($"{Quota}/fleet", (_, quota) => quota["status"]?["used"]?["count/boats.counted.example.com"]?.ToString() == used, $"{used} to be counted");
+        Assert.Equal(HttpStatusCode.Created, (await MakeAsync("before")).Item1);
+        var (code, body) = await server.SendAsync("POST", Quota, """{"metadata":{"name":"fleet"},"spec":{"hard":{"count/boats.counted.example.com":"2"}}}""");
+        Assert.True(code == HttpStatusCode.Created, body.ToString());
+        await UsedAsync("1");
+        Assert.Equal(HttpStatusCode.Created, (await MakeAsync("a")).Item1);
+        (code, body) = await MakeAsync("b");
+        Assert.Equal((HttpStatusCode.Forbidden, "boats.counted.example.com \"b\" is forbidden: exceeded quota: fleet, requested: count/boats.counted.example.com=1, used: count/boats.counted.example.com=2, limited: count/boats.counted.example.com=2"), (code, body["message"]!.ToString()));
+        await server.SendAsync("DELETE", Path("counted.example.com", "/before"));
+        await UsedAsync("1");
+        Assert.Equal(HttpStatusCode.Created, (await MakeAsync("b")).Item1);
+        await server.SendAsync("DELETE", $"{Quota}/fleet");
+    }
+
+    [Fact]
     public async Task Lists_merge_in_server_side_apply_as_the_schema_says()
     {
         await DefineAsync("merge.example.com");

@@ -86,6 +86,31 @@ public sealed class MetricsTests(HelloCluster cluster) : IClassFixture<HelloClus
         Assert.Equal(0, (await cluster.KubectlAsync("delete", "pod", "nothing")).Code);
     }
 
+    [Fact]
+    public async Task A_deployment_grows_by_the_cpu_that_its_containers_use()
+    {
+        var manifest = Path.Combine(cluster.State, "grows.yaml");
+        await File.WriteAllTextAsync(manifest, """
+            apiVersion: apps/v1
+            kind: Deployment
+            metadata: {name: grows}
+            spec:
+              selector: {matchLabels: {app: grows}}
+              template:
+                metadata: {labels: {app: grows}}
+                spec:
+                  terminationGracePeriodSeconds: 0
+                  containers:
+                  - {name: a, image: "hello:1", command: [sh, -c, "while :; do :; done"], resources: {requests: {cpu: 20m}, limits: {cpu: 100m}}}
+            """);
+        Assert.Equal(0, (await cluster.KubectlAsync("apply", "-f", manifest)).Code);
+        await Shell.UntilAsync(() => cluster.KubectlAsync("top", "pods", "-l", "app=grows", "--no-headers"), text => text.StartsWith("grows-", StringComparison.Ordinal) && !text.Contains(" 0m", StringComparison.Ordinal), "its CPU to be measured");
+        Assert.Equal(0, (await cluster.KubectlAsync("autoscale", "deploy/grows", "--min=1", "--max=2", "--cpu-percent=50")).Code);
+        await Shell.UntilAsync(() => cluster.KubectlAsync("get", "deploy", "grows", "-o", "jsonpath={.spec.replicas} {.status.readyReplicas}"), text => text == "2 2", "two replicas");
+        await Shell.UntilAsync(() => cluster.KubectlAsync("describe", "hpa", "grows"), text => text.Contains("New size: 2; reason: cpu resource utilization (percentage of request) above target", StringComparison.Ordinal), "the event");
+        Assert.Equal(0, (await cluster.KubectlAsync("delete", "hpa/grows", "deploy/grows")).Code);
+    }
+
     private static double Value(string metrics, string series) =>
         metrics.Split('\n').FirstOrDefault(line => line.StartsWith(series + " ", StringComparison.Ordinal)) is { } line ? double.Parse(line[(series.Length + 1)..], CultureInfo.InvariantCulture) : -1;
 }

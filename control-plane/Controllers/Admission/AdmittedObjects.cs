@@ -9,7 +9,7 @@ namespace Eyrie.ControlPlane.Controllers.Admission;
 /// The objects behind what is asked of everything that is made, by a client or by a controller alike: defaults that only what is made gets, limit ranges, quotas. Where a namespace has a
 /// quota, what falls under it is made, and changed if that may use more, one after the other: looked at, written, and counted, so that a quota is never exceeded; the count that a crash left out the quota's controller finds.
 /// </summary>
-public sealed class AdmittedObjects(IObjects inner, ObjectCache cache) : IObjects, IAdmission
+public sealed class AdmittedObjects(IObjects inner, ObjectCache cache, KnownKinds known) : IObjects, IAdmission
 {
     private readonly ConcurrentDictionary<string, SemaphoreSlim> _homes = new();
 
@@ -84,7 +84,8 @@ public sealed class AdmittedObjects(IObjects inner, ObjectCache cache) : IObject
         foreach (var quota in (await inner.ListAsync(Kinds.ResourceQuota, made.Namespace(), cancellationToken)).Items.Where(quota => Quotas.Concerns(quota, kind)))
         {
             if (before is not null && Quotas.Difference(quota, kind, made, before).Count == 0) continue;
-            if (!JsonNode.DeepEquals(quota["status"]?["hard"], quota["spec"]?["hard"])) quota["status"] = Quotas.Status(quota, await SumAsync(quota, cancellationToken));
+            bool counted = FeedActor.Watched.Contains(kind) || cache.Further.Any(further => further.ToString() == kind.ToString());
+            if (!counted || !JsonNode.DeepEquals(quota["status"]?["hard"], quota["spec"]?["hard"])) quota["status"] = Quotas.Status(quota, await SumAsync(quota, cancellationToken));
             if (Quotas.Refusal(quota, kind, made, before, Quantities.Of(quota["status"]?["used"])) is { } refusal) errors.Add(refusal);
             concerned.Add(quota);
         }
@@ -95,7 +96,7 @@ public sealed class AdmittedObjects(IObjects inner, ObjectCache cache) : IObject
     private async Task<Dictionary<string, decimal>> SumAsync(JsonObject quota, CancellationToken cancellationToken)
     {
         var all = new List<(ResourceKind, JsonObject)>();
-        foreach (var kind in Kinds.Served.Where(kind => kind.Namespaced && Quotas.Concerns(quota, kind))) all.AddRange((await inner.ListAsync(kind, quota.Namespace(), cancellationToken)).Items.Select(item => (kind, item)));
+        foreach (var kind in known.Stored.Where(kind => kind.Namespaced && Quotas.Concerns(quota, kind))) all.AddRange((await inner.ListAsync(kind, quota.Namespace(), cancellationToken)).Items.Select(item => (kind, item)));
         return Quotas.Sum(quota, all);
     }
 

@@ -13,17 +13,20 @@ public static class QuotaPlan
     /// <param name="now">The time.</param>
     public static IReadOnlyList<WorkloadAction> Decide(JsonObject quota, ObjectCache cache, DateTimeOffset now)
     {
-        var kinds = FeedActor.Watched.Where(kind => kind.Namespaced && Quotas.Concerns(quota, kind)).ToList();
+        var kinds = FeedActor.Watched.Concat(cache.Further).Where(kind => kind.Namespaced && Quotas.Concerns(quota, kind)).ToList();
         var at = new Revision(long.Parse(quota.Metadata().Text("resourceVersion")!, CultureInfo.InvariantCulture));
         if (kinds.Any(kind => cache.At(kind).CompareTo(at) < 0)) return [new LookAgain(now)];
         var used = Quotas.Sum(quota, kinds.SelectMany(kind => cache.All(kind).Where(item => item.Namespace() == quota.Namespace()).Select(item => (kind, item))));
+        // Of kinds that the cache does not have (yet) what was charged stays.
+        foreach (var (name, charged) in Quantities.Of(quota["status"]?["used"]))
+            if (used.ContainsKey(name) && name.StartsWith("count/", StringComparison.Ordinal) && !kinds.Any(kind => name == "count/" + kind)) used[name] = charged;
         var actions = new List<WorkloadAction>();
         Workloads.PodTemplates.WriteStatus(Kinds.ResourceQuota, quota, Quotas.Status(quota, used), actions);
         return actions;
     }
 
-    /// <summary>The quotas that a change may make room in: something went, a pod has ended, or a Service or claim uses less.</summary>
+    /// <summary>The quotas that a change may make room in: something went, a pod has ended, or a Service or claim uses less; and those that count a kind whose objects are just being listed.</summary>
     public static IEnumerable<ObjectName> Concerned(ObjectChange change, ObjectCache cache) =>
-        change.Kind.Namespaced && (change.Type == ChangeType.Deleted || (change.Kind == Kinds.Pod && change.Document.IsOver()) || (change.Type == ChangeType.Modified && Quotas.MayChange(change.Kind) && !change.OnlyStatus)) && cache.All(Kinds.ResourceQuota) is { Count: > 0 } quotas
+        change.Kind.Namespaced && (change.Type == ChangeType.Deleted || (change.Type == ChangeType.Added && cache.Further.Contains(change.Kind)) || (change.Kind == Kinds.Pod && change.Document.IsOver()) || (change.Type == ChangeType.Modified && Quotas.MayChange(change.Kind) && !change.OnlyStatus)) && cache.All(Kinds.ResourceQuota) is { Count: > 0 } quotas
             ? quotas.Where(quota => quota.Namespace() == change.Name.Namespace && Quotas.Concerns(quota, change.Kind)).Select(ObjectStamp.NameOf) : [];
 }

@@ -1,5 +1,4 @@
 using System.Text.Json.Nodes;
-using System.Threading.Channels;
 using Akka.Actor;
 using Eyrie.ControlPlane.Controllers;
 using Eyrie.ControlPlane.Controllers.Sharding;
@@ -13,46 +12,13 @@ namespace Eyrie.Controllers.Tests.Running;
 /// <summary>The real actors over the real store seam, two nodes without containers; actors are crashed at random while Deployments are applied, rolled over and deleted.</summary>
 public sealed class CrashTests
 {
-    private static readonly string[] Actors = ["feed", "region", "shard", "coordinator", "object", "scheduler/one", "node-sessions", "garbage/one", "namespaces-going/one", "node-lifecycle/one", "guards/one", "deployments", "replicasets", "services", "namespaces"];
-
-    /// <summary>A node that says of every pod that it runs, ends those that are to end, and connects again when its session is ended.</summary>
-    private sealed class FakeNode(RunningControllers running, string name)
-    {
-        public int Sessions { get; private set; }
-
-        public async Task RunAsync(CancellationToken end)
-        {
-            while (!end.IsCancellationRequested)
-            {
-                Sessions++;
-                var (session, outbound) = (Guid.NewGuid(), Channel.CreateUnbounded<ControlMessage>());
-                running.Sessions.Tell(new SessionOpened(session, new NodeHello { NodeName = name, CpuMilli = 4000, MemoryBytes = 1L << 33, MaxPods = 200, Architecture = "amd64", PodRange = "127.64.16.0/22" }, outbound.Writer));
-                try
-                {
-                    await foreach (var message in outbound.Reader.ReadAllAsync(end)) Answer(message);
-                }
-                catch (OperationCanceledException)
-                {
-                    return;
-                }
-                running.Sessions.Tell(new SessionClosed(session, name));
-            }
-        }
-
-        private void Answer(ControlMessage message)
-        {
-            if (message.MessageCase == ControlMessage.MessageOneofCase.Services) running.Sessions.Tell(new SessionReport(name, new NodeMessage { ServicesApplied = new ServicesApplied { Revision = message.Services.Revision } }));
-            if (message.MessageCase != ControlMessage.MessageOneofCase.Desired) return;
-            var pod = JsonNode.Parse(message.Desired.PodJson)!.AsObject();
-            var status = $$"""{"phase":"Running","podIP":"127.64.16.9","conditions":[{"type":"Ready","status":"True","lastTransitionTime":"2026-01-01T00:00:00Z"}]}""";
-            running.Sessions.Tell(new SessionReport(name, message.Desired.Terminating
-                ? new NodeMessage { PodGone = new PodGone { Uid = message.Desired.Uid, Namespace = pod.Namespace(), Name = pod.Name(), StatusJson = status } }
-                : new NodeMessage { PodStatus = new PodStatusReport { Uid = message.Desired.Uid, Namespace = pod.Namespace(), Name = pod.Name(), StatusJson = status } }));
-        }
-    }
+    private static readonly string[] Actors = ["feed", "region", "shard", "coordinator", "object", "scheduler/one", "node-sessions", "garbage/one", "namespaces-going/one", "node-lifecycle/one", "ended-pods/one", "autoscalers/one", "guards/one", "deployments", "replicasets", "statefulsets", "daemonsets", "jobs", "services", "namespaces"];
 
     private static string Web(string name, int replicas, int version) => """{"metadata":{"name":"NAME","namespace":"default"},"spec":{"replicas":REPLICAS,"selector":{"matchLabels":{"app":"NAME"}},"strategy":{"type":"RollingUpdate","rollingUpdate":{"maxSurge":1,"maxUnavailable":1}},"template":{"metadata":{"labels":{"app":"NAME"}},"spec":{"containers":[{"name":"c","image":"i:VERSION"}]}}}}"""
         .Replace("NAME", name, StringComparison.Ordinal).Replace("REPLICAS", $"{replicas}", StringComparison.Ordinal).Replace("VERSION", $"{version}", StringComparison.Ordinal);
+
+    private static string Other(string name, string spec, int version) => "{\"metadata\":{\"name\":\"" + name + "\",\"namespace\":\"default\"},\"spec\":{" + spec + (name == "batch" ? "" : "\"selector\":{\"matchLabels\":{\"app\":\"" + name + "\"}},")
+        + "\"template\":{\"metadata\":{\"labels\":{\"app\":\"" + name + "\"}},\"spec\":{\"restartPolicy\":\"" + (name == "batch" ? "Never" : "Always") + "\",\"containers\":[{\"name\":\"c\",\"image\":\"i:" + version.ToString(System.Globalization.CultureInfo.InvariantCulture) + "\"}]}}}}";
 
     [Fact]
     public async Task Whichever_actor_crashes_no_set_has_more_pods_than_it_may_and_everything_comes_to_rest()
@@ -66,10 +32,17 @@ public sealed class CrashTests
         await RunningControllers.UntilAsync("two nodes", () => running.ListAsync(Kinds.Node, null), found => found.Count(node => node.IsReady()) == 2);
         string[] names = ["a", "b", "c"];
         foreach (var name in names) await running.CreateAsync(Kinds.Deployment, Web(name, 6, 0));
+        await running.CreateAsync(Kinds.StatefulSet, Other("db", "\"replicas\":3,\"serviceName\":\"db\",\"updateStrategy\":{\"rollingUpdate\":{\"partition\":0}},", 0));
+        await running.CreateAsync(Kinds.DaemonSet, Other("agent", "", 0));
+        await running.CreateAsync(Kinds.Job, Other("batch", "\"parallelism\":2,\"completions\":50,", 0));
         for (int round = 0; round < 40; round++)
         {
             Crash(running, Actors[chance.Next(Actors.Length)], names[chance.Next(names.Length)]);
             if (round % 4 == 0) await ChangeAsync(running, names[chance.Next(names.Length)], chance.Next(1, 8), round);
+            if (round % 10 == 0) foreach (var (kind, name) in new[] { (Kinds.StatefulSet, "db"), (Kinds.DaemonSet, "agent") }) await RenewAsync(running, kind, name, round);
+            var all = (await running.ListAsync(Kinds.Pod)).Where(pod => !pod.IsDeleted()).ToList();
+            int Of(string name) => all.Count(pod => pod.Metadata()["labels"]?["app"]?.ToString() == name);
+            Assert.True(Of("db") <= 3 && Of("agent") <= 2 && Of("batch") <= 2, $"seed {seed}: {Of("db")} of three, {Of("agent")} on two nodes, {Of("batch")} of two at once");
             foreach (var set in await running.ListAsync(Kinds.ReplicaSet))
             {
                 var own = (await running.ListAsync(Kinds.Pod)).Count(pod => pod.OwnerUid() == set.Uid() && !pod.IsDeleted());
@@ -77,10 +50,12 @@ public sealed class CrashTests
             }
         }
         foreach (var name in names) await ChangeAsync(running, name, 5, 1000);
-        await RunningControllers.UntilAsync($"seed {seed}: three Deployments at rest", async () => (Pods: await running.ListAsync(Kinds.Pod), Deployments: await running.ListAsync(Kinds.Deployment)),
-            found => found.Pods.Count == 15 && found.Pods.All(pod => pod.IsReady() && pod["spec"]!["containers"]![0]!["image"]!.ToString() == "i:1000") && found.Deployments.All(web => web["status"]?["availableReplicas"].Int() == 5 && web["status"]?["updatedReplicas"].Int() == 5),
+        foreach (var (kind, name) in new[] { (Kinds.StatefulSet, "db"), (Kinds.DaemonSet, "agent") }) await RenewAsync(running, kind, name, 1000);
+        await RunningControllers.UntilAsync($"seed {seed}: all workloads at rest", async () => (Pods: await running.ListAsync(Kinds.Pod), Deployments: await running.ListAsync(Kinds.Deployment)),
+            found => found.Pods.Count == 22 && found.Pods.All(pod => pod.IsReady() && pod["spec"]!["containers"]![0]!["image"]!.ToString() == (pod.Metadata()["labels"]!["app"]!.ToString() == "batch" ? "i:0" : "i:1000")) && found.Deployments.All(web => web["status"]?["availableReplicas"].Int() == 5 && web["status"]?["updatedReplicas"].Int() == 5),
             found => $"{found.Pods.Count} pods, {found.Pods.Count(pod => pod.IsReady())} ready; {string.Join(' ', found.Deployments.Select(web => web["status"]?.ToJsonString()))}");
         foreach (var name in names) await running.DeleteAsync(Kinds.Deployment, name, "Foreground");
+        foreach (var (kind, name) in new[] { (Kinds.StatefulSet, "db"), (Kinds.DaemonSet, "agent"), (Kinds.Job, "batch") }) await running.DeleteAsync(kind, name, "Foreground");
         await RunningControllers.UntilAsync($"seed {seed}: nothing left", () => running.ListAsync(Kinds.Pod), pods => pods.Count == 0, pods => $"{pods.Count} pods");
         await end.CancelAsync();
         await Task.WhenAll(living);
@@ -103,15 +78,19 @@ public sealed class CrashTests
         }
     }
 
-    private static async Task ChangeAsync(RunningControllers running, string name, int replicas, int version)
+    private static Task ChangeAsync(RunningControllers running, string name, int replicas, int version) => WriteAsync(running, Kinds.Deployment, name, stored => stored["spec"] = Documents.Json(Web(name, replicas, version))["spec"]!.DeepClone());
+
+    private static Task RenewAsync(RunningControllers running, ResourceKind kind, string name, int version) => WriteAsync(running, kind, name, stored => stored["spec"]!["template"]!["spec"]!["containers"]![0]!["image"] = $"i:{version}");
+
+    private static async Task WriteAsync(RunningControllers running, ResourceKind kind, string name, Action<JsonObject> change)
     {
         while (true)
         {
-            var stored = (await running.GetAsync(Kinds.Deployment, name))!;
-            stored["spec"] = Documents.Json(Web(name, replicas, version))["spec"]!.DeepClone();
+            var stored = (await running.GetAsync(kind, name))!;
+            change(stored);
             try
             {
-                await running.Objects.UpdateAsync(Kinds.Deployment, stored, CancellationToken.None);
+                await running.Objects.UpdateAsync(kind, stored, CancellationToken.None);
                 return;
             }
             catch (ObjectConflictException)

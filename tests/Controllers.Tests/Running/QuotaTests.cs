@@ -1,6 +1,7 @@
 using System.Text.Json.Nodes;
 using Eyrie.ControlPlane.Controllers;
 using Eyrie.ControlPlane.Resources;
+using Microsoft.Extensions.DependencyInjection;
 using Xunit;
 
 namespace Eyrie.Controllers.Tests.Running;
@@ -80,6 +81,30 @@ public sealed class QuotaTests
         refused = await Assert.ThrowsAsync<ObjectForbiddenException>(() => running.Objects.UpdateAsync(Kinds.PersistentVolumeClaim, claim, CancellationToken.None));
         Assert.Contains("exceeded quota: q, requested: requests.storage=4Gi, used: requests.storage=8Gi, limited: requests.storage=10Gi", refused.Message, StringComparison.Ordinal);
         await RunningControllers.UntilAsync("what is used", () => running.GetAsync(Kinds.ResourceQuota, "q"), quota => quota!["status"]?["used"]?["services.nodeports"]?.ToString() == "1" && quota["status"]!["used"]!["requests.storage"]!.ToString() == "8Gi", quota => quota!.ToJsonString());
+    }
+
+    [Fact]
+    public async Task Objects_of_a_custom_kind_are_counted_those_that_were_there_before_as_well()
+    {
+        var widget = new ResourceKind("example.com", "v1", "Widget", "widgets", "widget", true);
+        await using var running = await RunningControllers.StartAsync();
+        running.Services.GetRequiredService<KnownKinds>().SetCustom([widget]);
+        Task<JsonObject> MakeAsync(string name) => running.CreateAsync(widget, $$$"""{"metadata":{"name":"{{{name}}}","namespace":"default"}}""");
+        Task CountedAsync(string used) => RunningControllers.UntilAsync($"{used} counted", () => running.GetAsync(Kinds.ResourceQuota, "q"), quota => quota!["status"]?["used"]?["count/widgets.example.com"]?.ToString() == used, quota => quota!.ToJsonString());
+        await MakeAsync("before");
+        await running.CreateAsync(Kinds.ResourceQuota, """{"metadata":{"name":"q","namespace":"default"},"spec":{"hard":{"count/widgets.example.com":"2","count/gadgets.example.com":"1"}}}""");
+        await CountedAsync("1");
+        var results = await Task.WhenAll(Enumerable.Range(0, 8).Select(async i =>
+        {
+            try { await MakeAsync($"w{i}"); return ""; }
+            catch (ObjectForbiddenException refused) { return refused.Message; }
+        }));
+        Assert.Equal(1, results.Count(text => text.Length == 0));
+        Assert.All(results.Where(text => text.Length > 0), text => Assert.EndsWith("is forbidden: exceeded quota: q, requested: count/widgets.example.com=1, used: count/widgets.example.com=2, limited: count/widgets.example.com=2", text));
+        await running.Objects.DeleteAsync(widget, new ObjectName("default", "before"), new DeleteOptions(), CancellationToken.None);
+        await CountedAsync("1");
+        await MakeAsync("next");
+        await CountedAsync("2");
     }
 
     [Fact]

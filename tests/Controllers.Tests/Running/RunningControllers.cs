@@ -19,6 +19,7 @@ public sealed class RunningControllers : IAsyncDisposable
 
     public IObjects Objects => _host.Services.GetRequiredService<IObjects>();
     public BreakableStore Store => (BreakableStore)_host.Services.GetRequiredService<IStore>();
+    public ObjectCache Cache => _host.Services.GetRequiredService<ObjectCache>();
     public IServiceProvider Services => _host.Services;
     public ActorSystem Actors => _host.Services.GetRequiredService<ActorSystem>();
 

@@ -9,15 +9,18 @@ namespace Eyrie.Controllers.Tests.Simulation;
 /// <summary>The store of a simulated cluster: compare-and-swap by resourceVersion, a log of changes that views follow, names and uids from the seed.</summary>
 public sealed class SimulatedStore(Random chance, Func<DateTimeOffset> now)
 {
-    private readonly Dictionary<(ResourceKind, ObjectName), JsonObject> _objects = [];
+    private readonly Dictionary<ResourceKind, Dictionary<ObjectName, JsonObject>> _objects = [];
+    private readonly Dictionary<ResourceKind, List<(int At, ObjectChange Change)>> _logs = [];
     private long _revision;
 
     public List<ObjectChange> Log { get; } = [];
-    public event Action<ObjectChange>? Changed;
 
-    public IEnumerable<JsonObject> All(ResourceKind kind) => _objects.Where(pair => pair.Key.Item1 == kind).Select(pair => pair.Value);
+    /// <summary>The changes of one kind, each with how long the log was with it.</summary>
+    public IReadOnlyList<(int At, ObjectChange Change)> LogOf(ResourceKind kind) => _logs.TryGetValue(kind, out var log) ? log : [];
 
-    public JsonObject? Get(ResourceKind kind, ObjectName name) => _objects.GetValueOrDefault((kind, name));
+    public IEnumerable<JsonObject> All(ResourceKind kind) => _objects.TryGetValue(kind, out var found) ? found.Values : [];
+
+    public JsonObject? Get(ResourceKind kind, ObjectName name) => _objects.TryGetValue(kind, out var found) ? found.GetValueOrDefault(name) : null;
 
     /// <summary>False: the store refused it, as it would a real controller that was behind.</summary>
     public bool Apply(WorkloadAction action)
@@ -26,7 +29,7 @@ public sealed class SimulatedStore(Random chance, Func<DateTimeOffset> now)
         {
             case CreateObject create:
                 var made = ObjectStamp.New(create.Kind, create.Document, Guid(), now(), Suffix());
-                if (_objects.ContainsKey((create.Kind, ObjectStamp.NameOf(made)))) return false;
+                if (Get(create.Kind, ObjectStamp.NameOf(made)) is not null) return false;
                 Put(create.Kind, made);
                 return true;
             case UpdateObject update when Current(update.Kind, update.Document) is { } stored:
@@ -63,7 +66,7 @@ public sealed class SimulatedStore(Random chance, Func<DateTimeOffset> now)
 
     public void Remove(ResourceKind kind, ObjectName name)
     {
-        if (_objects.Remove((kind, name), out var last)) Tell(new ObjectChange(ChangeType.Deleted, kind, name, last, last));
+        if (_objects.TryGetValue(kind, out var found) && found.Remove(name, out var last)) Tell(new ObjectChange(ChangeType.Deleted, kind, name, last, last));
     }
 
     public void Put(ResourceKind kind, JsonObject document)
@@ -72,7 +75,8 @@ public sealed class SimulatedStore(Random chance, Func<DateTimeOffset> now)
         var before = Get(kind, name);
         document = Documents.Json(document.ToJsonString()); // as a real store: what is read was parsed
         document.Metadata()["resourceVersion"] = (_revision + 1).ToString(CultureInfo.InvariantCulture);
-        _objects[(kind, name)] = document;
+        if (!_objects.TryGetValue(kind, out var found)) _objects[kind] = found = [];
+        found[name] = document;
         Tell(new ObjectChange(before is null ? ChangeType.Added : ChangeType.Modified, kind, name, document, before));
     }
 
@@ -80,7 +84,8 @@ public sealed class SimulatedStore(Random chance, Func<DateTimeOffset> now)
     {
         _revision++;
         Log.Add(change);
-        Changed?.Invoke(change);
+        if (!_logs.TryGetValue(change.Kind, out var log)) _logs[change.Kind] = log = [];
+        log.Add((Log.Count, change));
     }
 
     private JsonObject? Current(ResourceKind kind, JsonObject document) =>
@@ -99,23 +104,31 @@ public sealed class SimulatedStore(Random chance, Func<DateTimeOffset> now)
 /// <summary>What one actor knows: every kind as of some moment of the log, each by itself.</summary>
 public sealed class SimulatedView(SimulatedStore store)
 {
-    private readonly Dictionary<ResourceKind, int> _seen = [];
+    private readonly Dictionary<ResourceKind, int> _seen = []; // of the changes of a kind
 
     public ObjectCache Cache { get; private set; } = new();
 
-    /// <summary>Takes in up to so many changes of a kind.</summary>
-    public IReadOnlyList<ObjectChange> Follow(ResourceKind kind, int most)
+    /// <summary>Takes in up to so many changes of a kind; false: there was none.</summary>
+    public bool Follow(ResourceKind kind, int most)
     {
-        int at = _seen.GetValueOrDefault(kind);
-        var news = new List<ObjectChange>();
-        for (; at < store.Log.Count && news.Count < most; at++)
-            if (store.Log[at].Kind == kind) news.Add(store.Log[at]);
-        _seen[kind] = at;
-        if (news.Count > 0) Cache.Apply(kind, news, new Revision(at));
-        return news;
+        var all = store.LogOf(kind);
+        int from = _seen.GetValueOrDefault(kind), to = most < all.Count - from ? from + most : all.Count;
+        if (to == from) return false;
+        _seen[kind] = to;
+        Cache.Apply(kind, [.. all.Skip(from).Take(to - from).Select(entry => entry.Change)], new Revision(all[to - 1].At));
+        return true;
     }
 
-    public bool Knows(ResourceKind kind, int position) => _seen.GetValueOrDefault(kind) >= position;
+    /// <summary>Is told the last so many of them once more.</summary>
+    public void Repeat(ResourceKind kind, int count)
+    {
+        int seen = _seen.GetValueOrDefault(kind);
+        var again = store.LogOf(kind).Take(seen).TakeLast(count).ToList();
+        if (again.Count > 0) Cache.Apply(kind, [.. again.Select(entry => entry.Change)], new Revision(again[^1].At));
+    }
+
+    /// <summary>Whether it has seen all changes of a kind up to a position of the log.</summary>
+    public bool Knows(ResourceKind kind, int position) => _seen.GetValueOrDefault(kind) is var seen && (seen == store.LogOf(kind).Count || store.LogOf(kind)[seen].At > position);
 
     /// <summary>Everything is listed anew, as after a crash.</summary>
     public void Relist(IEnumerable<ResourceKind> kinds)
@@ -124,7 +137,7 @@ public sealed class SimulatedView(SimulatedStore store)
         foreach (var kind in kinds)
         {
             Cache.Apply(kind, [.. store.All(kind).Select(item => new ObjectChange(ChangeType.Added, kind, ObjectStamp.NameOf(item), item, null))], new Revision(store.Log.Count));
-            _seen[kind] = store.Log.Count;
+            _seen[kind] = store.LogOf(kind).Count;
         }
     }
 }

@@ -119,6 +119,29 @@ public sealed class JobPlanTests
         Assert.DoesNotContain(actions, action => action is CreateObject); // a failure is waited for: ten seconds after it
     }
 
+    private static JsonObject Disrupted(string status)
+    {
+        var pod = Pod("x", "Failed", code: 137);
+        pod["status"]!["conditions"] = JsonNode.Parse("[{\"type\":\"DisruptionTarget\",\"status\":\"" + status + "\"}]");
+        return pod;
+    }
+
+    [Theory]
+    [InlineData("{\"action\":\"Ignore\",\"onPodConditions\":[{\"type\":\"DisruptionTarget\"}]}", "True", null)] // evicted, preempted, its node lost: no failure of its own
+    [InlineData("{\"action\":\"Ignore\",\"onPodConditions\":[{\"type\":\"DisruptionTarget\"}]}", "False", "BackoffLimitExceeded")]
+    [InlineData("{\"action\":\"Ignore\",\"onPodConditions\":[{\"type\":\"DisruptionTarget\",\"status\":\"False\"}]}", "False", null)]
+    [InlineData("{\"action\":\"Ignore\",\"onPodConditions\":[{\"type\":\"Other\",\"status\":\"True\"}]}", "True", "BackoffLimitExceeded")]
+    [InlineData("{\"action\":\"FailJob\",\"onPodConditions\":[{\"type\":\"DisruptionTarget\",\"status\":\"True\"}]}", "True", "PodFailurePolicy")]
+    [InlineData("{\"action\":\"Ignore\",\"onPodConditions\":[{\"type\":\"DisruptionTarget\"}]},{\"action\":\"FailJob\",\"onExitCodes\":{\"operator\":\"In\",\"values\":[137]}}", "True", null)] // the first rule that fits
+    [InlineData("{\"action\":\"Count\",\"onPodConditions\":[{\"type\":\"DisruptionTarget\"}]},{\"action\":\"Ignore\",\"onExitCodes\":{\"operator\":\"In\",\"values\":[137]}}", "True", "BackoffLimitExceeded")]
+    public void Its_policy_looks_at_the_conditions_of_a_failed_pod(string rules, string status, string? reason)
+    {
+        var actions = Decide(",\"backoffLimit\":0,\"podFailurePolicy\":{\"rules\":[" + rules + "]}", """{"startTime":"2026-01-01T12:00:00Z"}""", Disrupted(status));
+        Assert.Equal(reason, End(actions));
+        if (reason == "PodFailurePolicy") Assert.Contains("Pod default/x has condition DisruptionTarget matching FailJob rule at index 0", Status(actions)["conditions"]!.ToJsonString(), StringComparison.Ordinal);
+        if (reason is null) Assert.Equal("+a-, ~x", Words(actions)); // another in its place; let go, counted as nothing
+    }
+
     private const string Three = ",\"parallelism\":3,\"completions\":3,\"completionMode\":\"Indexed\",\"backoffLimitPerIndex\":1";
 
     [Fact]

@@ -217,6 +217,58 @@ public sealed class WorkloadPlanTests
         Assert.Equal("-a-1, +Job a-29454482", Cron(",\"successfulJobsHistoryLimit\":1", "{}", Ran("a-1", Complete), Ran("a-2", Complete)));
     }
 
+    [Theory]
+    [InlineData(10, "25%", "25%", 3, 2)] // surge is rounded up, unavailable down
+    [InlineData(4, "30%", "30%", 2, 1)]
+    [InlineData(3, "10%", "10%", 1, 0)]
+    [InlineData(3, "0%", "10%", 0, 1)] // never both none
+    [InlineData(2, "100%", "100%", 2, 2)]
+    [InlineData(7, "3", "34%", 3, 2)]
+    [InlineData(1, "0", "5", 0, 1)] // no more than there are
+    [InlineData(9, null, null, 3, 2)]
+    public void Percentages_of_surge_are_rounded_up_and_of_unavailable_pods_down(int replicas, string? surge, string? unavailable, int most, int missing)
+    {
+        var rolling = new JsonObject();
+        foreach (var (name, value) in new[] { ("maxSurge", surge), ("maxUnavailable", unavailable) })
+            if (value is not null) rolling[name] = int.TryParse(value, CultureInfo.InvariantCulture, out int number) ? number : value;
+        Assert.Equal((most, missing), DeploymentPlan.Bounds(new JsonObject { ["strategy"] = new JsonObject { ["rollingUpdate"] = rolling } }, replicas));
+    }
+
+    [Theory]
+    [InlineData("5/5 3/0", 5, "5 0")] // what serves nobody goes first
+    [InlineData("5/3 3/3", 5, "3 2")]
+    [InlineData("4/4 4/4", 6, "3 3")] // then of the largest, one after the other
+    [InlineData("6/6 2/2", 5, "3 2")]
+    [InlineData("2/2 2/2", 9, "2 2")]
+    [InlineData("3/1 3/1", 1, "1 0")]
+    public void Fewer_replicas_while_paused_take_what_serves_nobody_and_then_from_the_largest(string sets, int allowed, string left) => Assert.Equal(left, string.Join(' ', RollingStep.Cut(
+        [.. sets.Split(' ').Select(set => set.Split('/')).Select(ends => new SetSize(int.Parse(ends[0], CultureInfo.InvariantCulture), int.Parse(ends[0], CultureInfo.InvariantCulture), int.Parse(ends[1], CultureInfo.InvariantCulture)))], allowed)));
+
+    private static JsonObject Sized(JsonObject made, string uid, int wanted, int available, int desired)
+    {
+        var set = (JsonObject)made.DeepClone();
+        (set.Metadata()["uid"], set.Metadata()["name"], set.Metadata()["generation"], set["spec"]!["replicas"]) = (uid, uid, 1, wanted);
+        set.Annotated(DeploymentPlan.DesiredAnnotation, desired.ToString(CultureInfo.InvariantCulture));
+        set["status"] = new JsonObject { ["replicas"] = wanted, ["readyReplicas"] = available, ["availableReplicas"] = available, ["observedGeneration"] = 1 };
+        return set;
+    }
+
+    [Theory]
+    [InlineData(10, 8, 5, 15, "12 8")] // 20 pods at most, 13 there: seven more, by their sizes
+    [InlineData(4, 3, 2, 8, "6 4")]
+    [InlineData(10, 8, 5, 11, "9 5")] // room for one alone: to the largest
+    public void More_replicas_in_the_middle_of_a_rollout_are_shared_out_by_the_sizes_there_are(int before, int old, int current, int wanted, string sizes)
+    {
+        const string Rolling = "\"strategy\":{\"type\":\"RollingUpdate\",\"rollingUpdate\":{\"maxSurge\":\"30%\",\"maxUnavailable\":\"25%\"}},\"selector\":{\"matchLabels\":{\"app\":\"a\"}},\"template\":";
+        JsonObject Deployment(int replicas, string template) => Owner("Deployment", "{\"replicas\":" + replicas.ToString(CultureInfo.InvariantCulture) + "," + Rolling + template + "}");
+        JsonObject Set(string template) => DeploymentPlan.Decide(Deployment(before, template), [], Now).OfType<CreateObject>().Single().Document;
+        var (first, second) = (Set(Template.Replace("a:1", "a:0", StringComparison.Ordinal)), Set(Template));
+        second.Annotated(DeploymentPlan.RevisionAnnotation, "2");
+        var actions = DeploymentPlan.Decide(Deployment(wanted, Template), [Sized(first, "old", old, old, before), Sized(second, "new", current, 0, before)], Now);
+        Assert.Equal(sizes, string.Join(' ', actions.OfType<UpdateObject>().Where(update => update.Kind == Kinds.ReplicaSet).OrderByDescending(update => update.Document.Name()).Select(update => update.Document["spec"]!["replicas"])));
+        Assert.All(actions.OfType<UpdateObject>().Where(update => update.Kind == Kinds.ReplicaSet), update => Assert.Equal(wanted.ToString(CultureInfo.InvariantCulture), update.Document.Annotation(DeploymentPlan.DesiredAnnotation)));
+    }
+
     [Fact]
     public void Sizes_of_a_rolling_update_keep_both_bounds()
     {
