@@ -104,13 +104,15 @@ public static class RollingStep
         int total = next.Sum(), add = Room(sets, allowed);
         if (add <= 0 || total == 0) return next;
         int left = add;
-        for (int i = 0; i < next.Length; i++)
+        // The largest first, of equals the newer; each its share, rounded, as kube-controller-manager gives it.
+        var order = Enumerable.Range(0, next.Length).OrderByDescending(i => sets[i].Wanted).ThenByDescending(i => i).ToList();
+        foreach (int i in order)
         {
-            int share = (int)((long)add * sets[i].Wanted / total);
+            int share = Math.Min(left, (int)Math.Round((double)add * sets[i].Wanted / total, MidpointRounding.AwayFromZero));
             next[i] += share;
             left -= share;
         }
-        next[Array.IndexOf(next, next.Max())] += left; // the rest to the largest
+        next[order[0]] += left; // the rest to the largest
         return next;
     }
 

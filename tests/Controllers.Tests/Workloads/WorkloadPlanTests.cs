@@ -236,11 +236,11 @@ public sealed class WorkloadPlanTests
 
     [Theory]
     [InlineData("5/5 3/0", 5, "5 0")] // what serves nobody goes first
-    [InlineData("5/3 3/3", 5, "3 2")]
+    [InlineData("5/3 3/3", 5, "2 3")] // of equals the older
     [InlineData("4/4 4/4", 6, "3 3")] // then of the largest, one after the other
     [InlineData("6/6 2/2", 5, "3 2")]
     [InlineData("2/2 2/2", 9, "2 2")]
-    [InlineData("3/1 3/1", 1, "1 0")]
+    [InlineData("3/1 3/1", 1, "0 1")]
     public void Fewer_replicas_while_paused_take_what_serves_nobody_and_then_from_the_largest(string sets, int allowed, string left) => Assert.Equal(left, string.Join(' ', RollingStep.Cut(
         [.. sets.Split(' ').Select(set => set.Split('/')).Select(ends => new SetSize(int.Parse(ends[0], CultureInfo.InvariantCulture), int.Parse(ends[0], CultureInfo.InvariantCulture), int.Parse(ends[1], CultureInfo.InvariantCulture)))], allowed)));
 
@@ -255,8 +255,8 @@ public sealed class WorkloadPlanTests
 
     [Theory]
     [InlineData(10, 8, 5, 15, "12 8")] // 20 pods at most, 13 there: seven more, by their sizes
-    [InlineData(4, 3, 2, 8, "6 4")]
-    [InlineData(10, 8, 5, 11, "9 5")] // room for one alone: to the largest
+    [InlineData(4, 3, 2, 8, "7 4")] // eleven at most: six more
+    [InlineData(10, 8, 5, 11, "9 6")] // room for two
     public void More_replicas_in_the_middle_of_a_rollout_are_shared_out_by_the_sizes_there_are(int before, int old, int current, int wanted, string sizes)
     {
         const string Rolling = "\"strategy\":{\"type\":\"RollingUpdate\",\"rollingUpdate\":{\"maxSurge\":\"30%\",\"maxUnavailable\":\"25%\"}},\"selector\":{\"matchLabels\":{\"app\":\"a\"}},\"template\":";
@@ -278,6 +278,9 @@ public sealed class WorkloadPlanTests
         Assert.Equal("[4] 1", Next([new(4, 4, 4)], new(1, 1, 0), 4, 1, 0));
         Assert.Equal("[3] 1", Next([new(4, 4, 4)], new(1, 1, 0), 4, 1, 1));
         Assert.Equal("[2] 1", Next([new(4, 4, 2)], new(1, 1, 0), 4, 1, 2));
+        Assert.Equal("[11, 7]", "[" + string.Join(", ", RollingStep.Grow([new(8, 8, 8), new(5, 5, 0)], 18)) + "]"); // the example in Kubernetes' documentation
+        Assert.Equal("[3, 3]", "[" + string.Join(", ", RollingStep.Grow([new(2, 2, 2), new(2, 2, 2)], 6)) + "]");
+        Assert.Equal("[2, 3]", "[" + string.Join(", ", RollingStep.Grow([new(2, 2, 2), new(2, 2, 2)], 5)) + "]");
         Assert.Equal("[6, 4]", "[" + string.Join(", ", RollingStep.Grow([new(3, 3, 3), new(2, 2, 0)], 10)) + "]");
 
         static string Next(SetSize[] old, SetSize current, int replicas, int surge, int unavailable) =>
