@@ -53,7 +53,7 @@ public static unsafe class World
         fixed (byte* dot = "."u8) return Host.Call(Sys.Chroot, (nint)dot);
     }
 
-    /// <summary>Opens a path beneath a directory; links may not lead out of it.</summary>
+    /// <summary>Opens a path beneath a directory; links may not lead out of it. Of a path with <c>..</c> Linux may say that something on the machine was mounted or renamed meanwhile (EAGAIN, openat2(2)): it is asked again.</summary>
     public static nint OpenBeneath(nint directory, ReadOnlySpan<byte> path, nint flags, ulong resolve = Beneath)
     {
         ulong* how = stackalloc ulong[3];
@@ -64,7 +64,9 @@ public static unsafe class World
         if (path.Length is 0 or > 1000) return -Sys.Einval;
         path.CopyTo(new Span<byte>(text, 1024));
         text[path.Length] = 0;
-        return Host.Call(Sys.Openat2, directory, (nint)text, (nint)how, 24);
+        nint result = -Sys.Eagain;
+        for (int tries = 0; result == -Sys.Eagain && tries < 128; tries++) result = Host.Call(Sys.Openat2, directory, (nint)text, (nint)how, 24);
+        return result;
     }
 
     /// <summary>
