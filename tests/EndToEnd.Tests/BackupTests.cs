@@ -1,4 +1,5 @@
 using System.Globalization;
+using System.Text.Json.Nodes;
 using Eyrie.Store.Tests;
 using Xunit;
 
@@ -43,7 +44,7 @@ public sealed class BackupTests
             await DoneAsync(NoNodes);
             Assert.Equal(uid, await UidAsync("kept"));
             Assert.Equal("", await UidAsync("later"));
-            var before = long.Parse((await cluster.KubectlAsync("get", "configmaps", "-o", "jsonpath={.metadata.resourceVersion}")).Output, CultureInfo.InvariantCulture);
+            var before = long.Parse(JsonNode.Parse((await cluster.KubectlAsync("get", "--raw", "/api/v1/configmaps?limit=1")).Output)!["metadata"]!["resourceVersion"]!.ToString(), CultureInfo.InvariantCulture);
             await DoneAsync("down");
             await Shell.UntilAsync(() => cluster.EyrieAsync("move-store", etcd.NewAddress()), output => output.Contains("objects moved", StringComparison.Ordinal), "the move to etcd");
             await DoneAsync(NoNodes);

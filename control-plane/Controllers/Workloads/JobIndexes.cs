@@ -17,17 +17,17 @@ public sealed class JobIndexes
     public SortedSet<int> Failed { get; }
 
     /// <param name="job">The Job.</param>
-    /// <param name="failed">Its pods that failed and count, and whether the policy says that the index has failed with it.</param>
-    public JobIndexes(JsonObject job, IEnumerable<(JsonObject Pod, bool Index)> failed)
+    /// <param name="failed">Its pods that failed, whether each counts, and whether the policy says that the index has failed with it. One that does not count still carries what failed before it.</param>
+    public JobIndexes(JsonObject job, IEnumerable<(JsonObject Pod, bool Counts, bool Index)> failed)
     {
         var limit = job["spec"]!["backoffLimitPerIndex"];
         ByThemselves = limit is not null;
         Failed = JobProgress.Parse(job["status"]?["failedIndexes"]?.ToString());
         if (!ByThemselves) return;
-        foreach (var (pod, whole) in failed)
+        foreach (var (pod, counts, whole) in failed)
         {
             if (JobPlan.Index(pod) is not { } index) continue;
-            int count = Before(pod) + 1;
+            int count = Before(pod) + (counts ? 1 : 0);
             if (count > Failures(index)) _failures[index] = (count, JobProgress.Ended(pod));
             if (whole || count > limit.Int()) Failed.Add(index);
         }
@@ -40,8 +40,12 @@ public sealed class JobIndexes
     public DateTimeOffset? FailedAt(int index) => _failures.GetValueOrDefault(index).Last;
 
     /// <summary>Whether a failed pod is the last of its index and the next is yet to be made: by it is known how often the index has failed.</summary>
-    public bool IsNeeded(JsonObject pod, IReadOnlyList<JsonObject> own, IReadOnlySet<int> told) => ByThemselves && JobPlan.Index(pod) is { } index && !told.Contains(index)
-        && !own.Any(other => JobPlan.Index(other) == index && Before(other) > Before(pod));
+    /// <param name="pod">The failed pod.</param>
+    /// <param name="own">The Job's pods.</param>
+    /// <param name="told">Indexes of which the status says that they have failed.</param>
+    /// <param name="completed">Indexes that have succeeded.</param>
+    public bool IsNeeded(JsonObject pod, IReadOnlyList<JsonObject> own, IReadOnlySet<int> told, IReadOnlySet<int> completed) => ByThemselves && JobPlan.Index(pod) is { } index && !told.Contains(index) && !completed.Contains(index)
+        && !own.Any(other => JobTally.IsTracked(other) && JobPlan.Index(other) == index && Before(other) > Before(pod));
 
     private static int Before(JsonObject pod) => int.TryParse(pod.Annotation(FailuresAnnotation), CultureInfo.InvariantCulture, out int count) ? count : 0;
 }

@@ -22,7 +22,7 @@ public static class JobPlan
         bool suspended = job["spec"]!["suspend"]?.GetValue<bool>() == true;
         Suspension(job, status, suspended, now, actions);
         if (!suspended && status["startTime"] is null) status["startTime"] = ObjectStamp.Time(now);
-        var end = suspended ? null : progress.End(job, Views.Time(status["startTime"]?.ToString()), now);
+        var end = suspended ? progress.FailedByPolicy : progress.End(job, Views.Time(status["startTime"]?.ToString()), now);
         int active = progress.Active.Count;
         if (end is not null || suspended)
         {

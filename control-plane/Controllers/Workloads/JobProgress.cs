@@ -28,24 +28,24 @@ public sealed record JobProgress(List<JsonObject> Active, int Terminating, JobTa
     {
         var spec = job["spec"]!;
         bool indexed = spec["completionMode"]?.ToString() == "Indexed";
+        var lost = (job["status"]?["uncountedTerminatedPods"]?["failed"] as JsonArray ?? []).Select(uid => uid!.ToString()).ToHashSet(); // failed, also those that were deleted and say something else in the end
         var policies = own.Where(pod => pod.Phase() == "Failed").ToDictionary(pod => pod.Uid(), pod => PodFailurePolicy.Of(job, pod));
-        PodEnd End(JsonObject pod) => pod.Phase() switch
+        PodEnd End(JsonObject pod) => lost.Contains(pod.Uid()) ? PodEnd.Failed : pod.Phase() switch
         {
             "Succeeded" => PodEnd.Succeeded,
             "Failed" => policies[pod.Uid()].Action == "Ignore" ? PodEnd.Ignored : PodEnd.Failed,
             _ => pod.IsDeleted() && (!AwaitsEnd(job) || pod.Metadata()["deletionGracePeriodSeconds"].Int() == 0) ? PodEnd.Failed : PodEnd.None,
         };
         var completed = Parse(job["status"]?["completedIndexes"]?.ToString());
-        var lost = (job["status"]?["uncountedTerminatedPods"]?["failed"] as JsonArray ?? []).Select(uid => uid!.ToString()).ToHashSet(); // deleted, and so failed, whatever they say in the end
         foreach (var pod in own.Where(pod => pod.Phase() == "Succeeded" && JobTally.IsTracked(pod) && !lost.Contains(pod.Uid())))
             if (JobPlan.Index(pod) is { } index && index < spec["completions"].Int()) completed.Add(index);
-        var failed = own.Where(pod => End(pod) == PodEnd.Failed).ToList();
-        var indexes = new JobIndexes(job, failed.Select(pod => (pod, policies.GetValueOrDefault(pod.Uid()).Action == "FailIndex")));
+        var failed = own.Where(pod => JobTally.IsTracked(pod) && End(pod) == PodEnd.Failed).ToList(); // what the Job has let go is nothing to it any more
+        var indexes = new JobIndexes(job, own.Where(pod => JobTally.IsTracked(pod) && End(pod) is (PodEnd.Failed or PodEnd.Ignored)).Select(pod => (pod, End(pod) == PodEnd.Failed, policies.GetValueOrDefault(pod.Uid()).Action == "FailIndex")));
         var told = Parse(job["status"]?["failedIndexes"]?.ToString());
         var fatal = failed.Select(pod => policies.GetValueOrDefault(pod.Uid())).FirstOrDefault(policy => policy.Action == "FailJob");
         var active = own.Where(pod => End(pod) == PodEnd.None && !pod.IsDeleted() && JobTally.IsTracked(pod)).OrderBy(pod => pod.Metadata().Text("creationTimestamp"), StringComparer.Ordinal).ThenBy(pod => pod.Name(), StringComparer.Ordinal).ToList();
         int restarts = spec["template"]?["spec"]?["restartPolicy"]?.ToString() == "OnFailure" ? active.Sum(Words.Restarts) : 0;
-        return new JobProgress(active, own.Count(pod => pod.IsDeleted() && !pod.IsOver()), JobTally.Of(job, own, End, pod => End(pod) == PodEnd.Failed && indexes.IsNeeded(pod, own, told)), indexed, completed, indexes,
+        return new JobProgress(active, own.Count(pod => pod.IsDeleted() && !pod.IsOver()), JobTally.Of(job, own, End, pod => End(pod) is (PodEnd.Failed or PodEnd.Ignored) && indexes.IsNeeded(pod, own, told, completed)), indexed, completed, indexes,
             fatal.Action is null ? null : new JobEnd(false, "PodFailurePolicy", fatal.Message), restarts)
         {
             _busy = [.. active.Select(JobPlan.Index).OfType<int>(), .. AwaitsEnd(job) ? own.Where(pod => pod.IsDeleted() && End(pod) == PodEnd.None).Select(JobPlan.Index).OfType<int>() : []], Completions = spec["completions"].Int(),

@@ -20,7 +20,7 @@ public sealed record JobTally(int Succeeded, int Failed, (int Succeeded, int Fai
     /// <param name="job">The Job as it is in the store.</param>
     /// <param name="own">Its pods.</param>
     /// <param name="ends">How each ended.</param>
-    /// <param name="isKept">A failed pod that the next one of its index is yet to be made by.</param>
+    /// <param name="isKept">A failed or ignored pod that the next one of its index is yet to be made by.</param>
     public static JobTally Of(JsonObject job, IReadOnlyList<JsonObject> own, Func<JsonObject, PodEnd> ends, Func<JsonObject, bool> isKept)
     {
         var status = job["status"];
@@ -39,7 +39,7 @@ public sealed record JobTally(int Succeeded, int Failed, (int Succeeded, int Fai
         {
             var end = ends(pod);
             if (written["succeeded"].Contains(uid) || written["failed"].Contains(uid)) { if (!isKept(pod)) released.Add(pod); }
-            else if (end == PodEnd.Ignored) released.Add(pod);
+            else if (end == PodEnd.Ignored) { if (!isKept(pod)) released.Add(pod); }
             else if (end == PodEnd.Failed) open["failed"].Add(uid);
             else if (end == PodEnd.Succeeded && !indexed) open["succeeded"].Add(uid);
             else if (end == PodEnd.Succeeded && (JobPlan.Index(pod) is not { } index || remembered.Contains(index) || index >= job["spec"]!["completions"].Int())) released.Add(pod);
