@@ -14,6 +14,7 @@ using static Eyrie.Controllers.Tests.Documents;
 namespace Eyrie.Controllers.Tests;
 
 /// <summary>Services, quotas, claims, budgets and autoscalers with generated inputs, each against its rule said once more by hand.</summary>
+[Collection(nameof(Alone))]
 public sealed class RulesPropertyTests
 {
     private static readonly Gen<int> Seeds = Gen.Int[0, int.MaxValue - 1];

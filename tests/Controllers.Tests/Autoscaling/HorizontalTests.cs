@@ -8,6 +8,7 @@ using static Eyrie.Controllers.Tests.Documents;
 
 namespace Eyrie.Controllers.Tests.Autoscaling;
 
+[Collection(nameof(Alone))]
 public sealed class HorizontalTests
 {
     private static readonly DateTimeOffset Now = new(2026, 1, 1, 12, 0, 0, TimeSpan.Zero);

@@ -6,6 +6,7 @@ using Xunit;
 
 namespace Eyrie.Controllers.Tests.Collection;
 
+[Collection(nameof(Alone))]
 public sealed class GarbagePlanTests
 {
     private static OwnedObject Item(ResourceKind kind, string name, string finalizer = "", bool going = false, string home = "default", params (OwnedObject Owner, bool Blocks)[] owners) =>

@@ -11,6 +11,7 @@ using static Eyrie.Controllers.Tests.Documents;
 namespace Eyrie.Controllers.Tests.Guards;
 
 /// <summary>A Deployment of ten with a guard, whose pods become as the test says at once; Deployment plan and guard in turns.</summary>
+[Collection(nameof(Alone))]
 public sealed class GuardTests
 {
     private const string Canary = """{"steps":[{"weight":10,"pause":30},{"weight":50,"pause":"manual"}],"limits":{"unreadySeconds":20,"restarts":1,"queries":[{"name":"errors","query":"q","max":0.1}]},"bakeSeconds":60}""";

@@ -8,6 +8,7 @@ using static Eyrie.Controllers.Tests.Documents;
 
 namespace Eyrie.Controllers.Tests.Nodes;
 
+[Collection(nameof(Alone))]
 public sealed class NodeLifecycleTests
 {
     private static readonly DateTimeOffset Now = new(2026, 1, 1, 12, 0, 0, TimeSpan.Zero);

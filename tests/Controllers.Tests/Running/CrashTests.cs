@@ -10,7 +10,6 @@ using Xunit;
 namespace Eyrie.Controllers.Tests.Running;
 
 /// <summary>The real actors over the real store seam, two nodes without containers; actors are crashed at random while Deployments are applied, rolled over and deleted.</summary>
-[Collection(nameof(Alone))]
 public sealed class CrashTests
 {
     private static readonly string[] Actors = ["feed", "region", "shard", "coordinator", "object", "scheduler/one", "node-sessions", "garbage/one", "namespaces-going/one", "node-lifecycle/one", "ended-pods/one", "autoscalers/one", "guards/one", "deployments", "replicasets", "statefulsets", "daemonsets", "jobs", "services", "namespaces"];

@@ -6,6 +6,7 @@ using static Eyrie.Controllers.Tests.Scheduling.Clusters;
 namespace Eyrie.Controllers.Tests.Scheduling;
 
 /// <summary>Whatever comes and goes: what was counted change by change equals what a new cluster counts, and no pod is put where it does not fit.</summary>
+[Collection(nameof(Alone))]
 public sealed class ClusterPropertyTests
 {
     private static string Spec(int sort) => (sort % 5) switch

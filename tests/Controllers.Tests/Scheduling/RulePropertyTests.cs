@@ -11,6 +11,7 @@ using static Eyrie.Controllers.Tests.Documents;
 namespace Eyrie.Controllers.Tests.Scheduling;
 
 /// <summary>Random clusters and pods with every sort of rule: each node is refused by the same rule as by <see cref="ReferenceRules"/>, and each preference gives it the same.</summary>
+[Collection(nameof(Alone))]
 public sealed class RulePropertyTests
 {
     /// <summary>Everything of one case comes from one seed.</summary>

@@ -10,6 +10,7 @@ namespace Eyrie.Controllers.Tests.Simulation;
 /// <summary>
 /// Thousands of random histories of all workloads together. The first seed is 0 and EYRIE_SEED another; a failure prints its own. That the rules are really looked at is shown by plans with an off-by-one.
 /// </summary>
+[Collection(nameof(Alone))]
 public sealed class ClusterSimulationTests(ITestOutputHelper output)
 {
     private const int Steps = 260;

@@ -9,6 +9,7 @@ using static Eyrie.Controllers.Tests.Documents;
 
 namespace Eyrie.Controllers.Tests.Workloads;
 
+[Collection(nameof(Alone))]
 public sealed class DisruptionTests
 {
     private static readonly DateTimeOffset Now = new(2026, 1, 1, 12, 0, 0, TimeSpan.Zero);

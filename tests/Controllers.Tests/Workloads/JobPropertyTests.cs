@@ -9,6 +9,7 @@ using Xunit;
 namespace Eyrie.Controllers.Tests.Workloads;
 
 /// <summary>Jobs whose pods succeed, fail, are disrupted and deleted by chance, while the Job is suspended, resumed and resized. What really happened is counted beside, pod by pod.</summary>
+[Collection(nameof(Alone))]
 public sealed class JobPropertyTests
 {
     private const string Policy = """,\"podFailurePolicy":{"rules":[{"action":"Ignore","onPodConditions":[{"type":"DisruptionTarget","status":"True"}]},{"action":"Ignore","onExitCodes":{"operator":"In","values":[42]}},{"action":"FailJob","onExitCodes":{"operator":"In","values":[13]}}]}""";

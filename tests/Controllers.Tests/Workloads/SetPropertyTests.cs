@@ -9,6 +9,7 @@ using Xunit;
 namespace Eyrie.Controllers.Tests.Workloads;
 
 /// <summary>Sets of pods under random lives: what each decision may do, looked at before it is done, and where it all ends.</summary>
+[Collection(nameof(Alone))]
 public sealed class SetPropertyTests
 {
     private static readonly Gen<int> Seeds = Gen.Int[0, int.MaxValue - 1];
