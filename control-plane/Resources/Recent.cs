@@ -4,7 +4,7 @@ namespace Eyrie.ControlPlane.Resources;
 
 /// <summary>
 /// What was made of the latest keys, by reference. It holds no more than it was made for, so that what everybody has read is garbage again soon: what lives until the store's
-/// history is compacted is copied by every collection of the young, and that was a third of a control plane's time under load.
+/// history is compacted was about half of what a busy control plane held.
 /// </summary>
 /// <param name="capacity">Most values; the oldest goes first.</param>
 internal sealed class Recent<TKey, TValue>(int capacity) where TKey : class
