@@ -42,10 +42,9 @@ public static unsafe class Boot
         nint directory = Host.Call(Sys.Openat, -100, (nint)root, Sys.Directory | Sys.Cloexec);
         if (directory < 0 || root[0] != '/') return Fail("eyrie-kernel: --root: not an absolute path of a directory that can be opened\n"u8);
         Node.Root = (int)directory;
-        Node.RootPath = root;
         if (Privileges.ScopeVersion() < ScopedSockets) return Fail("eyrie-kernel: the host has no Landlock of ABI 6 (Linux 6.12, with landlock among its security modules), without which containers would reach each other's abstract sockets\n"u8);
         Privileges.Bound();
-        if (!Prepare()) return Fail("eyrie-kernel: the host refused memory or namespaces; it must run as root\n"u8);
+        if (!Prepare(root)) return Fail("eyrie-kernel: the host refused memory or namespaces; it must run as root\n"u8);
         if (!LiveSockets.Claim()) return Fail("eyrie-kernel: no mark for sockets is left: 63 kernels run on this host (their unix socket names are @eyrie-mark-192 to 254); end one\n"u8);
         if (owner != null && !EndWith(Text(owner))) return Fail("eyrie-kernel: --owner: there is no such process\n"u8);
         nint listening = Listen(socket);
@@ -76,7 +75,7 @@ public static unsafe class Boot
         return new ReadOnlySpan<byte>(text, length);
     }
 
-    private static bool Prepare()
+    private static bool Prepare(byte* root)
     {
         Node.Tasks = (PortTask*)Node.Allocate((long)Node.MaxObjects * sizeof(PortTask));
         byte* tables = Node.Allocate(Kernel<LinuxMachine>.MemoryFor(Node.MaxObjects, Node.MaxCapabilities));
@@ -97,11 +96,11 @@ public static unsafe class Boot
         Node.Epoll = (int)Host.Call(Sys.EpollCreate1, Sys.Cloexec);
         Node.FavouredMoves = (int)FavouredMoves.Ask();
         ControlGroup.Open(Text(Node.GroupPrefix));
-        return WatchedLimits.Initialize() && Node.Epoll >= 0 && EmptyPlaces() && Keeper.Initialize() && Takeover.Watch();
+        return WatchedLimits.Initialize() && Node.Epoll >= 0 && EmptyPlaces(root) && Keeper.Initialize() && Takeover.Watch();
     }
 
-    /// <summary>One network namespace and, for those that share no memory with others, one IPC namespace with nothing in it for all containers, and one directory with nothing in it for the servers' root.</summary>
-    private static bool EmptyPlaces()
+    /// <summary>One network namespace and, for those that share no memory with others, one IPC namespace with nothing in it for all containers, and one directory with nothing in it for the servers' root; and the template of all containers' mounts.</summary>
+    private static bool EmptyPlaces(byte* root)
     {
         fixed (byte* processes = "/proc/self/ns/pid"u8) Node.OwnProcesses = (int)Host.Call(Sys.Openat, -100, (nint)processes, Sys.Cloexec);
         if (Node.OwnProcesses < 0 || Host.Call(Sys.Unshare, 0x08000000) < 0) return false; // CLONE_NEWIPC
@@ -117,7 +116,9 @@ public static unsafe class Boot
             Host.Call(Sys.Mkdirat, Node.Root, (nint)empty, 0x16D);
             nint directory = Host.Call(Sys.Openat, Node.Root, (nint)empty, Sys.Directory | Sys.Cloexec);
             Node.EmptyDirectory = (int)directory;
-            return directory >= 0;
+            fixed (byte* slash = "/"u8) Node.HostRoot = (int)Host.Call(Sys.Openat, -100, (nint)slash, Sys.OPath | Sys.Directory | Sys.Cloexec);
+            Node.Template = (int)Template.Make(root);
+            return directory >= 0 && Node.HostRoot >= 0 && Node.Template >= 0;
         }
     }
 

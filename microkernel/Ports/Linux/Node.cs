@@ -9,16 +9,16 @@ public static unsafe class Node
 {
     public const int MaxObjects = 16384, MaxCapabilities = 65536, MaxTraps = 256;
 
-    /// <summary>OwnProcesses: the kernel's own pid namespace, to come back to after a launch into another.</summary>
+    /// <summary>OwnProcesses: the kernel's own pid namespace, to come back to after a launch into another. Template: the mount namespace that containers' are copied from. HostRoot: the root directory of the host's.</summary>
     public static Kernel<LinuxMachine> Kernel;
     public static PortTask* Tasks;
-    public static int Epoll, Owner, Root, EmptyNetwork, OwnProcesses, EmptyDirectory, FirstTrap;
+    public static int Epoll, Owner, Root, EmptyNetwork, OwnProcesses, EmptyDirectory, Template, HostRoot, FirstTrap;
     public static int MettEagle, Network, Self;
     /// <summary>The native tasks that run.</summary>
     public const int MaxNatives = 16;
     public static int* Natives;
     public static int NativeCount;
-    public static byte* GroupPrefix, RootPath;
+    public static byte* GroupPrefix;
     public static bool Stopping;
     /// <summary>The container call at hand, from when the host has given it until it is answered or stands with a trap; and whose it is. Id 0: none.</summary>
     public static SeccompNotification* Received;

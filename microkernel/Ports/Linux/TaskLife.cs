@@ -53,7 +53,7 @@ public static unsafe class TaskLife
         var child = new Launcher.Child
         {
             Birthplace = (int)birthplace, OwnMessages = (classes & CallClass.SharedMemory) != 0, Joined = joined == 0 ? -1 : Node.Tasks[joined].PidDescriptor, OwnProcesses = Node.OwnProcesses,
-            Task = target, Description = description, RootPath = Node.RootPath, EmptyNetwork = Node.EmptyNetwork, Filter = filter, FilterLength = filterLength,
+            Task = target, Description = description, Root = Node.Root, EmptyNetwork = Node.EmptyNetwork, Filter = filter, FilterLength = filterLength,
         };
         if (joined == 0 && description.Number(StartTag.Prepare, 0) != 0 && (child.Late = Late.Allocate()) == null)
         {

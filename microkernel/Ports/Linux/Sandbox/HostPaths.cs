@@ -27,10 +27,7 @@ public static unsafe class HostPaths
             readOnly = named.Length > 3 && named.Slice(named.Length - 3).SequenceEqual(":ro"u8);
             if (readOnly) named = named.Slice(0, named.Length - 3);
             if (named.Length is 0 or > 254 || !path.StartsWith(named) || (path.Length > named.Length && path[named.Length] != '/')) continue;
-            byte* text = stackalloc byte[256];
-            named.CopyTo(new Span<byte>(text, 255));
-            text[named.Length] = 0;
-            nint top = Host.Call(Sys.Openat, -100, (nint)text, Sys.OPath | Sys.Cloexec);
+            nint top = World.OpenBeneath(Node.HostRoot, named, Sys.OPath, World.InRoot); // whatever root the calling process has by now
             if (top < 0 || path.Length <= named.Length + 1) return top;
             nint found = World.OpenBeneath(top, path.Slice(named.Length + 1), Sys.OPath, World.Beneath | World.NoLinks);
             Host.Call(Sys.Close, top);

@@ -37,7 +37,7 @@ public enum LaunchProgress { Waiting, Prepared, Running, Failed }
 /// </summary>
 public static unsafe class Launcher
 {
-    private const nint NewNamespaces = 0x00020000 | 0x20000000 | 0x04000000; // mount, pid, uts
+    private const nint NewNamespaces = 0x20000000 | 0x04000000; // pid, uts; the mount namespace is a copy of the template, made by the child
     private const nint NewProcesses = 0x20000000, NewMessages = 0x08000000; // pid, ipc
     private const nint PidFd = 0x1000, NumberIn = 0x100000, OfKeeper = 0x8000; // CLONE_PIDFD, CLONE_PARENT_SETTID, CLONE_PARENT
 
@@ -65,8 +65,6 @@ public static unsafe class Launcher
         public byte* NativeProgram;
         public int MessageBuffer, Listening, KeepNetworkBind, NativeDescriptor, EmptyDirectory;
         public byte* NativeArgument;
-        /// <summary>Absolute path of the node root.</summary>
-        public byte* RootPath;
     }
 
     /// <summary>Makes the child. Negative errno, and then nothing is left of it; otherwise <see cref="Step"/> goes on whenever <see cref="Launch.From"/> can be read.</summary>

@@ -7,7 +7,8 @@ namespace Eyrie.Microkernel.Ports.Linux.Sandbox;
 /// <summary>What a container sees: its image, its mounts, a /proc of its own processes, six devices, terminals of its own, and nothing else of the host.</summary>
 public static unsafe class World
 {
-    private const nint Private = 0x44000, NoSuid = 2, NoDev = 4, NoExec = 8, ReadOnly = 1;
+    private const nint NoSuid = 2, NoDev = 4, NoExec = 8, ReadOnly = 1;
+    private const int MaxMounts = 256;
     public const ulong Beneath = 0x08 | 0x02; // RESOLVE_BENEATH | RESOLVE_NO_MAGICLINKS
     public const ulong InRoot = 0x10; // RESOLVE_IN_ROOT
     public const ulong NoLinks = 0x04; // RESOLVE_NO_SYMLINKS
@@ -15,14 +16,18 @@ public static unsafe class World
     public static nint Build(ref Launcher.Child child, ref int stage)
     {
         nint result;
+        stage = (int)LaunchStage.Mount;
+        int count = child.Description.Count(StartTag.Mount);
+        if (count > MaxMounts) return -Sys.Einval;
+        nint* trees = stackalloc nint[MaxMounts];
+        if ((result = Taken(ref child, trees)) < 0) return result;
         stage = (int)LaunchStage.Private;
-        fixed (byte* slash = "/"u8) result = Host.Call(Sys.Mount, 0, (nint)slash, 0, Private);
-        if (result < 0) return result;
-        // Opened anew: a descriptor from before belongs to the kernel's mount namespace, and overlayfs takes only mounts of its own.
-        nint own = Host.Call(Sys.Openat, -100, (nint)child.RootPath, Sys.OPath | Sys.Directory | Sys.Cloexec);
+        if ((result = Template.Enter(Node.Template)) < 0) return result;
+        // Opened here: a descriptor from before belongs to the kernel's mount namespace, and overlayfs takes only mounts of its own.
+        nint own = Template.Open(Template.NodeRoot);
         if (own < 0) return own;
         child.Root = (int)own;
-        nint memory = Memory(child.Root);
+        nint memory = Memory();
         if (memory < 0) return memory;
         nint root = Overlay(ref child, memory, ref stage);
         if (root < 0) return root;
@@ -32,7 +37,7 @@ public static unsafe class World
         stage = (int)LaunchStage.Devices;
         if ((result = Devices(ref child, root, memory)) < 0) return result;
         stage = (int)LaunchStage.Mount;
-        if ((result = Mounts(ref child, root)) < 0 || (result = FreezeDevices(root)) < 0) return result;
+        if ((result = Mounts(ref child, root, trees)) < 0 || (result = FreezeDevices(root)) < 0) return result;
         stage = (int)LaunchStage.Hostname;
         var name = child.Description.Bytes(StartTag.Hostname);
         if (name.Length > 0)
@@ -42,7 +47,8 @@ public static unsafe class World
         if (child.Description.Number(StartTag.ReadOnlyRoot, 1) != 0 && (result = Freeze(ref child, root)) < 0) return result;
         if ((result = Executables.Limit(ref child, root)) < 0) return result;
         stage = (int)LaunchStage.Pivot;
-        return Pivot(ref child, root);
+        if ((result = Become(root)) < 0) return result;
+        return Mask(child.Description);
     }
 
     /// <summary>Makes an empty directory the root of a native task: there is no file it could name.</summary>
@@ -70,7 +76,7 @@ public static unsafe class World
     }
 
     /// <summary>
-    /// The image's layers with the container's own on top, mounted over the staging directory. Gives a descriptor of the root. Every directory is named from inside it: a way through /proc/self/fd would make, and take
+    /// The image's layers with the container's own on top, mounted over the root of the template. Gives a descriptor of the root. Every directory is named from inside it: a way through /proc/self/fd would make, and take
     /// down, inodes of the host's /proc for every child.
     /// </summary>
     private static nint Overlay(ref Launcher.Child child, nint memory, ref int stage)
@@ -98,7 +104,7 @@ public static unsafe class World
         nint scratch = keeps ? OpenBeneath(child.Root, child.Description.Bytes(StartTag.Scratch), Sys.OPath | Sys.Directory) : memory;
         if (scratch < 0) return scratch;
         if ((result = Option(context, "upperdir"u8, scratch, "upper"u8)) < 0 || (result = Option(context, "workdir"u8, scratch, "work"u8)) < 0) return result;
-        return Mounted(context, NoDev | NoSuid, scratch, "root"u8);
+        return Mounted(context, NoDev | NoSuid);
     }
 
     /// <summary>An option of a file system that is being made, whose value is a path inside a directory.</summary>
@@ -111,8 +117,8 @@ public static unsafe class World
         fixed (byte* v = value) return Host.Call(Sys.Fsconfig, context, SetString, (nint)k, (nint)v, 0);
     }
 
-    /// <summary>Makes the file system and mounts it on a name in a directory; a descriptor of its root.</summary>
-    private static nint Mounted(nint context, nint attributes, nint directory, ReadOnlySpan<byte> name)
+    /// <summary>Makes the file system and mounts it over the root; a descriptor of its own root.</summary>
+    private static nint Mounted(nint context, nint attributes)
     {
         const int Create = 6, EmptyPath = 4;
         nint result = Host.Call(Sys.Fsconfig, context, Create, 0, 0, 0);
@@ -120,7 +126,7 @@ public static unsafe class World
         nint root = Host.Call(Sys.Fsmount, context, 1, attributes);
         if (root < 0) return root;
         fixed (byte* empty = "\0"u8)
-        fixed (byte* n = name) result = Host.Call(Sys.MoveMount, root, (nint)empty, directory, (nint)n, EmptyPath);
+        fixed (byte* slash = "/"u8) result = Host.Call(Sys.MoveMount, root, (nint)empty, -100, (nint)slash, EmptyPath);
         return result < 0 ? result : root;
     }
 
@@ -128,18 +134,17 @@ public static unsafe class World
     /// Of a root that nobody writes, the layer on top holds mount points that the image lacks, and nothing else: it is in memory and goes with the container. Such a layer is made some
     /// ten times faster than one on disk. The same file system holds the container's /dev and /dev/shm, each mounted by itself: one is made and taken down in place of three.
     /// </summary>
-    private static nint Memory(nint nodeRoot)
+    private static nint Memory()
     {
         const int Mode = 0x1ED, Everybody = 0x3FF;
-        nint place = OpenBeneath(nodeRoot, "empty"u8, Sys.OPath | Sys.Directory);
+        nint place = Template.Open(Template.Memory);
         if (place < 0) return place;
         nint mounted = MountOver(place, "tmpfs"u8, NoSuid, "size=66560k,mode=755"u8);
         if (mounted < 0) return mounted;
-        nint scratch = OpenBeneath(nodeRoot, "empty"u8, Sys.OPath | Sys.Directory); // what is mounted there now
+        nint scratch = Template.Open(Template.Memory); // what is mounted there now
         if (scratch < 0) return scratch;
         fixed (byte* upper = "upper"u8)
         fixed (byte* work = "work"u8)
-        fixed (byte* merged = "root"u8)
         fixed (byte* devices = "dev"u8)
         fixed (byte* shared = "shm"u8)
         {
@@ -147,7 +152,6 @@ public static unsafe class World
             if (made >= 0) made = Host.Call(Sys.Mkdirat, scratch, (nint)devices, Mode);
             if (made >= 0) made = Host.Call(Sys.Mkdirat, scratch, (nint)shared, Everybody);
             if (made >= 0) made = Host.Call(Sys.Mkdirat, scratch, (nint)work, Mode);
-            if (made >= 0) made = Host.Call(Sys.Mkdirat, scratch, (nint)merged, Mode);
             return made < 0 ? made : scratch;
         }
     }
@@ -211,7 +215,7 @@ public static unsafe class World
     }
 
     /// <summary>A file system of a type on a directory, which is the working directory then.</summary>
-    private static nint MountOver(nint directory, ReadOnlySpan<byte> type, nint flags, ReadOnlySpan<byte> options)
+    public static nint MountOver(nint directory, ReadOnlySpan<byte> type, nint flags, ReadOnlySpan<byte> options)
     {
         nint result = Host.Call(Sys.Fchdir, directory);
         if (result < 0) return result;
@@ -247,20 +251,49 @@ public static unsafe class World
         }
     }
 
-    private static nint Mounts(ref Launcher.Child child, nint root)
+    /// <summary>A mount of the description: whether it is read only, the bytes of one in memory, where it comes from (empty: it is in memory) and its place. False: it is none.</summary>
+    private static bool Mount(byte* value, int size, out bool readOnly, out long bytes, out ReadOnlySpan<byte> source, out ReadOnlySpan<byte> target)
+    {
+        readOnly = size > 0 && *value != 0;
+        bytes = size < 11 ? 0 : *(long*)(value + 1);
+        var names = size < 11 ? default : new ReadOnlySpan<byte>(value + 9, size - 9);
+        int end = names.IndexOf((byte)0);
+        source = end < 0 ? default : names.Slice(0, end);
+        target = end < 0 ? default : names.Slice(end + 1);
+        return end >= 0;
+    }
+
+    /// <summary>Detached copies of what is mounted into the container, one for each mount that has a source, taken where the host's names still lead somewhere.</summary>
+    private static nint Taken(ref Launcher.Child child, nint* trees)
     {
         int at = 0;
-        while (child.Description.Next(StartTag.Mount, ref at, out byte* value, out int size))
+        for (int i = 0; child.Description.Next(StartTag.Mount, ref at, out byte* value, out int size); i++)
         {
-            if (size < 11) return -Sys.Einval;
-            bool readOnly = *value != 0;
-            long bytes = *(long*)(value + 1);
-            var names = new ReadOnlySpan<byte>(value + 9, size - 9);
-            int end = names.IndexOf((byte)0);
-            if (end < 0) return -Sys.Einval;
-            var source = names.Slice(0, end);
-            var target = names.Slice(end + 1);
-            nint result = source.Length == 0 ? Temporary(root, target, bytes) : Bind(child.Root, root, source, target, readOnly);
+            if (!Mount(value, size, out bool readOnly, out _, out var source, out _)) return -Sys.Einval;
+            trees[i] = source.Length == 0 ? 0 : Source(child.Root, source, readOnly);
+            if (trees[i] < 0) return trees[i];
+        }
+        return 0;
+    }
+
+    private static nint Source(nint nodeRoot, ReadOnlySpan<byte> source, bool readOnly)
+    {
+        // A volume's content is a container's: a link in it must not choose what is mounted.
+        bool onlyRead = false;
+        nint from = source[0] == '/' ? HostPaths.Open(source, out onlyRead) : OpenBeneath(nodeRoot, source, Sys.OPath, Beneath | NoLinks);
+        if (from < 0) return from;
+        nint tree = Copy(from, NoSuid | NoDev | (readOnly || onlyRead ? ReadOnly : 0));
+        Host.Call(Sys.Close, from);
+        return tree;
+    }
+
+    private static nint Mounts(ref Launcher.Child child, nint root, nint* trees)
+    {
+        int at = 0;
+        for (int i = 0; child.Description.Next(StartTag.Mount, ref at, out byte* value, out int size); i++)
+        {
+            Mount(value, size, out _, out long bytes, out var source, out var target);
+            nint result = source.Length == 0 ? Temporary(root, target, bytes) : Bind(root, trees[i], target);
             if (result < 0) return result;
         }
         return 0;
@@ -276,22 +309,24 @@ public static unsafe class World
         return MountFile(root, target, "tmpfs"u8, NoSuid | NoDev, text.Slice(0, options.Length + 1));
     }
 
-    private static nint Bind(nint nodeRoot, nint root, ReadOnlySpan<byte> source, ReadOnlySpan<byte> target, bool readOnly)
+    private static nint Bind(nint root, nint tree, ReadOnlySpan<byte> target)
     {
-        // A volume's content is a container's: a link in it must not choose what is mounted.
-        bool onlyRead = false;
-        nint from = source[0] == '/' ? HostPaths.Open(source, out onlyRead) : OpenBeneath(nodeRoot, source, Sys.OPath, Beneath | NoLinks);
-        if (from < 0) return from;
-        nint directory = OpenBeneath(from, "."u8, Sys.OPath | Sys.Directory, Beneath | NoLinks);
+        nint directory = OpenBeneath(tree, "."u8, Sys.OPath | Sys.Directory, Beneath | NoLinks);
         nint point = Point(root, target, directory >= 0);
         if (directory >= 0) Host.Call(Sys.Close, directory);
-        if (point < 0) return point;
-        return Attach(from, point, NoSuid | NoDev | (readOnly || onlyRead ? ReadOnly : 0));
+        return point < 0 ? point : Put(tree, point);
     }
 
     /// <summary>A detached copy of one mount, with attributes, moved onto a point: at no moment is it attached without them.</summary>
     /// <param name="below">With what is mounted beneath it, as that is.</param>
     public static nint Attach(nint from, nint point, nint attributes, bool below = false)
+    {
+        nint tree = Copy(from, attributes, below);
+        return tree < 0 ? tree : Put(tree, point);
+    }
+
+    /// <summary>A detached copy of one mount of this namespace, with attributes; a descriptor, or a negative errno.</summary>
+    private static nint Copy(nint from, nint attributes, bool below = false)
     {
         fixed (byte* empty = "\0"u8)
         {
@@ -301,10 +336,19 @@ public static unsafe class World
             change[0] = (ulong)attributes;
             change[1] = change[2] = change[3] = 0;
             nint result = Host.Call(Sys.MountSetattr, tree, (nint)empty, 0x1000, (nint)change, 32);
-            if (result >= 0) result = Host.Call(Sys.MoveMount, tree, (nint)empty, point, (nint)empty, 4 | 0x40); // both paths empty
+            if (result >= 0) return tree;
             Host.Call(Sys.Close, tree);
             return result;
         }
+    }
+
+    /// <summary>A detached tree becomes what is mounted on a point.</summary>
+    private static nint Put(nint tree, nint point)
+    {
+        nint result;
+        fixed (byte* empty = "\0"u8) result = Host.Call(Sys.MoveMount, tree, (nint)empty, point, (nint)empty, 4 | 0x40); // both paths empty
+        Host.Call(Sys.Close, tree);
+        return result;
     }
 
     /// <summary>Makes the root read-only, but for the directories that the set lets the container write.</summary>
@@ -327,18 +371,15 @@ public static unsafe class World
         }
     }
 
-    private static nint Pivot(ref Launcher.Child child, nint root)
+    /// <summary>
+    /// The root becomes that of the process. The template's root stays where it is, covered by it: taking it out of the namespace would have the process wait for every processor of the host (synchronize_rcu_expedited). It
+    /// cannot be reached: whoever could change its root or its mounts back would need a capability that no container has.
+    /// </summary>
+    private static nint Become(nint root)
     {
         nint result = Host.Call(Sys.Fchdir, root);
         if (result < 0) return result;
-        fixed (byte* dot = "."u8)
-        fixed (byte* slash = "/"u8)
-        {
-            if ((result = Host.Call(Sys.PivotRoot, (nint)dot, (nint)dot)) < 0) return result;
-            if ((result = Host.Call(Sys.Umount2, (nint)dot, 2)) < 0) return result;
-            if ((result = Host.Call(Sys.Chdir, (nint)slash)) < 0) return result;
-        }
-        return Mask(child.Description);
+        fixed (byte* dot = "."u8) return Host.Call(Sys.Chroot, (nint)dot);
     }
 
     /// <summary>Files of /proc that tell of the host are covered; none may be written.</summary>
