@@ -10,6 +10,7 @@ using Eyrie.ControlPlane.Api.Limits;
 using Eyrie.ControlPlane.Controllers;
 using Eyrie.ControlPlane.Resources;
 using Eyrie.ControlPlane.Store;
+using Eyrie.Tests;
 using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Hosting;
 using Microsoft.AspNetCore.Http;
@@ -157,4 +158,5 @@ public sealed class ApiServer : IAsyncLifetime
 
 /// <summary>One control plane for every test of the API; each test has names of its own.</summary>
 [CollectionDefinition(nameof(ApiServer))]
+[Takes(60)]
 public sealed class ApiServerCollection : ICollectionFixture<ApiServer>;

@@ -1,11 +1,12 @@
 using System.Net;
 using System.Text.Json.Nodes;
+using Eyrie.Tests;
 using Xunit;
 
 namespace Eyrie.Api.Tests;
 
-[Collection(nameof(ApiServer))]
-public sealed class CustomResourceTests(ApiServer server)
+[Takes(40)]
+public sealed class CustomResourceTests(ApiServer server) : IClassFixture<ApiServer>
 {
     private const string Definitions = "apis/apiextensions.k8s.io/v1/customresourcedefinitions";
 

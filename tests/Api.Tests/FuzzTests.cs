@@ -3,13 +3,14 @@ using System.Net;
 using System.Text;
 using System.Text.Json;
 using System.Text.Json.Nodes;
+using Eyrie.Tests;
 using Xunit;
 
 namespace Eyrie.Api.Tests;
 
 /// <summary>Requests that nobody in their senses sends: no 500, no crash, and a Status each time one is refused. <c>EYRIE_SEED</c> runs one seed again; <c>EYRIE_LONG=1</c> runs thirty seeds.</summary>
-[Collection(nameof(ApiServer))]
-public sealed class FuzzTests(ApiServer server)
+[Takes(20)]
+public sealed class FuzzTests(ApiServer server) : IClassFixture<ApiServer>
 {
     private const int Requests = 10_000;
     private static readonly int Seeds = Environment.GetEnvironmentVariable("EYRIE_LONG") == "1" ? 30 : 1;

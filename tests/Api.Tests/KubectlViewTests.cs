@@ -1,13 +1,14 @@
 using System.Net;
 using System.Text.Json.Nodes;
 using Eyrie.EndToEnd.Tests;
+using Eyrie.Tests;
 using Xunit;
 
 namespace Eyrie.Api.Tests;
 
 /// <summary>Commands of kubectl that merge or compare by the types it was built with, which lack <c>permissions</c> and <c>guard</c>.</summary>
-[Collection(nameof(ApiServer))]
-public sealed class KubectlViewTests(ApiServer server)
+[Takes(25)]
+public sealed class KubectlViewTests(ApiServer server) : IClassFixture<ApiServer>
 {
     private const string Deployment = """
         cat > NAME.yaml <<'END'

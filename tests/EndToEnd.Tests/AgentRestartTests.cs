@@ -1,10 +1,12 @@
 using System.Globalization;
 using System.Text.Json.Nodes;
+using Eyrie.Tests;
 using Xunit;
 
 namespace Eyrie.EndToEnd.Tests;
 
 /// <summary>The agents of a cluster of its own are killed, replaced and never come back.</summary>
+[Takes(100)]
 public sealed class AgentRestartTests : IAsyncLifetime
 {
     private readonly HelloCluster _cluster = new();

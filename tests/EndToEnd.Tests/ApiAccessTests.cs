@@ -1,10 +1,12 @@
 using System.Text;
 using System.Text.Json.Nodes;
+using Eyrie.Tests;
 using Xunit;
 
 namespace Eyrie.EndToEnd.Tests;
 
 /// <summary>Containers reach the cluster's API with the grant <c>api</c>, as their service account, by a real client (kubectl, which finds the cluster as every client library does); without it they have neither token nor connection.</summary>
+[Takes(35)]
 public sealed class ApiAccessTests(HelloCluster cluster) : IClassFixture<HelloCluster>, IAsyncLifetime
 {
     private const string Account = "/var/run/secrets/kubernetes.io/serviceaccount";

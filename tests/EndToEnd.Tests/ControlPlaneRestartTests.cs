@@ -1,9 +1,11 @@
 using System.Text.Json.Nodes;
+using Eyrie.Tests;
 using Xunit;
 
 namespace Eyrie.EndToEnd.Tests;
 
 /// <summary>The control plane is killed while pods run, and started again.</summary>
+[Takes(55)]
 public sealed class ControlPlaneRestartTests(HelloCluster cluster) : IClassFixture<HelloCluster>
 {
     private async Task<string> PodsAsync() => (await cluster.KubectlAsync("get", "pods", "-o", "jsonpath={range .items[*]}{.metadata.uid} {.status.containerStatuses[0].restartCount} {.status.containerStatuses[0].containerID}{\"\\n\"}{end}")).Output;

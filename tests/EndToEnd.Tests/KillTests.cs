@@ -1,6 +1,7 @@
 using System.Globalization;
 using System.Text.Json.Nodes;
 using System.Text.RegularExpressions;
+using Eyrie.Tests;
 using Xunit;
 using Xunit.Abstractions;
 
@@ -10,6 +11,7 @@ namespace Eyrie.EndToEnd.Tests;
 /// Any process of a node is killed at a random moment, over and over, while clients count their requests and a store acknowledges writes. 20 times, or 200 in the long form; EYRIE_KILLS says how often, EYRIE_SEED how
 /// to do again what was done.
 /// </summary>
+[Takes(25)]
 public sealed class KillTests(ITestOutputHelper output) : IAsyncLifetime
 {
     private static readonly TimeSpan Recovery = TimeSpan.FromMinutes(7); // the longest back-off, and what it takes to start

@@ -1,8 +1,10 @@
+using Eyrie.Tests;
 using Xunit;
 
 namespace Eyrie.EndToEnd.Tests;
 
 /// <summary>Daily work with the real kubectl, and what it prints.</summary>
+[Takes(50)]
 public sealed class KubectlTests(HelloCluster cluster) : IClassFixture<HelloCluster>
 {
     /// <summary>Commands of a shell in a namespace of their own; K is kubectl.</summary>

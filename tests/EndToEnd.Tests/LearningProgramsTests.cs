@@ -1,5 +1,6 @@
 using System.Text.RegularExpressions;
 using Eyrie.Programs;
+using Eyrie.Tests;
 using Xunit;
 
 namespace Eyrie.EndToEnd.Tests;
@@ -7,6 +8,7 @@ namespace Eyrie.EndToEnd.Tests;
 /// <summary>
 /// Real programs without a declaration are recorded under their real clients; what is suggested and approved passes the same load without a denial, and is at most two grants more than what their samples declare by hand.
 /// </summary>
+[Takes(70)]
 public sealed partial class LearningProgramsTests(ProgramsCluster cluster) : IClassFixture<ProgramsCluster>
 {
     private const int MostBeyondByHand = 2;

@@ -1,4 +1,5 @@
 using System.Text.Json.Nodes;
+using Eyrie.Tests;
 using Xunit;
 
 namespace Eyrie.EndToEnd.Tests;
@@ -28,6 +29,7 @@ public sealed class NodeCluster : IAsyncLifetime
 }
 
 [CollectionDefinition(nameof(NodeCluster))]
+[Takes(110)]
 public sealed class NodeClusterCollection : ICollectionFixture<NodeCluster>;
 
 /// <summary>A namespace and what a test does there.</summary>

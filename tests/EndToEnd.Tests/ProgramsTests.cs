@@ -1,6 +1,7 @@
 using System.Globalization;
 using System.Text.RegularExpressions;
 using Eyrie.Programs;
+using Eyrie.Tests;
 using Xunit;
 
 namespace Eyrie.EndToEnd.Tests;
@@ -63,6 +64,7 @@ public sealed class ProgramsCluster : IAsyncLifetime
 }
 
 /// <summary>Programs as Debian ships them, in a real cluster with the least permissions that their samples declare, each driven by its real client.</summary>
+[Takes(75)]
 public sealed partial class ProgramsTests(ProgramsCluster cluster) : IClassFixture<ProgramsCluster>
 {
     [Theory]

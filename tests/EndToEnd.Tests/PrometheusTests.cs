@@ -2,6 +2,7 @@ using System.Diagnostics;
 using System.Net;
 using System.Net.Sockets;
 using System.Text.Json.Nodes;
+using Eyrie.Tests;
 using Xunit;
 
 namespace Eyrie.EndToEnd.Tests;
@@ -80,6 +81,7 @@ public sealed class PrometheusCluster : IAsyncLifetime
 }
 
 /// <summary>Decisions by what a real Prometheus scraped from real pods.</summary>
+[Takes(40)]
 public sealed class PrometheusTests(PrometheusCluster prometheus) : IClassFixture<PrometheusCluster>
 {
     private readonly HelloCluster _cluster = prometheus.Cluster;

@@ -1,5 +1,6 @@
 using System.Globalization;
 using Eyrie.Programs;
+using Eyrie.Tests;
 using Xunit;
 
 namespace Eyrie.EndToEnd.Tests;
@@ -87,6 +88,7 @@ public abstract class RollingDeploy(HelloCluster cluster)
 }
 
 /// <summary>Under the load of wrk, on connections that stay and on new ones, they are rolled over.</summary>
+[Takes(35)]
 public sealed class RollingDeployTests(HelloCluster cluster) : RollingDeploy(cluster), IClassFixture<HelloCluster>
 {
     [Fact]

@@ -1,9 +1,11 @@
 using System.Text.Json.Nodes;
+using Eyrie.Tests;
 using Xunit;
 
 namespace Eyrie.EndToEnd.Tests;
 
 /// <summary>A node of two goes down as its host does (SIGTERM), and is drained.</summary>
+[Takes(35)]
 public sealed class ShutdownTests(HelloCluster cluster) : IClassFixture<HelloCluster>
 {
     private async Task ApplyAsync(string manifest)

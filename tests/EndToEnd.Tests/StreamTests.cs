@@ -1,11 +1,13 @@
 using System.Diagnostics;
 using System.Globalization;
 using System.Security.Cryptography;
+using Eyrie.Tests;
 using Xunit;
 
 namespace Eyrie.EndToEnd.Tests;
 
 /// <summary>exec, attach, cp and port-forward by every kubectl there is: the older ones speak SPDY, the newer ones WebSocket.</summary>
+[Takes(100)]
 public sealed class StreamTests(HelloCluster cluster) : IClassFixture<HelloCluster>
 {
     public static TheoryData<string> Programs => [.. KubectlPrograms.All];

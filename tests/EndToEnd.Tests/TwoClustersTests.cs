@@ -1,9 +1,11 @@
 using System.Text.RegularExpressions;
+using Eyrie.Tests;
 using Xunit;
 
 namespace Eyrie.EndToEnd.Tests;
 
 /// <summary>A second cluster beside the first, and what commands say when they cannot do their work.</summary>
+[Takes(35)]
 public sealed class TwoClustersTests(HelloCluster first) : IClassFixture<HelloCluster>
 {
     /// <summary>Starts a cluster on a host without control groups, whose time of day is ahead by what a file says (clockshift.c).</summary>

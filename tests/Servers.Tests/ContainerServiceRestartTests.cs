@@ -1,11 +1,13 @@
 using System.Globalization;
 using System.Net.Sockets;
 using Eyrie.Microkernel.Client;
+using Eyrie.Tests;
 using Xunit.Abstractions;
 
 namespace Eyrie.Servers.Tests;
 
 /// <summary>MettEagle is killed while containers run: it is started anew, knows them, their logs go on, and they notice nothing.</summary>
+[Takes(20)]
 public sealed class ContainerServiceRestartTests(ITestOutputHelper output) : IAsyncLifetime
 {
     private static readonly CancellationToken None = CancellationToken.None;

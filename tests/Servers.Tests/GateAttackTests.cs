@@ -1,9 +1,11 @@
 using System.Globalization;
 using Eyrie.Microkernel.Client;
+using Eyrie.Tests;
 
 namespace Eyrie.Servers.Tests;
 
 /// <summary>What somebody may try with gates whose container holds some, and what comes of it; beside each what comes of the same thing when it is rightful, so that a refusal says something.</summary>
+[Takes(12)]
 public sealed class GateAttackTests : IAsyncLifetime
 {
     private const string Call = "gate call shop/keyvault", Serve = "gate serve shop/keyvault";

@@ -1,11 +1,13 @@
 using System.Globalization;
 using System.Text.RegularExpressions;
 using Eyrie.Microkernel.Client;
+using Eyrie.Tests;
 using Xunit.Abstractions;
 
 namespace Eyrie.Servers.Tests;
 
 /// <summary>Native tasks that throw random calls at the real kernel (tests/Hostile). <c>EYRIE_SEED</c> runs one seed again; <c>EYRIE_LONG=1</c> goes on for ten minutes instead of one.</summary>
+[Takes(85)]
 public sealed partial class HostileTaskTests(ITestOutputHelper output)
 {
     private static readonly string Tool = Path.GetFullPath(Path.Combine(AppContext.BaseDirectory, "../../../../Hostile/bin/hostile"));

@@ -1,10 +1,12 @@
 using System.Globalization;
 using Eyrie.Microkernel.Client;
+using Eyrie.Tests;
 using Xunit.Abstractions;
 
 namespace Eyrie.Servers.Tests;
 
 /// <summary>Thousands of containers (<c>EYRIE_LONG=1</c>: 100,000) come and go, and everything is where it was: memory, descriptors, mounts, control groups, processes, kernel objects.</summary>
+[Takes(11)]
 public sealed class LeakTests(ITestOutputHelper output)
 {
     private const int AtOnce = 8, WarmUp = 400, MostSpare = 16;

@@ -3,10 +3,12 @@ using System.Net;
 using System.Net.Sockets;
 using System.Text;
 using Eyrie.Microkernel.Client;
+using Eyrie.Tests;
 
 namespace Eyrie.Servers.Tests;
 
 /// <summary>Session affinity as a container sees it: four servers behind one Service, each of which says its port.</summary>
+[Takes(15)]
 public sealed class ServiceAffinityTests : IAsyncLifetime
 {
     private const string Grant = "connect tcp service default/one 80", Ask = "nc 127.79.0.10 80 </dev/null";

@@ -3,11 +3,13 @@ using System.Net;
 using System.Net.Sockets;
 using System.Text;
 using Eyrie.Microkernel.Client;
+using Eyrie.Tests;
 using Xunit.Abstractions;
 
 namespace Eyrie.Servers.Tests;
 
 /// <summary>The kernel's process is killed while containers run: a successor takes over what it held, they go on, and nobody has more than before.</summary>
+[Takes(40)]
 public sealed class TakeoverTests(ITestOutputHelper output) : IAsyncLifetime
 {
     private const string Grant = AnsweredKernel.Grant;

@@ -1,6 +1,7 @@
 using System.Globalization;
 using System.Text;
 using Eyrie.ControlPlane.Store;
+using Eyrie.Tests;
 using Xunit;
 
 namespace Eyrie.Store.Tests;
@@ -19,6 +20,7 @@ public sealed class EtcdStoreTests(EtcdFixture etcd) : StoreConformance, IClassF
 }
 
 /// <summary>The same behind the cache that the control plane puts in front of etcd.</summary>
+[Takes(17)]
 public sealed class CachedEtcdStoreTests(EtcdFixture etcd) : StoreConformance, IClassFixture<EtcdFixture>
 {
     protected override async Task<IStore> OpenAsync() => await CachedStore.OpenAsync(await EtcdServerStores.OpenAsync(etcd.Server.Address()), CancellationToken.None);
@@ -105,6 +107,7 @@ public sealed class CachedEtcdStoreTests(EtcdFixture etcd) : StoreConformance, I
 }
 
 /// <summary>What may happen to an etcd and its connections while somebody watches: no change is lost, none comes twice.</summary>
+[Takes(40)]
 public sealed class EtcdOutageTests : IAsyncLifetime
 {
     private readonly EtcdServer _server = new();

@@ -1,6 +1,7 @@
 using Authpb;
 using Etcdserverpb;
 using Eyrie.ControlPlane.Store;
+using Eyrie.Tests;
 using Google.Protobuf;
 using Grpc.Core;
 using Grpc.Net.Client;
@@ -59,6 +60,7 @@ public sealed class SecuredEtcd : IAsyncLifetime
 }
 
 [CollectionDefinition(nameof(SecuredEtcd))]
+[Takes(20)]
 public sealed class SecuredEtcdCollection : ICollectionFixture<SecuredEtcd>;
 
 /// <summary>The seam's meaning over TLS with a client certificate.</summary>
