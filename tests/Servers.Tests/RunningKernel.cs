@@ -127,12 +127,15 @@ public sealed class RunningKernel : IAsyncDisposable
     /// <param name="network">Name of the network namespace it is to run in (ip-netns(8)); null: the test's own.</param>
     /// <param name="offered">Files, directories and devices of the host that containers may be granted.</param>
     /// <param name="tasks">Further native tasks, PROGRAM:ARGUMENT.</param>
-    public static Task<RunningKernel> StartAsync(string? servers = null, string? group = null, int? owner = null, string? network = null, IReadOnlyList<string>? offered = null, params string[] tasks) => StartAsync(true, servers, group, owner, network, offered ?? [], tasks);
+    public static Task<RunningKernel> StartAsync(string? servers = null, string? group = null, int? owner = null, string? network = null, IReadOnlyList<string>? offered = null, params string[] tasks) => StartAsync(true, servers, group, owner, network, offered ?? [], tasks, null);
 
     /// <summary>One that sees none of the host's control groups.</summary>
-    public static Task<RunningKernel> StartWithoutGroupsAsync() => StartAsync(false, null, null, null, null, [], []);
+    public static Task<RunningKernel> StartWithoutGroupsAsync() => StartAsync(false, null, null, null, null, [], [], null);
 
-    private static async Task<RunningKernel> StartAsync(bool groups, string? servers, string? group, int? owner, string? network, IReadOnlyList<string> offered, string[] tasks)
+    /// <summary>One whose node root has been prepared before it starts.</summary>
+    public static Task<RunningKernel> StartAsync(Action<string> prepare) => StartAsync(true, null, null, null, null, [], [], prepare);
+
+    private static async Task<RunningKernel> StartAsync(bool groups, string? servers, string? group, int? owner, string? network, IReadOnlyList<string> offered, string[] tasks, Action<string>? prepare)
     {
         var root = Directory.CreateTempSubdirectory("eyrie-").FullName;
         var image = Path.Combine(root, "images/busybox");
@@ -141,6 +144,7 @@ public sealed class RunningKernel : IAsyncDisposable
         File.Copy("/bin/busybox", Path.Combine(image, "bin/busybox"));
         foreach (var name in new[] { "sh", "cat", "ls", "wget", "nc", "httpd", "id", "mount", "unshare", "sleep", "echo", "ps", "true", "mknod", "chroot", "ip", "ping", "kill", "dd", "touch", "hostname", "yes", "head", "tail", "nproc", "dmesg", "swapoff", "insmod", "nsenter", "arping", "readlink", "cut", "grep", "stty", "tr", "sort", "wc", "seq" })
             File.CreateSymbolicLink(Path.Combine(image, "bin", name), "busybox");
+        prepare?.Invoke(root);
         group ??= "eyrie-test-" + Path.GetFileName(root).ToLowerInvariant().Replace("eyrie-", "", StringComparison.Ordinal);
         var program = Path.Combine(Binaries, "eyrie-kernel");
         // As a shell starts what runs in the background: with signals ignored, which is nothing to containers.

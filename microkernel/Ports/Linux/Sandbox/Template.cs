@@ -15,7 +15,7 @@ public static unsafe class Template
     public static ReadOnlySpan<byte> Memory => "/memory"u8;
 
     /// <summary>Makes it in a process of its own, since whoever enters another mount namespace loses the root and the working directory that it was started with. A descriptor of the namespace, or a negative errno.</summary>
-    /// <param name="nodeRoot">Absolute path. What is mounted below it now is there; what will be is not.</param>
+    /// <param name="nodeRoot">Absolute path. What is mounted below it now is there, but for volumes in memory, which would live as long as the kernel then; what will be mounted is not.</param>
     public static nint Make(byte* nodeRoot)
     {
         const ulong SharedFiles = 0x400, AnyChild = 0x40000000;
@@ -47,18 +47,64 @@ public static unsafe class Template
         {
             nint own = Open("/proc/self/ns/mnt"u8, 0);
             if (own < 0 || (result = Host.Call(Sys.Dup3, own, made, Sys.Cloexec)) < 0) return -Sys.Einval;
+            Host.Call(Sys.Close, own);
             if ((result = Host.Call(Sys.Mount, 0, (nint)slash, 0, Private)) < 0) return result;
             nint root = Host.Call(Sys.Openat, -100, (nint)nodeRoot, Sys.OPath | Sys.Directory | Sys.Cloexec);
             nint tree = root < 0 ? root : Host.Call(Sys.OpenTree, root, (nint)empty, 0x1000 | 1 | 0x8000 | Sys.Cloexec); // AT_EMPTY_PATH | OPEN_TREE_CLONE | AT_RECURSIVE
             if (tree < 0) return tree;
-            if ((result = World.MountOver(World.OpenBeneath(root, "empty"u8, Sys.OPath | Sys.Directory), "tmpfs"u8, 0, "size=4k,mode=755"u8)) < 0) return result;
+            nint place = World.OpenBeneath(root, "empty"u8, Sys.OPath | Sys.Directory);
+            if (place < 0 || (result = World.MountOver(place, "tmpfs"u8, 0, "size=4k,mode=755"u8)) < 0) return -Sys.Einval;
             nint scratch = World.OpenBeneath(root, "empty"u8, Sys.OPath | Sys.Directory); // what is mounted there now
             if (scratch < 0 || (result = Host.Call(Sys.Fchdir, scratch)) < 0) return scratch < 0 ? scratch : result;
             if ((result = Host.Call(Sys.Mkdirat, scratch, (nint)(node + 1), Mode)) < 0 || (result = Host.Call(Sys.Mkdirat, scratch, (nint)(memory + 1), Mode)) < 0) return result;
             if ((result = Host.Call(Sys.MoveMount, tree, (nint)empty, scratch, (nint)(node + 1), 4)) < 0) return result; // an empty path
+            if ((result = Host.Call(Sys.Chdir, (nint)(node + 1))) < 0 || (result = DropMemory()) < 0 || (result = Host.Call(Sys.Fchdir, scratch)) < 0) return result;
             if ((result = Host.Call(Sys.PivotRoot, (nint)dot, (nint)dot)) < 0 || (result = Host.Call(Sys.Umount2, (nint)dot, Detach)) < 0) return result;
+            Host.Call(Sys.Close, place); // of what both processes have, only the namespace stays
+            Host.Call(Sys.Close, root);
+            Host.Call(Sys.Close, tree);
+            Host.Call(Sys.Close, scratch);
             return Host.Call(Sys.Mount, 0, (nint)slash, 0, 0x1000 | 0x20 | ReadOnly); // MS_BIND | MS_REMOUNT
         }
+    }
+
+    /// <summary>Takes out every file system in memory below the working directory (/proc/self/mountinfo, proc(5)).</summary>
+    private static nint DropMemory()
+    {
+        const int Most = 1 << 20, PathMost = 4096, MountPoint = 4;
+        byte* text = Node.Allocate(Most), here = stackalloc byte[PathMost], path = stackalloc byte[PathMost];
+        nint length = Host.Call(Sys.Getcwd, (nint)here, PathMost) - 1, file = Open("/proc/self/mountinfo"u8, 0); // the length with its zero
+        if (text == null || length < 0 || file < 0) return -Sys.Einval;
+        int size = 0;
+        for (nint read = 1; read > 0 && size < Most; size += read > 0 ? (int)read : 0) read = Host.Call(Sys.Read, file, (nint)(text + size), Most - size);
+        for (var rest = new ReadOnlySpan<byte>(text, size); rest.IndexOf((byte)'\n') is var end and >= 0; rest = rest.Slice(end + 1))
+        {
+            var fields = new FieldReader(rest.Slice(0, end));
+            ReadOnlySpan<byte> point = default;
+            for (int i = 0; i <= MountPoint; i++) point = fields.Next();
+            for (var field = fields.Next(); field.Length > 0 && !field.SequenceEqual("-"u8);) field = fields.Next(); // optional ones
+            if (!fields.Next().SequenceEqual("tmpfs"u8)) continue;
+            if (!Unescaped(point, path, PathMost) || !Boot.Text(path).StartsWith(new ReadOnlySpan<byte>(here, (int)length)) || path[length] != '/') continue;
+            nint result = Host.Call(Sys.Umount2, (nint)path, 2); // MNT_DETACH
+            if (result < 0 && result != -Sys.Einval && result != -Sys.Enoent) return result; // gone with one that it was mounted on
+        }
+        Host.Call(Sys.Close, file);
+        return 0;
+    }
+
+    /// <summary>A path of mountinfo, where blanks and backslashes are three octal digits after a backslash, with a zero. False: it is too long.</summary>
+    private static bool Unescaped(ReadOnlySpan<byte> text, byte* path, int most)
+    {
+        int length = 0;
+        for (int i = 0; i < text.Length; i++, length++)
+        {
+            if (length == most - 1) return false;
+            bool escaped = text[i] == '\\' && i + 3 < text.Length;
+            path[length] = escaped ? (byte)((text[i + 1] - '0') << 6 | (text[i + 2] - '0') << 3 | (text[i + 3] - '0')) : text[i];
+            if (escaped) i += 3;
+        }
+        path[length] = 0;
+        return true;
     }
 
     /// <summary>The calling process goes into a copy, whose root it has then.</summary>
