@@ -1,4 +1,7 @@
+using System.Buffers;
 using System.Globalization;
+using System.Text;
+using System.Text.Json;
 using System.Text.Json.Nodes;
 using Eyrie.ControlPlane.Resources;
 using Eyrie.Manifests.Permissions;
@@ -32,10 +35,7 @@ public static class DesiredPods
     /// <param name="terminating">The grace period begins.</param>
     public static DesiredPod For(JsonObject pod, CompileContext around, Func<PodReference, string, JsonObject?> lookUp, bool terminating)
     {
-        var metadata = (JsonObject)pod.Metadata().DeepClone();
-        foreach (var name in new[] { "resourceVersion", "managedFields", "deletionTimestamp", "deletionGracePeriodSeconds", "generation" }) metadata.Remove(name);
-        var document = new JsonObject { ["apiVersion"] = "v1", ["kind"] = "Pod", ["metadata"] = metadata, ["spec"] = pod["spec"]?.DeepClone() };
-        var desired = new DesiredPod { Uid = pod.Uid(), PodJson = document.ToJsonString(), Terminating = terminating, GraceSeconds = pod.Metadata()["deletionGracePeriodSeconds"]?.GetValue<long>() ?? 0 };
+        var desired = new DesiredPod { Uid = pod.Uid(), PodJson = Told(pod), Terminating = terminating, GraceSeconds = pod.Metadata()["deletionGracePeriodSeconds"]?.GetValue<long>() ?? 0 };
         var sets = PermissionCompiler.Compile(pod, around).Sets;
         foreach (var set in sets)
         {
@@ -48,6 +48,32 @@ public static class DesiredPods
         foreach (var reference in PodReferences.Of(pod))
             if (lookUp(reference, pod.Namespace()) is { } found) desired.Objects.Add(new ReferencedObject { Kind = reference.Kind, Name = reference.Name, Json = Content(found).ToJsonString() });
         return desired;
+    }
+
+    /// <summary>What a node needs of the document.</summary>
+    private static string Told(JsonObject pod)
+    {
+        var text = new ArrayBufferWriter<byte>(2048);
+        using (var writer = new Utf8JsonWriter(text))
+        {
+            writer.WriteStartObject();
+            writer.WriteString("apiVersion"u8, "v1"u8);
+            writer.WriteString("kind"u8, "Pod"u8);
+            writer.WriteStartObject("metadata"u8);
+            foreach (var (name, value) in pod.Metadata())
+                if (name is not ("resourceVersion" or "managedFields" or "deletionTimestamp" or "deletionGracePeriodSeconds" or "generation")) Write(writer, name, value);
+            writer.WriteEndObject();
+            Write(writer, "spec", pod["spec"]);
+            writer.WriteEndObject();
+        }
+        return Encoding.UTF8.GetString(text.WrittenSpan);
+    }
+
+    private static void Write(Utf8JsonWriter writer, string name, JsonNode? value)
+    {
+        writer.WritePropertyName(name);
+        if (value is null) writer.WriteNullValue();
+        else value.WriteTo(writer);
     }
 
     private static JsonObject Content(JsonObject document)

@@ -66,7 +66,7 @@ public sealed partial class EventWriter(IObjects objects, TimeProvider clock, IL
             await objects.UpdateAsync(Kinds.Event, known, cancellationToken);
             return;
         }
-        await objects.CreateAsync(Kinds.Event, new JsonObject
+        await objects.MakeAsync(Kinds.Event, new JsonObject
         {
             ["metadata"] = new JsonObject { ["name"] = name.Name, ["namespace"] = name.Namespace },
             ["involvedObject"] = new JsonObject { ["kind"] = about.Text("kind") ?? "Pod", ["namespace"] = about.Namespace(), ["name"] = about.Name(), ["uid"] = about.Uid(), ["apiVersion"] = about.Text("apiVersion") ?? "v1" },

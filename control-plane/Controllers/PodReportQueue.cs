@@ -1,4 +1,3 @@
-using System.Text.Json.Nodes;
 using Eyrie.ControlPlane.Resources;
 using Eyrie.Node.Contract.V1;
 
@@ -44,7 +43,7 @@ internal sealed class PodReportQueue
             : (message.PodStatus.Uid, new ObjectName(message.PodStatus.Namespace, message.PodStatus.Name), message.PodStatus.StatusJson);
         try
         {
-            await objects.ChangeAsync(Kinds.Pod, name, stored => stored.Uid() == uid && PodReports.Merge(stored, JsonNode.Parse(status)), CancellationToken.None);
+            await objects.ChangeAsync(Kinds.Pod, name, stored => stored.Uid() == uid && PodReports.Merge(stored, DocumentReader.Read(status)), CancellationToken.None);
             if (gone && await objects.GetAsync(Kinds.Pod, name, CancellationToken.None) is { } pod && pod.IsDeleted())
                 await objects.DeleteAsync(Kinds.Pod, name, new DeleteOptions(0, uid), CancellationToken.None);
         }

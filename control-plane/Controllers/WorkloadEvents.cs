@@ -1,4 +1,3 @@
-using System.Text.Json.Nodes;
 using Eyrie.ControlPlane.Resources;
 
 namespace Eyrie.ControlPlane.Controllers;
@@ -11,11 +10,11 @@ public static class WorkloadEvents
     /// <param name="kind">The kind of the object that was decided about.</param>
     /// <param name="name">Its name.</param>
     /// <param name="action">What was done.</param>
-    /// <param name="written">What came of it.</param>
+    /// <param name="made">Name of what was made; a name may have been completed.</param>
     /// <returns>null: nothing.</returns>
-    public static Report? Of(ResourceKind kind, string name, WorkloadAction action, JsonObject written) => action switch
+    public static Report? Of(ResourceKind kind, string name, WorkloadAction action, string made) => action switch
     {
-        CreateObject create when create.Kind == Kinds.Pod => Pod(kind, name, Created, "create", "Created", written.Name()),
+        CreateObject create when create.Kind == Kinds.Pod => Pod(kind, name, Created, "create", "Created", made),
         DeleteObject delete when delete.Kind == Kinds.Pod => Pod(kind, name, Deleted, "delete", "Deleted", delete.Name.Name),
         _ => null,
     };

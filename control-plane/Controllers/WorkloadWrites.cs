@@ -57,9 +57,9 @@ public sealed class WorkloadWrites(ResourceKind kind, ObjectName name, WorkloadC
     }
 
     /// <summary>Says that it was done.</summary>
-    private void Done(WorkloadAction action, JsonObject written)
+    private void Done(WorkloadAction action, string made)
     {
-        if (WorkloadEvents.Of(kind, name.Name, action, written) is not { } told || context.Cache.Get(kind, name) is not { } document) return;
+        if (WorkloadEvents.Of(kind, name.Name, action, made) is not { } told || context.Cache.Get(kind, name) is not { } document) return;
         if (_similar.IsSingle(told.Reason)) context.Events.Write(document, told.Type, told.Reason, told.Message, 1);
         else context.Events.Write(document, told.Type, told.Reason, SimilarEvents.Combined + told.Message, 1, SimilarEvents.Combined);
     }
@@ -73,8 +73,14 @@ public sealed class WorkloadWrites(ResourceKind kind, ObjectName name, WorkloadC
         }
         try
         {
+            if (action is CreateObject create)
+            {
+                var (made, at) = await context.Objects.MakeAsync(create.Kind, create.Document, CancellationToken.None);
+                Done(action, made.Name);
+                return (create.Kind, at, null);
+            }
             var (of, document) = await ApplyAsync(action);
-            Done(action, document);
+            Done(action, "");
             return (of, new Revision(long.TryParse(document.Metadata().Text("resourceVersion"), CultureInfo.InvariantCulture, out long revision) ? revision : 0), null);
         }
         catch (Exception exception) when (exception is ObjectConflictException or ObjectNotFoundException or ObjectExistsException)
@@ -89,7 +95,6 @@ public sealed class WorkloadWrites(ResourceKind kind, ObjectName name, WorkloadC
 
     private async Task<(ResourceKind Kind, JsonObject Document)> ApplyAsync(WorkloadAction action) => action switch
     {
-        CreateObject create => (create.Kind, await context.Objects.CreateAsync(create.Kind, create.Document, CancellationToken.None)),
         UpdateObject update => (update.Kind, await context.Objects.UpdateAsync(update.Kind, update.Document, CancellationToken.None)),
         UpdateObjectStatus status => (status.Kind, await context.Objects.UpdateStatusAsync(status.Kind, status.Document, CancellationToken.None)),
         DeleteObject delete => (delete.Kind, await context.Objects.DeleteAsync(delete.Kind, delete.Name, new DeleteOptions(Uid: delete.Uid), CancellationToken.None)),

@@ -20,7 +20,7 @@ public readonly record struct EncodedObject(StoreEntry Entry)
     /// <summary>The object itself, read anew: the caller's own.</summary>
     public JsonObject Read()
     {
-        var document = JsonNode.Parse(Stored.Span)!.AsObject();
+        var document = DocumentReader.Read(Stored.Span);
         document.Metadata()["resourceVersion"] = At.ToString();
         return document;
     }

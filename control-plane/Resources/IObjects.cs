@@ -32,6 +32,11 @@ public interface IObjects
     /// <exception cref="ObjectExistsException"/>
     Task<JsonObject> CreateAsync(ResourceKind kind, JsonObject document, CancellationToken cancellationToken);
 
+    /// <summary>As <see cref="CreateAsync"/>, of a document that is given away: it becomes the object, watchers get it as it is, and whoever passed it looks at it no more.</summary>
+    /// <returns>The name, which may have been completed, and the revision.</returns>
+    /// <exception cref="ObjectExistsException"/>
+    Task<(ObjectName Name, Revision At)> MakeAsync(ResourceKind kind, JsonObject document, CancellationToken cancellationToken);
+
     /// <summary>
     /// Replaces everything but status and system-owned metadata. With metadata.resourceVersion the write happens only at that revision; without,
     /// it is unconditional. An update that changes nothing writes nothing. Removing the last finalizer of a deleted object removes it.

@@ -22,6 +22,13 @@ public static class ObjectStamp
     public static JsonObject New(ResourceKind kind, JsonObject document, Guid uid, DateTimeOffset now, string suffix)
     {
         var made = (JsonObject)document.DeepClone();
+        Begin(kind, made, uid, now, suffix);
+        return made;
+    }
+
+    /// <summary>The same of a document that is the caller's to alter.</summary>
+    public static void Begin(ResourceKind kind, JsonObject made, Guid uid, DateTimeOffset now, string suffix)
+    {
         made["apiVersion"] = kind.ApiVersion;
         made["kind"] = kind.Kind;
         var metadata = made.Metadata();
@@ -34,7 +41,6 @@ public static class ObjectStamp
         metadata.Remove("deletionGracePeriodSeconds");
         metadata.Remove("selfLink");
         if (!kind.Namespaced) metadata.Remove("namespace");
-        return made;
     }
 
     /// <summary>The stored object with everything but status and system-owned metadata taken from the wanted one.</summary>

@@ -77,6 +77,31 @@ public sealed class Objects(IStore store, TimeProvider clock, TimeSpan eventsKep
         }
     }
 
+    public async Task<(ObjectName Name, Revision At)> MakeAsync(ResourceKind kind, JsonObject document, CancellationToken cancellationToken)
+    {
+        bool generated = string.IsNullOrEmpty(document.Metadata().Text("name"));
+        while (true)
+        {
+            ObjectStamp.Begin(kind, document, Guid.NewGuid(), clock.GetUtcNow(), RandomNumberGenerator.GetString(SuffixAlphabet, 5));
+            var name = ObjectStamp.NameOf(document);
+            var key = kind.Key(name);
+            var put = Put(kind, key, document);
+            Hand(kind, put, document);
+            var result = await CommitAsync(kind, new Compare(key, Revision.Zero), put, cancellationToken);
+            if (result.Committed) return (name, result.At);
+            if (!generated) throw new ObjectExistsException(kind, name);
+            document.Metadata().Remove("name");
+        }
+    }
+
+    /// <summary>Watchers get the document that was written, which nobody alters any more.</summary>
+    private void Hand(ResourceKind kind, Write put, JsonObject document)
+    {
+        if (put.Value is not { } value || kind is not { Custom: null, View: null } || !MemoryMarshal.TryGetArray(value, out var bytes)) return;
+        DocumentReader.Settle(document);
+        _written.Set(bytes.Array!, document);
+    }
+
     public Task<JsonObject> UpdateAsync(ResourceKind kind, JsonObject document, CancellationToken cancellationToken) =>
         WriteAsync(kind, document, stored => ObjectStamp.Replace(kind, stored, document), cancellationToken);
 
@@ -112,7 +137,7 @@ public sealed class Objects(IStore store, TimeProvider clock, TimeSpan eventsKep
             stored.Metadata().Remove("resourceVersion");
             bool gone = held && ObjectStamp.IsFree(kind, stored);
             var put = Put(kind, key, gone ? null : stored);
-            if (put.Value is { } value && kind is { Custom: null, View: null } && MemoryMarshal.TryGetArray(value, out var bytes)) _written.Set(bytes.Array!, stored);
+            Hand(kind, put, stored);
             if ((await CommitAsync(kind, new Compare(key, modified), put, cancellationToken)).Committed) return true;
         }
         return false;
@@ -184,7 +209,7 @@ public sealed class Objects(IStore store, TimeProvider clock, TimeSpan eventsKep
 
     private static JsonObject Parse(ResourceKind kind, ReadOnlyMemory<byte> value, Revision revision)
     {
-        var document = JsonNode.Parse(value.Span)!.AsObject();
+        var document = DocumentReader.Read(value.Span);
         kind.Custom?.AfterRead(document);
         kind.View?.AfterRead(document);
         return Versioned(document, revision);

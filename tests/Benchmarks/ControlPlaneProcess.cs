@@ -59,6 +59,9 @@ public sealed partial class ControlPlaneProcess : IAsyncDisposable
 
     public async Task<JsonObject> GetAsync(string path) => JsonNode.Parse(await _client.GetStringAsync(path))!.AsObject();
 
+    /// <summary>Bytes that it has allocated since it began, as its metrics say.</summary>
+    public async Task<long> AllocatedAsync() => (long)double.Parse(AllocatedPattern().Match(await _client.GetStringAsync("/metrics")).Groups[1].Value, CultureInfo.InvariantCulture);
+
     /// <summary>Resident memory now, and the most there was, in MiB.</summary>
     public (int Now, int Most) Memory()
     {
@@ -87,6 +90,9 @@ public sealed partial class ControlPlaneProcess : IAsyncDisposable
         _process.Dispose();
         Directory.Delete(_state, true);
     }
+
+    [GeneratedRegex("(?m)^system_runtime_dotnet_gc_heap_total_allocated[^ ]* ([0-9.e+]+)")]
+    private static partial Regex AllocatedPattern();
 
     [GeneratedRegex("token: (\\S+)")]
     private static partial Regex TokenPattern();

@@ -17,7 +17,7 @@ public sealed class HollowCluster : IBenchmark
     private const int PodsANode = 10, WarmUp = 500;
     private static readonly TimeSpan Deadline = TimeSpan.FromMinutes(10);
 
-    private sealed record Outcome(string What, int Nodes, int Pods, TimeSpan Placed, TimeSpan Converged, TimeSpan Cpu, int Memory);
+    private sealed record Outcome(string What, int Nodes, int Pods, TimeSpan Placed, TimeSpan Converged, TimeSpan Cpu, TimeSpan Beside, long Allocated, int Memory);
 
     public async Task RunAsync(int rounds)
     {
@@ -29,11 +29,11 @@ public sealed class HollowCluster : IBenchmark
             foreach (int nodes in sizes) outcomes.Add(await MeasureAsync("Deployments of 500", nodes, Math.Max(1, nodes * PodsANode / 500), Math.Min(500, nodes * PodsANode)));
             if (Environment.GetEnvironmentVariable("EYRIE_BENCH_NODES") is null) outcomes.Add(await MeasureAsync("1,000 Deployments of 10", 1_000, 1_000, 10));
         }
-        Console.WriteLine("| | nodes | pods | placements a second, durable | a pod | until all are available | CPU a pod | memory |\n|---|---|---|---|---|---|---|---|");
+        Console.WriteLine("| | nodes | pods | placements a second, durable | a pod | until all are available | CPU a pod | of nodes and clients | allocated a pod | memory |\n|---|---|---|---|---|---|---|---|---|---|");
         foreach (var same in outcomes.GroupBy(outcome => (outcome.What, outcome.Nodes)))
         {
             var middle = same.OrderBy(outcome => outcome.Placed).ElementAt(same.Count() / 2);
-            Console.WriteLine(string.Create(CultureInfo.InvariantCulture, $"| {middle.What} | {middle.Nodes} | {middle.Pods} | {middle.Pods / middle.Placed.TotalSeconds:0} | {middle.Placed.TotalMicroseconds / middle.Pods:0} µs | {middle.Converged.TotalSeconds:0.0} s | {middle.Cpu.TotalMicroseconds / middle.Pods:0} µs | {middle.Memory} MiB |"));
+            Console.WriteLine(string.Create(CultureInfo.InvariantCulture, $"| {middle.What} | {middle.Nodes} | {middle.Pods} | {middle.Pods / middle.Placed.TotalSeconds:0} | {middle.Placed.TotalMicroseconds / middle.Pods:0} µs | {middle.Converged.TotalSeconds:0.0} s | {middle.Cpu.TotalMicroseconds / middle.Pods:0} µs | {middle.Beside.TotalMicroseconds / middle.Pods:0} µs | {middle.Allocated / 1024.0 / middle.Pods:0} KiB | {middle.Memory} MiB |"));
         }
     }
 
@@ -45,9 +45,9 @@ public sealed class HollowCluster : IBenchmark
         await UntilAsync("every node ready", hollow, async () => (await server.GetAsync("/api/v1/nodes"))["items"]!.AsArray().Count(Ready) == nodes, () => "");
         await RunAsync("warm", 1, WarmUp);
         int there = hollow.Pods;
-        var before = server.Cpu;
+        var (before, beside, allocated) = (server.Cpu, Environment.CpuUsage.TotalTime, await server.AllocatedAsync());
         var (placed, converged) = await RunAsync("app", deployments, replicas);
-        return new Outcome(what, nodes, hollow.Pods - there, placed, converged, server.Cpu - before, server.Memory().Most);
+        return new Outcome(what, nodes, hollow.Pods - there, placed, converged, server.Cpu - before, Environment.CpuUsage.TotalTime - beside, await server.AllocatedAsync() - allocated, server.Memory().Most);
 
         async Task<(TimeSpan Placed, TimeSpan Converged)> RunAsync(string prefix, int count, int each)
         {

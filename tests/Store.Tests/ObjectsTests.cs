@@ -23,6 +23,68 @@ public sealed class ObjectsTests
         Assert.Empty((await _objects.ListAsync(Kinds.Pod, null, CancellationToken.None)).Items);
     }
 
+    [Theory]
+    [InlineData("""{"metadata":{"name":"a"}}""")]
+    [InlineData("""{"metadata":{"name":"a","generation":7},"numbers":[0,7,999,1000,-1,-0,1.0,1e2,100,12345678901234567890,0.1],"flags":[true,false,null],"nothing":null,"empty":{},"none":[],"deep":[[{"a":[{}]}]]}""")]
+    [InlineData("""{"metadata":{"name":"\u00E4"},"text":"tab\tquote\u0022 \u003C \uD83D\uDE00","\u00FC":"","":"","long":"0123456789012345678901234567890123456789012345678901234567890123456789","word":"word"}""")]
+    public void A_stored_document_is_read_as_it_was_written(string text)
+    {
+        for (int i = 0; i < 2; i++) // the second time the words are known
+        {
+            var read = new EncodedObject(new StoreEntry("/core/pods/default/a", System.Text.Encoding.UTF8.GetBytes(text), new Revision(3), new Revision(3))).Read();
+            Assert.Equal("3", read["metadata"]!["resourceVersion"]!.ToString());
+            read["metadata"]!.AsObject().Remove("resourceVersion");
+            Assert.Equal(text, read.ToJsonString());
+            Assert.True(JsonNode.DeepEquals(JsonNode.Parse(text), read));
+        }
+    }
+
+    [Theory]
+    [InlineData("""{"metadata":{}""")]
+    [InlineData("""{"metadata":{}}{}""")]
+    [InlineData("""[]""")]
+    [InlineData("""{"metadata":{"name":"a",}}""")]
+    [InlineData("")]
+    public void A_stored_document_that_is_none_is_refused(string text) =>
+        Assert.ThrowsAny<System.Text.Json.JsonException>(() => new EncodedObject(new StoreEntry("/core/pods/default/a", System.Text.Encoding.UTF8.GetBytes(text), new Revision(3), new Revision(3))).Read());
+
+    [Fact]
+    public async Task Words_that_many_threads_read_stay_apart()
+    {
+        var texts = Enumerable.Range(0, 20_000).Select(i => $$"""{"metadata":{"name":"pod-{{i}}"},"field{{i % 5000}}":"value-{{i}}"}""").ToList();
+        await Parallel.ForEachAsync(texts, new ParallelOptions { MaxDegreeOfParallelism = 2 }, (text, _) =>
+        {
+            var read = new EncodedObject(new StoreEntry("/core/pods/default/a", System.Text.Encoding.UTF8.GetBytes(text), new Revision(1), new Revision(1))).Read();
+            read["metadata"]!.AsObject().Remove("resourceVersion");
+            Assert.Equal(text, read.ToJsonString());
+            return ValueTask.CompletedTask;
+        });
+    }
+
+    [Fact]
+    public async Task A_document_that_is_given_away_is_what_watchers_get_as_if_they_had_read_it()
+    {
+        await using var store = EmbeddedStore.Open(Path.Combine(Directory.CreateTempSubdirectory("eyrie-objects-").FullName, "store.db"));
+        var objects = new Objects(store, TimeProvider.System);
+        var given = Pod("", "node-0");
+        (given["metadata"]!["generateName"], given["spec"]!["terminationGracePeriodSeconds"], given["spec"]!["since"]) = ("web-", 5L, JsonValue.Create(DateTimeOffset.UnixEpoch));
+        given["metadata"]!.AsObject().Remove("name");
+        var (name, at) = await objects.MakeAsync(Kinds.Pod, given, CancellationToken.None);
+        Assert.Matches("^web-[a-z0-9]{5}$", name.Name);
+        await foreach (var batch in objects.WatchAsync(Kinds.Pod, Revision.Zero, CancellationToken.None))
+        {
+            var seen = Assert.Single(batch.Changes);
+            Assert.Same(given, seen.Document);
+            Assert.Equal((ChangeType.Added, name), (seen.Type, seen.Name));
+            Assert.Equal((1, 1L, 5, 5L), (seen.Document["metadata"]!["generation"]!.GetValue<int>(), seen.Document["metadata"]!["generation"]!.GetValue<long>(), seen.Document["spec"]!["terminationGracePeriodSeconds"]!.GetValue<int>(), seen.Document["spec"]!["terminationGracePeriodSeconds"]!.GetValue<long>()));
+            Assert.Equal("1970-01-01T00:00:00+00:00", seen.Document["spec"]!["since"]!.GetValue<string>());
+            Assert.True(JsonNode.DeepEquals(await objects.GetAsync(Kinds.Pod, name, CancellationToken.None), seen.Document));
+            Assert.Equal(at.ToString(), seen.Document["metadata"]!["resourceVersion"]!.ToString());
+            break;
+        }
+        await Assert.ThrowsAsync<ObjectExistsException>(() => objects.MakeAsync(Kinds.Pod, Pod(name.Name), CancellationToken.None));
+    }
+
     [Fact]
     public async Task Events_go_some_time_after_they_were_last_written_and_nothing_else_does()
     {

@@ -1,4 +1,5 @@
 using System.Collections.Concurrent;
+using System.Globalization;
 using System.Text.Json.Nodes;
 using Eyrie.ControlPlane.Resources;
 using Eyrie.ControlPlane.Store;
@@ -19,6 +20,20 @@ public sealed class AdmittedObjects(IObjects inner, ObjectCache cache, KnownKind
         var made = await AdmitAsync(kind, document, cancellationToken);
         if (!IsCounted(kind, made.Namespace())) return await inner.CreateAsync(kind, made, cancellationToken);
         return await CountedAsync(kind, made, null, () => inner.CreateAsync(kind, made, cancellationToken), cancellationToken);
+    }
+
+    public async Task<(ObjectName Name, Revision At)> MakeAsync(ResourceKind kind, JsonObject document, CancellationToken cancellationToken)
+    {
+        if (!kind.Namespaced) return await inner.MakeAsync(kind, document, cancellationToken);
+        if (IsCounted(kind, document.Namespace()))
+        {
+            var counted = await CreateAsync(kind, document, cancellationToken); // the charge is read from what was made
+            return (ObjectStamp.NameOf(counted), new Revision(long.Parse(counted.Metadata().Text("resourceVersion")!, CultureInfo.InvariantCulture)));
+        }
+        var errors = new List<string>();
+        await DefaultAsync(kind, document, false, errors, cancellationToken);
+        if (errors.Count > 0) throw Forbidden(kind, document, errors);
+        return await inner.MakeAsync(kind, document, cancellationToken);
     }
 
     public async Task<JsonObject> UpdateAsync(ResourceKind kind, JsonObject document, CancellationToken cancellationToken)
@@ -49,20 +64,28 @@ public sealed class AdmittedObjects(IObjects inner, ObjectCache cache, KnownKind
 
     public async Task<JsonObject> AdmitAsync(ResourceKind kind, JsonObject document, CancellationToken cancellationToken)
     {
-        if (kind != Kinds.Pod && kind != Kinds.PersistentVolumeClaim && !IsCounted(kind, document.Namespace())) return document;
+        bool counted = IsCounted(kind, document.Namespace());
+        if (kind != Kinds.Pod && kind != Kinds.PersistentVolumeClaim && !counted) return document;
         var made = (JsonObject)document.DeepClone();
-        var ranges = cache.All(Kinds.LimitRange).Where(range => range.Namespace() == made.Namespace()).ToList();
         var errors = new List<string>();
+        await DefaultAsync(kind, made, counted, errors, cancellationToken);
+        if (counted) await CheckQuotasAsync(kind, made, null, errors, cancellationToken);
+        return errors.Count == 0 ? made : throw Forbidden(kind, made, errors);
+    }
+
+    /// <summary>Gives a document that is the caller's to alter what it lacks, and says what is wrong with it apart from quotas.</summary>
+    private async Task DefaultAsync(ResourceKind kind, JsonObject made, bool counted, List<string> errors, CancellationToken cancellationToken)
+    {
+        if (kind != Kinds.Pod && kind != Kinds.PersistentVolumeClaim) return;
+        var ranges = cache.All(Kinds.LimitRange).Where(range => range.Namespace() == made.Namespace()).ToList();
         if (kind == Kinds.Pod && made["spec"] is JsonObject spec)
         {
             Taints.Default(spec);
             errors.AddRange(await AccountAsync(made, spec, cancellationToken));
-            if (ranges.Count > 0 || IsCounted(kind, made.Namespace())) PodAmounts.DefaultRequests(made);
-            LimitRanges.Default(made, ranges);
+            if (ranges.Count > 0 || counted) PodAmounts.DefaultRequests(made);
+            if (ranges.Count > 0) LimitRanges.Default(made, ranges);
         }
-        errors.AddRange(LimitRanges.Check(kind, made, ranges));
-        if (IsCounted(kind, made.Namespace())) await CheckQuotasAsync(kind, made, null, errors, cancellationToken);
-        return errors.Count == 0 ? made : throw Forbidden(kind, made, errors);
+        if (ranges.Count > 0) errors.AddRange(LimitRanges.Check(kind, made, ranges));
     }
 
     /// <summary>The account of a pod that names none is <c>default</c>; one that is named must be there.</summary>

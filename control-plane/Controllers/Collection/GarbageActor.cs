@@ -103,6 +103,7 @@ public sealed class GarbageActor : ReceiveActor, IWithTimers
     {
         foreach (var change in batch.Changes)
         {
+            if (change.OnlyStatus) continue; // most changes: what is kept here is of the metadata
             var item = OwnedObject.Read(change.Kind, change.Document);
             if (change.Type != ChangeType.Deleted) { Set(item); continue; }
             var last = _graph.Find(item.Uid) ?? item;

@@ -14,8 +14,11 @@ public sealed class Resources(PodInfo pod) : Filter
             && (_wanted.CpuMilli == 0 || used.CpuMilli + _wanted.CpuMilli <= capacity.CpuMilli)
             && (_wanted.MemoryBytes == 0 || used.MemoryBytes + _wanted.MemoryBytes <= capacity.MemoryBytes)
             && (_wanted.EphemeralBytes == 0 || used.EphemeralBytes + _wanted.EphemeralBytes <= capacity.EphemeralBytes)
-            && (pod.Extended.Count == 0 || pod.Extended.All(pair => pair.Value == 0 || Used(node, pair.Key) + pair.Value <= node.Info.Extended.GetValueOrDefault(pair.Key)));
+            && (pod.Extended.Count == 0 || FitsExtended(node));
     }
+
+    /// <summary>Apart from what is asked of every node: its lambda would be made there each time.</summary>
+    private bool FitsExtended(NodeState node) => pod.Extended.All(pair => pair.Value == 0 || Used(node, pair.Key) + pair.Value <= node.Info.Extended.GetValueOrDefault(pair.Key));
 
     public override IEnumerable<string> Reasons(NodeState node)
     {
