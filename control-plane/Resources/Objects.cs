@@ -29,8 +29,11 @@ public sealed class Objects(IStore store, TimeProvider clock, TimeSpan eventsKep
     /// <summary>What watchers are told of the latest changes: read once for all of them.</summary>
     private readonly Recent<StoreChange, Lazy<ObjectChange>> _changes = new(Shared);
 
+    /// <summary>Writes that can be on their way to the store and back at once: the pods of many sets, and their bindings.</summary>
+    private const int OnTheirWay = 8192;
+
     /// <summary>Documents that were written and that nobody alters any more, by the bytes they became: watchers get them as they are, where the store hands on the very bytes.</summary>
-    private readonly Recent<byte[], JsonObject> _written = new(Shared);
+    private readonly Recent<byte[], JsonObject> _written = new(OnTheirWay);
 
     public async Task<JsonObject?> GetAsync(ResourceKind kind, ObjectName name, CancellationToken cancellationToken) => (await FindAsync(kind, name, cancellationToken))?.Document;
 
@@ -94,9 +97,10 @@ public sealed class Objects(IStore store, TimeProvider clock, TimeSpan eventsKep
         }
     }
 
-    /// <summary>Watchers get the document that was written, which nobody alters any more.</summary>
+    /// <summary>Watchers get the document that was written, which nobody alters any more. Events are many, and few watch them.</summary>
     private void Hand(ResourceKind kind, Write put, JsonObject document)
     {
+        if (IsEvent(kind)) return;
         if (put.Value is not { } value || kind is not { Custom: null, View: null } || !MemoryMarshal.TryGetArray(value, out var bytes)) return;
         DocumentReader.Settle(document);
         _written.Set(bytes.Array!, document);
@@ -239,7 +243,7 @@ public sealed class Objects(IStore store, TimeProvider clock, TimeSpan eventsKep
 
     private async Task<CommitResult> CommitAsync(ResourceKind kind, Compare decidedOn, Write write, CancellationToken cancellationToken)
     {
-        if (write.Value is not null && (kind == Kinds.Event || kind == Kinds.EventOfGroup)) write = write with { Lease = await _events.CurrentAsync(cancellationToken) };
+        if (write.Value is not null && IsEvent(kind)) write = write with { Lease = await _events.CurrentAsync(cancellationToken) };
         try
         {
             return await store.CommitAsync(new Transaction([decidedOn], [write]), cancellationToken);
@@ -250,6 +254,8 @@ public sealed class Objects(IStore store, TimeProvider clock, TimeSpan eventsKep
             throw;
         }
     }
+
+    private static bool IsEvent(ResourceKind kind) => kind == Kinds.Event || kind == Kinds.EventOfGroup;
 
     private static string After(string prefix) => prefix[..^1] + (char)(prefix[^1] + 1);
 }
