@@ -64,25 +64,23 @@ public sealed class ObjectsTests
     [Fact]
     public async Task A_document_that_is_given_away_is_what_watchers_get_as_if_they_had_read_it()
     {
-        await using var store = EmbeddedStore.Open(Path.Combine(Directory.CreateTempSubdirectory("eyrie-objects-").FullName, "store.db"));
-        var objects = new Objects(store, TimeProvider.System);
         var given = Pod("", "node-0");
         (given["metadata"]!["generateName"], given["spec"]!["terminationGracePeriodSeconds"], given["spec"]!["since"]) = ("web-", 5L, JsonValue.Create(DateTimeOffset.UnixEpoch));
         given["metadata"]!.AsObject().Remove("name");
-        var (name, at) = await objects.MakeAsync(Kinds.Pod, given, CancellationToken.None);
+        var (name, at) = await _objects.MakeAsync(Kinds.Pod, given, CancellationToken.None);
         Assert.Matches("^web-[a-z0-9]{5}$", name.Name);
-        await foreach (var batch in objects.WatchAsync(Kinds.Pod, Revision.Zero, CancellationToken.None))
+        await foreach (var batch in _objects.WatchAsync(Kinds.Pod, Revision.Zero, CancellationToken.None))
         {
             var seen = Assert.Single(batch.Changes);
             Assert.Same(given, seen.Document);
             Assert.Equal((ChangeType.Added, name), (seen.Type, seen.Name));
             Assert.Equal((1, 1L, 5, 5L), (seen.Document["metadata"]!["generation"]!.GetValue<int>(), seen.Document["metadata"]!["generation"]!.GetValue<long>(), seen.Document["spec"]!["terminationGracePeriodSeconds"]!.GetValue<int>(), seen.Document["spec"]!["terminationGracePeriodSeconds"]!.GetValue<long>()));
             Assert.Equal("1970-01-01T00:00:00+00:00", seen.Document["spec"]!["since"]!.GetValue<string>());
-            Assert.True(JsonNode.DeepEquals(await objects.GetAsync(Kinds.Pod, name, CancellationToken.None), seen.Document));
+            Assert.True(JsonNode.DeepEquals(await _objects.GetAsync(Kinds.Pod, name, CancellationToken.None), seen.Document));
             Assert.Equal(at.ToString(), seen.Document["metadata"]!["resourceVersion"]!.ToString());
             break;
         }
-        await Assert.ThrowsAsync<ObjectExistsException>(() => objects.MakeAsync(Kinds.Pod, Pod(name.Name), CancellationToken.None));
+        await Assert.ThrowsAsync<ObjectExistsException>(() => _objects.MakeAsync(Kinds.Pod, Pod(name.Name), CancellationToken.None));
     }
 
     [Fact]
