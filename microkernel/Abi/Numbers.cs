@@ -5,9 +5,9 @@ namespace Eyrie.Microkernel.Abi;
 public static class Call
 {
     public const int First = 1000, Last = 1015;
-    public const int AbiVersion = 3;
+    public const int AbiVersion = 4;
 
-    /// <summary>Sends and receives messages. A message is the words, payload, descriptor and capabilities of the message buffer; a call waits until its one reply, and a server owes each caller exactly one. What is sent one way waits until the server takes it, and is not replied to. A capability in a message is derived from the sender's, as by Map: revoking that one revokes it, wherever it has gone.</summary>
+    /// <summary>Sends and receives messages. A message is the words, payload, descriptor and capabilities of the message buffer; a call waits until its one reply, and a server owes each caller exactly one. Every thread of a task waits on its own: a call is taken by the thread that has waited for the shortest time, replied to by any of the same task, and cancelled with the one that took it. What is sent one way waits until the server takes it, and is not replied to. A capability in a message is derived from the sender's, as by Map: revoking that one revokes it, wherever it has gone.</summary>
     public const int Ipc = 1000;
     /// <summary>Makes an object and puts a capability with all rights to it into a slot of the caller.</summary>
     public const int Create = 1001;
@@ -19,7 +19,7 @@ public static class Call
     public const int Inspect = 1004;
     /// <summary>Starts the process of a task: in a world of its own, or in that of a running container. The caller goes on at once; the notification behind ExitNotification is signalled when the program has been executed or a step has failed, and again when the task ends. Of a task that is Prepared the second Start executes; the Arguments and the Environment of its description, where it has any, take the place of the first's, and nothing else of it counts.</summary>
     public const int Start = 1005;
-    /// <summary>Acts on a task.</summary>
+    /// <summary>Acts on a task or a thread. A thread of the host that is no Thread is the first one of its task, which has no object: only one such can be in a call at a time. Bind makes it a Thread of its own, with a message buffer and calls of its own; until it binds to another one, another thread of the host binds to the same, the Thread is deleted or its task is started anew.</summary>
     public const int Control = 1006;
     /// <summary>Signals a notification; or gives the caller a file descriptor that becomes readable when it is signalled (eight bytes: how often); or takes the token of the next task that changed its state and tells so through it.</summary>
     public const int Notification = 1007;
@@ -74,7 +74,7 @@ public static class AbiError
     public const int NoServer = -16;
     /// <summary>The receiver takes no such number of capabilities: it keeps too few slots for them, one of those is taken, or its factory has too little left.</summary>
     public const int NotTaken = -17;
-    /// <summary>Another thread of the task waits in a call; only ReplyValue may be made beside it.</summary>
+    /// <summary>Another thread of the host that is the same Thread, or is none as the caller is, waits in a call; only ReplyValue may be made beside it.</summary>
     public const int Busy = -14;
 }
 
@@ -90,6 +90,7 @@ public enum ObjectKind : byte
     Log = 6,
     Descriptor = 7,
     Dataspace = 8,
+    Thread = 9,
 }
 
 /// <summary>What a holder may do with an object. A derived capability never has more.</summary>
@@ -171,7 +172,7 @@ public enum UnmapMode
     Derived = 1,
 }
 
-/// <summary>Operations of control.</summary>
+/// <summary>Operations of control, on a task; Status and Bind on a thread.</summary>
 public enum TaskOperation
 {
     Signal = 0,
@@ -183,6 +184,7 @@ public enum TaskOperation
     LetGo = 6,
     Pause = 7,
     Resume = 8,
+    Bind = 9,
 }
 
 /// <summary>First word of a task's status; then exit code or signal, out of memory (0 or 1), process id, and of a launch that failed the stage and the negative errno of the host.</summary>
@@ -194,6 +196,16 @@ public enum TaskState
     Killed = 3,
     Starting = 4,
     Prepared = 5,
+}
+
+/// <summary>First word of a thread's status: nobody is it (any more), it runs, its message waits for a server, it waits for a reply, or for a message; then how many callers it owes a reply.</summary>
+public enum ThreadState
+{
+    Unbound = 0,
+    Running = 1,
+    Queued = 2,
+    AwaitingReply = 3,
+    Receiving = 4,
 }
 
 /// <summary>Operations of notification.</summary>
@@ -211,7 +223,7 @@ public enum DescriptorOperation
     Memory = 1,
 }
 
-/// <summary>The message buffer that a task shares with the kernel: offsets in bytes, little endian. WordCount and PayloadLength (u32) say how much of the message holds; Label (u64) is that of the gate a message came through; Descriptor (u32) is the number of a file descriptor that goes along, plus 1, or 0; Caller (u64) is the handle to reply to, never the same for two calls, and 0 of a message that wants no reply; then MaxWords words (u64), capabilities and the payload. A sender puts into CapabilityCount (u32) how many capabilities go along, which is 0 again once they have, and into Capabilities for each the slot (i32) and the rights (u32) that the receiver gets. A receiver keeps TakeCount (u32) empty slots for them from TakeFirst (i32) on, and finds in TakenCount (u32) how many the message has filled.</summary>
+/// <summary>The message buffer that a thread shares with the kernel: offsets in bytes, little endian. WordCount and PayloadLength (u32) say how much of the message holds; Label (u64) is that of the gate a message came through; Descriptor (u32) is the number of a file descriptor that goes along, plus 1, or 0; Caller (u64) is the handle to reply to, never the same for two calls, and 0 of a message that wants no reply; then MaxWords words (u64), capabilities and the payload. A sender puts into CapabilityCount (u32) how many capabilities go along, which is 0 again once they have, and into Capabilities for each the slot (i32) and the rights (u32) that the receiver gets. A receiver keeps TakeCount (u32) empty slots for them from TakeFirst (i32) on, and finds in TakenCount (u32) how many the message has filled.</summary>
 public static class MessageLayout
 {
     /// <summary>Bytes of the buffer.</summary>
@@ -232,7 +244,7 @@ public static class MessageLayout
     public const int Payload = 208;
     /// <summary>Size - Payload.</summary>
     public const int MaxPayload = 65328;
-    /// <summary>Number of the file descriptor that a native task finds its message buffer at.</summary>
+    /// <summary>Number of the file descriptor that a native task finds the message buffer of its first thread at.</summary>
     public const int BufferDescriptor = 3;
 }
 

@@ -10,7 +10,7 @@ public interface IKernelEntry<TSelf> where TSelf : IKernelEntry<TSelf>
 /// <summary>The calls of the microkernel; REFERENCE.md has a section for each. What goes through the message buffer is put there by the caller.</summary>
 public static class KernelCalls<TEntry> where TEntry : IKernelEntry<TEntry>
 {
-    /// <summary>Sends and receives messages. A message is the words, payload, descriptor and capabilities of the message buffer; a call waits until its one reply, and a server owes each caller exactly one. What is sent one way waits until the server takes it, and is not replied to. A capability in a message is derived from the sender's, as by Map: revoking that one revokes it, wherever it has gone.</summary>
+    /// <summary>Sends and receives messages. A message is the words, payload, descriptor and capabilities of the message buffer; a call waits until its one reply, and a server owes each caller exactly one. Every thread of a task waits on its own: a call is taken by the thread that has waited for the shortest time, replied to by any of the same task, and cancelled with the one that took it. What is sent one way waits until the server takes it, and is not replied to. A capability in a message is derived from the sender's, as by Map: revoking that one revokes it, wherever it has gone.</summary>
     /// <param name="operation">Call, Send, Wait, Reply, ReplyWait (both, in one) or ReplyValue.</param>
     /// <param name="argument">Call, Send: slot of a gate. Reply, ReplyWait, ReplyValue: handle of a caller, from the message.</param>
     /// <param name="value">Call, Send, Wait, ReplyWait: timeout in microseconds, 0 for none. ReplyValue: second word of the reply, whose first is 0. Reply: not read.</param>
@@ -20,10 +20,10 @@ public static class KernelCalls<TEntry> where TEntry : IKernelEntry<TEntry>
 
     /// <summary>Makes an object and puts a capability with all rights to it into a slot of the caller.</summary>
     /// <param name="factory">Slot of the factory that pays for the object.</param>
-    /// <param name="kind">Task, Gate, Factory, Notification, SchedulingContext, Log or Dataspace.</param>
+    /// <param name="kind">Task, Thread, Gate, Factory, Notification, SchedulingContext, Log or Dataspace.</param>
     /// <param name="destination">Empty slot, 0 or more.</param>
     /// <param name="first">Factory, Dataspace: bytes. SchedulingContext: shares. Gate: label. 0 or more; of other kinds it is not kept.</param>
-    /// <param name="second">Factory: processes. SchedulingContext: thousandths of a CPU. Gate: slot of the task that serves it. 0 or more; of other kinds it is not kept.</param>
+    /// <param name="second">Factory: processes. SchedulingContext: thousandths of a CPU. Gate: slot of the task that serves it. Thread: slot of the task whose it is. 0 or more; of other kinds it is not kept.</param>
     public static long Create(int factory, ObjectKind kind, int destination, long first, long second) =>
         TEntry.Enter(Call.Create, factory, (nint)kind, destination, (nint)first, (nint)second, 0);
 
@@ -52,9 +52,9 @@ public static class KernelCalls<TEntry> where TEntry : IKernelEntry<TEntry>
     public static long Start(int task) =>
         TEntry.Enter(Call.Start, task, 0, 0, 0, 0, 0);
 
-    /// <summary>Acts on a task.</summary>
-    /// <param name="task">Slot of the task.</param>
-    /// <param name="operation">Signal, Status, Destroy, Terminal, Ready, Kept, LetGo, Pause or Resume.</param>
+    /// <summary>Acts on a task or a thread. A thread of the host that is no Thread is the first one of its task, which has no object: only one such can be in a call at a time. Bind makes it a Thread of its own, with a message buffer and calls of its own; until it binds to another one, another thread of the host binds to the same, the Thread is deleted or its task is started anew.</summary>
+    /// <param name="task">Slot of the task, or of the thread.</param>
+    /// <param name="operation">Signal, Status, Destroy, Terminal, Ready, Kept, LetGo, Pause or Resume; of a thread Status or Bind.</param>
     /// <param name="argument">Signal: number of the signal. Terminal: 1 leaves it with the kernel, to be given once more. Kept, LetGo: which, in the order of the description, from 0. Otherwise not read.</param>
     public static long Control(int task, TaskOperation operation, int argument) =>
         TEntry.Enter(Call.Control, task, (nint)operation, argument, 0, 0, 0);

@@ -25,7 +25,7 @@
 #define EYRIE_NO_CALLER (-9) // nobody waits for this reply (any more)
 #define EYRIE_TIMED_OUT (-15) // the time given has passed
 #define EYRIE_NO_SERVER (-16) // no running container of this node serves the gate
-#define EYRIE_BUSY (-14) // another thread of the task waits in a call; only ReplyValue may be made beside it
+#define EYRIE_BUSY (-14) // another thread of the host that is the same Thread, or is none as the caller is, waits in a call; only ReplyValue may be made beside it
 
 struct eyrie_gate_message {
     uint32_t word_count, payload_length;

@@ -2,92 +2,103 @@ using Eyrie.Microkernel.Abi;
 
 namespace Eyrie.Microkernel.Core;
 
-// Synchronous IPC: a call blocks until its one reply, a message sent one way until it is taken; a server takes them in order of arrival and owes each caller a reply exactly once.
+// Synchronous IPC between threads: a call blocks until its one reply, a message sent one way until it is taken; the threads of a server take them in order of arrival, and the one that took a call owes its caller a reply exactly once, which any of them may give.
 public unsafe partial struct Kernel<TMachine>
 {
-    /// <summary>The result that <see cref="Ipc"/> gives when the task is blocked and will be resumed later.</summary>
+    /// <summary>The result that <see cref="Ipc"/> gives when the thread is blocked and will be resumed later.</summary>
     public const long Blocked = long.MinValue;
 
     /// <summary>ipc: see <see cref="IpcOperation"/>. Returns a result now, or <see cref="Blocked"/>.</summary>
-    /// <param name="task">Who asks.</param>
+    /// <param name="thread">Who asks: a thread, or a task for its first one.</param>
     /// <param name="operation">What for.</param>
     /// <param name="argument">Call, Send: gate slot. Reply, ReplyWait: the caller's handle from the message; a caller that is gone is no error of the server.</param>
-    public long Ipc(int task, IpcOperation operation, long argument)
+    public long Ipc(int thread, IpcOperation operation, long argument)
     {
-        Confirm(task);
+        if (!Tasks[Space(thread)].Alive) return AbiError.Cancelled;
+        Confirm(thread);
         switch (operation)
         {
             case IpcOperation.Call or IpcOperation.Send:
-                int gate = Decode(task, (int)argument, ObjectKind.Gate, Rights.Call);
-                return gate < 0 ? gate : CallGate(task, gate, oneWay: operation == IpcOperation.Send);
+                int gate = Decode(Space(thread), (int)argument, ObjectKind.Gate, Rights.Call);
+                return gate < 0 ? gate : CallGate(thread, gate, oneWay: operation == IpcOperation.Send);
             case IpcOperation.Reply:
-                return Reply(task, argument);
+                return Reply(thread, argument);
             case IpcOperation.ReplyWait:
-                long replied = Reply(task, argument);
-                return replied is 0 or AbiError.NoCaller ? Wait(task) : replied;
+                long replied = Reply(thread, argument);
+                return replied is 0 or AbiError.NoCaller ? Wait(thread) : replied;
             case IpcOperation.Wait:
-                return Wait(task);
+                return Wait(thread);
             default:
                 return AbiError.InvalidArgument;
         }
     }
 
-    /// <summary>A call through a gate that the port has found for the task (an exception goes to the task's handler this way).</summary>
-    /// <param name="task">Who calls.</param>
+    /// <summary>A call through a gate that the port has found for the thread (an exception goes to the task's handler this way).</summary>
+    /// <param name="thread">Who calls.</param>
     /// <param name="gate">The gate.</param>
-    /// <param name="oneWay">Nobody is to reply: the task goes on when the message has been taken, or at once where the server waits for one.</param>
-    public long CallGate(int task, int gate, bool oneWay = false)
+    /// <param name="oneWay">Nobody is to reply: the thread goes on when the message has been taken, or at once where one of the server's waits for it.</param>
+    public long CallGate(int thread, int gate, bool oneWay = false)
     {
         int server = Objects[gate].Link;
-        if (!Tasks[server].Alive || server == task) return AbiError.Cancelled;
-        bool receiving = Tasks[server].Ipc == IpcState.Receiving;
-        int refused = Carried(task, out var carried);
-        if (refused == 0 && receiving) refused = Room(server, ref carried);
+        if (!Tasks[server].Alive || server == Space(thread)) return AbiError.Cancelled;
+        int receiver = Tasks[server].FirstReceiver;
+        int refused = Carried(thread, out var carried);
+        if (refused == 0 && receiver != 0) refused = Room(receiver, ref carried);
         if (refused < 0) return refused;
-        Tasks[task].Server = server;
-        Tasks[task].OneWay = oneWay;
-        Tasks[task].Sequence = (Tasks[task].Sequence + 1) & int.MaxValue;
-        Tasks[task].Label = Objects[gate].A;
-        if (receiving)
+        Tasks[thread].Server = server;
+        Tasks[thread].OneWay = oneWay;
+        Tasks[thread].Sequence = (Tasks[thread].Sequence + 1) & int.MaxValue;
+        Tasks[thread].Label = Objects[gate].A;
+        if (receiver != 0)
         {
-            Deliver(task, server, ref carried);
-            Tasks[server].Ipc = IpcState.Running;
-            TMachine.Resume(server, 0);
+            Deliver(thread, receiver, ref carried);
+            Tasks[server].FirstReceiver = Tasks[receiver].QueueNext;
+            Tasks[receiver].Ipc = IpcState.Running;
+            TMachine.Resume(receiver, 0);
             return oneWay ? 0 : Blocked;
         }
-        Tasks[task].Ipc = IpcState.Queued;
-        Tasks[task].QueueNext = 0;
-        if (Tasks[server].QueueTail != 0) Tasks[Tasks[server].QueueTail].QueueNext = task;
-        else Tasks[server].QueueHead = task;
-        Tasks[server].QueueTail = task;
+        Tasks[thread].Ipc = IpcState.Queued;
+        Tasks[thread].QueueNext = 0;
+        if (Tasks[server].QueueTail != 0) Tasks[Tasks[server].QueueTail].QueueNext = thread;
+        else Tasks[server].QueueHead = thread;
+        Tasks[server].QueueTail = thread;
         return Blocked;
     }
 
-    /// <summary>The message that came first and can be given to this server; who sent one that cannot is told why.</summary>
-    private long Wait(int server)
+    /// <summary>The message that came first and can be given to this thread; who sent one that cannot is told why.</summary>
+    private long Wait(int thread)
     {
+        int server = Space(thread);
         while (Tasks[server].QueueHead is var caller and not 0)
         {
             Tasks[server].QueueHead = Tasks[caller].QueueNext;
             if (Tasks[server].QueueHead == 0) Tasks[server].QueueTail = 0;
             int refused = Carried(caller, out var carried);
-            if (refused == 0) refused = Room(server, ref carried);
+            if (refused == 0) refused = Room(thread, ref carried);
             if (refused < 0) { Finish(caller, refused); continue; }
-            Deliver(caller, server, ref carried);
+            Deliver(caller, thread, ref carried);
             if (Tasks[caller].OneWay) Finish(caller, 0);
             return 0;
         }
-        Tasks[server].Ipc = IpcState.Receiving;
+        Receive(thread);
         return Blocked;
     }
 
-    private void Deliver(int caller, int server, ref CarriedCapabilities carried)
+    /// <summary>A thread waits for a message; also one that did so before the port's predecessor ended.</summary>
+    public void Receive(int thread)
     {
-        Copy(caller, server);
-        Give(caller, server, ref carried);
-        *(long*)(TMachine.MessageBuffer(server) + MessageLayout.Label) = Tasks[caller].Label;
-        TMachine.TransferDescriptor(caller, server);
-        *(long*)(TMachine.MessageBuffer(server) + MessageLayout.Caller) = Tasks[caller].OneWay ? 0 : HandleOf(caller);
+        Tasks[thread].Ipc = IpcState.Receiving;
+        Tasks[thread].QueueNext = Tasks[Space(thread)].FirstReceiver;
+        Tasks[Space(thread)].FirstReceiver = thread;
+    }
+
+    private void Deliver(int caller, int receiver, ref CarriedCapabilities carried)
+    {
+        Copy(caller, receiver);
+        Give(caller, receiver, ref carried);
+        *(long*)(TMachine.MessageBuffer(receiver) + MessageLayout.Label) = Tasks[caller].Label;
+        TMachine.TransferDescriptor(caller, receiver);
+        *(long*)(TMachine.MessageBuffer(receiver) + MessageLayout.Caller) = Tasks[caller].OneWay ? 0 : HandleOf(caller);
         if (Tasks[caller].OneWay)
         {
             Tasks[caller].Ipc = IpcState.Running;
@@ -95,22 +106,23 @@ public unsafe partial struct Kernel<TMachine>
             return;
         }
         Tasks[caller].Ipc = IpcState.AwaitingReply;
-        Tasks[caller].NextOwed = Tasks[server].FirstOwed;
-        Tasks[server].FirstOwed = caller;
+        Tasks[caller].Server = receiver;
+        Tasks[caller].NextOwed = Tasks[receiver].FirstOwed;
+        Tasks[receiver].FirstOwed = caller;
     }
 
-    /// <summary>Replies to one caller that is owed one by this server: 0, or why it has not been replied to, and is owed the reply still.</summary>
-    private long Reply(int server, long handle)
+    /// <summary>Replies to one caller that is owed one by this thread's task: 0, or why it has not been replied to, and is owed the reply still.</summary>
+    private long Reply(int thread, long handle)
     {
-        if (!Owes(server, handle)) return AbiError.NoCaller;
+        if (!Owes(thread, handle)) return AbiError.NoCaller;
         int caller = (int)(uint)handle;
-        int refused = Carried(server, out var carried);
+        int refused = Carried(thread, out var carried);
         if (refused == 0) refused = Room(caller, ref carried);
         if (refused < 0) return refused;
         Forget(caller);
-        Copy(server, caller);
-        Give(server, caller, ref carried);
-        TMachine.TransferDescriptor(server, caller);
+        Copy(thread, caller);
+        Give(thread, caller, ref carried);
+        TMachine.TransferDescriptor(thread, caller);
         Finish(caller, 0);
         return 0;
     }
@@ -140,14 +152,14 @@ public unsafe partial struct Kernel<TMachine>
         Finish((int)(uint)handle, AbiError.Cancelled);
     }
 
-    /// <summary>Names one call of a task: whoever replies to it replies to that call and no later one.</summary>
+    /// <summary>Names one call of a thread: whoever replies to it replies to that call and no later one.</summary>
     public readonly long HandleOf(int caller) => (long)Tasks[caller].Sequence << 32 | (uint)caller;
 
-    /// <summary>Whether the caller that a handle names still waits for this server's reply.</summary>
+    /// <summary>Whether the caller that a handle names still waits for a reply of this server, a task or any of its threads.</summary>
     public readonly bool Owes(int server, long handle)
     {
         uint caller = (uint)handle;
-        return caller > 0 && caller < ObjectCount && Tasks[caller].Ipc == IpcState.AwaitingReply && Tasks[caller].Server == server && HandleOf((int)caller) == handle;
+        return caller > 0 && caller < ObjectCount && Tasks[caller].Ipc == IpcState.AwaitingReply && Space(Tasks[caller].Server) == Space(server) && HandleOf((int)caller) == handle;
     }
 
     private void Forget(int caller)
@@ -182,19 +194,16 @@ public unsafe partial struct Kernel<TMachine>
             target[MessageLayout.Payload + i] = source[MessageLayout.Payload + i];
     }
 
-    /// <summary>Takes a task out of IPC for good: callers of it are cancelled, it leaves the queue or the reply it waits for, and what came with a message that it has not taken goes.</summary>
+    /// <summary>Takes a task with all its threads out of IPC: callers of it are cancelled, they leave the queue or the reply they wait for, and what came with messages that they have not taken goes. Nobody tells its first thread.</summary>
     public void CancelIpc(int task)
     {
-        Withdraw(task);
-        Undo(task);
-        ref var record = ref Tasks[task];
-        record.Ipc = IpcState.Running;
-        while (record.FirstOwed != 0)
+        CancelThread(task);
+        for (int next, thread = Tasks[task].FirstThread; thread != 0; thread = next)
         {
-            int caller = record.FirstOwed;
-            Forget(caller);
-            Finish(caller, AbiError.Cancelled);
+            next = Tasks[thread].NextThread; // one of the port's may leave
+            CancelThread(thread);
         }
+        ref var record = ref Tasks[task];
         while (record.QueueHead != 0)
         {
             int caller = record.QueueHead;
@@ -204,36 +213,57 @@ public unsafe partial struct Kernel<TMachine>
         record.QueueTail = 0;
     }
 
-    /// <summary>The time a blocked task gave has passed: it goes on with TimedOut. A task that is not blocked is left alone.</summary>
-    public void TimeOut(int task)
+    /// <summary>A thread waits for nobody any more, and nobody for it. One that is an object of its own is told.</summary>
+    private void CancelThread(int thread)
     {
-        if (Tasks[task].Ipc == IpcState.Running) return;
-        Withdraw(task);
-        Tasks[task].Ipc = IpcState.Running;
-        TMachine.Resume(task, AbiError.TimedOut);
+        bool told = Tasks[thread].Ipc != IpcState.Running && Objects[thread].Kind == ObjectKind.Thread;
+        Withdraw(thread);
+        Undo(thread);
+        while (Tasks[thread].FirstOwed is var caller and not 0)
+        {
+            Forget(caller);
+            Finish(caller, AbiError.Cancelled);
+        }
+        if (told) TMachine.Resume(thread, AbiError.Cancelled);
     }
 
-    /// <summary>A caller gave up (it was killed): withdraws the call; its server's reply then reaches nobody.</summary>
-    public void Withdraw(int task)
+    /// <summary>The time a blocked thread gave has passed: it goes on with TimedOut. One that is not blocked is left alone.</summary>
+    public void TimeOut(int thread)
     {
-        ref var record = ref Tasks[task];
-        if (record.Ipc == IpcState.Queued) Unqueue(task);
-        else if (record.Ipc == IpcState.AwaitingReply) Forget(task);
-        else return;
+        if (Tasks[thread].Ipc == IpcState.Running) return;
+        Withdraw(thread);
+        TMachine.Resume(thread, AbiError.TimedOut);
+    }
+
+    /// <summary>A thread gave up what it waited for (it was killed): its server's reply then reaches nobody.</summary>
+    public void Withdraw(int thread)
+    {
+        ref var record = ref Tasks[thread];
+        if (record.Ipc == IpcState.Queued) Unqueue(thread);
+        else if (record.Ipc == IpcState.AwaitingReply) Forget(thread);
+        else if (record.Ipc == IpcState.Receiving) Unlist(ref Tasks[Space(thread)].FirstReceiver, thread);
         record.Ipc = IpcState.Running;
         record.Server = 0;
     }
 
-    private void Unqueue(int task)
+    private void Unlist(ref int head, int thread)
     {
-        ref var server = ref Tasks[Tasks[task].Server];
+        if (head == thread) { head = Tasks[thread].QueueNext; return; }
+        int previous = head;
+        while (Tasks[previous].QueueNext != thread) previous = Tasks[previous].QueueNext;
+        Tasks[previous].QueueNext = Tasks[thread].QueueNext;
+    }
+
+    private void Unqueue(int thread)
+    {
+        ref var server = ref Tasks[Tasks[thread].Server];
         int previous = 0;
         for (int t = server.QueueHead; t != 0; previous = t, t = Tasks[t].QueueNext)
         {
-            if (t != task) continue;
+            if (t != thread) continue;
             if (previous == 0) server.QueueHead = Tasks[t].QueueNext;
             else Tasks[previous].QueueNext = Tasks[t].QueueNext;
-            if (server.QueueTail == task) server.QueueTail = previous;
+            if (server.QueueTail == thread) server.QueueTail = previous;
             return;
         }
     }

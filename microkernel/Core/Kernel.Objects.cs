@@ -8,7 +8,7 @@ public unsafe partial struct Kernel<TMachine>
     /// <summary>
     /// create: a new object, charged to the factory behind a slot, its capability with all rights in the destination slot.
     /// Factory: a = bytes, b = processes, both taken out of the parent's. Dataspace: a = bytes. Scheduling context: a = shares, b = thousandths of a CPU.
-    /// Gate: a = label, b = slot of the task that serves it.
+    /// Gate: a = label, b = slot of the task that serves it. Thread: b = slot of its task.
     /// </summary>
     public int Create(int holder, int factorySlot, ObjectKind kind, int destination, long a, long b, byte* name, int nameLength)
     {
@@ -30,10 +30,17 @@ public unsafe partial struct Kernel<TMachine>
                 server = Decode(holder, (int)b, ObjectKind.Task, Rights.Control);
                 if (server < 0) return server;
                 break;
+            case ObjectKind.Thread:
+                server = Decode(holder, (int)b, ObjectKind.Task, Rights.Control);
+                if (server < 0) return server;
+                if (!Tasks[server].Alive) return AbiError.WrongState;
+                if (Objects[factory].C - Objects[factory].D < 1) return AbiError.QuotaExhausted;
+                a = MessageLayout.Size;
+                break;
             default: return AbiError.InvalidArgument;
         }
         if (_freeObject == 0 || _freeCapability == 0) return AbiError.TableFull;
-        long charge = ObjectCharge + (kind is ObjectKind.Factory or ObjectKind.Dataspace ? a : 0);
+        long charge = ObjectCharge + (HasBytes(kind) ? a : 0);
         int payer = Objects[holder].Factory; // of the slot
         if (!Affords(factory, payer == factory ? charge + CapabilityCharge : charge) || !Affords(payer, CapabilityCharge)) return AbiError.QuotaExhausted;
         // Everything is checked; from here on nothing can fail.
@@ -41,13 +48,14 @@ public unsafe partial struct Kernel<TMachine>
         int o = TakeObject(kind, factory);
         ref var record = ref Objects[o];
         record.Link = server;
-        if (server != 0) Objects[server].References++; // a gate keeps its server's index from being used again
+        if (server != 0) Objects[server].References++; // a gate keeps its server's index from being used again, a thread its task's
         // Of the other kinds these are the port's: host handles, which no task may choose.
-        if (kind is ObjectKind.Factory or ObjectKind.Dataspace or ObjectKind.Gate or ObjectKind.SchedulingContext) record.A = a;
+        if (HasBytes(kind) || kind is ObjectKind.Gate or ObjectKind.SchedulingContext) record.A = a;
         if (kind == ObjectKind.Factory) { record.C = b; Objects[factory].D += b; }
         if (kind == ObjectKind.SchedulingContext) record.B = b;
         record.NameLength = nameLength;
         for (int i = 0; i < nameLength; i++) record.Name[i] = name[i];
+        if (kind == ObjectKind.Thread) { Objects[factory].D++; Enter(o, server); }
         if (kind == ObjectKind.Task) Tasks[o].Alive = true;
         Insert(holder, destination, o, Rights.All, 0);
         return 0;
@@ -94,6 +102,7 @@ public unsafe partial struct Kernel<TMachine>
         if (!Tasks[task].Alive) return;
         Tasks[task].Alive = false;
         CancelIpc(task);
+        while (Tasks[task].FirstThread != 0) Unlink(Tasks[task].FirstThread);
         Strip(task);
     }
 
@@ -106,6 +115,9 @@ public unsafe partial struct Kernel<TMachine>
             Remove(c);
         }
     }
+
+    /// <summary>Kinds that take memory beside the kernel's own record: it is charged with them.</summary>
+    private static bool HasBytes(ObjectKind kind) => kind is ObjectKind.Factory or ObjectKind.Dataspace or ObjectKind.Thread;
 
     /// <summary>The port keeps an object beyond its capabilities (a handler, a notification) until <see cref="Release"/>.</summary>
     public void Hold(int o) => Objects[o].References++;
@@ -150,11 +162,12 @@ public unsafe partial struct Kernel<TMachine>
     {
         ref var record = ref Objects[o];
         int factory = record.Factory;
-        if (record.Kind == ObjectKind.Gate) Drop(record.Link);
+        if (record.Kind == ObjectKind.Thread) End(o);
+        if (record.Kind is ObjectKind.Gate or ObjectKind.Thread) Drop(record.Link);
         if (record.Kind == ObjectKind.Task) Empty(o);
         TMachine.Release(o, ref record);
-        Discharge(factory, ObjectCharge + (record.Kind is ObjectKind.Factory or ObjectKind.Dataspace ? record.A : 0));
-        if (factory != 0 && record.Kind == ObjectKind.Factory) Objects[factory].D -= record.C;
+        Discharge(factory, ObjectCharge + (HasBytes(record.Kind) ? record.A : 0));
+        if (factory != 0 && record.Kind is ObjectKind.Factory or ObjectKind.Thread) Objects[factory].D -= record.Kind == ObjectKind.Thread ? 1 : record.C;
         record = default;
         record.NextFree = _freeObject;
         _freeObject = o;

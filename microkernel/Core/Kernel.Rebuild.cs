@@ -88,13 +88,15 @@ public unsafe partial struct Kernel<TMachine>
             return;
         }
         record.NextFree = 0;
-        if (record.Kind == ObjectKind.Gate && record.Link != 0) Objects[record.Link].References++;
+        if (record.Kind == ObjectKind.Thread && record.Pinned) record.Link = 0; // the port's, which enters again what it goes on with
+        if (record.Kind is ObjectKind.Gate or ObjectKind.Thread && record.Link != 0) Objects[record.Link].References++;
+        if (record.Kind == ObjectKind.Thread && record.Link != 0 && Tasks[record.Link].Alive) Enter(o, record.Link);
         if (record.Factory == 0) return;
         ref var factory = ref Objects[record.Factory];
         factory.References++;
         if (record.Pinned) return; // charged to nobody
-        factory.B += ObjectCharge + (record.Kind is ObjectKind.Factory or ObjectKind.Dataspace ? record.A : 0);
-        if (record.Kind == ObjectKind.Factory) factory.D += record.C;
+        factory.B += ObjectCharge + (HasBytes(record.Kind) ? record.A : 0);
+        if (record.Kind is ObjectKind.Factory or ObjectKind.Thread) factory.D += record.Kind == ObjectKind.Thread ? 1 : record.C;
     }
 
     /// <summary>What was being destroyed is, with everything that it held; so is what nobody holds.</summary>

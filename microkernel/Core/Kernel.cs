@@ -57,16 +57,6 @@ public unsafe partial struct Kernel<TMachine> where TMachine : IMachine<TMachine
         Tasks[task].Alive = true;
     }
 
-    /// <summary>A task that stands for one call in flight of another task's thread: it holds no capabilities and is never destroyed.</summary>
-    public int CreateTrapTask(int factory)
-    {
-        int task = TakeObject(ObjectKind.Task, factory);
-        if (task == 0) return 0;
-        Objects[task].References = 1;
-        Objects[task].Pinned = true;
-        Tasks[task].Alive = true;
-        return task;
-    }
 
     private int TakeObject(ObjectKind kind, int factory)
     {

@@ -15,7 +15,7 @@ namespace Eyrie.Hostile;
 internal static unsafe class Program
 {
     private static Randomness s_first, s_second;
-    private static long s_calls, s_done;
+    private static long s_calls, s_done, s_sent, s_carried, s_bound;
     private static byte* s_group;
     private static int s_groupLength;
 
@@ -58,12 +58,13 @@ internal static unsafe class Program
         return time[0] * 1_000_000_000 + time[1];
     }
 
-    /// <summary>How many calls were made, and how many of them the kernel carried out. The other thread may write over the line, so it is said until the kernel took it whole.</summary>
+    /// <summary>How many calls were made, how many of them the kernel carried out, and of those how many messages were sent one way, brought capabilities, or made a thread an object of its own. The other thread may write over the line, so it is said until the kernel took it whole.</summary>
     private static void Say()
     {
-        byte* line = stackalloc byte[96];
-        var text = new TextWriter(new Span<byte>(line, 96));
-        text.Add("hostile: "u8); text.Add(s_calls); text.Add(" calls, "u8); text.Add(s_done); text.Add(" carried out\n"u8);
+        byte* line = stackalloc byte[192];
+        var text = new TextWriter(new Span<byte>(line, 192));
+        text.Add("hostile: "u8); text.Add(s_calls); text.Add(" calls, "u8); text.Add(s_done); text.Add(" carried out: "u8);
+        text.Add(s_sent); text.Add(" sent, "u8); text.Add(s_carried); text.Add(" with capabilities, "u8); text.Add(s_bound); text.Add(" threads\n"u8);
         Host.Call(Sys.Write, 2, (nint)line, text.Length);
     }
 
@@ -105,14 +106,15 @@ internal static unsafe class Program
     private static void Meant(ref Randomness random)
     {
         if (random.Below(3) > 0) Fill(ref random);
-        switch (random.Below(18))
+        switch (random.Below(19))
         {
-            case 0 or 1 or 2: Done(Host.Call(Call.Create, random.Below(4) > 0 ? 1 : random.Slot(), 1 + random.Below(8), 64 + random.Below(48), random.Below(4000), random.Below(6) > 0 ? random.Below(5) : random.Number())); break;
+            case 0 or 1 or 2: Done(Host.Call(Call.Create, random.Below(4) > 0 ? 1 : random.Slot(), 1 + random.Below(9), 64 + random.Below(48), random.Below(4000), random.Below(6) > 0 ? random.Below(5) : random.Number())); break;
             case 3 or 4 or 5: Done(Host.Call(Call.Map, random.Slot(), random.Slot(), 64 + random.Below(48), random.Below(3) > 0 ? random.Below(64) : random.Number())); break;
             case 6 or 7: Done(Host.Call(Call.Unmap, random.Below(2) == 0 ? -1 : random.Slot(), 64 + random.Below(48), random.Below(3))); break;
             case 8: Done(Host.Call(Call.Inspect, random.Below(2) == 0 ? -1 : random.Slot())); break;
             case 9 or 10: Start(ref random); break;
-            case 11: Done(Host.Call(Call.Control, 64 + random.Below(48), random.Below(4), random.Below(70))); break;
+            case 11: Done(Host.Call(Call.Control, 64 + random.Below(48), random.Below(3) == 0 ? (nint)TaskOperation.Bind : random.Below(4), random.Below(70))); break;
+            case 18: if (random.Below(8) == 0) Thread(ref random); break;
             case 12: Done(Host.Call(Call.Notification, random.Slot(), random.Below(3))); Host.Call(Sys.Close, 5 + random.Below(200)); break;
             case 13: Open(ref random); break;
             case 14: Done(Host.Call(Call.Statistics, random.Slot())); break;
@@ -130,7 +132,30 @@ internal static unsafe class Program
         int carried = random.Below(3) > 0 ? 0 : random.Below(6);
         for (int i = 0; i < carried && i < MessageLayout.MaxCapabilities; i++) Kernel.Carry(i, (int)random.Slot(), (Rights)random.Below(70));
         Kernel.CapabilityCount = carried;
-        Done(Host.Call(Call.Ipc, (nint)operation, argument, 1 + random.Below(2000), random.Number()));
+        nint result = Host.Call(Call.Ipc, (nint)operation, argument, 1 + random.Below(2000), random.Number());
+        Done(result);
+        if (result == 0 && operation == IpcOperation.Send) s_sent++;
+        if (result == 0 && carried > 0 && operation is IpcOperation.Call or IpcOperation.Send or IpcOperation.Reply) s_carried++;
+    }
+
+    /// <summary>A thread of its own for a while, with a buffer full of anything; then it deletes itself.</summary>
+    private static void Thread(ref Randomness random)
+    {
+        int slot = 64 + random.Below(48);
+        Kernel.PayloadLength = 0;
+        Host.Call(Call.Create, BootSlot.Factory, (nint)ObjectKind.Thread, slot, 0, BootSlot.SelfTask);
+        nint descriptor = Host.Call(Call.Control, slot, (nint)TaskOperation.Bind);
+        if (descriptor < 0) return;
+        s_bound++;
+        nint buffer = Host.Call(Sys.Mmap, 0, MessageLayout.Size, 3, 1, descriptor);
+        Host.Call(Sys.Close, descriptor);
+        for (int calls = random.Below(12); buffer > 0 && calls > 0; calls--)
+        {
+            for (int i = 0; i < MessageLayout.Payload / 8; i++) ((long*)buffer)[i] = random.Below(2) == 0 ? (long)random.Number() : random.Below(300);
+            Try(ref random);
+        }
+        Done(Host.Call(Call.Unmap, -1, slot, (nint)UnmapMode.Self));
+        if (buffer > 0) Host.Call(Sys.Munmap, buffer, MessageLayout.Size);
     }
 
     private static void Fill(ref Randomness random)

@@ -21,7 +21,7 @@ public sealed class CoreModelTests(ITestOutputHelper output)
         Parallel.For(0, 10, part => runs.Add(World.Run(seed + part * Histories / 10, Histories / 10, Length)));
         var done = runs.SelectMany(run => run).GroupBy(pair => pair.Key).ToDictionary(group => group.Key, group => group.Sum(pair => pair.Value));
         foreach (var (end, times) in done.OrderBy(pair => pair.Key, StringComparer.Ordinal)) output.WriteLine($"{times,8} {end}");
-        foreach (var end in new[] { "create Task done", "create Factory done", "create Gate done", "redirect done", "map done", "unmap done", "call blocked", "send done", "send blocked", "carried", "wait done", "wait blocked", "reply done", "resumed", "destroyed", "delivered", "replied", "taken over" })
+        foreach (var end in new[] { "create Task done", "create Factory done", "create Gate done", "create Thread done", "redirect done", "map done", "unmap done", "call blocked", "send done", "send blocked", "carried", "wait done", "wait blocked", "reply done", "resumed", "destroyed", "delivered", "delivered to a thread", "replied", "thread cancelled", "taken over" })
             Assert.True(done.GetValueOrDefault(end) > 1000, $"\"{end}\" happened only {done.GetValueOrDefault(end)} times: the histories try too little");
     }
 }

@@ -12,13 +12,22 @@ namespace Eyrie.NativeCalls;
 /// <summary>
 /// A native task that makes the calls its argument spells. Fields stand apart by a space; a row ends with ;, a call with a comma. A call is its number and up to six arguments, each after p:HEX (the payload) or
 /// l:N (only the length that is claimed for it), c:SLOT:RIGHTS (a capability that goes along, and it alone), n:N (only how many are claimed) and k:SLOT:N (so many slots are kept for what comes) where it has one; h is the handle of the caller at hand. The calls after | are those in question: a line in the log tells what each gave, and whether the task's factory and its capability space are afterwards what they
-/// were. After b another thread waits in a call while those are made. At the end of a row slots 64 to 127 are emptied.
+/// were. After b another thread waits in a call while those are made. After t:THREAD:NOTIFICATION another one is the Thread behind that slot, takes messages, signals for each and replies with what came, until its
+/// wait ends otherwise, which a line tells; after s:THREAD:NOTIFICATION one that does not reply. e:NOTIFICATION:N waits in epoll until there have been so many signals, and counts as a call that gives their number; w:THREAD:STATE waits until the Thread is in that state. At the end of a row slots 64 to 127 are emptied.
 /// </summary>
 internal static unsafe class Program
 {
     private const int FirstUsed = 64, Used = 64, StackSize = 65536, ThreadFlags = 0x250F00, WaitMicroseconds = 2_000_000;
     private static byte* s_stack;
     private static int s_busy;
+    private static Threaded s_threaded;
+
+    /// <summary>What a thread that is an object of its own is given.</summary>
+    private struct Threaded
+    {
+        public int Slot, Notification;
+        public bool Replies;
+    }
 
     /// <summary>What the task's factory has given out, and what the task holds.</summary>
     private readonly struct Held(long bytes, long processes, long capabilities)
@@ -60,6 +69,14 @@ internal static unsafe class Program
         {
             if (field[0] == '|') { before = Held.Now(); asked = true; continue; }
             if (field[0] == 'b') { Occupy(); continue; }
+            if (field[0] is (byte)'t' or (byte)'s') { Begin((int)Number(First(field)), (int)Number(Second(field)), replies: field[0] == 't'); continue; }
+            if (field[0] == 'w') { Until((int)Number(First(field)), (ThreadState)Number(Second(field))); continue; }
+            if (field[0] == 'e')
+            {
+                long signals = Await((int)Number(First(field)), Number(Second(field)));
+                if (asked) { line.Add((byte)' '); line.Add(signals); }
+                continue;
+            }
             nint result = One(field, ref fields, out bool last);
             if (asked) { line.Add((byte)' '); line.Add(result); }
             if (last) break;
@@ -123,6 +140,58 @@ internal static unsafe class Program
     {
         Host.Call(Call.Ipc, (nint)IpcOperation.Wait, 0, WaitMicroseconds);
         return 0;
+    }
+
+    /// <summary>A thread that is an object from here on, and waits; the one before has ended.</summary>
+    private static void Begin(int slot, int notification, bool replies)
+    {
+        while (Volatile.Read(ref s_busy) != 0) Host.Call(Sys.Poll, 0, 0, 10);
+        s_busy = 1;
+        s_threaded = new Threaded { Slot = slot, Notification = notification, Replies = replies };
+        nint stack = Host.Call(Sys.Mmap, 0, StackSize, 3, 0x22, -1), thread;
+        fixed (int* busy = &s_busy) thread = Host.CloneThread(ThreadFlags, (byte*)stack + StackSize, &Serve, 0, busy);
+        if (thread < 0) { s_busy = 0; return; }
+        Until(slot, ThreadState.Receiving);
+    }
+
+    /// <summary>The Thread is in a state, or its thread of the host has ended.</summary>
+    private static void Until(int slot, ThreadState state)
+    {
+        while (Volatile.Read(ref s_busy) != 0 && (Kernel.Control(slot, TaskOperation.Status) != 0 || Kernel.Word(0) != (long)state)) Host.Call(Sys.Poll, 0, 0, 1);
+    }
+
+    [UnmanagedCallersOnly]
+    private static nint Serve(nint unused)
+    {
+        byte* space = stackalloc byte[96];
+        var line = new TextWriter(new Span<byte>(space, 96));
+        int taken = 0;
+        nint result = Host.Call(Call.Control, s_threaded.Slot, (nint)TaskOperation.Bind), buffer = Host.Call(Sys.Mmap, 0, MessageLayout.Size, 3, 1, result);
+        if (result >= 0) result = Host.Call(Call.Ipc, (nint)IpcOperation.Wait, 0, WaitMicroseconds);
+        while (result == 0)
+        {
+            taken++;
+            Host.Call(Call.Notification, s_threaded.Notification, (nint)NotificationOperation.Signal);
+            result = Host.Call(Call.Ipc, (nint)(s_threaded.Replies ? IpcOperation.ReplyWait : IpcOperation.Wait), *(nint*)(buffer + MessageLayout.Caller), WaitMicroseconds);
+        }
+        line.Add("native thread: "u8); line.Add(taken); line.Add(" taken, then "u8); line.Add(result); line.Add((byte)'\n');
+        Say(line.Written);
+        return 0;
+    }
+
+    /// <summary>Waits until a notification has been signalled so often; how often it was, negative where it cannot be waited for.</summary>
+    private static long Await(int notification, long signals)
+    {
+        const int EpollCreate1 = 291, EpollControl = 233, EpollWait = 232, Milliseconds = 5000;
+        long descriptor = Kernel.Notification(notification, NotificationOperation.Descriptor), count = 0, more;
+        byte* interest = stackalloc byte[12];
+        *(int*)interest = Sys.EpollIn;
+        nint epoll = Host.Call(EpollCreate1), result = Host.Call(EpollControl, epoll, Sys.EpollAdd, (nint)descriptor, (nint)interest);
+        while (result >= 0 && count < signals && (result = Host.Call(EpollWait, epoll, (nint)interest, 1, Milliseconds)) > 0)
+            if ((result = Host.Call(Sys.Read, (nint)descriptor, (nint)(&more), 8)) == 8) count += more;
+        Host.Call(Sys.Close, epoll);
+        Host.Call(Sys.Close, (nint)descriptor);
+        return result < 0 ? result : count;
     }
 
     private static void Say(ReadOnlySpan<byte> line)

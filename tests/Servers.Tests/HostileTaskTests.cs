@@ -22,7 +22,7 @@ public sealed partial class HostileTaskTests(ITestOutputHelper output)
         return seed;
     }
 
-    [GeneratedRegex(@"hostile: (\d+) calls, (\d+) carried out\z")]
+    [GeneratedRegex(@"hostile: (\d+) calls, (\d+) carried out: (\d+) sent, (\d+) with capabilities, (\d+) threads\z")]
     private static partial Regex Ended();
 
     /// <summary>Programs of the servers with the hostile one among them, under one more name.</summary>
@@ -76,6 +76,7 @@ public sealed partial class HostileTaskTests(ITestOutputHelper output)
         foreach (var end in Ends(kernel)) output.WriteLine(end.Value);
         output.WriteLine($"{others} containers ran beside them");
         Assert.All(Ends(kernel), end => Assert.True(long.Parse(end.Groups[2].Value, CultureInfo.InvariantCulture) > 200 * Seconds, $"too few calls were carried out for this to say much: {end.Value}"));
+        foreach (var kind in Enumerable.Range(3, 3)) Assert.True(Ends(kernel).Sum(end => long.Parse(end.Groups[kind].Value, CultureInfo.InvariantCulture)) > Seconds, string.Join('\n', Ends(kernel).Select(end => end.Value)));
         Assert.Equal(Microkernel.Client.ContainerState.Running, (await kernel.Service.ListAsync(CancellationToken.None)).Single(status => status.Id == witness.Id).State);
         Assert.Equal(rest, await RestAsync(kernel));
         Directory.Delete(servers, recursive: true);

@@ -85,7 +85,7 @@ public sealed class NativeBadInputTests
         new("more than a factory of that factory has", AbiError.QuotaExhausted, [Create(ObjectKind.Task, Third, factory: First), Create(ObjectKind.Factory, Third, 600, 1, First), Create(ObjectKind.Dataspace, Third, 1, 0, First)], Create(ObjectKind.Factory, First, 512), Create(ObjectKind.Notification, Second, factory: First)),
         new("a slot of a task whose factory has nothing left", AbiError.QuotaExhausted, Map(BootSlot.Factory, 1, Read, Second), Create(ObjectKind.Factory, First, 512), Create(ObjectKind.Task, Second, factory: First)),
         // arguments
-        new("a kind that cannot be made", AbiError.InvalidArgument, [.. new[] { -1, 0, (int)ObjectKind.Descriptor, 9, int.MaxValue }.Select(kind => Create((ObjectKind)kind, First))]),
+        new("a kind that cannot be made", AbiError.InvalidArgument, [.. new[] { -1, 0, (int)ObjectKind.Descriptor, 10, int.MaxValue }.Select(kind => Create((ObjectKind)kind, First))]),
         new("numbers below zero", AbiError.InvalidArgument, [Create(ObjectKind.Task, -1), Create(ObjectKind.Factory, First, -1), Create(ObjectKind.Factory, First, 600, -1), Create(ObjectKind.Dataspace, First, -1), Map(BootSlot.Factory, -1, Read), Ipc(IpcOperation.Wait, 0, -1), Ipc(IpcOperation.Call, BootSlot.Log, -1), Ipc(IpcOperation.Send, BootSlot.Log, -1)]),
         new("a name that is too long", AbiError.InvalidArgument, [Create(ObjectKind.Log, First, name: new string('n', 241)), Line($"l:65329 {Call.Create} 1 {(int)ObjectKind.Log} {First} 0 0"), Line($"l:4294967295 {Call.Create} 1 {(int)ObjectKind.Log} {First} 0 0")]),
         new("rights, operations and modes that are none", AbiError.InvalidArgument, [Map(BootSlot.Factory, First, Everything + 1), Line($"{Call.Unmap} -1 {BootSlot.Log} 2"), Control(BootSlot.SelfTask, (TaskOperation)99), Line($"{Call.Notification} {BootSlot.Log} 9"), Line($"{Call.Descriptor} {BootSlot.Log} 9 0"), Line($"{Call.Descriptor} {BootSlot.Log} 0 {1 << 22}"), Ipc((IpcOperation)9, 0)]),
@@ -102,6 +102,16 @@ public sealed class NativeBadInputTests
         new("a task that does not run, or has none of it", AbiError.WrongState, [Control(First, TaskOperation.Signal, 9), Control(First, TaskOperation.Pause), Control(First, TaskOperation.Resume), Control(First, TaskOperation.Terminal), Control(First, TaskOperation.Kept), Control(First, TaskOperation.LetGo, -1), Control(First, TaskOperation.LetGo, 99)], Create(ObjectKind.Task, First)),
         new("a task that runs is not destroyed, and no container", AbiError.WrongState, [Control(BootSlot.SelfTask, TaskOperation.Destroy), Control(BootSlot.SelfTask, TaskOperation.Pause)]),
         new("a notification that tells of nothing", AbiError.WrongState, Line($"{Call.Notification} {First} {(int)NotificationOperation.Take}"), Create(ObjectKind.Notification, First)),
+        // threads
+        new("a thread of what is no task", AbiError.WrongKind, Create(ObjectKind.Thread, First, 0, BootSlot.Log)),
+        new("a thread of nobody", AbiError.NoCapability, Create(ObjectKind.Thread, First, 0, Empty)),
+        new("a thread of a task that may only be looked at", AbiError.MissingRights, Create(ObjectKind.Thread, Third, 0, Second), Create(ObjectKind.Task, First), Map(First, Second, Read)),
+        new("a thread of a task that has been destroyed", AbiError.WrongState, Create(ObjectKind.Thread, Second, 0, First), Create(ObjectKind.Task, First), Control(First, TaskOperation.Destroy)),
+        new("a thread that its factory has no memory for, or may not make", AbiError.QuotaExhausted, [Create(ObjectKind.Thread, Third, 0, BootSlot.SelfTask, First), Create(ObjectKind.Thread, Third, 0, BootSlot.SelfTask, Second)], Create(ObjectKind.Factory, First, 60_000, 16), Create(ObjectKind.Factory, Second, 70_000)),
+        new("more threads than the factory may make", AbiError.QuotaExhausted, Create(ObjectKind.Thread, Third, 0, BootSlot.SelfTask, First), Create(ObjectKind.Factory, First, 200_000, 1), Create(ObjectKind.Thread, Second, 0, BootSlot.SelfTask, First)),
+        new("to be a thread of another task", AbiError.InvalidArgument, Control(Second, TaskOperation.Bind), Create(ObjectKind.Task, First), Create(ObjectKind.Thread, Second, 0, First)),
+        new("to be a thread that may only be looked at", AbiError.MissingRights, [Control(Second, TaskOperation.Bind), Control(Second, TaskOperation.Status)], Create(ObjectKind.Thread, First, 0, BootSlot.SelfTask), Map(First, Second, Read)),
+        new("to be a task, and what only a task does", AbiError.InvalidArgument, [Control(BootSlot.SelfTask, TaskOperation.Bind), Control(First, TaskOperation.Signal, 9), Control(First, TaskOperation.Destroy)], Create(ObjectKind.Thread, First, 0, BootSlot.SelfTask)),
         // messages
         new("a caller that nobody is", AbiError.NoCaller, [Ipc(IpcOperation.Reply, 1), Ipc(IpcOperation.Reply, long.MaxValue), Ipc(IpcOperation.ReplyValue, 12345), Line($"{Call.Caller} 12345")]),
         new("a call to itself", AbiError.Cancelled, [Ipc(IpcOperation.Call, First), Ipc(IpcOperation.Send, First)], Gate(First)),

@@ -11,41 +11,44 @@ public static unsafe class Calls
 {
     public static void Take(int task)
     {
-        ref var entry = ref Node.Tasks[task];
+        int listener = Node.Tasks[task].Listener;
         var n = new SeccompNotification();
-        if (!Seccomp.Receive(entry.Listener, ref n)) return;
+        if (!Seccomp.Receive(listener, ref n)) return;
         if (n.Number == Call.Ipc && (IpcOperation)n.Arguments[0] == IpcOperation.ReplyValue)
         {
-            // From any thread of the task: does not touch the notification that the main thread may wait with.
+            // From any thread of the task: does not touch the notification that another one may wait with.
             bool replied = Node.Kernel.ReplyValue(task, (long)n.Arguments[1], (long)n.Arguments[2], (long)n.Arguments[3]);
-            Seccomp.AnswerRaw(entry.Listener, n.Id, replied ? 0 : AbiError.NoCaller);
+            Seccomp.AnswerRaw(listener, n.Id, replied ? 0 : AbiError.NoCaller);
             return;
         }
+        int thread = Threads.Of(task, (int)n.Process);
+        ref var entry = ref Node.Tasks[thread];
         if (entry.Waiting)
         {
-            // The task has one place for a call that waits. The thread there is alive: only its death could end the wait, and that of one thread is that of all.
-            Seccomp.AnswerRaw(entry.Listener, n.Id, AbiError.Busy);
+            // It has one place for a call that waits. The host's thread there is alive: only its death could end the wait, and that of one is that of all.
+            Seccomp.AnswerRaw(listener, n.Id, AbiError.Busy);
             return;
         }
         entry.Notification = n.Id;
         entry.Waiting = true;
-        long result = Dispatch(task, ref n);
-        if (result == Kernel<LinuxMachine>.Blocked || !entry.Waiting) return;
+        long result = Dispatch(task, thread, ref n);
+        bool answered = !entry.Waiting && entry.Notification == n.Id; // of a thread that has deleted itself neither is left
+        if (result == Kernel<LinuxMachine>.Blocked || answered) return;
         entry.Waiting = false;
-        Seccomp.AnswerRaw(entry.Listener, n.Id, result);
+        Seccomp.AnswerRaw(listener, n.Id, result);
     }
 
-    private static long Dispatch(int task, ref SeccompNotification n)
+    private static long Dispatch(int task, int thread, ref SeccompNotification n)
     {
-        byte* buffer = Node.Tasks[task].Buffer;
+        byte* buffer = Node.Tasks[thread].Buffer;
         int a = (int)n.Arguments[0], b = (int)n.Arguments[1], c = (int)n.Arguments[2];
         switch (n.Number)
         {
             case Call.Ipc:
-                return Deadlines.Ipc(task, (IpcOperation)a, (long)n.Arguments[1], (long)n.Arguments[2]);
+                return Deadlines.Ipc(thread, (IpcOperation)a, (long)n.Arguments[1], (long)n.Arguments[2]);
             case Call.Create:
                 int nameLength = (int)Length(buffer);
-                return b is < 0 or > (int)ObjectKind.Dataspace ? AbiError.InvalidArgument : Node.Kernel.Create(task, a, (ObjectKind)b, c, (long)n.Arguments[3], (long)n.Arguments[4], buffer + MessageLayout.Payload, nameLength);
+                return b is < 0 or > (int)ObjectKind.Thread ? AbiError.InvalidArgument : Node.Kernel.Create(task, a, (ObjectKind)b, c, (long)n.Arguments[3], (long)n.Arguments[4], buffer + MessageLayout.Payload, nameLength);
             case Call.Map:
                 return n.Arguments[3] > (ulong)Rights.All ? AbiError.InvalidArgument : Node.Kernel.Map(task, a, b, c, (Rights)n.Arguments[3]);
             case Call.Unmap:
@@ -55,11 +58,11 @@ public static unsafe class Calls
             case Call.Start:
                 return Start(task, a, buffer);
             case Call.Control:
-                return Control(task, a, (TaskOperation)b, c, buffer);
+                return Control(task, thread, ref n, buffer);
             case Call.Notification:
-                return Notification(task, a, (NotificationOperation)b);
+                return Notification(task, thread, a, (NotificationOperation)b);
             case Call.Descriptor:
-                return Open(task, a, (DescriptorOperation)b, c, buffer);
+                return Open(task, thread, a, (DescriptorOperation)b, c, buffer);
             case Call.Log:
                 return Log(task, a, buffer);
             case Call.Statistics:
@@ -165,9 +168,13 @@ public static unsafe class Calls
         return result;
     }
 
-    private static long Control(int task, int slot, TaskOperation operation, int argument, byte* buffer)
+    private static long Control(int task, int thread, ref SeccompNotification n, byte* buffer)
     {
-        int target = Node.Kernel.Decode(task, slot, ObjectKind.Task, Rights.Control);
+        int slot = (int)n.Arguments[0], argument = (int)n.Arguments[2];
+        var operation = (TaskOperation)(int)n.Arguments[1];
+        int target = Node.Kernel.Decode(task, slot, ObjectKind.Thread, Rights.Control);
+        if (target >= 0) return Threads.Control(task, thread, target, operation, (int)n.Process, buffer);
+        if (target == AbiError.WrongKind) target = Node.Kernel.Decode(task, slot, ObjectKind.Task, Rights.Control);
         if (target < 0) return target;
         switch (operation)
         {
@@ -191,18 +198,18 @@ public static unsafe class Calls
             case TaskOperation.Ready:
                 return ServerRestart.Ready(target);
             case TaskOperation.Terminal:
-                return Terminal(task, ref Node.Tasks[target].Launch, argument == 1);
+                return Terminal(thread, ref Node.Tasks[target].Launch, argument == 1);
             case TaskOperation.Pause or TaskOperation.Resume:
                 return TaskLife.Pause(target, operation == TaskOperation.Pause);
             case TaskOperation.Kept or TaskOperation.LetGo:
-                return Kept(task, ref Node.Tasks[target], operation, argument);
+                return Kept(thread, ref Node.Tasks[target], operation, argument);
             default:
                 return AbiError.InvalidArgument;
         }
     }
 
     /// <summary>A descriptor that was named when the task was started: another one for whoever asks, or closed.</summary>
-    private static long Kept(int task, ref PortTask target, TaskOperation operation, int which)
+    private static long Kept(int thread, ref PortTask target, TaskOperation operation, int which)
     {
         if (which is < 0 or >= PortTask.MaxKept || target.Kept[which] <= 0) return AbiError.WrongState;
         if (operation == TaskOperation.LetGo)
@@ -211,27 +218,26 @@ public static unsafe class Calls
             target.Kept[which] = 0;
             return 0;
         }
-        return Given(task, target.Kept[which]);
+        return Given(thread, target.Kept[which]);
     }
 
     /// <summary>Another descriptor for the same, in the task that calls.</summary>
-    private static long Given(int task, nint descriptor)
+    public static long Given(int thread, nint descriptor)
     {
-        ref var entry = ref Node.Tasks[task];
-        nint number = Seccomp.Inject(entry.Listener, entry.Notification, (int)descriptor, true);
+        nint number = Seccomp.Inject(Node.Tasks[Node.Kernel.Space(thread)].Listener, Node.Tasks[thread].Notification, (int)descriptor, true);
         return number < 0 ? AbiError.HostFailure : number;
     }
 
     /// <summary>Given once where it is not kept, so that the end of the program's side is seen by whoever shows it and by nobody else.</summary>
-    private static long Terminal(int task, ref Launch launch, bool keep)
+    private static long Terminal(int thread, ref Launch launch, bool keep)
     {
         if (launch.Terminal <= 0) return AbiError.WrongState;
-        long number = Given(task, launch.Terminal);
+        long number = Given(thread, launch.Terminal);
         if (number >= 0 && !keep) Launcher.CloseTerminal(ref launch);
         return number;
     }
 
-    private static long Notification(int task, int slot, NotificationOperation operation)
+    private static long Notification(int task, int thread, int slot, NotificationOperation operation)
     {
         if (operation is not (NotificationOperation.Signal or NotificationOperation.Descriptor or NotificationOperation.Take)) return AbiError.InvalidArgument;
         int o = Node.Kernel.Decode(task, slot, ObjectKind.Notification, operation == NotificationOperation.Signal ? Rights.Write : Rights.Read);
@@ -240,32 +246,36 @@ public static unsafe class Calls
         nint handle = TaskLife.EventOf(o);
         if (handle < 0) return AbiError.HostFailure;
         if (operation == NotificationOperation.Signal) { TaskLife.SignalEvent(o); return 0; }
-        return Given(task, handle);
+        return Given(thread, handle);
     }
 
-    /// <summary>The memory behind a dataspace, made when first asked for. Its size is sealed (fcntl(2)): what was charged is all there is.</summary>
-    private static long Memory(int task, int slot)
+    /// <summary>The memory of a dataspace.</summary>
+    private static long Memory(int task, int thread, int slot)
     {
-        const int AllowSealing = 2, AddSeals = 1033, SealShrinkGrow = 7; // and F_SEAL_SEAL
         int o = Node.Kernel.Decode(task, slot, ObjectKind.Dataspace, Rights.Read | Rights.Write);
         if (o < 0) return o;
+        return MadeMemory(o) ? Given(thread, (nint)Node.Kernel.Objects[o].B) : AbiError.HostFailure;
+    }
+
+    /// <summary>The memory behind a dataspace or a thread, made when first asked for. Its size is sealed (fcntl(2)): what was charged is all there is.</summary>
+    public static bool MadeMemory(int o)
+    {
+        const int AllowSealing = 2, AddSeals = 1033, SealShrinkGrow = 7; // and F_SEAL_SEAL
         ref var record = ref Node.Kernel.Objects[o];
-        if (record.B == 0)
-        {
-            nint made;
-            fixed (byte* name = "dataspace"u8) made = Host.Call(Sys.MemfdCreate, (nint)name, 1 | AllowSealing);
-            if (made < 0) return AbiError.HostFailure;
-            if (Host.Call(Sys.Ftruncate, made, (nint)record.A) < 0 || Host.Call(Sys.Fcntl, made, AddSeals, SealShrinkGrow) < 0) { Host.Call(Sys.Close, made); return AbiError.HostFailure; }
-            record.B = made;
-        }
-        return Given(task, (nint)record.B);
+        if (record.B != 0) return true;
+        nint made;
+        fixed (byte* name = "dataspace"u8) made = Host.Call(Sys.MemfdCreate, (nint)name, 1 | AllowSealing);
+        if (made < 0) return false;
+        if (Host.Call(Sys.Ftruncate, made, (nint)record.A) < 0 || Host.Call(Sys.Fcntl, made, AddSeals, SealShrinkGrow) < 0) { Host.Call(Sys.Close, made); return false; }
+        record.B = made;
+        return true;
     }
 
     /// <summary>Opens a path beneath a directory capability. Writing needs its write right.</summary>
-    private static long Open(int task, int slot, DescriptorOperation operation, int flags, byte* buffer)
+    private static long Open(int task, int thread, int slot, DescriptorOperation operation, int flags, byte* buffer)
     {
         const int Known = Sys.WriteOnly | Sys.ReadWrite | Sys.Create | Sys.Exclusive | Sys.Truncate | Sys.Append | Sys.NonBlock | Sys.Directory | Sys.NoFollow | Sys.Cloexec;
-        if (operation == DescriptorOperation.Memory) return Memory(task, slot);
+        if (operation == DescriptorOperation.Memory) return Memory(task, thread, slot);
         if (operation != DescriptorOperation.Open || (flags & ~Known) != 0) return AbiError.InvalidArgument;
         Rights needed = (flags & (Sys.WriteOnly | Sys.ReadWrite | Sys.Create | Sys.Truncate)) != 0 ? Rights.Write : Rights.Read;
         int o = Node.Kernel.Decode(task, slot, ObjectKind.Descriptor, needed);
@@ -276,7 +286,7 @@ public static unsafe class Calls
         *(long*)(buffer + MessageLayout.Words) = file;
         *(uint*)(buffer + MessageLayout.WordCount) = 1;
         if (file < 0) return AbiError.HostFailure;
-        long number = Given(task, file);
+        long number = Given(thread, file);
         Host.Call(Sys.Close, file);
         return number;
     }

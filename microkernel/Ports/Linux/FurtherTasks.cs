@@ -69,6 +69,7 @@ public static unsafe class FurtherTasks
             for (int n = 0; n < Node.NativeCount; n++)
                 if (Node.Natives[n] == task) Node.Natives[n] = Node.Natives[--Node.NativeCount];
             byte* buffer = Node.Tasks[task].Buffer;
+            Threads.Unbind(task);
             Node.Kernel.DestroyTask(task);
             for (int relative = GateSlot; relative >= FactorySlot; relative--) Node.Kernel.Unmap(Node.Self, -1, Slot(i, relative), UnmapMode.Self);
             Host.Call(Sys.Munmap, (nint)buffer, MessageLayout.Size);

@@ -6,7 +6,7 @@ using Eyrie.Microkernel.Core;
 namespace Eyrie.Microkernel.Ports.Linux;
 
 /// <summary>
-/// The calling side of gates. A call of a container's program is a task of its own to the core while it is in flight, of a pool beside that of trapped calls: whoever waits for a slow server takes nothing from others. The
+/// The calling side of gates. A call of a container's program is a thread of the container's task to the core while it is in flight, of a pool beside that of trapped calls: whoever waits for a slow server takes nothing from others. The
 /// gate is the one behind the container's own slot, so that what a caller may call, and as whom, is what its capability space says.
 /// </summary>
 public static unsafe class GateCalls
@@ -25,7 +25,7 @@ public static unsafe class GateCalls
         if (buffers == null || ServerBuffer == null || !GateMessages.Initialize()) return false;
         for (int i = 0; i < Max; i++)
         {
-            int call = Node.Kernel.CreateTrapTask(factory);
+            int call = Node.Kernel.CreateOwnThread(factory);
             if (call <= 0 || (i > 0 && call != s_first + i)) return false;
             if (i == 0) s_first = call;
             ref var entry = ref Node.Tasks[call];
@@ -59,6 +59,7 @@ public static unsafe class GateCalls
         entry.Address = n.Arguments[3];
         entry.Slot = entry.Server = 0;
         entry.Waiting = true;
+        Node.Kernel.Enter(call, container);
         Node.Tasks[container].Calls++;
         long result = !GateMessages.Read(entry.Thread, n.Arguments[3], entry.Buffer) || !Seccomp.Valid(listener, n.Id) ? AbiError.InvalidArgument
             : operation == GateOperation.Find ? Find(call) : Begin(call, (int)n.Arguments[1], (long)n.Arguments[2]);
@@ -165,6 +166,7 @@ public static unsafe class GateCalls
     {
         ref var entry = ref Node.Tasks[call];
         Deadlines.Clear(call);
+        Node.Kernel.Leave(call);
         Node.Tasks[entry.Container].Calls--;
         if (entry.Server != 0) Node.Tasks[entry.Server].Callers--;
         if (entry.Waiting) Seccomp.AnswerRaw(entry.TrapListener, entry.Notification, answer);
@@ -203,7 +205,6 @@ public static unsafe class GateCalls
         {
             ref var entry = ref Node.Tasks[call];
             if (entry.Container != container || Seccomp.Valid(entry.TrapListener, entry.Notification)) continue;
-            Node.Kernel.Withdraw(call);
             Release(call, AbiError.Cancelled);
             any = true;
         }
@@ -222,7 +223,6 @@ public static unsafe class GateCalls
             if (entry.Server == 0 || entry.Server == Node.Kernel.Objects[gate].Link) continue;
             int held = Node.Kernel.Find(entry.Container, entry.Slot);
             if (held == 0 || Node.Kernel.Capabilities[held].Object != gate) continue;
-            Node.Kernel.Withdraw(call);
             Release(call, AbiError.Cancelled);
         }
     }
@@ -240,7 +240,6 @@ public static unsafe class GateCalls
         {
             ref var entry = ref Node.Tasks[call];
             if (entry.Container != container || (slot == 0 ? entry.Container != task && entry.Source != task : entry.Slot != slot)) continue;
-            Node.Kernel.Withdraw(call);
             Release(call, AbiError.Cancelled);
         }
     }

@@ -76,7 +76,7 @@ public static unsafe class GateServers
 
     private static void Stop(int container, long result)
     {
-        Node.Kernel.Tasks[container].Ipc = IpcState.Running;
+        Node.Kernel.Withdraw(container);
         Resume(container, result);
     }
 

@@ -4,27 +4,28 @@ using Eyrie.Microkernel.Core;
 
 namespace Eyrie.Microkernel.Ports.Linux;
 
-/// <summary>The hosted port's side of the core: a task blocked in IPC is a seccomp notification without an answer.</summary>
+/// <summary>The hosted port's side of the core: a thread blocked in IPC is a seccomp notification without an answer.</summary>
 public unsafe struct LinuxMachine : IMachine<LinuxMachine>
 {
-    public static byte* MessageBuffer(int task) => Node.Tasks[task].Buffer;
+    public static byte* MessageBuffer(int thread) => Node.Tasks[thread].Buffer;
 
-    public static void Resume(int task, long result)
+    public static void Resume(int thread, long result)
     {
-        ref var entry = ref Node.Tasks[task];
-        if (entry.Kind == PortKind.Trap) { Traps.Finish(task, result); return; }
-        if (entry.Kind == PortKind.GateCall) { GateCalls.Finish(task, result); return; }
-        if (entry.Kind == PortKind.Container) { GateServers.Resume(task, result); return; }
+        ref var entry = ref Node.Tasks[thread];
+        if (entry.Kind == PortKind.Trap) { Traps.Finish(thread, result); return; }
+        if (entry.Kind == PortKind.GateCall) { GateCalls.Finish(thread, result); return; }
+        if (entry.Kind == PortKind.Container) { GateServers.Resume(thread, result); return; }
         if (!entry.Waiting) return;
         entry.Waiting = false;
-        Deadlines.Clear(task);
-        Seccomp.AnswerRaw(entry.Listener, entry.Notification, result);
+        Deadlines.Clear(thread);
+        Seccomp.AnswerRaw(Node.Tasks[Node.Kernel.Space(thread)].Listener, entry.Notification, result);
     }
 
     public static void Release(int objectIndex, ref ObjectRecord record)
     {
         if (record.Kind is ObjectKind.Descriptor or ObjectKind.Notification) Close(ref record.A);
-        if (record.Kind == ObjectKind.Dataspace) Close(ref record.B);
+        if (record.Kind == ObjectKind.Thread) Threads.Release(objectIndex);
+        if (record.Kind is ObjectKind.Dataspace or ObjectKind.Thread) Close(ref record.B);
         if (record.Kind == ObjectKind.Task) TaskLife.Release(objectIndex);
     }
 
@@ -62,24 +63,25 @@ public unsafe struct LinuxMachine : IMachine<LinuxMachine>
         }
         if (source.Kind == PortKind.Trap)
         {
-            Give(ref target, source.Socket);
+            Give(to, source.Socket);
             return;
         }
         int host = -1;
-        if (source.Kind == PortKind.Native)
+        if (source.Kind is PortKind.Native or PortKind.Thread)
         {
             uint named = *(uint*)(source.Buffer + MessageLayout.Descriptor);
             *(uint*)(source.Buffer + MessageLayout.Descriptor) = 0;
-            if (named != 0) host = (int)Host.Call(Sys.PidfdGetfd, source.PidDescriptor, (nint)(named - 1), 0);
+            if (named != 0) host = (int)Host.Call(Sys.PidfdGetfd, Node.Tasks[Node.Kernel.Space(from)].PidDescriptor, (nint)(named - 1), 0);
         }
         if (target.Kind == PortKind.Trap) { target.Descriptor = host; return; }
-        Give(ref target, host);
+        Give(to, host);
         if (host >= 0) Host.Call(Sys.Close, host);
     }
 
-    private static void Give(ref PortTask server, int descriptor)
+    private static void Give(int thread, int descriptor)
     {
-        nint number = descriptor < 0 ? -1 : Seccomp.Inject(server.Listener, server.Notification, descriptor, true);
+        ref var server = ref Node.Tasks[thread];
+        nint number = descriptor < 0 ? -1 : Seccomp.Inject(Node.Tasks[Node.Kernel.Space(thread)].Listener, server.Notification, descriptor, true);
         *(uint*)(server.Buffer + MessageLayout.Descriptor) = number < 0 ? 0 : (uint)number + 1;
     }
 }

@@ -3,21 +3,21 @@ using Eyrie.Microkernel.Ports.Linux.Sandbox;
 
 namespace Eyrie.Microkernel.Ports.Linux;
 
-public enum PortKind : byte { None, Native, Container, Trap, GateCall }
+public enum PortKind : byte { None, Native, Container, Trap, GateCall, Thread }
 
-/// <summary>What the hosted port holds for a task object, at the object's index.</summary>
+/// <summary>What the hosted port holds for a task or a thread, at the object's index. Thread: one of a native task beside its first; the listener and the process are the task's.</summary>
 public unsafe struct PortTask
 {
     public const int MaxGroup = 128, MaxKept = 3;
 
     public PortKind Kind;
-    /// <summary>The message buffer. A trap's is the kernel's own memory; a native task's is shared with it.</summary>
+    /// <summary>The message buffer. A trap's is the kernel's own memory; a native task's and its threads' are shared with it.</summary>
     public byte* Buffer;
     public int Listener, PidDescriptor, ProcessId;
     /// <summary>The notification that waits for an answer: native (its own call) and trap (the container's call).</summary>
     public ulong Notification;
     public bool Waiting;
-    /// <summary>Native, gate call or container, in a call that waits: when it ends without a message, in nanoseconds of the monotonic clock; 0: never.</summary>
+    /// <summary>Native, thread, gate call or container, in a call that waits: when it ends without a message, in nanoseconds of the monotonic clock; 0: never.</summary>
     public long Deadline;
     /// <summary>Trap, gate call: listener and task it came from (of a container that waits to serve: the task alone), the container whose grants count for it; next free trap.</summary>
     public int TrapListener, Source, Container, NextTrap;
@@ -50,7 +50,7 @@ public unsafe struct PortTask
     public bool Looked;
     /// <summary>Trap: what the call sends.</summary>
     public TrappedMessage Message;
-    /// <summary>Trap, gate call, and container that waits to serve: the thread; and, but for traps, where its message is.</summary>
+    /// <summary>Thread, trap, gate call, and container that waits to serve: the host's thread; and, of the last two, where its message is.</summary>
     public int Thread;
     public ulong Address;
     /// <summary>Gate call: the slot it goes through, the container it goes to, and what it is answered once it has been reported (0: not at all).</summary>

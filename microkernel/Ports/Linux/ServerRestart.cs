@@ -68,6 +68,7 @@ public static unsafe class ServerRestart
         ref var port = ref Node.Tasks[task];
         port.Waiting = false;
         Deadlines.Clear(task);
+        Threads.Unbind(task);
         Node.Kernel.CancelIpc(task);
         if (task == Node.Network) StandingAnswers.Forget(0);
         byte* buffer = port.Buffer;

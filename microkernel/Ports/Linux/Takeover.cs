@@ -67,8 +67,8 @@ public static unsafe class Takeover
     private static void Normalise(int task)
     {
         ref var port = ref Node.Tasks[task];
-        if (Node.Kernel.Objects[task].Kind != ObjectKind.Task && port.Kind != PortKind.None) port = default;
-        if (port.Kind == PortKind.Native || port.Kind == PortKind.Trap || port.Kind == PortKind.GateCall) return;
+        if (Node.Kernel.Objects[task].Kind is not (ObjectKind.Task or ObjectKind.Thread) && port.Kind != PortKind.None) port = default;
+        if (port.Kind is PortKind.Native or PortKind.Thread or PortKind.Trap or PortKind.GateCall) return;
         port.InFlight = port.Calls = port.Callers = 0;
         bool runs = port.State is TaskState.Running or TaskState.Starting or TaskState.Prepared;
         if (!runs) port.Handler = 0;
@@ -78,8 +78,8 @@ public static unsafe class Takeover
         if (port.Waiting && port.Notification == Node.Received->Id) Node.Received->Id = 0;
     }
 
-    /// <summary>A container that waits to serve, or a further native task that waits for a message.</summary>
-    private static bool Waits(int task) => Node.Tasks[task].Kind is PortKind.Container or PortKind.Native && Node.Tasks[task].Waiting;
+    /// <summary>A container that waits to serve, or a thread of a further native task that waits for a message.</summary>
+    private static bool Waits(int task) => Node.Tasks[task].Kind is PortKind.Container or PortKind.Native or PortKind.Thread && Node.Tasks[task].Waiting;
 
     /// <summary>The loop's descriptor anew, with everything that is to be watched.</summary>
     private static bool Rewatch()
@@ -116,12 +116,13 @@ public static unsafe class Takeover
         ref var port = ref Node.Tasks[task];
         if (port.Kind == PortKind.Container && port.State is TaskState.Starting or TaskState.Prepared) TaskLife.GiveUp(task);
         if (port.Kind == PortKind.Container && port.State == TaskState.Running && port.Launch.From > 0) TaskLife.Over(ref port.Launch);
-        if (task == Node.MettEagle || task == Node.Network || !port.Waiting) return;
-        if (port.Kind is PortKind.Container) Node.Kernel.Tasks[task].Ipc = IpcState.Receiving;
-        if (port.Kind != PortKind.Native) return;
+        int process = Node.Kernel.Space(task);
+        if (process == Node.MettEagle || process == Node.Network || !port.Waiting) return;
+        if (port.Kind is PortKind.Container) Node.Kernel.Receive(task);
+        if (port.Kind is not (PortKind.Native or PortKind.Thread)) return;
         port.Waiting = false;
         Deadlines.Clear(task);
-        Seccomp.AnswerRaw(port.Listener, port.Notification, AbiError.Cancelled);
+        Seccomp.AnswerRaw(Node.Tasks[process].Listener, port.Notification, AbiError.Cancelled);
     }
 
     /// <summary>Descriptors that neither the port nor any task or object holds.</summary>
@@ -136,7 +137,7 @@ public static unsafe class Takeover
         {
             ref var record = ref Node.Kernel.Objects[o];
             if (record.Kind is ObjectKind.Notification or ObjectKind.Descriptor) Known((int)record.A);
-            if (record.Kind == ObjectKind.Dataspace) Known((int)record.B);
+            if (record.Kind is ObjectKind.Dataspace or ObjectKind.Thread) Known((int)record.B);
             ref var port = ref Node.Tasks[o];
             for (int i = 0; i < PortTask.MaxKept; i++) Known(port.Kept[i]);
             if (port.Kind == PortKind.Trap)

@@ -21,6 +21,7 @@ public static unsafe class TrapTakeover
             if (goesOn)
             {
                 Traps.InUse++;
+                Node.Kernel.Enter(trap, entry.Container);
                 entry.Interrupted = entry.Looked = false;
                 Node.Tasks[entry.Source].InFlight++;
                 if (entry.Container != entry.Source) Node.Tasks[entry.Container].InFlight++;

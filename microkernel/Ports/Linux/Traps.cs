@@ -9,8 +9,7 @@ namespace Eyrie.Microkernel.Ports.Linux;
 /// <summary>
 /// A container's trapped call becomes an exception IPC: words are the call's number and arguments, the payload is the socket address
 /// as it was copied once (what is checked is what is used), the descriptor is the container's socket. Of a connect, word 5 is the socket's status flags (fcntl(2)); word 6 is 1 when a server that has ended may have carried
-/// the call out. Each call in flight is a task of its own
-/// to the core, since a container has many threads.
+/// the call out. Each call in flight is to the core a thread of the container's task, of a pool that is made once.
 /// </summary>
 public static unsafe class Traps
 {
@@ -21,7 +20,7 @@ public static unsafe class Traps
 
     private const int MaxAddress = 128;
 
-    /// <summary>The trap tasks' indices follow each other from here.</summary>
+    /// <summary>The traps' indices follow each other from here.</summary>
     public static int First;
     /// <summary>How many of them stand for a call.</summary>
     public static int InUse;
@@ -30,7 +29,7 @@ public static unsafe class Traps
     {
         for (int i = 0; i < Node.MaxTraps; i++)
         {
-            int trap = Node.Kernel.CreateTrapTask(factory);
+            int trap = Node.Kernel.CreateOwnThread(factory);
             if (trap <= 0 || (i > 0 && trap != First + i)) return false; // one after the other, in a kernel that has made little yet
             if (i == 0) First = trap;
             ref var entry = ref Node.Tasks[trap];
@@ -74,6 +73,7 @@ public static unsafe class Traps
         entry.Thread = (int)n.Process;
         entry.Collected = entry.Marks = entry.Over = entry.Gives = entry.Interrupted = entry.Looked = false;
         entry.Waiting = true;
+        Node.Kernel.Enter(trap, entry.Container);
         Node.Tasks[entry.Source].InFlight++;
         if (entry.Container != entry.Source) Node.Tasks[entry.Container].InFlight++;
         byte* buffer = entry.Buffer;
@@ -220,6 +220,7 @@ public static unsafe class Traps
         entry.Parked = false;
         if (entry.Waiting) Seccomp.Answer(entry.TrapListener, entry.Notification, answer);
         entry.Waiting = false;
+        Node.Kernel.Leave(trap);
         entry.Message.Outcome = SendOutcome.None;
         Node.Tasks[entry.Source].InFlight--;
         if (entry.Container != entry.Source) Node.Tasks[entry.Container].InFlight--;
@@ -238,7 +239,6 @@ public static unsafe class Traps
         {
             int task = First + i;
             if (Node.Tasks[task].Container != ended && Node.Tasks[task].Source != ended) continue;
-            Node.Kernel.Withdraw(task);
             Release(task, -Sys.Eintr);
         }
     }

@@ -18,16 +18,20 @@ public sealed class ModelObject(ObjectKind kind, ModelObject? factory)
     public long Handle { get; set; }
     public long Bytes { get; init; }
     public long Processes { get; init; }
+    /// <summary>A gate's server; a thread's task.</summary>
     public ModelObject? Server { get; set; }
+    /// <summary>Whose capability space counts for a thread; a task stands for its own first thread.</summary>
+    public ModelObject Space => Kind == ObjectKind.Thread ? Server! : this;
     public long Label { get; init; }
 
-    // A task's side of IPC.
+    // A thread's side of IPC; a task has its callers, and its threads that wait for one, the last first.
     public bool Alive { get; set; } = true;
     public Waiting Waiting { get; set; }
     public ModelObject? Called { get; set; }
     public long CalledThrough { get; set; }
     public long Sent { get; set; }
     public List<ModelObject> Queue { get; } = [];
+    public List<ModelObject> Receivers { get; } = [];
     public HashSet<ModelObject> Owed { get; } = [];
     public bool OneWay { get; set; }
     /// <summary>What the message in its buffer carries, and the slots that it keeps for what comes.</summary>
@@ -42,8 +46,8 @@ public sealed class ModelCapability(ModelObject holder, int slot, ModelObject ta
     public ModelObject Target { get; } = target;
     public Rights Rights { get; } = rights;
     public ModelCapability? Parent { get; } = parent;
-    /// <summary>It came with a message, and its holder has done nothing since that shows that it has that.</summary>
-    public bool Brought { get; set; }
+    /// <summary>It came with a message to this thread, which has done nothing since that shows that it has that.</summary>
+    public ModelObject? Brought { get; set; }
 }
 
 /// <summary>
@@ -52,7 +56,7 @@ public sealed class ModelCapability(ModelObject holder, int slot, ModelObject ta
 /// </summary>
 public sealed class Model
 {
-    public const long ObjectCharge = 512, CapabilityCharge = 64;
+    public const long ObjectCharge = 512, CapabilityCharge = 64, ThreadBytes = MessageLayout.Size;
 
     public List<ModelObject> Objects { get; } = [];
     public List<ModelCapability> Capabilities { get; } = [];
@@ -80,9 +84,9 @@ public sealed class Model
     }
 
     public long Used(ModelObject factory) =>
-        Objects.Where(o => o.Factory == factory && !o.Booted).Sum(o => ObjectCharge + (o.Kind is ObjectKind.Factory or ObjectKind.Dataspace ? o.Bytes : 0)) + Capabilities.Count(c => c.Holder.Factory == factory) * CapabilityCharge;
+        Objects.Where(o => o.Factory == factory && !o.Booted).Sum(o => ObjectCharge + (o.Kind == ObjectKind.Thread ? ThreadBytes : o.Kind is ObjectKind.Factory or ObjectKind.Dataspace ? o.Bytes : 0)) + Capabilities.Count(c => c.Holder.Factory == factory) * CapabilityCharge;
 
-    private long Promised(ModelObject factory) => Objects.Where(o => o.Factory == factory && o.Kind == ObjectKind.Factory).Sum(o => o.Processes);
+    public long Promised(ModelObject factory) => Objects.Where(o => o.Factory == factory).Sum(o => o.Kind == ObjectKind.Factory ? o.Processes : o.Kind == ObjectKind.Thread ? 1 : 0);
 
     public ModelCapability? Find(ModelObject task, int slot) => Capabilities.FirstOrDefault(c => c.Holder == task && c.Slot == slot);
 
@@ -99,13 +103,14 @@ public sealed class Model
     /// <summary>After a kernel that was killed: nobody waits, and what came with a message that nobody is known to have is nobody's.</summary>
     public void NobodyWaits()
     {
-        foreach (var brought in Capabilities.Where(c => c.Brought).ToList()) Capabilities.RemoveAll(Derived(brought).Contains);
+        foreach (var brought in Capabilities.Where(c => c.Brought is not null).ToList()) Capabilities.RemoveAll(Derived(brought).Contains);
         Collect();
         foreach (var task in Objects)
         {
             (task.Waiting, task.Called) = (Waiting.No, null);
             task.Owed.Clear();
             task.Queue.Clear();
+            task.Receivers.Clear();
         }
     }
 
@@ -119,7 +124,9 @@ public sealed class Model
         ModelObject? server = null;
         if (kind == ObjectKind.Factory && (a > factory!.Bytes || b > factory.Processes - Promised(factory))) return AbiError.QuotaExhausted;
         if (kind == ObjectKind.Dataspace && a > factory!.Bytes) return AbiError.QuotaExhausted;
-        if (kind == ObjectKind.Gate && (refused = Decode(holder, (int)b, ObjectKind.Task, Rights.Control, out server)) < 0) return refused;
+        if (kind is ObjectKind.Gate or ObjectKind.Thread && (refused = Decode(holder, (int)b, ObjectKind.Task, Rights.Control, out server)) < 0) return refused;
+        if (kind == ObjectKind.Thread && !server!.Alive) return AbiError.WrongState;
+        if (kind == ObjectKind.Thread && Promised(factory!) + 1 > factory!.Processes) return AbiError.QuotaExhausted;
         if (kind is ObjectKind.Descriptor or ObjectKind.None) return AbiError.InvalidArgument;
         if (Objects.Count >= _maxObjects || Capabilities.Count >= _maxCapabilities) return AbiError.TableFull;
         var model = new ModelObject(kind, factory) { Bytes = kind is ObjectKind.Factory or ObjectKind.Dataspace ? a : 0, Processes = kind == ObjectKind.Factory ? b : 0, Server = server, Label = kind == ObjectKind.Gate ? a : 0 };
@@ -187,15 +194,22 @@ public sealed class Model
         Collect();
     }
 
-    /// <summary>It waits for nobody any more, and nobody for it.</summary>
+    /// <summary>Its threads wait for nobody any more, and nobody for them.</summary>
     public void BeginAnew(ModelObject task)
     {
-        Withdraw(task);
-        task.Waiting = Waiting.No;
-        foreach (var brought in Capabilities.Where(c => c.Holder == task && c.Brought).ToList()) Remove(Derived(brought));
-        foreach (var caller in task.Owed.Concat(task.Queue).ToList()) Finish(caller, AbiError.Cancelled);
-        task.Owed.Clear();
+        foreach (var thread in Objects.Where(o => o.Kind == ObjectKind.Thread && o.Server == task).Append(task).ToList()) Cancel(thread);
+        foreach (var caller in task.Queue.ToList()) Finish(caller, AbiError.Cancelled);
         task.Queue.Clear();
+    }
+
+    /// <summary>A thread that is an object of its own is told that it waits no more.</summary>
+    private void Cancel(ModelObject thread)
+    {
+        if (thread is { Kind: ObjectKind.Thread, Waiting: not Waiting.No }) Resumed.Add((thread, AbiError.Cancelled));
+        Withdraw(thread);
+        foreach (var brought in Capabilities.Where(c => c.Brought == thread).ToList()) Remove(Derived(brought));
+        foreach (var caller in thread.Owed.ToList()) Finish(caller, AbiError.Cancelled);
+        thread.Owed.Clear();
     }
 
     private void End(ModelObject task)
@@ -216,6 +230,7 @@ public sealed class Model
         while (Objects.FirstOrDefault(o => !o.Booted && Capabilities.All(c => c.Target != o) && Objects.All(other => other.Factory != o && other.Server != o)) is { } lost)
         {
             if (lost.Kind == ObjectKind.Task) End(lost);
+            if (lost.Kind == ObjectKind.Thread) Cancel(lost);
             Objects.Remove(lost);
             Released.Add(lost);
         }
@@ -232,19 +247,21 @@ public sealed class Model
 
     public long Call(ModelObject task, int slot, long word, bool oneWay = false)
     {
+        if (!task.Space.Alive) return AbiError.Cancelled;
         Takes(task);
-        long refused = Decode(task, slot, ObjectKind.Gate, Rights.Call, out var gate);
+        long refused = Decode(task.Space, slot, ObjectKind.Gate, Rights.Call, out var gate);
         if (refused < 0) return refused;
         var server = gate!.Server!;
-        if (!server.Alive || server == task) return AbiError.Cancelled;
-        bool receiving = server.Waiting == Waiting.Receiving;
-        if ((refused = Carries(task)) < 0 || (receiving && (refused = Room(task, server)) < 0)) return refused;
+        if (!server.Alive || server == task.Space) return AbiError.Cancelled;
+        var receiver = server.Receivers.FirstOrDefault();
+        if ((refused = Carries(task)) < 0 || (receiver is not null && (refused = Room(task, receiver)) < 0)) return refused;
         (task.Called, task.CalledThrough, task.Sent, task.OneWay) = (server, gate.Label, word, oneWay);
-        if (receiving)
+        if (receiver is not null)
         {
-            server.Waiting = Waiting.No;
-            Deliver(task, server);
-            Resumed.Add((server, 0));
+            server.Receivers.RemoveAt(0);
+            receiver.Waiting = Waiting.No;
+            Deliver(task, receiver);
+            Resumed.Add((receiver, 0));
             return oneWay ? 0 : long.MinValue;
         }
         task.Waiting = Waiting.Queued;
@@ -253,9 +270,9 @@ public sealed class Model
     }
 
     /// <summary>It asks for something else: it has what came before.</summary>
-    private void Takes(ModelObject task)
+    private void Takes(ModelObject thread)
     {
-        foreach (var capability in Capabilities.Where(c => c.Holder == task)) capability.Brought = false;
+        foreach (var capability in Capabilities.Where(c => c.Brought == thread)) capability.Brought = null;
     }
 
     private long Carries(ModelObject sender)
@@ -263,7 +280,7 @@ public sealed class Model
         if (sender.Carries.Count > MessageLayout.MaxCapabilities) return AbiError.InvalidArgument;
         foreach (var (slot, rights) in sender.Carries)
         {
-            if (Find(sender, slot) is not { } source) return AbiError.NoCapability;
+            if (Find(sender.Space, slot) is not { } source) return AbiError.NoCapability;
             if (rights > Rights.All) return AbiError.InvalidArgument;
             if (!source.Rights.HasFlag(Rights.Map) || !source.Rights.HasFlag(rights)) return AbiError.MissingRights;
         }
@@ -278,10 +295,10 @@ public sealed class Model
         if (first < 0 || count < needed) return AbiError.NotTaken;
         for (int i = 0; i < needed; i++)
         {
-            if (Find(receiver, first + i) is not null) return AbiError.NotTaken;
+            if (Find(receiver.Space, first + i) is not null) return AbiError.NotTaken;
             if (Capabilities.Count + i >= _maxCapabilities) return AbiError.TableFull;
         }
-        return receiver.Factory is { } payer && Used(payer) + needed * CapabilityCharge > payer.Bytes ? AbiError.NotTaken : 0;
+        return receiver.Space.Factory is { } payer && Used(payer) + needed * CapabilityCharge > payer.Bytes ? AbiError.NotTaken : 0;
     }
 
     private int Give(ModelObject sender, ModelObject receiver)
@@ -289,8 +306,8 @@ public sealed class Model
         var carried = sender.Carries;
         for (int i = 0; i < carried.Count; i++)
         {
-            var source = Find(sender, carried[i].Slot)!;
-            Capabilities.Add(new ModelCapability(receiver, receiver.Keeps.First + i, source.Target, carried[i].Rights, source) { Brought = true });
+            var source = Find(sender.Space, carried[i].Slot)!;
+            Capabilities.Add(new ModelCapability(receiver.Space, receiver.Keeps.First + i, source.Target, carried[i].Rights, source) { Brought = receiver });
         }
         sender.Carries = [];
         return carried.Count;
@@ -304,17 +321,19 @@ public sealed class Model
             (caller.Waiting, caller.Called) = (Waiting.No, null);
             return;
         }
-        caller.Waiting = Waiting.Reply;
+        (caller.Waiting, caller.Called) = (Waiting.Reply, server);
         server.Owed.Add(caller);
     }
 
     public long Wait(ModelObject server)
     {
+        if (!server.Space.Alive) return AbiError.Cancelled;
         Takes(server);
-        while (server.Queue.Count > 0)
+        var task = server.Space;
+        while (task.Queue.Count > 0)
         {
-            var caller = server.Queue[0];
-            server.Queue.RemoveAt(0);
+            var caller = task.Queue[0];
+            task.Queue.RemoveAt(0);
             long refused = Carries(caller) is var wrong and < 0 ? wrong : Room(caller, server);
             if (refused < 0)
             {
@@ -326,33 +345,37 @@ public sealed class Model
             return 0;
         }
         server.Waiting = Waiting.Receiving;
+        task.Receivers.Insert(0, server);
         return long.MinValue;
     }
 
     /// <param name="words">From any thread of the server: words alone, and no sign that it has what came.</param>
     public long Reply(ModelObject server, ModelObject? caller, long word, bool words)
     {
+        if (!words && !server.Space.Alive) return AbiError.Cancelled;
         if (!words) Takes(server);
-        if (caller is null || !server.Owed.Contains(caller)) return AbiError.NoCaller;
+        if (caller is null || !OwedBy(server.Space).Contains(caller)) return AbiError.NoCaller;
         if (!words && (Carries(server) is var refused and < 0 || (refused = Room(server, caller)) < 0)) return refused;
-        server.Owed.Remove(caller);
+        caller.Called!.Owed.Remove(caller);
         Finish(caller, 0);
         Replied.Add((caller, word, words ? 0 : Give(server, caller)));
         return 0;
     }
 
+    /// <summary>Who is owed a reply by a task: any of its threads may give it.</summary>
+    public List<ModelObject> OwedBy(ModelObject task) => [.. Objects.Where(o => o.Kind is ObjectKind.Task or ObjectKind.Thread && o.Space == task).SelectMany(thread => thread.Owed)];
+
     public void Withdraw(ModelObject task)
     {
-        if (task.Waiting is not (Waiting.Queued or Waiting.Reply)) return;
-        task.Called!.Queue.Remove(task);
-        task.Called.Owed.Remove(task);
+        task.Space.Receivers.Remove(task);
+        task.Called?.Queue.Remove(task);
+        task.Called?.Owed.Remove(task);
         (task.Waiting, task.Called) = (Waiting.No, null);
     }
 
     public void TimeOut(ModelObject task)
     {
         Withdraw(task);
-        task.Waiting = Waiting.No;
         Resumed.Add((task, AbiError.TimedOut));
     }
 

@@ -34,7 +34,7 @@ public sealed unsafe class World : IDisposable
         _memory = NativeMemory.AllocZeroed((nuint)Kernel<TestMachine>.MemoryFor(MaxObjects, MaxCapabilities));
         TestMachine.Begin(MaxObjects);
         _kernel.Initialize((byte*)_memory, MaxObjects, MaxCapabilities);
-        const long Bytes = 40_000, Processes = 100;
+        const long Bytes = 300_000, Processes = 100;
         _kernel.Boot(Bytes, Processes, out int factory, out int task);
         var paying = new ModelObject(ObjectKind.Factory, null) { Booted = true, Index = factory, Bytes = Bytes, Processes = Processes };
         _boot = new ModelObject(ObjectKind.Task, paying) { Booted = true, Index = task };
@@ -99,9 +99,9 @@ public sealed unsafe class World : IDisposable
             case < 10: Map(actor); break;
             case 10 when _random.Next(3) == 0: Redirect(actor); break;
             case < 11: Unmap(actor); break;
-            case < 14: if (Able(task => _model.Capabilities.Any(c => c.Holder == task && c.Target is { Kind: ObjectKind.Gate, Server.Alive: true })) is { } caller) Call(caller); break;
-            case < 16: if (Able(task => _model.Objects.Any(o => o.Server == task)) is { } server) WaitFor(server); break;
-            case < 18: if (Able(task => task.Owed.Count > 0) is { } owing) ReplyTo(owing); break;
+            case < 14: if (Able(task => _model.Capabilities.Any(c => c.Holder == task.Space && c.Target is { Kind: ObjectKind.Gate, Server.Alive: true })) is { } caller) Call(caller); break;
+            case < 16: if (Able(task => _model.Objects.Any(o => o.Kind == ObjectKind.Gate && o.Server == task.Space)) is { } server) WaitFor(server); break;
+            case < 18: if (Able(task => _model.OwedBy(task.Space).Count > 0) is { } owing) ReplyTo(owing); break;
             case 18: Withdraw(); break;
             case 19: Destroy(); break;
         }
@@ -109,10 +109,10 @@ public sealed unsafe class World : IDisposable
         if (_step % CompareEvery == 0) Compare();
     }
 
-    /// <summary>A task that can act, mostly one that fits; never the first, which must not wait.</summary>
+    /// <summary>A thread that can act, mostly one that fits; never the first of the first task, which must not wait.</summary>
     private ModelObject? Able(Func<ModelObject, bool> fits)
     {
-        var able = _model.Objects.Where(o => o is { Kind: ObjectKind.Task, Alive: true, Waiting: Waiting.No, Booted: false }).ToList();
+        var able = _model.Objects.Where(o => o is { Kind: ObjectKind.Task, Alive: true, Booted: false } or { Kind: ObjectKind.Thread } && o.Waiting == Waiting.No).ToList();
         var fitting = _random.Next(10) == 0 ? able : able.Where(fits).ToList();
         return fitting.Count == 0 ? null : fitting[_random.Next(fitting.Count)];
     }
@@ -151,7 +151,7 @@ public sealed unsafe class World : IDisposable
             record.References = record.NextFree = _random.Next(MaxObjects);
             if (record.Kind == ObjectKind.Factory) record.B = record.D = _random.Next(10_000);
             ref var task = ref _kernel.Tasks[o];
-            task.FirstCapability = task.QueueHead = task.QueueTail = task.FirstOwed = task.NextOwed = _random.Next(MaxObjects);
+            task.FirstCapability = task.QueueHead = task.QueueTail = task.QueueNext = task.FirstReceiver = task.FirstThread = task.NextThread = task.FirstOwed = task.NextOwed = _random.Next(MaxObjects);
         }
         _kernel.Rebuild();
         _kernel.Settle();
@@ -164,15 +164,15 @@ public sealed unsafe class World : IDisposable
     private void Create(ModelObject actor)
     {
         int from = Slot(actor, c => c.Target.Kind == ObjectKind.Factory), to = Free(actor);
-        var kind = _random.Next(3) == 0 ? (ObjectKind)_random.Next(1, 9) : _random.Next(2) == 0 ? ObjectKind.Gate : ObjectKind.Task;
-        long a = kind is ObjectKind.Factory or ObjectKind.Dataspace ? (_random.Next(20) == 0 ? long.MaxValue - _random.Next(600) : _random.Next(12_000)) : _random.Next(-1, 1000), b = kind == ObjectKind.Gate ? Slot(actor, c => c.Target is { Kind: ObjectKind.Task, Alive: true, Booted: false }) : kind == ObjectKind.Factory ? _random.Next(80) : _random.Next(-1, 40);
+        var kind = _random.Next(3) == 0 ? (ObjectKind)_random.Next(1, 10) : _random.Next(5) switch { 0 => ObjectKind.Thread, < 3 => ObjectKind.Gate, _ => ObjectKind.Task };
+        long a = kind is ObjectKind.Factory or ObjectKind.Dataspace ? (_random.Next(20) == 0 ? long.MaxValue - _random.Next(600) : _random.Next(_random.Next(4) == 0 ? 150_000 : 12_000)) : _random.Next(-1, 1000), b = kind is ObjectKind.Gate or ObjectKind.Thread ? Slot(actor, c => c.Target is { Kind: ObjectKind.Task, Alive: true, Booted: false }) : kind == ObjectKind.Factory ? _random.Next(80) : _random.Next(-1, 40);
         Note($"task {actor.Index} creates {kind} by factory {from} in {to} ({a}, {b})");
         long expected = _model.Create(actor, from, kind, to, a, b, out var made);
         Result($"create {kind}", _kernel.Create(actor.Index, from, kind, to, a, b, null, 0), expected);
         if (made is null) return;
         made.Index = _kernel.Capabilities[_kernel.Find(actor.Index, to)].Object;
         TestMachine.Keep(made.Index, 0, 0); // its place was another task's
-        if (kind is ObjectKind.Notification or ObjectKind.Task or ObjectKind.Log) Expect($"what the port keeps for {kind} {made.Index}", (_kernel.Objects[made.Index].A, _kernel.Objects[made.Index].B), (0L, 0L));
+        if (kind is ObjectKind.Notification or ObjectKind.Task or ObjectKind.Log or ObjectKind.Thread) Expect($"what the port keeps for {kind} {made.Index}", (_kernel.Objects[made.Index].A, _kernel.Objects[made.Index].B), (kind == ObjectKind.Thread ? Model.ThreadBytes : 0L, 0L));
     }
 
     private void Map(ModelObject actor)
@@ -204,7 +204,7 @@ public sealed unsafe class World : IDisposable
 
     private void Call(ModelObject actor)
     {
-        int slot = Slot(actor, c => c.Target.Kind == ObjectKind.Gate && c.Target.Server!.Alive);
+        int slot = Slot(actor.Space, c => c.Target.Kind == ObjectKind.Gate && c.Target.Server!.Alive);
         var operation = _random.Next(3) == 0 ? IpcOperation.Send : IpcOperation.Call;
         Keep(actor);
         Note($"task {actor.Index}: {operation} through {slot} with {++_word} and {Pack(actor)}");
@@ -224,8 +224,8 @@ public sealed unsafe class World : IDisposable
         var carries = new List<(int Slot, Rights Rights)>();
         for (int i = _random.Next(3) > 0 ? 0 : _random.Next(20) == 0 ? MessageLayout.MaxCapabilities + 1 : _random.Next(1, 4); i > 0; i--)
         {
-            int slot = Slot(actor, c => (c.Rights & Rights.Map) != 0);
-            var rights = _random.Next(6) > 0 && _model.Find(actor, slot) is { } from ? from.Rights & SomeRights() : (Rights)_random.Next(70);
+            int slot = Slot(actor.Space, c => (c.Rights & Rights.Map) != 0);
+            var rights = _random.Next(6) > 0 && _model.Find(actor.Space, slot) is { } from ? from.Rights & SomeRights() : (Rights)_random.Next(70);
             carries.Add((slot, rights));
         }
         actor.Carries = carries;
@@ -236,7 +236,7 @@ public sealed unsafe class World : IDisposable
     /// <summary>The slots for what comes; mostly a row of empty ones.</summary>
     private void Keep(ModelObject actor)
     {
-        actor.Keeps = _random.Next(5) switch { 0 => (_random.Next(-1, Slots), _random.Next(4)), 1 => (0, 0), _ => (Free(actor), 1 + _random.Next(3)) };
+        actor.Keeps = _random.Next(5) switch { 0 => (_random.Next(-1, Slots), _random.Next(4)), 1 => (0, 0), _ => (Free(actor.Space), 1 + _random.Next(3)) };
         TestMachine.Keep(actor.Index, actor.Keeps.First, actor.Keeps.Count);
     }
 
@@ -250,9 +250,10 @@ public sealed unsafe class World : IDisposable
     private void ReplyTo(ModelObject actor)
     {
         // Mostly somebody who is owed a reply; else anything, as a hostile server would.
-        var caller = actor.Owed.Count > 0 && _random.Next(4) > 0 ? actor.Owed.ElementAt(_random.Next(actor.Owed.Count)) : null;
+        var owed = _model.OwedBy(actor.Space);
+        var caller = owed.Count > 0 && _random.Next(4) > 0 ? owed[_random.Next(owed.Count)] : null;
         long handle = caller?.Handle ?? (_random.Next(2) == 0 && _handles.Count > 0 ? _handles[_random.Next(_handles.Count)] : _random.Next(-2, MaxObjects + 2));
-        caller ??= _model.Objects.FirstOrDefault(o => o.Kind == ObjectKind.Task && o.Handle == handle && handle != 0);
+        caller ??= _model.Objects.FirstOrDefault(o => o.Kind is ObjectKind.Task or ObjectKind.Thread && o.Handle == handle && handle != 0);
         var operation = _random.Next(3) switch { 0 => IpcOperation.Reply, 1 => IpcOperation.ReplyWait, _ => IpcOperation.ReplyValue };
         Note($"task {actor.Index}: {operation} to {handle} with {++_word} and {(operation == IpcOperation.ReplyValue ? "words" : Pack(actor))}");
         long replied = _model.Reply(actor, caller, _word, operation == IpcOperation.ReplyValue);
@@ -270,10 +271,10 @@ public sealed unsafe class World : IDisposable
 
     private void Withdraw()
     {
-        var waiting = _model.Objects.Where(o => o.Kind == ObjectKind.Task && o.Waiting is Waiting.Queued or Waiting.Reply || (o.Waiting == Waiting.Receiving && _random.Next(8) == 0)).ToList();
+        var waiting = _model.Objects.Where(o => o.Waiting is Waiting.Queued or Waiting.Reply || (o.Waiting == Waiting.Receiving && _random.Next(8) == 0)).ToList();
         if (waiting.Count == 0 || _random.Next(4) > 0) return;
         var task = waiting[_random.Next(waiting.Count)];
-        bool late = task.Waiting == Waiting.Receiving || _random.Next(2) == 0;
+        bool late = _random.Next(2) == 0;
         Note($"task {task.Index} {(late ? "runs out of time" : "gives up its call")}");
         if (late) _kernel.TimeOut(task.Index); else _kernel.Withdraw(task.Index);
         if (late) _model.TimeOut(task); else _model.Withdraw(task);
@@ -312,12 +313,15 @@ public sealed unsafe class World : IDisposable
     private void CompareEffects()
     {
         Count("resumed", _model.Resumed.Count);
+        Count("thread cancelled", _model.Resumed.Count(pair => pair is { Task.Kind: ObjectKind.Thread, Result: AbiError.Cancelled }));
+        Count("delivered to a thread", _model.Delivered.Count(message => message.Server.Kind == ObjectKind.Thread));
         Count("destroyed", _model.Released.Count);
         Count("delivered", _model.Delivered.Count);
         Count("replied", _model.Replied.Count);
         static string Words(IEnumerable<(int, long)> pairs) => string.Join(", ", pairs.Order());
         // Whether a task that dies in the same operation was woken before depends on the order of the deaths, which nobody can tell.
-        bool Lives(int index) => _model.Objects.Any(o => o.Index == index && o is { Kind: ObjectKind.Task, Alive: true });
+        // A thread is told of its own death too.
+        bool Lives(int index) => !_model.Objects.Concat(_model.Released).Any(o => o.Index == index && o is { Kind: ObjectKind.Task, Alive: false });
         Expect("resumed", Words(TestMachine.Resumed.Where(pair => Lives(pair.Task))), Words(_model.Resumed.Select(pair => (pair.Task.Index, pair.Result)).Where(pair => Lives(pair.Index))));
         Expect("destroyed", string.Join(", ", TestMachine.Released.Order()), string.Join(", ", _model.Released.Select(o => o.Index).Order()));
         Expect("revoked", string.Join(", ", TestMachine.Lost.Order()), string.Join(", ", _model.Revoked.Order()));
@@ -349,9 +353,10 @@ public sealed unsafe class World : IDisposable
         var meant = _model.Capabilities.Select(c => Line(c.Holder.Index, c.Slot, c.Target.Index, c.Rights, c.Parent is null ? null : (c.Parent.Holder.Index, c.Parent.Slot)));
         Expect("capabilities", string.Join('\n', held.Order(StringComparer.Ordinal)), string.Join('\n', meant.Order(StringComparer.Ordinal)));
         foreach (var factory in _model.Objects.Where(o => o.Kind == ObjectKind.Factory)) Expect($"bytes used of factory {factory.Index}", _kernel.Objects[factory.Index].B, _model.Used(factory));
-        foreach (var task in _model.Objects.Where(o => o.Kind == ObjectKind.Task))
+        foreach (var factory in _model.Objects.Where(o => o.Kind == ObjectKind.Factory)) Expect($"processes taken from factory {factory.Index}", _kernel.Objects[factory.Index].D, _model.Promised(factory));
+        foreach (var task in _model.Objects.Where(o => o.Kind is ObjectKind.Task or ObjectKind.Thread))
         {
-            Expect($"life of task {task.Index}", _kernel.Tasks[task.Index].Alive, task.Alive);
+            Expect($"life of task {task.Index}", _kernel.Tasks[task.Space.Index].Alive, task.Space.Alive);
             Expect($"state of task {task.Index}", (int)_kernel.Tasks[task.Index].Ipc, (int)task.Waiting);
         }
         int there = Enumerable.Range(1, MaxObjects - 1).Count(index => _kernel.Objects[index].Kind != ObjectKind.None);
