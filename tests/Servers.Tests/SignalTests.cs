@@ -160,6 +160,28 @@ public sealed class SignalTests : IAsyncLifetime
         await accepting;
     }
 
+    private const string FullPair = "socketpair($s, $t, AF_UNIX, SOCK_STREAM, PF_UNSPEC) or die; $data = 'x' x 60000; $piece = pack('P Q', $data, length $data); $message = pack('Q Q P Q Q Q Q', 0, 0, $piece, 1, 0, 0, 0); 1 while syscall(46, fileno $s, $message, 0x40) > 0; "; // sendmsg(2), MSG_DONTWAIT
+
+    private static ContainerSpec Sending(ContainerSpec spec, string program) => spec with { Arguments = [RunningKernel.Perl, "-e", "use Socket; use POSIX; $| = 1; " + FullPair + program + "print \"full\\n\"; $sent = syscall(46, fileno $s, $message, 0); print $sent > 0 ? \"sent\\n\" : 'failed: ' . ($! + 0) . \"\\n\"; sleep 1000"] };
+
+    /// <summary>Signals a container that waits for room until it has said something more.</summary>
+    private async Task<string> SignalledAsync(string program, string until)
+    {
+        var spec = Sending(_kernel.Script("", Grant, "dir / read"), program);
+        await _kernel.Service.CreateAsync(spec, None);
+        await _kernel.Service.StartAsync(spec.Id, None);
+        await _kernel.UntilAsync(() => _kernel.Log(spec).Length > 0, "a socket without room");
+        for (int signals = 0; signals < 100 && !_kernel.Log(spec).Contains(until, StringComparison.Ordinal); signals++, await Task.Delay(50)) await _kernel.Service.SignalAsync(spec.Id, UserSignal, None);
+        return string.Join(' ', _kernel.Log(spec).Split('\n').Distinct());
+    }
+
+    [Fact]
+    public async Task A_message_for_which_there_is_no_room_fails_with_EINTR() => Assert.Equal($"full heard failed: {Eintr}", await SignalledAsync("$SIG{USR1} = sub { print \"heard\\n\" }; ", "failed"));
+
+    [Fact]
+    public async Task A_message_for_which_there_is_no_room_is_sent_anew_where_the_handler_was_installed_so() =>
+        Assert.Equal("full heard sent", await SignalledAsync(Restarts + "if (!fork) { close $s; sleep 1; 1 while sysread $t, $b, 65536; exit } ", "sent"));
+
     [Theory]
     [InlineData("Name:\tnc\nTgid:\t41\nPid:\t42\nSigQ:\t1/2\nSigPnd:\t0000000000000200\nShdPnd:\t0000000000004000\nSigBlk:\t0000000000000200\nSigIgn:\t0\n", true, 41, false, true)]
     [InlineData("Tgid:\t41\nSigPnd:\t0000000000000200\nShdPnd:\t8000000000000000\nSigBlk:\t8000000000000000\n", true, 41, true, false)]
