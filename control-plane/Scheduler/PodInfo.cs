@@ -33,6 +33,7 @@ public sealed class PodInfo
     /// <summary>Other resources by name.</summary>
     public IReadOnlyDictionary<string, long> Extended { get; init; } = EmptyAmounts;
     public IReadOnlyList<HostPort> HostPorts { get; init; } = [];
+    /// <summary>Of init containers and containers, with their tags.</summary>
     public IReadOnlyList<string> Images { get; init; } = [];
 
     public IReadOnlyList<Requirement> NodeSelector { get; init; } = [];

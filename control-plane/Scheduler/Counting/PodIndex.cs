@@ -24,7 +24,7 @@ public sealed class PodIndex(Cluster cluster)
 
     public void Change(PodInfo pod, NodeState node, int by)
     {
-        if (pod.Owner is { } owner)
+        if (pod.Owner is { } owner && !pod.Terminating)
         {
             if (!_owners.TryGetValue(owner, out var counts)) _owners[owner] = counts = new NodeCounts();
             counts.Change(node, by, cluster);
@@ -41,11 +41,11 @@ public sealed class PodIndex(Cluster cluster)
         if (pod.HoldsTerms) ChangeHeld(pod, node, by);
     }
 
-    /// <summary>Where the pods of an owner are; null: it has none.</summary>
+    /// <summary>Where the pods of an owner are, without those being deleted; null: it has none.</summary>
     public NodeCounts? OfOwner(string owner) => _owners.GetValueOrDefault(owner);
 
-    /// <summary>Pods of a namespace that a spread constraint selects; those being deleted no longer count.</summary>
-    public NodeCounts Spread(string @namespace, Selector selector) =>
+    /// <summary>Pods of a namespace that a spread constraint selects; those being deleted no longer count. A selector without requirements counts none, as in kube-scheduler.</summary>
+    public NodeCounts Spread(string @namespace, Selector selector) => selector.Requirements.Count == 0 ? new NodeCounts() :
         Ask($"spread {@namespace}|{selector}", selector.Anchor, pod => !pod.Terminating && pod.Namespace == @namespace && selector.Matches(pod.Labels));
 
     /// <summary>Pods that every term selects.</summary>

@@ -12,7 +12,7 @@ public sealed class Topology
         var numbers = new Dictionary<string, int>();
         for (int i = 0; i < nodes.Count; i++)
         {
-            if (!nodes[i].Info.Labels.TryGetValue(key, out var value)) { _domainOf[i] = -1; continue; }
+            if (!nodes[i].Info.Labels.TryGetValue(key, out var value)) { (_domainOf[i], Complete) = (-1, false); continue; }
             if (!numbers.TryGetValue(value, out int number)) numbers[value] = number = numbers.Count;
             _domainOf[i] = number;
         }
@@ -23,6 +23,8 @@ public sealed class Topology
     /// <summary>Of the cluster's set of nodes and their labels.</summary>
     public long Version { get; }
     public int Domains { get; }
+    /// <summary>Whether every node carries the label.</summary>
+    public bool Complete { get; } = true;
 
     /// <summary>Domain of a node; -1: it does not carry the label.</summary>
     public int Of(NodeState node) => _domainOf[node.Index];

@@ -6,59 +6,68 @@ namespace Eyrie.ControlPlane.Scheduler.Scores;
 public sealed class SpreadScore : Score
 {
     private const string Hostname = "kubernetes.io/hostname", Zone = "topology.kubernetes.io/zone";
+    private static readonly SpreadConstraint[] Default = [new(3, Hostname, false, Selector.Everything), new(5, Zone, false, Selector.Everything)];
 
-    private readonly record struct Counted(Topology Topology, int[] Counts, double DomainWeight, int MaxSkew);
-
-    private readonly Counted[] _constraints;
+    private readonly List<(SpreadCounts Counts, double DomainWeight)> _constraints;
     /// <summary>A node without the label of an explicit constraint gets nothing; the default ones ask for no label.</summary>
     private readonly bool _labelsRequired;
 
-    private SpreadScore(Counted[] constraints, bool labelsRequired) => (_constraints, _labelsRequired) = (constraints, labelsRequired);
+    private SpreadScore(List<(SpreadCounts, double)> constraints, bool labelsRequired) => (_constraints, _labelsRequired) = (constraints, labelsRequired);
 
     public override int Weight => 2;
 
     public static SpreadScore? For(PodInfo pod, Cluster cluster, ReadOnlySpan<NodeState> fitting)
     {
-        var constraints = new List<Counted>(2);
-        if (pod.Spread.Count > 0)
+        bool stated = pod.Spread.Count > 0;
+        // The first of its siblings goes anywhere, unless some nodes are in no zone.
+        var siblings = stated || pod.Owner is null ? null : cluster.Index.OfOwner(pod.Owner) ?? (cluster.Topology(Zone) is { Complete: false, Domains: > 0 } ? new NodeCounts() : null);
+        if (!stated && siblings is null) return null;
+        SpreadConstraint[] soft = stated ? [.. pod.Spread.Where(constraint => !constraint.Hard)] : Default;
+        if (soft.Length == 0) return null;
+        Topology[] together = stated ? [.. soft.Select(constraint => cluster.Topology(constraint.TopologyKey))] : [];
+        var constraints = new List<(SpreadCounts, double)>(soft.Length);
+        foreach (var constraint in soft)
         {
-            foreach (var constraint in pod.Spread)
-                if (!constraint.Hard) Count(constraint.TopologyKey, constraint.MaxSkew, cluster.Index.Spread(pod.Namespace, constraint.Selector), fitting);
-            return constraints.Count == 0 ? null : new SpreadScore([.. constraints], true);
+            var counts = new SpreadCounts(pod, constraint, siblings ?? cluster.Index.Spread(pod.Namespace, constraint.Selector), together, cluster);
+            constraints.Add((counts, Math.Log(Seen(counts.Topology, together, fitting) + 2)));
         }
-        if (pod.Owner is null || cluster.Index.OfOwner(pod.Owner) is not { } siblings) return null;
-        Count(Hostname, 3, siblings, fitting);
-        Count(Zone, 5, siblings, fitting);
-        return constraints.Count == 0 ? null : new SpreadScore([.. constraints], false);
-
-        void Count(string key, int maxSkew, NodeCounts counts, ReadOnlySpan<NodeState> nodes)
-        {
-            var topology = cluster.Topology(key);
-            if (topology.Domains > 0) constraints.Add(new Counted(topology, counts.Of(topology), Math.Log(Seen(topology, key, nodes) + 2), maxSkew));
-        }
+        return new SpreadScore(constraints, stated);
     }
 
-    /// <summary>Domains that the fitting nodes are in.</summary>
-    private static int Seen(Topology topology, string key, ReadOnlySpan<NodeState> fitting)
+    /// <summary>Domains that the fitting nodes are in; those without the label are one more, where they may be.</summary>
+    private static int Seen(Topology topology, Topology[] together, ReadOnlySpan<NodeState> fitting)
     {
-        if (key == Hostname) return fitting.Length;
-        var seen = new bool[topology.Domains];
+        bool each = topology.Key == Hostname;
+        if (each && together.All(other => other.Complete)) return fitting.Length;
+        var seen = new bool[topology.Domains + 1];
         int number = 0;
         foreach (var node in fitting)
-            if (topology.Of(node) is >= 0 and var domain && !seen[domain]) { seen[domain] = true; number++; }
+        {
+            ref bool known = ref seen[topology.Of(node) + 1];
+            if ((known && !each) || Lacks(node, together)) continue;
+            known = true;
+            number++;
+        }
         return number;
+    }
+
+    private static bool Lacks(NodeState node, Topology[] together)
+    {
+        foreach (var topology in together)
+            if (topology.Of(node) < 0) return true;
+        return false;
     }
 
     public override double Of(NodeState node)
     {
         double sum = 0;
-        foreach (ref readonly var constraint in _constraints.AsSpan())
+        foreach (var (counts, weight) in _constraints)
         {
-            int domain = constraint.Topology.Of(node);
-            if (domain >= 0) sum += (constraint.Counts[domain] * constraint.DomainWeight) + constraint.MaxSkew - 1;
+            int domain = counts.Topology.Of(node);
+            if (domain >= 0) sum += (counts.In(domain) * weight) + counts.MaxSkew - 1;
             else if (_labelsRequired) return -1;
         }
-        return Math.Round(sum);
+        return Math.Round(sum, MidpointRounding.AwayFromZero);
     }
 
     public override void Normalize(Span<double> values)

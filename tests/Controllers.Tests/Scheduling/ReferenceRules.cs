@@ -102,19 +102,83 @@ public sealed class ReferenceRules(IReadOnlyList<JsonObject> nodes, IReadOnlyLis
     private bool TooLarge(JsonObject pod, JsonObject node) => On(node).Count() + 1 > Number(node["status"]!["allocatable"]!["pods"])
         || new[] { "cpu", "memory", "example.com/gpu" }.Any(resource => Wanted(pod, resource) > 0 && On(node).Sum(other => Wanted(other, resource)) + Wanted(pod, resource) > Number(node["status"]!["allocatable"]![resource]));
 
+    private static List<JsonObject> Spread(JsonObject pod, string when) => [.. List(pod["spec"]?["topologySpreadConstraints"]).Where(constraint => constraint["whenUnsatisfiable"]!.ToString() == when)];
+
+    /// <summary>Nodes that lack the label of any constraint are left out altogether, and of the others those that the pod may not use, as far as the policies say so.</summary>
+    private List<JsonObject> Counted(JsonObject pod, JsonObject constraint, List<JsonObject> together) =>
+        [.. nodes.Where(other => together.All(one => Labels(other)[one["topologyKey"]!.ToString()] is not null) && (constraint["nodeAffinityPolicy"]?.ToString() == "Ignore" || Affine(pod, other)) && (constraint["nodeTaintsPolicy"]?.ToString() != "Honor" || !Tainted(pod, other)))];
+
+    /// <summary>Pods of the namespace, with the same values of matchLabelKeys, that are not on their way out. A selector that says nothing selects none.</summary>
+    private static bool Counts(JsonObject pod, JsonObject constraint, JsonObject there)
+    {
+        var keys = (constraint["matchLabelKeys"] as JsonArray ?? []).Select(key => key!.ToString()).Where(key => Labels(pod)[key] is not null).ToList();
+        bool says = keys.Count > 0 || constraint["labelSelector"]!.AsObject().Count > 0;
+        return says && Home(there) == Home(pod) && there["metadata"]!["deletionTimestamp"] is null && Wants(pod, constraint, there);
+    }
+
+    private static bool Wants(JsonObject pod, JsonObject constraint, JsonObject there) => Selected(constraint["labelSelector"], Labels(there))
+        && (constraint["matchLabelKeys"] as JsonArray ?? []).Select(key => key!.ToString()).All(key => Labels(pod)[key] is null || Labels(there)[key]?.ToString() == Labels(pod)[key]!.ToString());
+
     private bool Uneven(JsonObject pod, JsonObject node)
     {
-        foreach (var constraint in List(pod["spec"]?["topologySpreadConstraints"]).Where(constraint => constraint["whenUnsatisfiable"]!.ToString() == "DoNotSchedule"))
+        var constraints = Spread(pod, "DoNotSchedule");
+        foreach (var constraint in constraints)
         {
             var key = constraint["topologyKey"]!.ToString();
             if (Labels(node)[key] is not { } here) return true;
-            var counted = nodes.Where(other => Labels(other)[key] is not null && (constraint["nodeAffinityPolicy"]?.ToString() == "Ignore" || Affine(pod, other)) && (constraint["nodeTaintsPolicy"]?.ToString() != "Honor" || !Tainted(pod, other))).ToList();
-            int In(string domain) => counted.Where(other => Labels(other)[key]!.ToString() == domain).Sum(other => On(other).Count(there => Home(there) == Home(pod) && there["metadata"]!["deletionTimestamp"] is null && Selected(constraint["labelSelector"], Labels(there))));
+            var counted = Counted(pod, constraint, constraints);
+            int In(string domain) => counted.Where(other => Labels(other)[key]!.ToString() == domain).Sum(other => On(other).Count(there => Counts(pod, constraint, there)));
             var domains = counted.Select(other => Labels(other)[key]!.ToString()).Distinct().ToList();
             int least = domains.Count == 0 || domains.Count < (constraint["minDomains"]?.GetValue<int>() ?? 1) ? 0 : domains.Min(In);
-            if (In(here.ToString()) + (Selected(constraint["labelSelector"], Labels(pod)) ? 1 : 0) - least > constraint["maxSkew"]!.GetValue<int>()) return true;
+            if (In(here.ToString()) + (Wants(pod, constraint, pod) ? 1 : 0) - least > constraint["maxSkew"]!.GetValue<int>()) return true;
         }
         return false;
+    }
+
+    /// <summary>
+    /// Of the soft constraints; of a pod that states none and has an owner: siblings, at most 3 more on a node and 5 more in a zone. A domain counts the more the more domains there are among the nodes that fit.
+    /// </summary>
+    private double[] Spreading(JsonObject pod, IReadOnlyList<JsonObject> fitting)
+    {
+        const string Host = "kubernetes.io/hostname";
+        bool stated = List(pod["spec"]?["topologySpreadConstraints"]).Any();
+        static string? Owner(JsonObject of) => List(of["metadata"]!["ownerReferences"]).SingleOrDefault()?["uid"]!.ToString();
+        var constraints = stated ? Spread(pod, "ScheduleAnyway") : Owner(pod) is null ? []
+            : [Json("{\"maxSkew\":3,\"topologyKey\":\"kubernetes.io/hostname\"}"), Json("{\"maxSkew\":5,\"topologyKey\":\"topology.kubernetes.io/zone\"}")];
+        var together = stated ? constraints : [];
+        var scored = fitting.Where(node => together.All(one => Labels(node)[one["topologyKey"]!.ToString()] is not null)).ToList();
+        double Sum(JsonObject node)
+        {
+            double sum = 0;
+            foreach (var constraint in constraints)
+            {
+                var key = constraint["topologyKey"]!.ToString();
+                if (Labels(node)[key] is not { } here) continue;
+                int pods = Counted(pod, constraint, together).Where(other => Labels(other)[key]?.ToString() == here.ToString())
+                    .Sum(other => On(other).Count(there => stated ? Counts(pod, constraint, there) : Owner(there) == Owner(pod) && there["metadata"]!["deletionTimestamp"] is null));
+                int domains = key == Host ? scored.Count : scored.Select(other => Labels(other)[key]?.ToString() ?? "").Distinct().Count();
+                sum += (pods * Math.Log(domains + 2)) + constraint["maxSkew"]!.GetValue<int>() - 1;
+            }
+            return Math.Round(sum, MidpointRounding.AwayFromZero);
+        }
+        var sums = scored.ToDictionary(Name, Sum);
+        return [.. fitting.Select(node => !sums.TryGetValue(Name(node), out double sum) ? 0 : sums.Values.Max() == 0 ? 100 : 100 * (sums.Values.Max() + sums.Values.Min() - sum) / sums.Values.Max())];
+    }
+
+    /// <summary>The more of what the pod's images weigh is there, the better, between 23 MiB and 1000 MiB a container; an image counts by the share of nodes that have it.</summary>
+    private double Pulled(JsonObject pod, JsonObject node)
+    {
+        var images = List(pod["spec"]?["containers"]).Concat(List(pod["spec"]?["initContainers"])).Select(container => container["image"]?.ToString() ?? "").Select(image => image.Split('/')[^1].Contains(':', StringComparison.Ordinal) ? image : image + ":latest").ToList();
+        long Size(JsonObject on, string image) => List(on["status"]?["images"]).Where(there => there["names"]!.AsArray().Any(name => name!.ToString() == image)).Select(there => there["sizeBytes"]!.GetValue<long>()).SingleOrDefault();
+        double mib = images.Sum(image => (double)Size(node, image) * nodes.Count(other => Size(other, image) > 0) / nodes.Count) / (1 << 20);
+        return 100 * (Math.Min(Math.Max(mib, 23), 1000 * images.Count) - 23) / ((1000 * images.Count) - 23);
+    }
+
+    /// <summary>Gates that the pod calls and that are served there, and pods there that call what it serves.</summary>
+    private int Gates(JsonObject pod, JsonObject node)
+    {
+        static List<string> Named(JsonObject of, string list, string field) => [.. List(of["spec"]?["containers"]).SelectMany(container => List(container["permissions"]?[list])).Select(grant => grant[field]!.ToString()).Select(name => name.Contains('/', StringComparison.Ordinal) ? name : Home(of) + "/" + name)];
+        return Named(pod, "gates", "service").Count(gate => On(node).Any(other => Named(other, "publish", "gate").Contains(gate))) + On(node).Count(other => Named(other, "gates", "service").Intersect(Named(pod, "publish", "gate")).Any());
     }
 
     private bool Means(JsonObject term, JsonObject holder, JsonObject other)
@@ -157,6 +221,9 @@ public sealed class ReferenceRules(IReadOnlyList<JsonObject> nodes, IReadOnlyLis
             ["BalancedAllocation"] = Each(node => 100 * (1 - (Math.Abs(Math.Min(1, Share(node, "cpu", 0)) - Math.Min(1, Share(node, "memory", 0))) / 2))),
             ["PreferNoSchedule"] = Reversed(Each(node => List(node["spec"]?["taints"]).Count(taint => taint["effect"]!.ToString() == "PreferNoSchedule" && !Tolerates(pod, taint)))),
             ["PreferredNodes"] = ByLargest(Each(node => preferredNodes.Where(term => Matches(term["preference"]!.AsObject(), node)).Sum(term => term["weight"]!.GetValue<int>()))),
+            ["SpreadScore"] = Spreading(pod, fitting),
+            ["ImageLocality"] = Each(node => Pulled(pod, node)),
+            ["GatePeers"] = ByLargest(Each(node => Gates(pod, node))),
             ["PreferredPods"] = Stretched(Each(node => placed.Sum(other => Pull(pod, other, node)))),
         };
     }

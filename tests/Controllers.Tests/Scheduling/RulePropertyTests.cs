@@ -31,6 +31,8 @@ public sealed class RulePropertyTests
             if (Perhaps(8)) node["spec"]!["unschedulable"] = true;
             if (Perhaps(3)) node["spec"]!["taints"] = new JsonArray([.. Enumerable.Range(0, _chance.Next(1, 3)).Select(_ => Taint())]);
             if (Perhaps(3)) node["status"]!["allocatable"]!["example.com/gpu"] = Of("1", "2", "4");
+            if (!Perhaps(3)) labels["topology.kubernetes.io/zone"] = Of("a", "b");
+            if (Perhaps(2)) node["status"]!["images"] = new JsonArray([.. new[] { "shop:1", "shop:latest", "local:5000/web:latest" }.Where(_ => Perhaps(2)).Select(name => new JsonObject { ["names"] = new JsonArray(name, name + "@sha256:00"), ["sizeBytes"] = Of(10L, 200L, 900L, 4000L) << 20 })]);
             return node;
         }
 
@@ -41,6 +43,7 @@ public sealed class RulePropertyTests
             var pod = Json($$$"""{"metadata":{"name":"{{{name}}}","namespace":"{{{Of("default", "default", "other")}}}","uid":"{{{name}}}","labels":{"app":"{{{Of("x", "y")}}}"}},"spec":{},"status":{"phase":"Pending"}}""");
             var spec = pod["spec"]!.AsObject();
             if (Perhaps(2)) pod["metadata"]!["labels"]!["tier"] = Of("f", "g");
+            if (Perhaps(2)) pod["metadata"]!["ownerReferences"] = new JsonArray(new JsonObject { ["controller"] = true, ["uid"] = Of("set0", "set1") });
             if (node.Length > 0) spec["nodeName"] = node;
             if (node.Length > 0 && Perhaps(8)) pod["metadata"]!["deletionTimestamp"] = "2026-01-01T00:00:00Z";
             spec["containers"] = new JsonArray([.. Enumerable.Range(0, _chance.Next(1, 3)).Select(_ => Container())]);
@@ -57,7 +60,7 @@ public sealed class RulePropertyTests
                 if (Perhaps(4)) (affinity[kind] ??= new JsonObject())["preferredDuringSchedulingIgnoredDuringExecution"] = new JsonArray([.. Enumerable.Range(0, 2).Select(_ => new JsonObject { ["weight"] = _chance.Next(1, 101), ["podAffinityTerm"] = PodTerm() })]);
             }
             if (affinity.Count > 0) spec["affinity"] = affinity;
-            if (Perhaps(4)) spec["topologySpreadConstraints"] = new JsonArray([.. Enumerable.Range(0, _chance.Next(1, 3)).Select(_ => Spread())]);
+            if (Perhaps(3)) spec["topologySpreadConstraints"] = new JsonArray([.. Enumerable.Range(0, _chance.Next(1, 4)).Select(_ => Spread())]);
             return pod;
         }
 
@@ -74,6 +77,8 @@ public sealed class RulePropertyTests
                 if (Perhaps(6)) amounts["example.com/gpu"] = Of("1", "2");
                 (container["resources"] ??= new JsonObject())[list] = amounts;
             }
+            if (Perhaps(3)) container["image"] = Of("shop:1", "shop", "local:5000/web", "elsewhere");
+            if (!init && Perhaps(4)) container["permissions"] = new JsonObject { ["gates"] = new JsonArray([.. Gates("service")]), ["publish"] = new JsonArray([.. Gates("gate")]) };
             if (!init && Perhaps(3))
             {
                 var port = new JsonObject { ["containerPort"] = 80, ["hostPort"] = Of(80, 81) };
@@ -83,6 +88,8 @@ public sealed class RulePropertyTests
             }
             return container;
         }
+
+        private IEnumerable<JsonNode> Gates(string field) => new[] { "vault", "prices" }.Where(_ => Perhaps(2)).Select(name => new JsonObject { [field] = field == "service" && Perhaps(3) ? "other/" + name : name });
 
         private JsonNode Toleration()
         {
@@ -129,7 +136,8 @@ public sealed class RulePropertyTests
 
         private JsonNode Spread()
         {
-            var constraint = new JsonObject { ["maxSkew"] = _chance.Next(1, 3), ["topologyKey"] = Of("zone", "kubernetes.io/hostname"), ["whenUnsatisfiable"] = "DoNotSchedule", ["labelSelector"] = PodSelector() };
+            var constraint = new JsonObject { ["maxSkew"] = _chance.Next(1, 3), ["topologyKey"] = Of("zone", "disk", "kubernetes.io/hostname"), ["whenUnsatisfiable"] = Of("DoNotSchedule", "ScheduleAnyway"), ["labelSelector"] = PodSelector() };
+            if (Perhaps(3)) constraint["matchLabelKeys"] = new JsonArray("tier");
             if (Perhaps(3)) constraint["minDomains"] = _chance.Next(1, 5);
             if (Perhaps(3)) constraint["nodeAffinityPolicy"] = Of("Honor", "Ignore");
             if (Perhaps(3)) constraint["nodeTaintsPolicy"] = Of("Honor", "Ignore");
