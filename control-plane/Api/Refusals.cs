@@ -1,3 +1,4 @@
+using System.Text.Json.Nodes;
 using Eyrie.ControlPlane.Api.Limits;
 using Eyrie.ControlPlane.Controllers;
 using Eyrie.ControlPlane.Resources;
@@ -51,7 +52,7 @@ public sealed partial class Refusals(RequestLimits limits, IHostApplicationLifet
         ObjectNotFoundException missing => new StatusException(404, "NotFound", missing.Message) { Details = StatusException.About(missing.Kind, missing.Name) },
         ObjectExistsException exists => new StatusException(409, "AlreadyExists", exists.Message) { Details = StatusException.About(exists.Kind, exists.Name) },
         ObjectConflictException conflict => new StatusException(409, "Conflict", conflict.Message) { Details = StatusException.About(conflict.Kind, conflict.Name) },
-        ObjectForbiddenException forbidden => new StatusException(403, "Forbidden", forbidden.Message) { Details = StatusException.About(forbidden.Kind, forbidden.Name) },
+        ObjectForbiddenException forbidden => new StatusException(403, "Forbidden", forbidden.Message) { Details = About(forbidden) },
         RevisionCompactedException compacted => new StatusException(410, "Expired", compacted.Message),
         StoreUnavailableException unavailable => new StatusException(503, "ServiceUnavailable", unavailable.Message),
         NodeUnreachableException unreachable => new StatusException(503, "ServiceUnavailable", unreachable.Message),
@@ -64,6 +65,13 @@ public sealed partial class Refusals(RequestLimits limits, IHostApplicationLifet
         InvalidOperationException or FormatException => StatusException.BadRequest("a field has the wrong type: " + exception.Message),
         _ => null,
     };
+
+    private static JsonObject About(ObjectForbiddenException forbidden)
+    {
+        var details = StatusException.About(forbidden.Kind, forbidden.Name);
+        if (forbidden.Terminating) details["causes"] = new JsonArray(new JsonObject { ["reason"] = "NamespaceTerminating", ["message"] = $"namespace {forbidden.Name.Namespace} is being terminated", ["field"] = "metadata.namespace" });
+        return details;
+    }
 
     [LoggerMessage(Level = LogLevel.Error, Message = "{Method} {Path} failed")]
     private partial void Failed(Exception cause, string method, string path);

@@ -48,7 +48,7 @@ public sealed partial class EventWriter(IObjects objects, TimeProvider clock, IL
         {
             await WriteAsync(entry, cancellationToken);
         }
-        catch (Exception exception) when (exception is StoreUnavailableException or ObjectConflictException or ObjectNotFoundException or ObjectExistsException)
+        catch (Exception exception) when (exception is StoreUnavailableException or ObjectConflictException or ObjectNotFoundException or ObjectExistsException or ObjectForbiddenException)
         {
             Lost(entry.Reason, exception.Message);
         }

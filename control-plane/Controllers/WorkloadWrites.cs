@@ -36,6 +36,7 @@ public sealed class WorkloadWrites(ResourceKind kind, ObjectName name, WorkloadC
                 }
             i += count;
         }
+        if (failure is ObjectForbiddenException { Terminating: true }) return new WriteOutcome(written, null); // the object itself is about to go
         if (failure is ObjectForbiddenException)
         {
             Report("Warning", "FailedCreate", "Error creating: " + failure.Message);

@@ -72,6 +72,7 @@ public interface IAdmission
 {
     /// <summary>The document as it would be stored; nothing is written.</summary>
     /// <exception cref="ObjectForbiddenException"/>
+    /// <exception cref="ObjectNotFoundException">Its namespace is not there.</exception>
     Task<JsonObject> AdmitAsync(ResourceKind kind, JsonObject document, CancellationToken cancellationToken);
 }
 
@@ -161,6 +162,15 @@ public sealed class ObjectForbiddenException(ResourceKind kind, ObjectName name,
 {
     public ResourceKind Kind { get; } = kind;
     public ObjectName Name { get; } = name;
+    /// <summary>The namespace is being deleted: trying again is of no use.</summary>
+    public bool Terminating { get; private init; }
+
+    public static ObjectForbiddenException Of(ResourceKind kind, JsonObject document, IReadOnlyList<string> reasons) => new(kind, NameOf(document), reasons);
+
+    /// <summary>Nothing more is made where everything is being deleted.</summary>
+    public static ObjectForbiddenException Ending(ResourceKind kind, JsonObject document) => new(kind, NameOf(document), [$"unable to create new content in namespace {NameOf(document).Namespace} because it is being terminated"]) { Terminating = true };
+
+    private static ObjectName NameOf(JsonObject document) => new(document.Metadata().Text("namespace") ?? "", document.Metadata().Text("name") ?? document.Metadata().Text("generateName") ?? "");
 }
 
 public sealed class ObjectExistsException(ResourceKind kind, ObjectName name) : Exception($"{kind} \"{name.Name}\" already exists")

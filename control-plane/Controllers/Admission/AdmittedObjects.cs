@@ -7,12 +7,13 @@ using Eyrie.ControlPlane.Store;
 namespace Eyrie.ControlPlane.Controllers.Admission;
 
 /// <summary>
-/// The objects behind what is asked of everything that is made, by a client or by a controller alike: defaults that only what is made gets, limit ranges, quotas. Where a namespace has a
+/// The objects behind what is asked of everything that is made, by a client or by a controller alike: a namespace that stays, defaults that only what is made gets, limit ranges, quotas. Where a namespace has a
 /// quota, what falls under it is made, and changed if that may use more, one after the other: looked at, written, and counted, so that a quota is never exceeded; the count that a crash left out the quota's controller finds.
 /// </summary>
 public sealed class AdmittedObjects(IObjects inner, ObjectCache cache, KnownKinds known) : IObjects, IAdmission
 {
     private readonly ConcurrentDictionary<string, SemaphoreSlim> _homes = new();
+    private readonly NamespaceLifecycle _namespaces = new(inner, cache);
 
     public async Task<JsonObject> CreateAsync(ResourceKind kind, JsonObject document, CancellationToken cancellationToken)
     {
@@ -30,9 +31,10 @@ public sealed class AdmittedObjects(IObjects inner, ObjectCache cache, KnownKind
             var counted = await CreateAsync(kind, document, cancellationToken); // the charge is read from what was made
             return (ObjectStamp.NameOf(counted), new Revision(long.Parse(counted.Metadata().Text("resourceVersion")!, CultureInfo.InvariantCulture)));
         }
+        await _namespaces.CheckAsync(kind, document, cancellationToken);
         var errors = new List<string>();
         await DefaultAsync(kind, document, false, errors, cancellationToken);
-        if (errors.Count > 0) throw Forbidden(kind, document, errors);
+        if (errors.Count > 0) throw ObjectForbiddenException.Of(kind, document, errors);
         return await inner.MakeAsync(kind, document, cancellationToken);
     }
 
@@ -64,13 +66,14 @@ public sealed class AdmittedObjects(IObjects inner, ObjectCache cache, KnownKind
 
     public async Task<JsonObject> AdmitAsync(ResourceKind kind, JsonObject document, CancellationToken cancellationToken)
     {
+        if (kind.Namespaced) await _namespaces.CheckAsync(kind, document, cancellationToken);
         bool counted = IsCounted(kind, document.Namespace());
         if (kind != Kinds.Pod && kind != Kinds.PersistentVolumeClaim && !counted) return document;
         var made = (JsonObject)document.DeepClone();
         var errors = new List<string>();
         await DefaultAsync(kind, made, counted, errors, cancellationToken);
         if (counted) await CheckQuotasAsync(kind, made, null, errors, cancellationToken);
-        return errors.Count == 0 ? made : throw Forbidden(kind, made, errors);
+        return errors.Count == 0 ? made : throw ObjectForbiddenException.Of(kind, made, errors);
     }
 
     /// <summary>Gives a document that is the caller's to alter what it lacks, and says what is wrong with it apart from quotas.</summary>
@@ -112,7 +115,7 @@ public sealed class AdmittedObjects(IObjects inner, ObjectCache cache, KnownKind
             if (Quotas.Refusal(quota, kind, made, before, Quantities.Of(quota["status"]?["used"])) is { } refusal) errors.Add(refusal);
             concerned.Add(quota);
         }
-        return errors.Count == 0 ? concerned : throw Forbidden(kind, made, errors);
+        return errors.Count == 0 ? concerned : throw ObjectForbiddenException.Of(kind, made, errors);
     }
 
     /// <summary>A quota that nobody has counted yet.</summary>
@@ -148,9 +151,6 @@ public sealed class AdmittedObjects(IObjects inner, ObjectCache cache, KnownKind
         }
     }
 
-    private static ObjectForbiddenException Forbidden(ResourceKind kind, JsonObject document, IReadOnlyList<string> errors) =>
-        new(kind, new ObjectName(document.Namespace(), document.Metadata().Text("name") ?? document.Metadata().Text("generateName") ?? ""), errors);
-
     public Task<JsonObject?> GetAsync(ResourceKind kind, ObjectName name, CancellationToken cancellationToken) => inner.GetAsync(kind, name, cancellationToken);
 
     public Task<ObjectList> ListAsync(ResourceKind kind, string? @namespace, CancellationToken cancellationToken) => inner.ListAsync(kind, @namespace, cancellationToken);
@@ -161,7 +161,8 @@ public sealed class AdmittedObjects(IObjects inner, ObjectCache cache, KnownKind
 
     public Task<bool> ChangeAsync(ResourceKind kind, ObjectName name, Func<JsonObject, bool> change, CancellationToken cancellationToken) => inner.ChangeAsync(kind, name, change, cancellationToken);
 
-    public Task<JsonObject> DeleteAsync(ResourceKind kind, ObjectName name, DeleteOptions options, CancellationToken cancellationToken) => inner.DeleteAsync(kind, name, options, cancellationToken);
+    public Task<JsonObject> DeleteAsync(ResourceKind kind, ObjectName name, DeleteOptions options, CancellationToken cancellationToken) =>
+        kind == Kinds.Namespace ? _namespaces.DeleteAsync(name, options, cancellationToken) : inner.DeleteAsync(kind, name, options, cancellationToken);
 
     public Task<EncodedPage> EncodedPageAsync(ResourceKind kind, string? @namespace, PageQuery page, CancellationToken cancellationToken) => inner.EncodedPageAsync(kind, @namespace, page, cancellationToken);
 

@@ -83,6 +83,56 @@ public sealed class CollectionTests
         Assert.Empty(await running.ListAsync(Kinds.Deployment, "shop"));
     }
 
+    /// <summary>Its pods go first, and their ReplicaSet, which is still there, wants others.</summary>
+    [Fact]
+    public async Task Nothing_more_is_made_in_a_namespace_that_is_going_neither_by_a_client_nor_by_a_controller()
+    {
+        await using var running = await WithWebAsync("shop");
+        await running.CreateAsync(Kinds.ConfigMap, """{"metadata":{"name":"held","namespace":"shop","finalizers":["example.com/f"]}}""");
+        var deleted = await running.DeleteAsync(Kinds.Namespace, "shop", "Background");
+        var refused = await Assert.ThrowsAsync<ObjectForbiddenException>(() => running.CreateAsync(Kinds.ConfigMap, """{"metadata":{"name":"late","namespace":"shop"}}"""));
+        Assert.Equal("configmaps \"late\" is forbidden: unable to create new content in namespace shop because it is being terminated", refused.Message);
+        await running.Objects.UpdateAsync(Kinds.ConfigMap, Finalizers.Without((await running.GetAsync(Kinds.ConfigMap, "held", "shop"))!, "example.com/f"), CancellationToken.None);
+        await GoneAsync(running);
+        Assert.Empty(await MadeAsync(running, long.Parse(deleted.Metadata().Text("resourceVersion")!, System.Globalization.CultureInfo.InvariantCulture)));
+        await Assert.ThrowsAsync<ObjectNotFoundException>(() => running.CreateAsync(Kinds.ConfigMap, """{"metadata":{"name":"late","namespace":"shop"}}"""));
+        await running.CreateAsync(Kinds.Namespace, """{"metadata":{"name":"shop"},"spec":{"finalizers":["kubernetes"]}}""");
+        await running.CreateAsync(Kinds.ConfigMap, """{"metadata":{"name":"anew","namespace":"shop"}}""");
+    }
+
+    /// <summary>While its controllers are making them: what was on its way comes to be and goes, the others do not come to be.</summary>
+    [Fact]
+    public async Task A_namespace_that_is_deleted_while_a_deployment_fills_it_ends_empty()
+    {
+        await using var running = await RunningControllers.StartAsync();
+        for (int replicas = 20; replicas <= 40; replicas += 10)
+        {
+            await running.CreateAsync(Kinds.Namespace, """{"metadata":{"name":"shop"},"spec":{"finalizers":["kubernetes"]}}""");
+            await running.CreateAsync(Kinds.Deployment, Web.Replace("HOME", "shop", StringComparison.Ordinal).Replace("\"replicas\":2", $"\"replicas\":{replicas}", StringComparison.Ordinal));
+            await RunningControllers.UntilAsync("the first pod", () => running.ListAsync(Kinds.Pod, "shop"), pods => pods.Count > 0);
+            var deleted = await running.DeleteAsync(Kinds.Namespace, "shop", "Background");
+            await GoneAsync(running);
+            foreach (var kind in new[] { Kinds.Pod, Kinds.ReplicaSet, Kinds.Deployment }) Assert.Empty(await running.ListAsync(kind, "shop"));
+            Assert.InRange((await MadeAsync(running, long.Parse(deleted.Metadata().Text("resourceVersion")!, System.Globalization.CultureInfo.InvariantCulture))).Count, 0, replicas);
+        }
+    }
+
+    private static Task GoneAsync(RunningControllers running) => RunningControllers.UntilAsync("the namespace gone", () => running.GetAsync(Kinds.Namespace, "shop"), home => home is null, home => home!.ToJsonString());
+
+    /// <summary>Pods that were made after a revision.</summary>
+    private static async Task<IReadOnlyList<string>> MadeAsync(RunningControllers running, long after)
+    {
+        var last = await running.CreateAsync(Kinds.Pod, """{"metadata":{"name":"last","namespace":"default"},"spec":{"containers":[{"name":"c","image":"i"}]}}""");
+        var made = new List<string>();
+        await foreach (var batch in running.Objects.WatchAsync(Kinds.Pod, new ControlPlane.Store.Revision(after), CancellationToken.None))
+        {
+            made.AddRange(batch.Changes.Where(change => change.Type == ChangeType.Added && change.Name.Namespace == "shop").Select(change => change.Name.Name));
+            if (batch.Changes.Any(change => change.Document.Uid() == last.Uid())) break;
+        }
+        await running.DeleteAsync(Kinds.Pod, "last", "Background");
+        return made;
+    }
+
     private const string Job = """{"metadata":{"name":"work","namespace":"HOME"},"spec":{"completions":2,"parallelism":1,"template":{"spec":{"restartPolicy":"Never","containers":[{"name":"c","image":"i"}]}}}}""";
 
     [Theory]

@@ -35,7 +35,7 @@ public sealed class RunningControllers : IAsyncDisposable
         builder.Services.AddEyrieControllers(options?.Invoke(usual) ?? usual);
         var host = builder.Build();
         var objects = host.Services.GetRequiredService<IObjects>();
-        await objects.CreateAsync(Kinds.Namespace, Documents.Json("""{"metadata":{"name":"default"},"spec":{"finalizers":["kubernetes"]}}"""), CancellationToken.None);
+        foreach (var name in new[] { "default", "kube-node-lease" }) await objects.CreateAsync(Kinds.Namespace, Documents.Json($$$"""{"metadata":{"name":"{{{name}}}"},"spec":{"finalizers":["kubernetes"]}}"""), CancellationToken.None);
         await host.StartAsync();
         return new RunningControllers(host);
     }
