@@ -35,7 +35,7 @@ public sealed class Call(HttpContext http, ApiRequest request, RequestLimits.Adm
     /// <summary>Parts of the document that were written as text, by their field paths.</summary>
     public IReadOnlyDictionary<string, ManifestDocument> Texts { get; set; } = new Dictionary<string, ManifestDocument>();
 
-    /// <summary>Fields that stand in the body more than once, by their paths; the last of them counted.</summary>
+    /// <summary>What is to be said of fields that stand in the body more than once, as Kubernetes words it; the last of them counted.</summary>
     public IReadOnlyList<string> Repeated { get; private set; } = [];
 
     /// <summary>The error with its line, when it is in such a part.</summary>
@@ -121,7 +121,8 @@ public sealed class Call(HttpContext http, ApiRequest request, RequestLimits.Adm
 
     private JsonNode? Again(ReadOnlySpan<byte> text)
     {
-        (var document, Repeated) = RepeatedFields.Read(text, new JsonReaderOptions { MaxDepth = MaxDepth });
+        var (document, paths) = RepeatedFields.Read(text, new JsonReaderOptions { MaxDepth = MaxDepth });
+        Repeated = [.. paths.Select(path => $"duplicate field \"{path}\"")];
         return document;
     }
 
@@ -143,11 +144,15 @@ public sealed class Call(HttpContext http, ApiRequest request, RequestLimits.Adm
         }
     }
 
-    public static JsonObject Yaml(string text)
+    /// <summary>YAML of the body, one document. What it says more than once stands in <see cref="Repeated"/>.</summary>
+    public JsonObject Yaml(string text)
     {
         try
         {
-            return ManifestReader.Read(text, "body") is [var only] ? only.Content : throw StatusException.BadRequest("the body must be one YAML document");
+            var repeated = new List<string>();
+            var documents = ManifestReader.Read(text, "body", repeated: repeated);
+            Repeated = repeated;
+            return documents is [var only] ? only.Content : throw StatusException.BadRequest("the body must be one YAML document");
         }
         catch (ManifestException exception)
         {

@@ -19,12 +19,11 @@ public sealed class Writer(IObjects objects, IAdmission admission, ServiceAddres
         var kind = call.Kind;
         if (kind.Custom?.Ending == true) throw new StatusException(405, "MethodNotAllowed", "create not allowed while custom resource definition is terminating");
         Prepare(call, document);
-        if (kind.HasStatus && (kind.Custom is not null || kind == Kinds.CustomResourceDefinition)) document.Remove("status");
+        if (kind.HasStatus && kind != Kinds.Node) document.Remove("status"); // a Node is made by whom it stands for, with what that knows of itself
         if (kind == Kinds.CertificateSigningRequest) SigningRequest.Stamp(document, Authorizer.Of(call.Http.Request));
         if (kind == Kinds.Namespace) NamespaceFinalizers.Begin(document);
         Complete(kind, document);
         await RefuseAsync(call, document, null);
-        if (kind.Namespaced) await HomeAsync(call);
         if (applied is null) Record(call, null, document, "");
         if (call.Options.DryRun)
         {
@@ -32,15 +31,6 @@ public sealed class Writer(IObjects objects, IAdmission admission, ServiceAddres
             return await objects.GetAsync(kind, ObjectStamp.NameOf(made), call.Ends) is null ? made : throw new ObjectExistsException(kind, ObjectStamp.NameOf(made));
         }
         return kind == Kinds.Service ? await addresses.CreateAsync(document, call.Ends) : await objects.CreateAsync(kind, document, call.Ends);
-    }
-
-    /// <summary>The namespace must be there, and stay.</summary>
-    private async Task HomeAsync(Call call)
-    {
-        var name = call.Name.Namespace;
-        var home = await objects.GetAsync(Kinds.Namespace, new ObjectName("", name), call.Ends) ?? throw new ObjectNotFoundException(Kinds.Namespace, new ObjectName("", name));
-        if (home.Metadata()["deletionTimestamp"] is not null)
-            throw new StatusException(403, "Forbidden", $"{call.Kind} is forbidden: unable to create new content in namespace {name} because it is being terminated") { Details = new JsonObject { ["causes"] = new JsonArray(new JsonObject { ["reason"] = "NamespaceTerminating", ["message"] = $"namespace {name} is being terminated", ["field"] = "metadata.namespace" }) } };
     }
 
     /// <summary>Replaces everything but status.</summary>
@@ -116,7 +106,7 @@ public sealed class Writer(IObjects objects, IAdmission admission, ServiceAddres
         document["kind"] = kind.Kind;
         document["apiVersion"] = kind.ApiVersion;
         var unknown = catalog.SchemaOf(kind) is { } schema ? kind.Custom is null ? Clean(call, schema, document) : CleanCustom(call, schema, document) : [];
-        Warn(call, [.. call.Repeated.Select(field => $"duplicate field \"{field}\""), .. unknown.Select(field => $"unknown field \"{field}\"")]);
+        Warn(call, [.. call.Repeated, .. unknown.Select(field => $"unknown field \"{field}\"")]);
         if (kind == Kinds.Pod && call.View == KubectlView.Annotated && KeptPermissions.Restore(document) is { } mistake)
             throw StatusException.Invalid(kind.Kind, metadata.Text("name") ?? "", [new FieldError($"metadata.annotations[{KeptPermissions.Annotation}]", mistake)]);
         if (kind == Kinds.Deployment && document["spec"]?["template"] is JsonObject template && KeptPermissions.Restore(template) is { } wrong)

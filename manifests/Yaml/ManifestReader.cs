@@ -27,7 +27,7 @@ public sealed record ManifestDocument(JsonObject Content, IReadOnlyDictionary<st
 public sealed class ManifestException(string file, long line, long column, string problem) : Exception(string.Create(CultureInfo.InvariantCulture, $"{file}:{line}:{column}: {problem}"));
 
 /// <summary>
-/// YAML (1.2 core schema: only true and false are booleans) or JSON to documents. Duplicate keys are refused; aliases are copied within limits, so that a
+/// YAML (1.2 core schema: only true and false are booleans) or JSON to documents. Duplicate keys are refused, or told; aliases are copied within limits, so that a
 /// small file cannot become a large one.
 /// </summary>
 public static partial class ManifestReader
@@ -37,8 +37,9 @@ public static partial class ManifestReader
     /// <param name="text">The file's content.</param>
     /// <param name="file">What errors call it.</param>
     /// <param name="otherwise">What is said of a document that is no mapping.</param>
+    /// <param name="repeated">Takes what is said of duplicate keys, of which the last then counts; null: they are refused.</param>
     /// <exception cref="ManifestException">It cannot be read; with line and column.</exception>
-    public static IReadOnlyList<ManifestDocument> Read(string text, string file, string otherwise = "a manifest is a mapping with apiVersion, kind and metadata")
+    public static IReadOnlyList<ManifestDocument> Read(string text, string file, string otherwise = "a manifest is a mapping with apiVersion, kind and metadata", ICollection<string>? repeated = null)
     {
         if (text.Length > MaxBytes) throw new ManifestException(file, 1, 1, $"the file has more than {MaxBytes} bytes");
         var parser = new Parser(new StringReader(text));
@@ -48,7 +49,7 @@ public static partial class ManifestReader
             var documents = new List<ManifestDocument>();
             while (parser.TryConsume<DocumentStart>(out var start))
             {
-                var builder = new Builder(parser, file);
+                var builder = new Builder(parser, file, repeated);
                 var node = builder.Node("", 0);
                 parser.Consume<DocumentEnd>();
                 if (node is null) continue;
@@ -69,7 +70,7 @@ public static partial class ManifestReader
         }
     }
 
-    private sealed class Builder(IParser parser, string file)
+    private sealed class Builder(IParser parser, string file, ICollection<string>? repeated)
     {
         private readonly Dictionary<string, (JsonNode? Node, int Size)> _anchors = [];
         private int _nodes;
@@ -105,7 +106,11 @@ public static partial class ManifestReader
             while (!parser.TryConsume<MappingEnd>(out _))
             {
                 if (!parser.TryConsume<Scalar>(out var key)) throw Error(parser.Current!.Start, "a key must be a plain word");
-                if (map.ContainsKey(key.Value)) throw Error(key.Start, $"key \"{key.Value}\" is there twice");
+                if (map.ContainsKey(key.Value))
+                {
+                    if (repeated is null) throw Error(key.Start, $"key \"{key.Value}\" is there twice");
+                    repeated.Add(string.Create(CultureInfo.InvariantCulture, $"line {key.Start.Line}: key \"{key.Value}\" already set in map"));
+                }
                 map[key.Value] = Node(path.Length == 0 ? key.Value : $"{path}.{key.Value}", depth + 1);
                 Places[path.Length == 0 ? key.Value : $"{path}.{key.Value}"] = new SourceLocation(path, file, (int)key.Start.Line, (int)key.Start.Column);
             }

@@ -69,4 +69,26 @@ public sealed class NegotiationTests(ApiServer server)
         Assert.Equal(HttpStatusCode.BadRequest, (await WriteAsync("POST", Path, """{"metadata":{"name":"x","name":"y"},}""")).Code);
         Assert.Equal(HttpStatusCode.BadRequest, (await WriteAsync("POST", Path, """{"metadata":{"name":"x","name":"y"}} {}""")).Code);
     }
+
+    [Theory]
+    [InlineData("POST", "application/yaml")]
+    [InlineData("PATCH", "application/apply-patch+yaml")]
+    public async Task A_key_that_stands_twice_in_YAML_is_told_with_its_line(string method, string type)
+    {
+        const string Twice = "apiVersion: v1\nkind: ConfigMap\nmetadata:\n  name: NAME\ndata:\n  a: '1'\n  b: x\n  a: '2'\n";
+        async Task<(HttpStatusCode Code, string Warnings, string Text)> SendAsync(string validation)
+        {
+            var name = $"yaml-{method}-{validation}".ToLowerInvariant();
+            return await WriteAsync(method, $"api/v1/namespaces/default/configmaps{(method == "PATCH" ? "/" + name : "")}?fieldManager=me&fieldValidation={validation}", Twice.Replace("NAME", name, StringComparison.Ordinal), type);
+        }
+        var strict = await SendAsync("Strict");
+        Assert.Equal(HttpStatusCode.BadRequest, strict.Code);
+        Assert.Contains("strict decoding error: line 8: key \\\"a\\\" already set in map", strict.Text.Replace("\\u0022", "\\\"", StringComparison.Ordinal), StringComparison.Ordinal);
+        var warned = await SendAsync("Warn");
+        Assert.Equal((HttpStatusCode.Created, "299 - \"line 8: key \\\"a\\\" already set in map\""), (warned.Code, warned.Warnings));
+        Assert.Contains("\"a\":\"2\"", warned.Text, StringComparison.Ordinal);
+        var ignored = await SendAsync("Ignore");
+        Assert.Equal((HttpStatusCode.Created, ""), (ignored.Code, ignored.Warnings));
+        Assert.Contains("\"a\":\"2\"", ignored.Text, StringComparison.Ordinal);
+    }
 }

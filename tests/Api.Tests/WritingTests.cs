@@ -31,6 +31,40 @@ public sealed class WritingTests(ApiServer server)
         Assert.Contains(reason, status["message"]!.ToString(), StringComparison.Ordinal);
     }
 
+    /// <summary>Except of a Node, which is made by what it stands for.</summary>
+    [Theory]
+    [InlineData("api/v1/namespaces/born/pods", """{"metadata":{"name":"c"},"spec":{"containers":[{"name":"c","image":"i"}]},"status":{"phase":"Running","podIP":"1.2.3.4"}}""", "podIP", false)]
+    [InlineData("api/v1/namespaces/born/services", """{"metadata":{"name":"c"},"spec":{"ports":[{"port":80}]},"status":{"loadBalancer":{"ingress":[{"ip":"1.2.3.4"}]}}}""", "loadBalancer.ingress", false)]
+    [InlineData("apis/batch/v1/namespaces/born/jobs", """{"metadata":{"name":"c"},"spec":{"suspend":true,"template":{"spec":{"restartPolicy":"Never","containers":[{"name":"c","image":"i"}]}}},"status":{"succeeded":7}}""", "succeeded", false)]
+    [InlineData("api/v1/namespaces/born/resourcequotas", """{"metadata":{"name":"c"},"spec":{"hard":{"pods":"1"}},"status":{"used":{"pods":"1"}}}""", "used.pods", false)]
+    [InlineData("api/v1/nodes", """{"metadata":{"name":"born"},"spec":{"unschedulable":true},"status":{"capacity":{"cpu":"2"}}}""", "capacity.cpu", true)]
+    public async Task A_status_that_is_given_when_something_is_made_is_not_taken(string path, string document, string field, bool taken)
+    {
+        var space = "born-" + path.Split('/')[^1];
+        await server.NamespaceAsync(space);
+        var made = await server.DoneAsync("POST", path.Replace("born", space, StringComparison.Ordinal), document);
+        Assert.Equal(taken, Fields(made["status"], field.Split('.')) is not null);
+
+        static JsonNode? Fields(JsonNode? at, IEnumerable<string> names) => names.Aggregate(at, (found, name) => found?[name]);
+    }
+
+    [Fact]
+    public async Task Nothing_is_made_in_a_namespace_that_is_going()
+    {
+        await server.NamespaceAsync("going");
+        await server.DoneAsync("POST", "api/v1/namespaces/going/configmaps", """{"metadata":{"name":"held","finalizers":["example.com/f"]}}""");
+        await server.DoneAsync("DELETE", "api/v1/namespaces/going");
+        foreach (var query in new[] { "", "?dryRun=All" })
+        {
+            var (code, refused) = await server.SendAsync("POST", "api/v1/namespaces/going/configmaps" + query, """{"metadata":{"name":"late"}}""");
+            Assert.Equal((HttpStatusCode.Forbidden, "Forbidden", "configmaps \"late\" is forbidden: unable to create new content in namespace going because it is being terminated"), (code, refused["reason"]!.ToString(), refused["message"]!.ToString()));
+            Assert.Equal("""[{"reason":"NamespaceTerminating","message":"namespace going is being terminated","field":"metadata.namespace"}]""", refused["details"]!["causes"]!.ToJsonString());
+        }
+        await server.DoneAsync("PATCH", "api/v1/namespaces/going/configmaps/held", """{"metadata":{"finalizers":null}}""", MergePatch);
+        await server.UntilAsync("api/v1/namespaces/going", (code, _) => code == HttpStatusCode.NotFound, "the namespace to be gone");
+        Assert.Equal(HttpStatusCode.NotFound, (await server.SendAsync("POST", "api/v1/namespaces/going/configmaps", """{"metadata":{"name":"late"}}""")).Code);
+    }
+
     [Theory]
     [InlineData("now", "")]
     [InlineData("dry", "?dryRun=All")]

@@ -74,7 +74,7 @@ public sealed class Writes(IObjects objects, Reads reads, Writer writer, Catalog
     public async Task PatchAsync(Call call)
     {
         var patch = await call.BytesAsync();
-        if (call.ContentType == ApplyYaml) { await ApplyAsync(call, Call.Yaml(Encoding.UTF8.GetString(patch))); return; }
+        if (call.ContentType == ApplyYaml) { await ApplyAsync(call, call.Yaml(Encoding.UTF8.GetString(patch))); return; }
         if (call.Options.Force && call.Query["force"].Count > 0) throw StatusException.Invalid("PatchOptions.meta.k8s.io", "", [new FieldError("force", "Forbidden: may not be specified for non-apply patch", "FieldValueForbidden")]);
         for (int attempt = 1; ; attempt++)
         {
