@@ -9,7 +9,7 @@ public sealed class CronSchedule
     private static readonly TimeSpan Horizon = TimeSpan.FromDays(366 * 5);
 
     private readonly bool[] _minutes, _hours, _days, _months, _weekdays;
-    private readonly bool _anyDay, _anyWeekday, _everyHour;
+    private readonly bool _anyDay, _anyWeekday;
     private readonly TimeZoneInfo _zone;
 
     private CronSchedule(string[] fields, TimeZoneInfo zone)
@@ -18,7 +18,6 @@ public sealed class CronSchedule
         _weekdays = Field(fields[4], 0, 7, Days, 0);
         _weekdays[0] |= _weekdays[7];
         (_anyDay, _anyWeekday, _zone) = (fields[2][0] is '*' or '?', fields[4][0] is '*' or '?', zone);
-        _everyHour = fields[1][0] is '*' or '?' || _hours.All(hour => hour);
     }
 
     /// <exception cref="FormatException">Says which field is wrong, or that the zone is not known.</exception>
@@ -35,19 +34,17 @@ public sealed class CronSchedule
     }
 
     /// <summary>
-    /// The first time after; null: never (February 30th). Where clocks are changed, a schedule for every hour goes on with the hours as they pass; one for certain hours runs once for each: at the
-    /// moment the clocks jump if they skip it, and the first time if it comes twice.
+    /// The first time after; null: never (February 30th). As time passes, whenever the clocks of the zone show it: what they skip when they are put forward is not run that day, and what they show twice is run
+    /// twice, as kube-controller-manager (robfig/cron) has it.
     /// </summary>
-    public DateTimeOffset? Next(DateTimeOffset after) => _everyHour ? NextPassing(after) : NextNamed(after);
-
-    /// <summary>Minute by minute as time passes, whatever the clocks say of it.</summary>
-    private DateTimeOffset? NextPassing(DateTimeOffset after)
+    public DateTimeOffset? Next(DateTimeOffset after)
     {
         var end = after + Horizon;
         for (var time = new DateTimeOffset(after.UtcTicks - (after.UtcTicks % TimeSpan.TicksPerMinute), TimeSpan.Zero).AddMinutes(1); time < end;)
         {
             var local = TimeZoneInfo.ConvertTime(time, _zone).DateTime;
-            if (!_months[local.Month] || !Day(local)) time = Instant(local.Date.AddDays(1));
+            if (!_months[local.Month]) time = Begins(new DateTime(local.Year, local.Month, 1).AddMonths(1));
+            else if (!Day(local)) time = Begins(local.Date.AddDays(1));
             else if (!_hours[local.Hour]) time = time.AddMinutes(60 - local.Minute);
             else if (!_minutes[local.Minute]) time = time.AddMinutes(1);
             else return time;
@@ -55,29 +52,11 @@ public sealed class CronSchedule
         return null;
     }
 
-    /// <summary>By what the clocks say.</summary>
-    private DateTimeOffset? NextNamed(DateTimeOffset after)
+    /// <summary>When a day begins: where the clocks skip its midnight, when they jump; where they show it twice, the first time.</summary>
+    private DateTimeOffset Begins(DateTime day)
     {
-        var end = after + Horizon;
-        var local = TimeZoneInfo.ConvertTime(after, _zone).DateTime;
-        local = local.AddTicks(-(local.Ticks % TimeSpan.TicksPerMinute)).AddMinutes(1);
-        while (local < end.DateTime)
-        {
-            if (!_months[local.Month]) { local = new DateTime(local.Year, local.Month, 1).AddMonths(1); continue; }
-            if (!Day(local)) { local = local.Date.AddDays(1); continue; }
-            if (!_hours[local.Hour]) { local = local.Date.AddHours(local.Hour + 1); continue; }
-            if (_minutes[local.Minute] && Instant(local) is var time && time > after) return time;
-            local = local.AddMinutes(1);
-        }
-        return null;
-    }
-
-    /// <summary>A local time that comes twice: the first; one that is skipped: when the clocks jump.</summary>
-    private DateTimeOffset Instant(DateTime local)
-    {
-        if (!_zone.IsInvalidTime(local)) return new DateTimeOffset(local, _zone.IsAmbiguousTime(local) ? _zone.GetAmbiguousTimeOffsets(local).Max() : _zone.GetUtcOffset(local)).ToUniversalTime();
-        while (_zone.IsInvalidTime(local)) local = local.AddMinutes(1);
-        return new DateTimeOffset(local, _zone.GetUtcOffset(local)).ToUniversalTime();
+        while (_zone.IsInvalidTime(day)) day = day.AddMinutes(1);
+        return new DateTimeOffset(day, _zone.IsAmbiguousTime(day) ? _zone.GetAmbiguousTimeOffsets(day).Max() : _zone.GetUtcOffset(day)).ToUniversalTime();
     }
 
     /// <summary>The latest time after <paramref name="since"/> that has come; null: none has. However many have: each step halves what is left.</summary>

@@ -12,7 +12,12 @@ namespace Eyrie.Controllers.Tests.Workloads;
 [Collection(nameof(Alone))]
 public sealed class JobPropertyTests
 {
-    private const string Policy = """,\"podFailurePolicy":{"rules":[{"action":"Ignore","onPodConditions":[{"type":"DisruptionTarget","status":"True"}]},{"action":"Ignore","onExitCodes":{"operator":"In","values":[42]}},{"action":"FailJob","onExitCodes":{"operator":"In","values":[13]}}]}""";
+    private const string Policy = """
+        ,"podFailurePolicy":{"rules":[
+            {"action":"Ignore","onPodConditions":[{"type":"DisruptionTarget","status":"True"}]},
+            {"action":"Ignore","onExitCodes":{"operator":"In","values":[42]}},
+            {"action":"FailJob","onExitCodes":{"operator":"In","values":[13]}}]}
+        """;
 
     private static string Text(int number) => number.ToString(CultureInfo.InvariantCulture);
 
@@ -23,7 +28,7 @@ public sealed class JobPropertyTests
         int parallelism = chance.Next(1, 4), completions = chance.Next(1, 6), limit = chance.Next(0, 4);
         bool indexed = chance.Next(2) == 0, byIndex = indexed && chance.Next(3) == 0, policy = chance.Next(3) == 0;
         var world = new PlannedWorld(seed, Kinds.Job, "{\"parallelism\":" + Text(parallelism) + ",\"completions\":" + Text(completions) + ",\"completionMode\":\"" + (indexed ? "Indexed" : "NonIndexed") + "\""
-            + (byIndex ? ",\"backoffLimitPerIndex\":" + Text(limit) : ",\"backoffLimit\":" + Text(limit)) + (policy ? Policy.Replace("\\\"", "\"", StringComparison.Ordinal) : "") + ",\"template\":" + PlannedWorld.Template + "}");
+            + (byIndex ? ",\"backoffLimitPerIndex\":" + Text(limit) : ",\"backoffLimit\":" + Text(limit)) + (policy ? Policy : "") + ",\"template\":" + PlannedWorld.Template + "}");
         world.Apply(world.Decide()); // the selector
         var counted = new HashSet<string>();
         var (succeeded, failed, fatal) = (new Dictionary<string, int?>(), new Dictionary<string, int?>(), false);
@@ -112,15 +117,11 @@ public sealed class JobPropertyTests
         bool Wanted(DateTime wall) => In(fields[0], wall.Minute) && In(fields[1], wall.Hour) && (fields[4] == "*" || fields[4].Split(',').Contains(wall.DayOfWeek.ToString()[..3].ToUpperInvariant()));
         var passing = new List<(DateTimeOffset At, DateTime Wall)>();
         for (var at = from; at <= to; at = at.AddMinutes(1)) passing.Add((at, TimeZoneInfo.ConvertTime(at, clock).DateTime));
-        if (fields[1].StartsWith('*')) return passing.Where(minute => Wanted(minute.Wall)).Select(minute => minute.At); // every hour that passes
-        var named = new List<DateTimeOffset>();
-        for (var wall = passing[0].Wall; wall <= passing[^1].Wall; wall = wall.AddMinutes(1))
-            if (Wanted(wall)) named.Add(passing.First(minute => minute.Wall >= wall).At); // the first time the clock shows it, or has jumped over it
-        return named.Distinct().Order();
+        return passing.Where(minute => Wanted(minute.Wall)).Select(minute => minute.At);
     }
 
     [Fact]
-    public void No_time_of_a_schedule_is_missed_or_doubled_where_the_clocks_change() =>
+    public void Where_the_clocks_change_a_schedule_runs_whenever_they_show_it() =>
         Gen.Select(Gen.Int[0, Changes.Length - 1], Gen.Int[0, Minutes.Length - 1], Gen.Int[0, Hours.Length - 1], Gen.Int[0, Weekdays.Length - 1], Gen.Int[0, 59]).Sample((change, minute, hour, weekday, offset) =>
         {
             var (zone, day) = Changes[change];
