@@ -8,7 +8,7 @@ public sealed record GarbagePod(JsonObject Pod, string Message);
 
 /// <summary>
 /// Pods that nobody else removes: those of nodes that are no more, those that were to be deleted before they had a node, those that are being deleted on a node that is marked out of service,
-/// and of those that have ended the oldest over a threshold. Pure.
+/// and of those that have ended the evicted and then the oldest over a threshold. Pure.
 /// </summary>
 public static class PodGarbagePlan
 {
@@ -39,7 +39,7 @@ public static class PodGarbagePlan
             else if (pod.IsDeleted() && !home.IsReady() && Taints.Of(home).Any(taint => taint.Key == OutOfService)) found.Add(new GarbagePod(pod, "PodGC: node is out of service"));
         }
         var ended = pods.Where(pod => pod.IsOver() && !pod.IsDeleted()).ToList();
-        if (ended.Count > threshold) found.AddRange(ended.OrderBy(pod => pod.Metadata()["creationTimestamp"]?.ToString(), StringComparer.Ordinal).ThenBy(pod => pod.Uid(), StringComparer.Ordinal).Take(ended.Count - threshold).Except(found.Select(garbage => garbage.Pod)).Select(pod => new GarbagePod(pod, "")).ToList());
+        if (ended.Count > threshold) found.AddRange(ended.OrderBy(pod => pod["status"]?["reason"]?.ToString() == "Evicted" ? 0 : 1).ThenBy(pod => pod.Metadata()["creationTimestamp"]?.ToString(), StringComparer.Ordinal).ThenBy(pod => pod.Uid(), StringComparer.Ordinal).Take(ended.Count - threshold).Except(found.Select(garbage => garbage.Pod)).Select(pod => new GarbagePod(pod, "")).ToList());
         return found;
     }
 

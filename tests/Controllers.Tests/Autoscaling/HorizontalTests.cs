@@ -105,6 +105,36 @@ public sealed class HorizontalTests
         }
     });
 
+    /// <summary>
+    /// In whole millicores and percent, as replica_calculator.go counts: pods that start are idle when there are to be more; those that were not measured are idle when there are to be more, and use all they request when
+    /// there are to be fewer; and if that turns the decision round, or brings it within the tolerance of a tenth, everything stays.
+    /// </summary>
+    [Fact]
+    public void Utilization_is_weighed_with_what_starts_and_what_was_not_measured() => Gen.Int[0, int.MaxValue - 1].Sample(seed =>
+    {
+        var chance = new Random(seed);
+        int current = chance.Next(1, 9), target = chance.Next(10, 120), ready = chance.Next(1, 6), starting = chance.Next(3), silent = chance.Next(3);
+        var used = Enumerable.Range(0, ready).ToDictionary(i => $"p{i}", _ => chance.Next(1200));
+        var requests = used.Keys.Concat(Enumerable.Range(0, starting).Select(i => $"u{i}")).Concat(Enumerable.Range(0, silent).Select(i => $"m{i}")).ToDictionary(name => name, _ => 100 * chance.Next(1, 10));
+        int Percent(Dictionary<string, int> of) => 100 * of.Values.Sum() / of.Keys.Sum(name => requests[name]);
+        bool Near(int percent) => 10 * Math.Abs(target - percent) <= target;
+        int Wanted(int percent, int pods) => ((percent * pods) + target - 1) / target;
+        int first = Percent(used), expected;
+        if (silent == 0 && (starting == 0 || first <= target)) expected = Near(first) ? current : Wanted(first, ready);
+        else
+        {
+            var weighed = new Dictionary<string, int>(used);
+            if (first != target) for (int i = 0; i < silent; i++) weighed[$"m{i}"] = first < target ? requests[$"m{i}"] : 0;
+            if (first > target) for (int i = 0; i < starting; i++) weighed[$"u{i}"] = 0;
+            int second = Percent(weighed), wanted = Wanted(second, weighed.Count);
+            bool turned = (first > target && second < target) || (first < target && second > target);
+            expected = Near(second) || turned || (second > target && wanted < current) || (second < target && wanted > current) ? current : wanted;
+        }
+        var samples = new PodSamples(ready, [.. Enumerable.Range(0, starting).Select(i => $"u{i}")], [.. Enumerable.Range(0, silent).Select(i => $"m{i}")], used.ToDictionary(pair => pair.Key, pair => pair.Value / 1000m));
+        var told = ReplicaProposal.ByUtilization(current, samples, requests.ToDictionary(pair => pair.Key, pair => pair.Value / 1000m), target);
+        Assert.True(told == (expected, first), $"seed {seed}: {told}, not {(expected, first)}: {current} at {target} %, {string.Join(' ', used)} of {string.Join(' ', requests)}");
+    }, iter: 5_000);
+
     private static JsonObject Autoscaler(int least = 1, int most = 10) => Json($$$"""{"metadata":{"name":"h","generation":1},"spec":{"minReplicas":{{{least}}},"maxReplicas":{{{most}}}}}""");
 
     private static string Told(ScalingDecision decision) => $"{decision.Replicas?.ToString() ?? "-"} {string.Join(' ', decision.Status["conditions"]!.AsArray().Select(condition => $"{condition!["type"]}={condition["status"]}/{condition["reason"]}"))}";

@@ -57,6 +57,69 @@ public sealed class NodeLifecycleTests
         Assert.Single(all["tolerations"]!.AsArray());
     }
 
+    /// <summary>Any conditions, cordon and taints: those of ours are exactly what the conditions say, others' stay as they are, every NoExecute has its time, and the next look changes nothing.</summary>
+    [Fact]
+    public void Taints_are_those_of_the_conditions_and_of_others_with_their_times() => Gen.Int[0, int.MaxValue - 1].Sample(seed =>
+    {
+        var chance = new Random(seed);
+        T Of<T>(params T[] choices) => choices[chance.Next(choices.Length)];
+        var pressures = new Dictionary<string, string> { ["MemoryPressure"] = "memory-pressure", ["DiskPressure"] = "disk-pressure", ["PIDPressure"] = "pid-pressure", ["NetworkUnavailable"] = "network-unavailable" };
+        var told = pressures.Keys.Append("Ready").Where(_ => chance.Next(4) > 0).ToDictionary(type => type, _ => Of("True", "False", "Unknown"));
+        bool cordoned = chance.Next(3) == 0, evict = chance.Next(2) == 0;
+        var had = new List<(string Key, string Effect, bool Timed)>();
+        foreach (var key in pressures.Values.Concat(["not-ready", "unreachable", "unschedulable", "mine"]))
+            foreach (var effect in new[] { "NoSchedule", "NoExecute", "PreferNoSchedule" })
+                if (chance.Next(5) == 0) had.Add((key == "mine" ? key : "node.kubernetes.io/" + key, effect, chance.Next(2) == 0));
+        var taints = had.Select(taint => $$"""{"key":"{{taint.Key}}","effect":"{{taint.Effect}}"{{(taint.Timed ? ""","timeAdded":"2025-06-01T00:00:00Z" """ : "")}}}""");
+        var node = Node("[" + string.Join(',', told.Select(pair => Condition(pair.Key, pair.Value))) + "]", $$"""{"unschedulable":{{(cordoned ? "true" : "false")}},"taints":[{{string.Join(',', taints)}}]}""");
+        var wanted = pressures.Where(pair => told.GetValueOrDefault(pair.Key) == "True").Select(pair => ("node.kubernetes.io/" + pair.Value, "NoSchedule")).ToHashSet();
+        if (cordoned) wanted.Add(("node.kubernetes.io/unschedulable", "NoSchedule"));
+        if (told.GetValueOrDefault("Ready") != "True")
+        {
+            var lost = "node.kubernetes.io/" + (told.GetValueOrDefault("Ready") == "Unknown" ? "unreachable" : "not-ready");
+            wanted.Add((lost, "NoSchedule"));
+            if (evict) wanted.Add((lost, "NoExecute"));
+        }
+        var made = NodeTaintPlan.Decide(node, evict, Now) ?? node;
+        var expected = had.Where(taint => taint.Key == "mine" || taint.Effect == "PreferNoSchedule").Select(taint => (taint.Key, taint.Effect)).Concat(wanted).Order();
+        Assert.True(expected.SequenceEqual(Taints.Of(made).Select(taint => (taint.Key, taint.Effect)).Order()), $"seed {seed}: {made}, not {string.Join(' ', expected)}");
+        foreach (var taint in Taints.Of(made))
+        {
+            var before = had.FirstOrDefault(entry => (entry.Key, entry.Effect) == (taint.Key, taint.Effect));
+            var time = before.Timed ? new DateTimeOffset(2025, 6, 1, 0, 0, 0, TimeSpan.Zero) : before.Key is null || taint.Effect == "NoExecute" ? Now : (DateTimeOffset?)null;
+            Assert.True(taint.Added == time, $"seed {seed}: {taint}, not at {time}");
+        }
+        Assert.Null(NodeTaintPlan.Decide(made, evict, Now.AddHours(1)));
+    }, iter: 2_000);
+
+    /// <summary>The first toleration that fits a taint says how long; the shortest of all taints counts, and one that nothing tolerates is at once.</summary>
+    [Fact]
+    public void A_pod_leaves_when_the_first_of_the_taints_is_no_longer_tolerated() => Gen.Int[0, int.MaxValue - 1].Sample(seed =>
+    {
+        var chance = new Random(seed);
+        T Of<T>(params T[] choices) => choices[chance.Next(choices.Length)];
+        List<NodeTaint> taints = [.. Enumerable.Range(0, chance.Next(4)).Select(_ => new NodeTaint(Of("a", "b"), Of("", "v"), Of("NoExecute", "NoExecute", "NoSchedule"), chance.Next(3) == 0 ? null : Now.AddSeconds(-chance.Next(100))))];
+        var tolerations = Enumerable.Range(0, chance.Next(4)).Select(_ => (Key: Of("", "a", "b"), Exists: chance.Next(2) == 0, Value: Of("", "v"), Effect: Of("", "NoExecute", "NoSchedule"), Seconds: chance.Next(3) == 0 ? (int?)null : chance.Next(-5, 200))).ToList();
+        var pod = new JsonObject { ["spec"] = new JsonObject { ["tolerations"] = new JsonArray([.. tolerations.Select(toleration =>
+        {
+            var made = new JsonObject { ["operator"] = toleration.Exists ? "Exists" : "Equal" };
+            if (toleration.Key.Length > 0) made["key"] = toleration.Key;
+            if (!toleration.Exists) made["value"] = toleration.Value;
+            if (toleration.Effect.Length > 0) made["effect"] = toleration.Effect;
+            if (toleration.Seconds is { } seconds) made["tolerationSeconds"] = seconds;
+            return (JsonNode)Json(made.ToJsonString());
+        })]) } };
+        var leaves = DateTimeOffset.MaxValue;
+        foreach (var taint in taints)
+        {
+            if (taint.Effect != "NoExecute") continue;
+            int first = tolerations.FindIndex(toleration => toleration.Effect is "" or "NoExecute" && (toleration.Key == "" || toleration.Key == taint.Key) && (toleration.Exists || toleration.Value == taint.Value));
+            var at = first < 0 ? Now : tolerations[first].Seconds is not { } seconds ? DateTimeOffset.MaxValue : (taint.Added ?? Now).AddSeconds(seconds < 0 ? 0 : seconds);
+            if (at < leaves) leaves = at;
+        }
+        Assert.True(leaves == (Taints.Leaves(pod, taints, Now) ?? DateTimeOffset.MaxValue), $"seed {seed}: {Taints.Leaves(pod, taints, Now)}, not {leaves}; {string.Join(' ', taints)} {pod}");
+    }, iter: 3_000);
+
     private static NodeHealth[] Zone(string name, int ready, int lost) => [.. Enumerable.Range(0, ready + lost).Select(i => new NodeHealth($"{name}{i:000}", name, i >= lost))];
 
     /// <summary>How many nodes have been granted after some time of looking every second.</summary>
