@@ -46,11 +46,11 @@ public sealed partial class ReusedProcessTests : IAsyncLifetime
         }
     }).Select(name => int.Parse(name!, CultureInfo.InvariantCulture)).Cast<int?>().SingleOrDefault();
 
-    /// <summary>A process of the host whose first socket has the number that the container's has: it can only come by its own number in turn.</summary>
+    /// <summary>A process of an ordinary user of the host, which the kernel could take descriptors from, and whose first socket has the number that the container's has: it can only come by its own number in turn.</summary>
     private static Process Stranger(int number)
     {
         File.WriteAllText("/proc/sys/kernel/ns_last_pid", (number - 1).ToString(CultureInfo.InvariantCulture));
-        return Process.Start(new ProcessStartInfo(RunningKernel.Perl, ["-e", "use Socket; socket($s, PF_INET, SOCK_STREAM, 0) or die; print \"ready\\n\"; close(STDOUT); <STDIN>"]) { RedirectStandardOutput = true, RedirectStandardInput = true })!;
+        return Process.Start(new ProcessStartInfo("setpriv", ["--reuid=65534", "--regid=65534", "--clear-groups", RunningKernel.Perl, "-e", "use Socket; socket($s, PF_INET, SOCK_STREAM, 0) or die; print \"ready\\n\"; close(STDOUT); <STDIN>"]) { RedirectStandardOutput = true, RedirectStandardInput = true })!;
     }
 
     [Fact]
@@ -77,7 +77,7 @@ public sealed partial class ReusedProcessTests : IAsyncLifetime
                 // Whoever connects first is who was granted it: a container that is asked for later.
                 await _kernel.StartScriptAsync($"echo granted | nc {Address} 80", Grant);
                 using var first = await _listener.AcceptTcpClientAsync().WaitAsync(TimeSpan.FromSeconds(20));
-                Assert.Equal("granted", await new StreamReader(first.GetStream()).ReadLineAsync());
+                Assert.Equal("granted", await new StreamReader(first.GetStream()).ReadLineAsync().WaitAsync(TimeSpan.FromSeconds(20)));
                 return;
             }
             finally
