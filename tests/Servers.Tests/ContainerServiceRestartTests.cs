@@ -1,5 +1,6 @@
 using System.Globalization;
 using System.Net.Sockets;
+using System.Runtime.InteropServices;
 using Eyrie.Microkernel.Client;
 using Eyrie.Tests;
 using Xunit.Abstractions;
@@ -8,7 +9,7 @@ namespace Eyrie.Servers.Tests;
 
 /// <summary>MettEagle is killed while containers run: it is started anew, knows them, their logs go on, and they notice nothing.</summary>
 [Takes(20)]
-public sealed class ContainerServiceRestartTests(ITestOutputHelper output) : IAsyncLifetime
+public sealed partial class ContainerServiceRestartTests(ITestOutputHelper output) : IAsyncLifetime
 {
     private static readonly CancellationToken None = CancellationToken.None;
     private RunningKernel _kernel = null!;
@@ -116,6 +117,28 @@ public sealed class ContainerServiceRestartTests(ITestOutputHelper output) : IAs
         }
         catch (Exception cut) when (cut is IOException or SocketException or OperationCanceledException or ObjectDisposedException) { } // the service was killed
     }
+
+    [Fact]
+    public async Task Its_end_is_told_together_with_anothers_and_its_successor_is_heard()
+    {
+        const int Stop = 19, Continue = 18;
+        var spec = await _kernel.StartScriptAsync("exec sleep 1000");
+        int container = (await _kernel.Service.ListAsync(None)).Single(status => status.Id == spec.Id).ProcessId, service = _kernel.Server("metteagle")!.Value, itself = _kernel.Server("eyrie-kernel")!.Value;
+        Assert.Equal(0, kill(itself, Stop));
+        foreach (int ended in new[] { container, service }) // the kernel is told first that something has ended, then that nobody calls any more
+        {
+            RunningKernel.Kill(ended);
+            await _kernel.UntilAsync(() => !Directory.Exists(string.Create(CultureInfo.InvariantCulture, $"/proc/{ended}")), "an end");
+        }
+        Assert.Equal(0, kill(itself, Continue));
+        await _kernel.UntilAsync(() => _kernel.Server("metteagle") is { } successor && successor != service, "a successor");
+        await _kernel.Service.DisposeAsync();
+        await _kernel.ConnectAsync().WaitAsync(TimeSpan.FromSeconds(20));
+        Assert.Equal(ContainerState.Exited, (await _kernel.Service.ListAsync(None).WaitAsync(TimeSpan.FromSeconds(20))).Single().State);
+    }
+
+    [LibraryImport("libc")]
+    private static partial int kill(int process, int signal);
 
     [Fact]
     public async Task One_that_ends_again_and_again_takes_the_kernel_along()

@@ -34,7 +34,7 @@ public static unsafe class EventLoop
                         break;
                     case Node.Listener:
                         if (Node.Tasks[task].State != TaskState.Running) break;
-                        if ((what & Sys.EpollIn) == 0) Host.Call(Sys.EpollCtl, Node.Epoll, Sys.EpollDelete, Node.Tasks[task].Listener, 0);
+                        if ((what & Sys.EpollIn) == 0) Leave(task);
                         else if (Node.Tasks[task].Kind == PortKind.Native) Calls.Take(task);
                         else Traps.Take(task);
                         break;
@@ -53,6 +53,16 @@ public static unsafe class EventLoop
             }
         }
         return Stop();
+    }
+
+    /// <summary>Nobody is left to call at a listener: it is watched no more. It is asked once more, since a server that was started anew meanwhile, because its end was told in the same batch, has another one.</summary>
+    private static void Leave(int task)
+    {
+        int* poll = stackalloc int[2];
+        poll[0] = Node.Tasks[task].Listener;
+        poll[1] = Sys.EpollIn;
+        Host.Call(Sys.Poll, (nint)poll, 1, 0);
+        if ((poll[1] >> 16 & Sys.EpollHup) != 0) Host.Call(Sys.EpollCtl, Node.Epoll, Sys.EpollDelete, Node.Tasks[task].Listener, 0);
     }
 
     /// <summary>Of two spans of which -1 is for ever.</summary>
