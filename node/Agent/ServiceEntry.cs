@@ -1,12 +1,13 @@
 using System.Net;
 using System.Net.Sockets;
 using Eyrie.Node.Contract.V1;
+using Eyrie.Node.Forwarding;
 
 namespace Eyrie.Node;
 
 /// <summary>
 /// Answers for clients on the host, which no network server resolves for: a TCP forwarder to a ready endpoint, on each Service's cluster address, where every agent of a machine listens (SO_REUSEPORT), so that one may go,
-/// and at its node port on localhost, where one does (<see cref="NodePortClaim"/>). A refused connect tries another endpoint. What cannot be listened on is tried again.
+/// and at its node port on localhost, where one does (<see cref="NodePortClaim"/>). A refused connect tries another endpoint, and so does a request that lost its own and may be asked again (<see cref="ForwardedConnection"/>). What cannot be listened on is tried again.
 /// </summary>
 /// <param name="clusterOctet">Which cluster of this machine.</param>
 /// <param name="report">Told once of a node port that another program has, and when it is served after all.</param>
@@ -110,28 +111,33 @@ public sealed class ServiceEntry(int clusterOctet, Action<ServiceEvent> report) 
 
     private async Task ForwardAsync(Socket client, IPEndPoint at)
     {
-        using (client)
+        client.NoDelay = true;
+        var address = ((IPEndPoint)client.RemoteEndPoint!).Address;
+        using var forwarded = new ForwardedConnection(client, except => ConnectAsync(at, address, except));
+        await forwarded.RunAsync();
+    }
+
+    /// <summary>Connects to an endpoint that the table has now and that is none of those; null: there is none.</summary>
+    private async Task<EndpointConnection?> ConnectAsync(IPEndPoint at, IPAddress client, IReadOnlySet<IPEndPoint> except)
+    {
+        if (!_entrances.TryGetValue(at, out var entrance)) return null;
+        foreach (var endpoint in Order(at, client, entrance).Where(endpoint => !except.Contains(endpoint)))
         {
-            client.NoDelay = true;
-            var address = ((IPEndPoint)client.RemoteEndPoint!).Address;
-            if (!_entrances.TryGetValue(at, out var entrance)) return;
-            foreach (var endpoint in Order(at, address, entrance))
+            var server = new Socket(AddressFamily.InterNetwork, SocketType.Stream, ProtocolType.Tcp) { NoDelay = true };
+            try
             {
-                using var server = new Socket(AddressFamily.InterNetwork, SocketType.Stream, ProtocolType.Tcp) { NoDelay = true };
-                try
-                {
-                    await server.ConnectAsync(endpoint);
-                }
-                catch (SocketException)
-                {
-                    continue; // it went between the table and now: the next one
-                }
-                if (entrance.Affinity > TimeSpan.Zero)
-                    lock (_affinity) _affinity.Keep(at, address, endpoint, entrance.Affinity, DateTimeOffset.UtcNow);
-                await Task.WhenAll(CopyAsync(client, server), CopyAsync(server, client));
-                return;
+                await server.ConnectAsync(endpoint);
             }
+            catch (SocketException)
+            {
+                server.Dispose();
+                continue; // it went between the table and now: the next one
+            }
+            if (entrance.Affinity > TimeSpan.Zero)
+                lock (_affinity) _affinity.Keep(at, client, endpoint, entrance.Affinity, DateTimeOffset.UtcNow);
+            return new EndpointConnection(server, endpoint);
         }
+        return null;
     }
 
     private IEnumerable<IPEndPoint> Order(IPEndPoint at, IPAddress client, Entrance entrance)
@@ -141,22 +147,6 @@ public sealed class ServiceEntry(int clusterOctet, Action<ServiceEvent> report) 
         IPEndPoint? kept;
         lock (_affinity) kept = _affinity.Of(at, client, DateTimeOffset.UtcNow);
         return any.OrderByDescending(endpoint => endpoint.Equals(kept));
-    }
-
-    private static async Task CopyAsync(Socket from, Socket to)
-    {
-        var buffer = new byte[1 << 15];
-        try
-        {
-            for (int read; (read = await from.ReceiveAsync(buffer)) > 0;)
-                for (int sent = 0; sent < read;) sent += await to.SendAsync(buffer.AsMemory(sent, read - sent));
-            to.Shutdown(SocketShutdown.Send);
-        }
-        catch (Exception exception) when (exception is SocketException or ObjectDisposedException)
-        {
-            from.Close();
-            to.Close(); // one side is gone; so is the connection
-        }
     }
 
     public async ValueTask DisposeAsync()
