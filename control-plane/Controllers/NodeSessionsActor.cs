@@ -267,7 +267,9 @@ public sealed class NodeSessionsActor : ReceiveActor, IWithTimers
                 node.Hello.NotReady = report.Message.NodeStatus.NotReady;
                 node.Hello.Conditions.Clear();
                 node.Hello.Conditions.Add(report.Message.NodeStatus.Conditions);
-                Run("telling the conditions of " + report.Node, _registration.RegisterAsync(node.Hello));
+                node.Hello.Images.Clear();
+                node.Hello.Images.Add(report.Message.NodeStatus.Images);
+                Run("telling the status of " + report.Node, _registration.RegisterAsync(node.Hello));
                 break;
             case NodeMessage.MessageOneofCase.Usage: _statistics.Take(report.Node, report.Message.Usage); break;
             case NodeMessage.MessageOneofCase.PodEvent:

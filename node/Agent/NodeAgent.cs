@@ -21,7 +21,7 @@ public sealed class NodeAgent
     private readonly ImageStore _images;
     private readonly Streams _streams;
     private readonly NodeSession _session;
-    private readonly NodeConditions _conditions;
+    private readonly NodeStatus _status;
     private readonly PodTable _pods;
     private readonly NameService _names;
     private readonly ServiceTable _services;
@@ -31,7 +31,7 @@ public sealed class NodeAgent
     {
         (_options, _kernel, _processes, _images, _streams) = (options, kernel, processes, new ImageStore(options, client, TimeProvider.System), new Streams(options, kernel, client));
         _session = new NodeSession(options, client, Hello, Begin);
-        _conditions = new NodeConditions(_session.Report);
+        _status = new NodeStatus(_session.Report);
         _pods = new PodTable(options, kernel, _images, new TokenRequests(options, client), TimeProvider.System, _session.Report);
         _names = new NameService(options, _pods.At);
         _services = new ServiceTable(options.ClusterOctet, kernel, _names, _session.Report);
@@ -52,7 +52,7 @@ public sealed class NodeAgent
     {
         try
         {
-            _conditions.Set(UnenforcedLimits.Condition, UnenforcedLimits.Message((await _kernel.Service.KernelStatisticsAsync(cancellationToken)).EnforcedLimits));
+            _status.Set(UnenforcedLimits.Condition, UnenforcedLimits.Message((await _kernel.Service.KernelStatisticsAsync(cancellationToken)).EnforcedLimits));
         }
         catch (IOException)
         {
@@ -65,9 +65,10 @@ public sealed class NodeAgent
         _events.Start();
         Follow();
         await TellLimitsAsync(cancellationToken);
-        _ = new DiskWatch(_options, _images, () => _pods.All.SelectMany(worker => worker.Images()), message => _conditions.Set(DiskWatch.Condition, message)).RunAsync(cancellationToken);
+        _ = new DiskWatch(_options, _images, () => _pods.All.SelectMany(worker => worker.Images()), message => _status.Set(DiskWatch.Condition, message)).RunAsync(cancellationToken);
+        _ = new ImageReports(_images, _status.Set).RunAsync(cancellationToken);
         _ = CheckImagesAsync(cancellationToken);
-        _ = new ClockWatch(TimeProvider.System, message => _conditions.Set(ClockWatch.Condition, message)).RunAsync(cancellationToken);
+        _ = new ClockWatch(TimeProvider.System, message => _status.Set(ClockWatch.Condition, message)).RunAsync(cancellationToken);
         _ = IdleMemory.RunAsync(cancellationToken);
         _ = new LogRotation(_options, _kernel, () => _pods.All.SelectMany(worker => worker.RunningLogs())).RunAsync(cancellationToken);
         _ = new UsageReports(_kernel, _processes, Running, _session.Report).RunAsync(cancellationToken);
@@ -80,7 +81,7 @@ public sealed class NodeAgent
     private async Task CheckImagesAsync(CancellationToken cancellationToken)
     {
         await Task.WhenAny(Synced.Task, Task.Delay(LongestWait, CancellationToken.None));
-        await new ImageCheck(_options, _images, _pods.On, _pods.LayerDamaged, message => _conditions.Set(ImageCheck.Condition, message), TimeProvider.System).RunAsync(cancellationToken);
+        await new ImageCheck(_options, _images, _pods.On, _pods.LayerDamaged, message => _status.Set(ImageCheck.Condition, message), TimeProvider.System).RunAsync(cancellationToken);
     }
 
     private void Follow() => _ = Task.Run(() => _events.FollowAsync(_kernel.Service));
@@ -147,7 +148,7 @@ public sealed class NodeAgent
             DiskBytes = _options.DiskBytes, DiskPodBytes = DiskWatch.ForPods(_options.DiskBytes), AgentVersion = typeof(NodeAgent).Assembly.GetName().Version!.ToString(3), InternalAddress = "127.0.0.1", BootId = _bootId,
         };
         foreach (var (name, value) in _options.Labels) hello.Labels[name] = value;
-        _conditions.AddTo(hello);
+        _status.AddTo(hello);
         return hello;
     }
 
@@ -155,7 +156,7 @@ public sealed class NodeAgent
     /// <param name="atOnce">There is no time for that.</param>
     public async Task ShutDownAsync(CancellationToken atOnce)
     {
-        _conditions.NotReady("node is shutting down");
+        _status.NotReady("node is shutting down");
         await _pods.ShutDownAsync(atOnce);
         await _session.EndAsync();
     }

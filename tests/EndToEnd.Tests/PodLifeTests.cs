@@ -28,6 +28,16 @@ public sealed class PodLifeTests(NodeCluster cluster)
     }
 
     [Fact]
+    public async Task A_node_tells_the_images_it_has_which_the_scheduler_prefers_it_for()
+    {
+        var space = await cluster.NamespaceAsync();
+        await space.PodAsync("image", "true");
+        await space.EndedAsync("image");
+        var node = (await space.KubectlAsync("get", "pod", "image", "-o", "jsonpath={.spec.nodeName}")).Output;
+        await Shell.UntilAsync(() => cluster.KubectlAsync("get", "node", node, "-o", "jsonpath={range .status.images[?(@.sizeBytes>0)]}{.names[*]} {end}"), names => names.Split(' ').Contains("hello:1"), "the node to tell hello:1");
+    }
+
+    [Fact]
     public async Task A_container_that_keeps_ending_is_run_again_at_once_and_then_after_its_back_off()
     {
         var space = await cluster.NamespaceAsync();

@@ -53,6 +53,12 @@ public sealed class ImageStoreTests : IDisposable
         using var stat = System.Diagnostics.Process.Start(new System.Diagnostics.ProcessStartInfo("stat", ["-c", "%u %g %a", Path.Combine(_state, image.Layers[0], "etc/text")]) { RedirectStandardOutput = true })!;
         Assert.Equal("101 102 640\n", await stat.StandardOutput.ReadToEndAsync());
         Assert.Equal(["Pulling", "Pulled"], _told);
+        var here = Assert.Single(Store().Images());
+        Assert.Equal((image.Name, image.Digest), (here.Name, here.Digest));
+        Assert.EndsWith($"Image size: {here.Bytes} bytes.", _messages[^1], StringComparison.Ordinal);
+        Assert.True(here.Bytes > 0);
+        Directory.Delete(Path.Combine(_state, image.Layers[0]), true);
+        Assert.Empty(Store().Images()); // not all of it is here any more
     }
 
     [Fact]

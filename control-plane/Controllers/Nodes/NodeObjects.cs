@@ -41,6 +41,7 @@ public static class NodeObjects
                 ["kubeletVersion"] = "v" + hello.AgentVersion, ["kubeProxyVersion"] = "", ["osImage"] = hello.OsImage, ["kernelVersion"] = hello.KernelVersion, ["architecture"] = hello.Architecture,
                 ["operatingSystem"] = "linux", ["containerRuntimeVersion"] = "metteagle://" + hello.AgentVersion, ["bootID"] = hello.BootId, ["machineID"] = "", ["systemUUID"] = "",
             },
+            ["images"] = new JsonArray([.. hello.Images.Select(image => new JsonObject { ["names"] = new JsonArray([.. image.Names.Select(name => JsonValue.Create(name))]), ["sizeBytes"] = image.SizeBytes })]),
         };
         return made;
     }

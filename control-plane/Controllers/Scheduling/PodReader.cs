@@ -2,6 +2,7 @@ using System.Globalization;
 using System.Text.Json.Nodes;
 using Eyrie.ControlPlane.Resources;
 using Eyrie.ControlPlane.Scheduler;
+using Eyrie.Manifests;
 
 namespace Eyrie.ControlPlane.Controllers.Scheduling;
 
@@ -22,7 +23,7 @@ public static class PodReader
             Created = Time(pod.Metadata().Text("creationTimestamp")), Started = Time(pod["status"]?["startTime"]?.ToString() ?? pod.Metadata().Text("creationTimestamp")), Terminating = pod.IsDeleted(), Node = pod.NodeName(), Nominated = pod["status"]?["nominatedNodeName"]?.ToString() ?? "",
             Gates = Objects(spec["schedulingGates"]).Select(gate => gate.Text("name") ?? "").ToList(),
             CalledGates = Named(spec, "gates", "service", home), ServedGates = Named(spec, "publish", "gate", home),
-            Requests = PodRequests.Of(pod), ScoredRequests = PodRequests.Scored(pod), Extended = PodRequests.Extended(pod), HostPorts = Ports(spec), Images = Objects(spec["initContainers"]).Concat(Objects(spec["containers"])).Select(container => Tagged(container.Text("image") ?? "")).ToList(),
+            Requests = PodRequests.Of(pod), ScoredRequests = PodRequests.Scored(pod), Extended = PodRequests.Extended(pod), HostPorts = Ports(spec), Images = Objects(spec["initContainers"]).Concat(Objects(spec["containers"])).Select(container => ImageNames.Tagged(container.Text("image") ?? "")).ToList(),
             NodeSelector = (spec["nodeSelector"] as JsonObject ?? []).Select(pair => Requirement.Equal(pair.Key, pair.Value?.ToString() ?? "")).ToList(),
             NodeTerms = affinity?["nodeAffinity"]?["requiredDuringSchedulingIgnoredDuringExecution"]?["nodeSelectorTerms"] is JsonArray terms ? Terms(terms) : null,
             PreferredNodes = Objects(affinity?["nodeAffinity"]?["preferredDuringSchedulingIgnoredDuringExecution"]).Select(term => new PreferredNodeTerm(term["weight"].Int(1), Term(term["preference"] as JsonObject ?? []))).ToList(),
@@ -32,9 +33,6 @@ public static class PodReader
             Spread = Objects(spec["topologySpreadConstraints"]).Select(constraint => Spread(constraint, labels)).ToList(),
         };
     }
-
-    /// <summary>An image's name as nodes tell it: with the tag that is meant where none is written.</summary>
-    private static string Tagged(string image) => image.LastIndexOf(':') > image.LastIndexOf('/') ? image : image + ":latest";
 
     /// <summary>What the containers' permissions name of gates.</summary>
     private static List<string> Named(JsonObject spec, string list, string field, string home) =>

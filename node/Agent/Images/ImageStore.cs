@@ -10,7 +10,8 @@ namespace Eyrie.Node;
 
 /// <summary>An unpacked image: its layers lowest first (relative to the node root), and what its config says.</summary>
 /// <param name="Name">As whoever pulled it wrote it.</param>
-public sealed record Image(string Digest, IReadOnlyList<string> Layers, IReadOnlyList<string> Entrypoint, IReadOnlyList<string> Command, IReadOnlyList<string> Environment, string WorkingDirectory, string User, string Name = "");
+/// <param name="Bytes">Of its layers as they were pulled; 0: not known.</param>
+public sealed record Image(string Digest, IReadOnlyList<string> Layers, IReadOnlyList<string> Entrypoint, IReadOnlyList<string> Command, IReadOnlyList<string> Environment, string WorkingDirectory, string User, string Name = "", long Bytes = 0);
 
 /// <summary>The image is not to be had; the message says what to do.</summary>
 public class ImageUnavailableException(string message) : Exception(message);
@@ -60,9 +61,9 @@ public sealed class ImageStore(NodeOptions options, HttpClient cluster, TimeProv
                 await LayerAsync(registry, reference, layers[layer].Digest, [.. layers.Take(layer).Select(below => PathOf(Relative(below.Digest)))], cancellationToken);
         }
         IReadOnlyList<string> Strings(string field) => [.. (config?[field] as JsonArray ?? []).Select(item => item!.ToString())];
-        var image = new Image(configDigest, [.. layers.Select(layer => Relative(layer.Digest))], Strings("Entrypoint"), Strings("Cmd"), Strings("Env"), config?["WorkingDir"]?.ToString() ?? "", config?["User"]?.ToString() ?? "", name);
+        var image = new Image(configDigest, [.. layers.Select(layer => Relative(layer.Digest))], Strings("Entrypoint"), Strings("Cmd"), Strings("Env"), config?["WorkingDir"]?.ToString() ?? "", config?["User"]?.ToString() ?? "", name, layers.Sum(layer => layer.Bytes));
         Keep(name, image);
-        tell(new StartEvent("Pulled", $"Successfully pulled image \"{name}\" in {Wording.Duration(TimeSpan.FromMilliseconds(watch.ElapsedMilliseconds))}. Image size: {layers.Sum(layer => layer.Bytes)} bytes."));
+        tell(new StartEvent("Pulled", $"Successfully pulled image \"{name}\" in {Wording.Duration(TimeSpan.FromMilliseconds(watch.ElapsedMilliseconds))}. Image size: {image.Bytes} bytes."));
         return image;
     }
 
@@ -123,6 +124,9 @@ public sealed class ImageStore(NodeOptions options, HttpClient cluster, TimeProv
             if (image is not null) yield return (file, image);
         }
     }
+
+    /// <summary>The images that are here, largest first.</summary>
+    public IReadOnlyList<Image> Images() => [.. Records().Select(record => record.Image).Where(image => image.Name.Length > 0 && image.Layers.All(layer => Directory.Exists(PathOf(layer)))).OrderByDescending(image => image.Bytes).ThenBy(image => image.Name, StringComparer.Ordinal)];
 
     /// <summary>Every unpacked layer, relative to the node root.</summary>
     public IReadOnlyList<string> Layers() => [.. new DirectoryInfo(PathOf("images/layers")).EnumerateDirectories("sha256-*").Where(layer => !layer.Name.Contains('.', StringComparison.Ordinal)).Select(layer => "images/layers/" + layer.Name)];
