@@ -176,8 +176,10 @@ public sealed class ForwardedConnectionTests : IDisposable
                     await SendAsync(client, request, plan.Piece);
                     bool repeatable = plan.Method is "GET" or "OPTIONS";
                     int decides = repeatable ? Array.FindIndex(plan.Fates, fate => fate is not (Fate.Ended or Fate.Reset)) : 0;
-                    var fate = decides < 0 ? Fate.Ended : plan.Fates[decides];
                     string whole = Answer(target), got = await ReceiveAsync(client, whole.Length);
+                    int others = Servers;
+                    if (ending && repeatable && _seen.GetValueOrDefault(target) == Servers - 1 && decides is -1 or (Servers - 1)) (others, decides) = (Servers - 1, -1); // the one whose end it crossed is not asked again
+                    var fate = decides < 0 ? Fate.Ended : plan.Fates[decides];
                     if (ending && got.Length == 0 && (!repeatable || plan.Piece < request.Length) && !_seen.ContainsKey(target))
                     {
                         client.Dispose();
@@ -186,7 +188,7 @@ public sealed class ForwardedConnectionTests : IDisposable
                         continue;
                     }
                     Assert.Equal(fate switch { Fate.Answered or Fate.AnsweredLast => whole, Fate.Halved => whole[..(whole.Length / 2)], _ => "" }, got);
-                    Assert.Equal(decides < 0 ? Servers : decides + 1, _seen[target]);
+                    Assert.Equal(decides < 0 ? others : decides + 1, _seen[target]);
                     ending = got == whole && repeatable && fate == Fate.AnsweredLast;
                     if (got == whole && repeatable) continue;
                     if (got == whole && fate == Fate.Answered) Assert.Equal(0, client.Available);
