@@ -11,7 +11,7 @@ namespace Eyrie.ControlPlane.Controllers;
 internal sealed class NodeSession(Guid id, NodeHello hello, ChannelWriter<ControlMessage> outbound)
 {
     public Guid Id { get; } = id;
-    public NodeHello Hello { get; } = hello;
+    public NodeHello Hello { get; private set; } = hello;
     public ChannelWriter<ControlMessage> Outbound { get; } = outbound;
 
     /// <summary>Pods that it was told, by uid, and where their sets let them connect.</summary>
@@ -19,4 +19,16 @@ internal sealed class NodeSession(Guid id, NodeHello hello, ChannelWriter<Contro
 
     /// <summary>The newest table of Services that it resolves with.</summary>
     public long Acknowledged { get; set; }
+
+    /// <summary>What of its hello has changed. Another object: the last may just be being written down.</summary>
+    public void Now(NodeStatusReport status)
+    {
+        var hello = Hello.Clone();
+        hello.NotReady = status.NotReady;
+        hello.Conditions.Clear();
+        hello.Conditions.Add(status.Conditions);
+        hello.Images.Clear();
+        hello.Images.Add(status.Images);
+        Hello = hello;
+    }
 }

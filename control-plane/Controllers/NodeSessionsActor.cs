@@ -264,11 +264,7 @@ public sealed class NodeSessionsActor : ReceiveActor, IWithTimers
             case NodeMessage.MessageOneofCase.VolumeGone: Run("removing volume " + report.Message.VolumeGone.Name, VolumeGoneAsync(report.Message.VolumeGone.Name)); break;
             case NodeMessage.MessageOneofCase.NodeStatus:
                 if (!_sessions.TryGetValue(report.Node, out var node)) break;
-                node.Hello.NotReady = report.Message.NodeStatus.NotReady;
-                node.Hello.Conditions.Clear();
-                node.Hello.Conditions.Add(report.Message.NodeStatus.Conditions);
-                node.Hello.Images.Clear();
-                node.Hello.Images.Add(report.Message.NodeStatus.Images);
+                node.Now(report.Message.NodeStatus);
                 Run("telling the status of " + report.Node, _registration.RegisterAsync(node.Hello));
                 break;
             case NodeMessage.MessageOneofCase.Usage: _statistics.Take(report.Node, report.Message.Usage); break;
