@@ -11,6 +11,7 @@ if (NodeOptions.Parse(args, Console.Error) is not { } options) return 2;
 if (options.Ending == EndOfAgent.AtOnce) return await NodeEnd.RunAsync(options.StateDirectory);
 foreach (var directory in new[] { "images/layers", "containers", "logs", "pods" }) Directory.CreateDirectory(Path.Combine(options.StateDirectory, directory));
 options = options with { DiskBytes = new DriveInfo(options.StateDirectory).TotalSize };
+var longestEnd = TimeSpan.FromSeconds(15);
 using var alone = await AgentLock.TakeAsync(options.StateDirectory, CancellationToken.None);
 using CancellationTokenSource stop = new(), atOnce = new();
 var asked = new TaskCompletionSource<EndOfAgent>(TaskCreationOptions.RunContinuationsAsynchronously);
@@ -44,7 +45,7 @@ await running;
 await supervising.ContinueWith(_ => { }, CancellationToken.None, TaskContinuationOptions.ExecuteSynchronously, TaskScheduler.Default);
 foreach (var signal in handled) signal.Dispose();
 if (ending == EndOfAgent.Replaced) return 0; // the next agent takes over what runs
-await Task.WhenAny(agent.StopAsync(), kernel.Service.Closed); // whose kernel is away at that moment need not wait for the ends of its containers
+await Task.WhenAny(agent.StopAsync(), kernel.Service.Closed, Task.Delay(longestEnd)); // a kernel that is away at that moment, or does not answer, is ended with all of its containers
 await kernel.EndAsync();
 MemoryVolumes.RemoveAll(options.StateDirectory);
 return 0;

@@ -75,22 +75,63 @@ public sealed class HeldCapabilitiesTests
         Assert.Contains("connect tcp service a/b 50", await kernel.ReadCapabilitiesAsync("a", CancellationToken.None));
     }
 
+    /// <summary>Wherever the connection is cut: what was to be revoked is, what was to be given is, and nothing else.</summary>
+    [Theory]
+    [InlineData(1, true)]
+    [InlineData(1, false)]
+    [InlineData(2, true)]
+    [InlineData(2, false)]
+    [InlineData(3, false)]
+    public async Task A_change_that_was_cut_off_is_finished_by_what_is_asked_for_next(int call, bool done)
+    {
+        var kernel = new KernelSet([.. Base, "clock read", "random read"]);
+        foreach (var next in new Func<HeldCapabilities, Task<string?>>[] { held => held.VerifyAsync(), held => held.BecomeAsync([.. Base, "random read"]) })
+        {
+            var held = new HeldCapabilities(() => kernel, "a", await kernel.ReadCapabilitiesAsync("a", CancellationToken.None));
+            kernel.CutAt(call, done);
+            await Assert.ThrowsAsync<IOException>(() => held.BecomeAsync([.. Base, "listen tcp 80"]));
+            Assert.Null(await next(held));
+            Assert.True(held.Is(await kernel.ReadCapabilitiesAsync("a", CancellationToken.None)));
+            Assert.Null(await held.BecomeAsync([.. Base, "clock read", "random read"]));
+        }
+    }
+
+    [Fact]
+    public async Task A_set_that_nobody_changed_is_told_and_not_mended()
+    {
+        var kernel = new KernelSet([.. Base, "clock read"]);
+        Assert.NotNull(await new HeldCapabilities(() => kernel, "a", Base).VerifyAsync());
+        Assert.Contains("clock read", await kernel.ReadCapabilitiesAsync("a", CancellationToken.None));
+    }
+
     /// <summary>A kernel's set of one container, in memory.</summary>
     private sealed class KernelSet(IEnumerable<string> lines) : ICapabilitySets
     {
         private readonly SortedSet<string> _lines = new(lines, StringComparer.Ordinal);
+        private int _untilCut;
+        private bool _done;
+
+        /// <summary>The connection is lost with a call.</summary>
+        /// <param name="call">The how many-th from now on, from 1.</param>
+        /// <param name="done">Whether it was still carried out.</param>
+        public void CutAt(int call, bool done) => (_untilCut, _done) = (call, done);
+
+        private bool IsCut() => _untilCut > 0 && --_untilCut == 0;
 
         public Task<IReadOnlyList<string>> ReadCapabilitiesAsync(string containerId, CancellationToken cancellationToken)
         {
-            lock (_lines) return Task.FromResult<IReadOnlyList<string>>([.. _lines]);
+            lock (_lines) return IsCut() ? throw new IOException("cut") : Task.FromResult<IReadOnlyList<string>>([.. _lines]);
         }
 
         public Task ChangeCapabilitiesAsync(string containerId, IReadOnlyList<string> add, IReadOnlyList<string> revoke, CancellationToken cancellationToken)
         {
             lock (_lines)
             {
+                bool cut = IsCut();
+                if (cut && !_done) throw new IOException("cut");
                 _lines.ExceptWith(revoke);
                 _lines.UnionWith(add);
+                if (cut) throw new IOException("cut");
             }
             return Task.CompletedTask;
         }

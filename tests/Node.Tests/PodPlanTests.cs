@@ -105,6 +105,22 @@ public sealed class PodPlanTests
     }
 
     [Fact]
+    public void A_signal_that_was_lost_with_the_connection_is_sent_again_after_a_while()
+    {
+        var again = Now + TimeSpan.FromMilliseconds(100);
+        foreach (var (stop, signal) in new (ContainerStop, PodAction)[]
+        {
+            (new ContainerStop(Now, Grace), new SendTerm("m")), (new ContainerStop(Now, TimeSpan.Zero), new SendKill("m")), (new ContainerStop(Now - Grace, Grace, StopPhase.TermSent, Now - Grace), new SendKill("m")),
+        })
+        {
+            Assert.Equal(new WaitUntil(again), Decide("Always", Stopping(Work("m"), stop with { Again = again })));
+            Assert.Equal(signal, Decide("Always", Stopping(Work("m"), stop with { Again = Now })));
+            Assert.Equal(new WaitUntil(again), Terminate(TimeSpan.Zero, null, Stopping(Work("m"), stop with { Again = again })));
+            Assert.Equal(new SendKill("m"), Terminate(TimeSpan.Zero, null, Stopping(Work("m"), stop with { Again = Now })));
+        }
+    }
+
+    [Fact]
     public void A_hook_that_took_all_of_the_grace_leaves_two_seconds()
     {
         var late = new ContainerStop(Now - Grace, Grace, StopPhase.Hook);

@@ -19,6 +19,7 @@ public sealed class HeldCapabilities(Func<ICapabilitySets> containers, string id
     /// <summary>Whom it may signal: the pipes were mounted at its start.</summary>
     private readonly HashSet<string> _signalled = [.. SignalPipes.Targets(compiled)];
     private readonly Lock _lock = new();
+    private bool _cutOff; // a change was begun and nobody knows how far it came
     private Task<string?> _last = Task.FromResult<string?>(null);
 
     /// <summary>The set as last asked for.</summary>
@@ -63,9 +64,14 @@ public sealed class HeldCapabilities(Func<ICapabilitySets> containers, string id
     }
 
     /// <returns>What differs, for people; null: the kernel holds the compiled set.</returns>
+    /// <exception cref="IOException">The connection was lost. A change that was cut off so is finished by whatever is asked for next.</exception>
     public Task<string?> VerifyAsync()
     {
-        lock (_lock) return Next(CompareAsync, Compiled);
+        lock (_lock) return Next(async now =>
+        {
+            if (_cutOff) await ChangeAsync(now, now);
+            return await CompareAsync(now);
+        }, Compiled);
     }
 
     /// <summary>Revokes first, then gives; see <see cref="VerifyAsync"/>. The set is another when this returns, and what is asked for afterwards is done after it.</summary>
@@ -77,11 +83,19 @@ public sealed class HeldCapabilities(Func<ICapabilitySets> containers, string id
             Compiled = [.. wanted.Order(StringComparer.Ordinal)];
             return Next(async now =>
             {
-                await containers().ChangeCapabilitiesAsync(id, [], [.. before.Except(now)], CancellationToken.None);
-                await containers().ChangeCapabilitiesAsync(id, [.. now.Except(before)], [], CancellationToken.None);
+                await ChangeAsync(before, now);
                 return await CompareAsync(now);
             }, Compiled);
         }
+    }
+
+    private async Task ChangeAsync(IReadOnlyCollection<string> before, IReadOnlyCollection<string> now)
+    {
+        if (_cutOff) before = await containers().ReadCapabilitiesAsync(id, CancellationToken.None);
+        _cutOff = true;
+        await containers().ChangeCapabilitiesAsync(id, [], [.. before.Except(now)], CancellationToken.None);
+        await containers().ChangeCapabilitiesAsync(id, [.. now.Except(before)], [], CancellationToken.None);
+        _cutOff = false;
     }
 
     /// <summary>With the lock held: the set that is seen and the place in the order belong together.</summary>

@@ -61,7 +61,7 @@ public static class PodPlan
         foreach (var container in pod.Containers.Where(container => container is { Running: true, Stop: not null }))
         {
             var limit = pod.Terminating ? pod.TerminatingSince + pod.Grace : null;
-            var next = pod.Terminating && pod.Grace == TimeSpan.Zero && container.Stop!.Phase != StopPhase.KillSent ? new SendKill(container.Name) : container.Stop!.Next(container.Name, container.HasStopHook, limit, now);
+            var next = container.Stop!.Next(container.Name, container.HasStopHook, pod.Terminating && pod.Grace == TimeSpan.Zero, limit, now);
             if (next is not WaitUntil wait) return next;
             wake = Earlier(wake, wait.Time);
         }

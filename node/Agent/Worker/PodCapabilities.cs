@@ -17,37 +17,36 @@ public sealed class PodCapabilities(PodState pod, PodStops stops)
             return;
         }
         pod.Event("Normal", "PermissionsChanged", $"container {record.Name}: {string.Join("; ", wanted.Except(held.Compiled).Select(line => "+ " + line).Concat(held.Compiled.Except(wanted).Select(line => "- " + line)))}", 1, record.Name);
-        _ = ChangedAsync(record, held, held.BecomeAsync(wanted));
+        _ = CompareAsync(record, held, record.Beside.Token, held.BecomeAsync(wanted), exception => stops.Ask(record, TimeSpan.Zero, $"Permissions of container {record.Name} could not be changed and it is ended: {exception.Message}"));
     }
 
-    private async Task ChangedAsync(ContainerRecord record, HeldCapabilities held, Task<string?> changing)
+    /// <summary>Reads the set of a run that an agent before began, or that has another container service now.</summary>
+    public void Verify(ContainerRecord record) => _ = VerifyAsync(record, record.Held!, record.Beside.Token);
+
+    /// <returns>False: it could not be read, and the container is told to end, or has ended.</returns>
+    public Task<bool> VerifyAsync(ContainerRecord record, HeldCapabilities held, CancellationToken ended) => CompareAsync(record, held, ended, held.VerifyAsync(), exception => Unchecked(record, exception));
+
+    private async Task<bool> CompareAsync(ContainerRecord record, HeldCapabilities held, CancellationToken ended, Task<string?> difference, Action<Exception> refused)
     {
-        try
-        {
-            Compare(record, held, await changing);
-        }
-        catch (Exception exception) when (exception is ContainerServiceException or IOException)
-        {
-            pod.Signal(() => { if (record.Running && record.Held == held) stops.Ask(record, TimeSpan.Zero, $"Permissions of container {record.Name} could not be changed and it is ended: {exception.Message}"); });
-        }
+        while (true)
+            try
+            {
+                Compare(record, held, await difference);
+                return true;
+            }
+            catch (IOException) when (!ended.IsCancellationRequested)
+            {
+                await Task.Delay(PodState.Reconnection, pod.Time, CancellationToken.None); // the container outlives its service: the next one is asked
+                difference = held.VerifyAsync();
+            }
+            catch (Exception exception) when (exception is ContainerServiceException or IOException)
+            {
+                pod.Signal(() => { if (record.Running && record.Held == held) refused(exception); });
+                return false;
+            }
     }
 
-    /// <summary>Reads the set of a run that an agent before began.</summary>
-    public void Verify(ContainerRecord record) => _ = VerifyAsync(record, record.Held!);
-
-    private async Task VerifyAsync(ContainerRecord record, HeldCapabilities held)
-    {
-        try
-        {
-            Compare(record, held, await held.VerifyAsync());
-        }
-        catch (Exception exception) when (exception is ContainerServiceException or IOException)
-        {
-            pod.Signal(() => { if (record.Running && record.Held == held) Unchecked(record, exception); });
-        }
-    }
-
-    /// <summary>The set that it holds could not be read, or the service is gone.</summary>
+    /// <summary>The set that it holds could not be read.</summary>
     public void Unchecked(ContainerRecord record, Exception exception) => stops.Ask(record, TimeSpan.Zero, $"Container {record.Name} could not be checked and is ended: {exception.Message}");
 
     /// <summary>The set that the kernel holds must be the set that was compiled; otherwise it is a condition of the pod, and the container ends at once, unless its namespace only audits.</summary>

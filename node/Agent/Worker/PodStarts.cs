@@ -31,8 +31,7 @@ public sealed class PodStarts(PodState pod, ImageStore images, PodDisk disk, Pod
             {
                 var started = begun is null ? await start.RunAsync(request, beside) : await start.ResumeAsync(request, begun.StartedAt ?? pod.Time.GetUtcNow(), beside);
                 pod.Signal(() => Started(record, started));
-                capabilities.Compare(record, held, await held.VerifyAsync());
-                await PostStartAsync(record, held, request.Container, beside);
+                if (await capabilities.VerifyAsync(record, held, beside)) await PostStartAsync(record, held, request.Container, beside);
             }
             catch (Exception exception)
             {

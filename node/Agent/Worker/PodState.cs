@@ -11,6 +11,9 @@ namespace Eyrie.Node;
 /// <summary>One pod as everything that works on it sees it. Changed on its worker's turn alone: whoever else has something to say says it by <see cref="Signal"/>.</summary>
 public sealed class PodState
 {
+    /// <summary>How long after the connection to the container service was lost the next one is asked.</summary>
+    public static readonly TimeSpan Reconnection = TimeSpan.FromMilliseconds(100);
+
     private readonly Channel<Action> _signals = Channel.CreateUnbounded<Action>(new UnboundedChannelOptions { SingleReader = true });
     private readonly Action<NodeMessage> _report;
 

@@ -43,7 +43,8 @@ public sealed class PodStops(PodState pod, PodEnds ends)
 
     private async Task SignalAsync(ContainerRecord record, int signal, StopPhase phase, SteadyTime now)
     {
-        record.Stop = record.Stop! with { Phase = phase, TermAt = record.Stop.TermAt ?? now };
+        var stop = record.Stop!;
+        record.Stop = stop with { Phase = phase, TermAt = stop.TermAt ?? now, Again = null };
         try
         {
             await pod.Containers().SignalAsync(record.Id, signal, CancellationToken.None);
@@ -52,9 +53,13 @@ public sealed class PodStops(PodState pod, PodEnds ends)
         {
             ends.Lost(record); // of a kernel that is gone
         }
-        catch (Exception exception) when (exception is IOException or ContainerServiceException { Error: ContainerError.WrongState })
+        catch (ContainerServiceException exception) when (exception.Error is ContainerError.WrongState)
         {
-            // It has ended by itself, or the kernel has: that is told on its own.
+            // It has ended by itself: that is told on its own.
+        }
+        catch (IOException)
+        {
+            record.Stop = stop with { Again = pod.Now + PodState.Reconnection }; // whether it was taken is not known: a container outlives its service
         }
     }
 }

@@ -138,7 +138,11 @@ public sealed class PodWorker
     /// <param name="seen">The list, by id; without a container: the kernel ended and took it along.</param>
     public void Observed(IReadOnlySet<string> asked, IReadOnlyDictionary<string, ContainerStatus> seen) => _pod.Signal(() =>
     {
-        foreach (var record in _pod.Records.Where(record => record.Running && asked.Contains(record.Id))) _ends.Observed(record, seen.GetValueOrDefault(record.Id));
+        foreach (var record in _pod.Records.Where(record => record.Running && asked.Contains(record.Id)))
+        {
+            _ends.Observed(record, seen.GetValueOrDefault(record.Id));
+            if (record.Running) _capabilities.Verify(record);
+        }
     });
 
     /// <summary>Goes on where an agent before left off: what runs is not touched.</summary>
@@ -318,19 +322,26 @@ public sealed class PodWorker
         if (_pod.Status is { } status) _pod.Report(new NodeMessage { PodStatus = new PodStatusReport { Uid = Uid, Namespace = Namespace, Name = Name, StatusJson = status.ToJsonString() } });
     }
 
+    /// <summary>Until it is gone: a container outlives the connection to its service, and the service.</summary>
+    private async Task DeleteAsync(string id)
+    {
+        while (true)
+            try
+            {
+                await _pod.Containers().DeleteAsync(id, CancellationToken.None);
+                return;
+            }
+            catch (IOException)
+            {
+                await Task.Delay(PodState.Reconnection, _pod.Time);
+            }
+    }
+
     private async Task CleanAsync()
     {
         await _ended.CancelAsync();
         _signals.Close();
-        foreach (var record in _pod.Records.Where(record => record.Id.Length > 0))
-            try
-            {
-                await _pod.Containers().DeleteAsync(record.Id, CancellationToken.None);
-            }
-            catch (IOException)
-            {
-                // The kernel is gone, and the container with it.
-            }
+        foreach (var record in _pod.Records.Where(record => record.Id.Length > 0)) await DeleteAsync(record.Id);
         _pod.Files.Remove();
         _pod.Report(new NodeMessage { PodGone = new PodGone { Uid = Uid, Namespace = Namespace, Name = Name, StatusJson = Status().ToJsonString() } });
     }
