@@ -42,6 +42,8 @@ public static unsafe class Boot
         nint directory = Host.Call(Sys.Openat, -100, (nint)root, Sys.Directory | Sys.Cloexec);
         if (directory < 0 || root[0] != '/') return Fail("eyrie-kernel: --root: not an absolute path of a directory that can be opened\n"u8);
         Node.Root = (int)directory;
+        Node.HostRoot = (int)Template.Open("/"u8);
+        if (Node.HostRoot < 0) return Fail("eyrie-kernel: the root directory cannot be opened\n"u8);
         if (Privileges.ScopeVersion() < ScopedSockets) return Fail("eyrie-kernel: the host has no Landlock of ABI 6 (Linux 6.12, with landlock among its security modules), without which containers would reach each other's abstract sockets\n"u8);
         Privileges.Bound();
         if (!Prepare(root)) return Fail("eyrie-kernel: the host refused memory or namespaces; it must run as root\n"u8);
@@ -57,7 +59,7 @@ public static unsafe class Boot
     /// <summary>The first kernel.</summary>
     public static bool Begin()
     {
-        if (Servers()) { Takeover.Remember(); return true; }
+        if (Servers()) { Takeover.Remember(); Blanks.Fill(); return true; }
         Fail("eyrie-kernel: a server could not be started\n"u8);
         return false;
     }
@@ -84,7 +86,7 @@ public static unsafe class Boot
         Node.MakingGroup = (byte*)Node.Received + 2048;
         Node.Natives = (int*)Node.Allocate(Node.MaxNatives * sizeof(int));
         byte* filters = Node.Allocate(3 * FilterCompiler.MaxInstructions * 8, born: true);
-        if (Node.Tasks == null || tables == null || filters == null || Node.StartCopy == null || Node.Received == null || !ContainerFilters.Initialize() || !HostFacts.Initialize() || !SpareGroups.Initialize()) return false;
+        if (Node.Tasks == null || tables == null || filters == null || Node.StartCopy == null || Node.Received == null || !ContainerFilters.Initialize() || !HostFacts.Initialize() || !SpareGroups.Initialize() || !Blanks.Initialize()) return false;
         Node.Kernel.Initialize(tables, Node.MaxObjects, Node.MaxCapabilities);
         var compiler = new FilterCompiler();
         Node.MettEagleFilter = (ulong*)filters;
@@ -116,9 +118,9 @@ public static unsafe class Boot
             Host.Call(Sys.Mkdirat, Node.Root, (nint)empty, 0x16D);
             nint directory = Host.Call(Sys.Openat, Node.Root, (nint)empty, Sys.Directory | Sys.Cloexec);
             Node.EmptyDirectory = (int)directory;
-            fixed (byte* slash = "/"u8) Node.HostRoot = (int)Host.Call(Sys.Openat, -100, (nint)slash, Sys.OPath | Sys.Directory | Sys.Cloexec);
+            Node.HostMounts = (int)Template.Current();
             Node.Template = (int)Template.Make(root);
-            return directory >= 0 && Node.HostRoot >= 0 && Node.Template >= 0;
+            return directory >= 0 && Node.HostMounts >= 0 && Node.Template >= 0;
         }
     }
 

@@ -47,6 +47,9 @@ public static unsafe class Children
         return -1;
     }
 
+    /// <summary>It is this task's from now on.</summary>
+    public static void Belong(int child, int task) => s_table[child].Task = task;
+
     /// <summary>Where the host writes the number of the process, before that has run (CLONE_PARENT_SETTID).</summary>
     public static int* Number(int child) => &s_table[child].Process;
 

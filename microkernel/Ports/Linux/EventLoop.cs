@@ -73,6 +73,7 @@ public static unsafe class EventLoop
     {
         for (int task = 1; task < Node.MaxObjects; task++)
             if (Node.Tasks[task].Kind == PortKind.Container) TaskLife.Release(task);
+        Blanks.End();
         End(Node.MettEagle);
         End(Node.Network);
         ControlGroup.Close(Boot.Text(Node.GroupPrefix));

@@ -52,6 +52,7 @@ public static unsafe class Takeover
         TrapTakeover.TakeOver();
         GateCalls.TakeOver();
         for (int task = 1; task < Node.MaxObjects; task++) Launched(task);
+        Blanks.Forget();
         Children.EndUnknown();
         if (Node.MakingLength > 0) ControlGroup.Discard(new System.ReadOnlySpan<byte>(Node.MakingGroup, Node.MakingLength)); // of one that runs it is refused
         SpareGroups.Forget(Boot.Text(Node.GroupPrefix));
@@ -60,6 +61,7 @@ public static unsafe class Takeover
         if (!LiveSockets.Sweep() || !ServerRestart.Both()) return false;
         TrapTakeover.HandleReceived();
         Children.Tell();
+        Blanks.Fill();
         return true;
     }
 

@@ -64,11 +64,14 @@ public static unsafe class TaskLife
             return AbiError.HostFailure;
         }
         int callerPid = Node.Tasks[owner].PidDescriptor;
-        child.Input = Taken(callerPid, description, StartTag.Input);
-        child.Output = Taken(callerPid, description, StartTag.Output);
-        child.Error = Taken(callerPid, description, StartTag.Error);
+        child.Input = child.Output = child.Error = -1;
         var launch = new Launch();
-        int begun = Launcher.Begin(ref child, ref launch);
+        int begun = 0;
+        if (birthplace != 0 || joined != 0 || !Blanks.Take(ref child, callerPid, ref launch))
+        {
+            child.TakeStandard(callerPid);
+            begun = Launcher.Begin(ref child, ref launch);
+        }
         if (birthplace > 0) Host.Call(Sys.Close, birthplace);
         if (child.Input >= 0) Host.Call(Sys.Close, child.Input);
         if (child.Output >= 0) Host.Call(Sys.Close, child.Output);
@@ -116,13 +119,6 @@ public static unsafe class TaskLife
         return 0;
     }
 
-    /// <summary>The caller's descriptor that a field names; -1: none. Without stdout or stderr, and without a terminal, a launch fails at stdio.</summary>
-    private static int Taken(int callerPid, StartDescription description, int tag)
-    {
-        long number = description.Number(tag, -1);
-        return number < 0 ? -1 : (int)Host.Call(Sys.PidfdGetfd, callerPid, (nint)number, 0);
-    }
-
     private static void Keep(ref PortTask port, int callerPid, StartDescription description)
     {
         int at = 0, count = 0;
@@ -161,6 +157,7 @@ public static unsafe class TaskLife
                 Node.Watch(port.Listener, Node.Listener, task);
                 Changes.Tell(task);
                 Ended(task); // if it has already
+                Blanks.Fill();
                 break;
             case LaunchProgress.Failed:
                 Failed(task);

@@ -33,20 +33,20 @@ public static unsafe class ChildProcess
         Host.Call(Sys.Umask, 0); // modes of devices and mount points are as given
         if (child.NativeProgram == null)
         {
-            var group = child.Description.Bytes(StartTag.ControlGroup);
-            stage = (int)LaunchStage.ControlGroup;
-            if (group.Length > 0 && (result = ControlGroup.Enter(group)) < 0) return result;
-            if (child.Joined >= 0)
-            {
-                stage = (int)LaunchStage.Join;
-                if ((result = Host.Call(Sys.Setns, child.Joined, JoinedNamespaces)) < 0) return result;
-            }
-            else
+            if (child.Joined < 0)
             {
                 stage = (int)LaunchStage.NetworkNamespace;
                 if ((result = Host.Call(Sys.Setns, child.EmptyNetwork, 0x40000000)) < 0) return result;
-                if ((result = World.Build(ref child, ref stage)) < 0) return result;
+                bool blank = child.Orders != null;
+                if ((result = World.Begin(ref child, blank ? HostFact.None : HostFacts.Named(child.Description), blank || child.Description.Number(StartTag.UserId, 65534) == 0, ref stage)) < 0) return result;
+                if (blank && (result = Blanks.Wait(ref child, report, go, ref stage)) < 0) return result;
             }
+            var group = child.Description.Bytes(StartTag.ControlGroup);
+            stage = (int)LaunchStage.ControlGroup;
+            if (group.Length > 0 && (result = ControlGroup.Enter(group)) < 0) return result;
+            stage = (int)LaunchStage.Join;
+            if (child.Joined >= 0 && (result = Host.Call(Sys.Setns, child.Joined, JoinedNamespaces)) < 0) return result;
+            if (child.Joined < 0 && (result = World.Build(ref child, ref stage)) < 0) return result;
         }
         stage = (int)LaunchStage.Landlock;
         if (child.NativeProgram == null && (result = Privileges.Scope(child.Description, child.Joined < 0)) < 0) return result;

@@ -30,6 +30,9 @@ public static class ControlGroup
     /// <summary>A descriptor of the group that a process is to be born in; 0: it enters it itself (<see cref="Enter"/>); or a negative errno.</summary>
     public static nint Birthplace(ReadOnlySpan<byte> name) => s_second && Kinds != LimitKinds.None ? ControlGroupV2.Birthplace(name) : 0;
 
+    /// <summary>Whether a process that is there already can enter a group; in the second version it is born in one.</summary>
+    public static bool CanBeEntered => !s_second || Kinds == LimitKinds.None;
+
     /// <summary>Puts the calling process into the group, unless it was born there.</summary>
     public static nint Enter(ReadOnlySpan<byte> name) => s_second ? 0 : ControlGroupV1.Enter(name);
 

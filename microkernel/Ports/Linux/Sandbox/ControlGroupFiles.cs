@@ -45,7 +45,7 @@ public static unsafe class ControlGroupFiles
     {
         Span<byte> path = stackalloc byte[MaxPath];
         Path(path, root, name, file);
-        fixed (byte* p = path) return Host.Call(Sys.Openat, -100, (nint)p, flags | Sys.Cloexec);
+        fixed (byte* p = path) return Host.Call(Sys.Openat, Node.HostRoot, (nint)(p + 1), flags | Sys.Cloexec); // the path without its slash, whatever root the calling process has by now
     }
 
     /// <summary>Negative errno, or more than zero.</summary>

@@ -47,51 +47,50 @@ public static unsafe class HostFacts
     /// <summary>What the description names.</summary>
     public static HostFact Named(StartDescription description) => (HostFact)description.Number(StartTag.HostFacts, 0);
 
-    /// <summary>Files of /proc that tell of facts which the description does not name, and have nothing to say otherwise; separated by spaces. Those of mode 0400 are covered for root alone: nobody else reads them, and no program gains what it has not.</summary>
-    /// <param name="description">Of the container.</param>
+    /// <summary>Files of /proc that tell of facts which are not named, and have nothing to say otherwise; separated by spaces. Those of mode 0400 are covered for root alone: nobody else reads them, and no program gains what it has not.</summary>
+    /// <param name="named">The facts that the container is told.</param>
+    /// <param name="root">It may be root.</param>
     /// <param name="part">From 0; an empty answer: there are no more parts.</param>
-    public static ReadOnlySpan<byte> Silent(StartDescription description, int part)
+    public static ReadOnlySpan<byte> Silent(HostFact named, bool root, int part) => part switch
     {
-        var named = Named(description);
-        return part switch
-        {
-            0 => (named & HostFact.Memory) != 0 ? " "u8 : "vmstat zoneinfo buddyinfo swaps"u8,
-            1 => (named & HostFact.Load) != 0 ? " "u8 : "schedstat softirqs locks"u8,
-            2 => (named & HostFact.Drivers) != 0 ? " "u8 : "modules devices filesystems misc crypto cgroups consoles execdomains fb dma mdstat mtrr"u8,
-            3 => (named & HostFact.Memory) != 0 || description.Number(StartTag.UserId, 65534) != 0 ? default : "pagetypeinfo slabinfo vmallocinfo kpagecgroup kpagecount kpageflags"u8,
-            _ => default,
-        };
-    }
+        0 => (named & HostFact.Memory) != 0 ? " "u8 : "vmstat zoneinfo buddyinfo swaps"u8,
+        1 => (named & HostFact.Load) != 0 ? " "u8 : "schedstat softirqs locks"u8,
+        2 => (named & HostFact.Drivers) != 0 ? " "u8 : "modules devices filesystems misc crypto cgroups consoles execdomains fb dma mdstat mtrr"u8,
+        3 => (named & HostFact.Memory) != 0 || !root ? default : "pagetypeinfo slabinfo vmallocinfo kpagecgroup kpagecount kpageflags"u8,
+        _ => default,
+    };
 
     /// <summary>Directories of /proc that are to be as empty as <see cref="Empty"/>, when that has been made so; separated by spaces.</summary>
-    public static ReadOnlySpan<byte> Hollow(StartDescription description) => (Named(description) & HostFact.Drivers) != 0 ? default : "acpi bus driver irq scsi"u8;
+    public static ReadOnlySpan<byte> Hollow(HostFact named) => (named & HostFact.Drivers) != 0 ? default : "acpi bus driver irq scsi"u8;
 
     /// <summary>A directory of every /proc.</summary>
     private static ReadOnlySpan<byte> Empty => "fs"u8;
 
-    /// <summary>Puts files and directories that say something else over those which tell of facts that the description does not name.</summary>
-    /// <param name="child">The container.</param>
-    /// <param name="root">Its root, with a /proc.</param>
-    /// <param name="memory">Its file system in memory, for what the files hold instead.</param>
-    public static nint Replace(ref Launcher.Child child, nint root, nint memory)
+    /// <summary>Puts files and directories that say something else over those of the template's /proc which tell of facts that are not named, but for the memory's.</summary>
+    /// <param name="memory">The container's file system in memory, for what the files hold instead.</param>
+    /// <param name="named">The facts that it is told.</param>
+    public static nint Replace(nint memory, HostFact named)
     {
-        var named = Named(child.Description);
-        nint result;
-        if (named == HostFact.All) return 0;
+        nint result, root = Template.Open("/"u8);
+        if (root < 0 || named == HostFact.All) return root < 0 ? root : 0;
         nint nowhere = Folder(memory);
         if (nowhere < 0) return nowhere;
-        if ((named & HostFact.Memory) == 0)
-        {
-            Span<byte> text = stackalloc byte[512];
-            nint said = Made(memory, "meminfo"u8, Memory(text, Promised(child.Description.Number(StartTag.Memory, 0))));
-            if ((result = Over(root, said, "meminfo"u8)) < 0) return result;
-        }
         if ((named & HostFact.Load) == 0)
         {
             nint load = Made(memory, "loadavg"u8, "0.00 0.00 0.00 1/1 1\n"u8), idle = Made(memory, "stat"u8, new ReadOnlySpan<byte>(s_idle, s_idleLength));
             if ((result = Over(root, load, "loadavg"u8)) < 0 || (result = Over(root, idle, "stat"u8)) < 0 || (result = Over(root, nowhere, "pressure"u8)) < 0) return result;
         }
         return (named & HostFact.Drivers) != 0 ? 0 : Over(root, nowhere, Empty);
+    }
+
+    /// <summary>The memory that a container is told of, where it is not the host's: its quota.</summary>
+    /// <param name="child">The container.</param>
+    /// <param name="root">Its root, with its /proc.</param>
+    public static nint ReplaceMemory(ref Launcher.Child child, nint root)
+    {
+        if ((Named(child.Description) & HostFact.Memory) != 0) return 0;
+        Span<byte> text = stackalloc byte[512];
+        return Over(root, Made(child.Memory, "meminfo"u8, Memory(text, Promised(child.Description.Number(StartTag.Memory, 0)))), "meminfo"u8);
     }
 
     /// <summary>Bytes of memory that a container is told the host has.</summary>

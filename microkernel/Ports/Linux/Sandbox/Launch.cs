@@ -1,5 +1,6 @@
 using System;
 using Eyrie.Freestanding;
+using Eyrie.Microkernel.Abi;
 
 namespace Eyrie.Microkernel.Ports.Linux.Sandbox;
 
@@ -22,6 +23,8 @@ public unsafe struct Launch
     public int Terminal;
     /// <summary>Of a launch that waits before it executes: memory shared with the child, for what is to be executed (<see cref="Late"/>); otherwise null.</summary>
     public byte* Late;
+    /// <summary>Of one that began before anybody asked for it: memory shared with the child, for what it is to become (<see cref="Blanks"/>); otherwise null.</summary>
+    public byte* Orders;
     /// <summary>The child was told to execute.</summary>
     public bool Released;
     public LaunchStage Stage;
@@ -59,12 +62,26 @@ public static unsafe class Launcher
         public int Birthplace;
         /// <summary>Waits before it executes, for what stands here then; null: it does not.</summary>
         public byte* Late;
+        /// <summary>Begins before anybody has asked for it, and learns here what it is to become; null: it is known.</summary>
+        public byte* Orders;
+        /// <summary>Directory of the container's file system in memory.</summary>
+        public int Memory;
         public ulong* Filter;
         public int FilterLength;
         /// <summary>A native task: no namespaces, no root; program at this path, message buffer at descriptor 3.</summary>
         public byte* NativeProgram;
         public int MessageBuffer, Listening, KeepNetworkBind, NativeDescriptor, EmptyDirectory;
         public byte* NativeArgument;
+
+        /// <summary>Copies of what the process behind a pidfd has where the description says; -1: nothing. Without stdout or stderr, and without a terminal, a launch fails at stdio.</summary>
+        public void TakeStandard(int caller)
+        {
+            Input = Taken(caller, Description.Number(StartTag.Input, -1));
+            Output = Taken(caller, Description.Number(StartTag.Output, -1));
+            Error = Taken(caller, Description.Number(StartTag.Error, -1));
+        }
+
+        private static int Taken(int caller, long number) => number < 0 ? -1 : (int)Host.Call(Sys.PidfdGetfd, caller, (nint)number, 0);
     }
 
     /// <summary>Makes the child. Negative errno, and then nothing is left of it; otherwise <see cref="Step"/> goes on whenever <see cref="Launch.From"/> can be read.</summary>
@@ -73,6 +90,7 @@ public static unsafe class Launcher
         launch = default;
         launch.Listener = launch.Terminal = -1;
         launch.Late = child.Late;
+        launch.Orders = child.Orders;
         int* pipes = stackalloc int[4];
         launch.Stage = LaunchStage.Handshake;
         if (Host.Call(Sys.Pipe2, (nint)pipes, Sys.Cloexec | Sys.NonBlock) < 0) return -Sys.Enomem;
@@ -182,7 +200,8 @@ public static unsafe class Launcher
         Node.Close(ref launch.From);
         Node.Close(ref launch.To);
         Late.Free(launch.Late);
-        launch.Late = null;
+        Blanks.Free(launch.Orders);
+        launch.Late = launch.Orders = null;
     }
 
     private static void Close(int* descriptors, int count)

@@ -39,6 +39,13 @@ public readonly unsafe struct StartDescription(byte* data, int length)
         return false;
     }
 
+    /// <summary>The bytes as they are; how many.</summary>
+    public int CopyTo(Span<byte> into)
+    {
+        new ReadOnlySpan<byte>(_data, _length).CopyTo(into);
+        return _length;
+    }
+
     public ReadOnlySpan<byte> Bytes(int tag)
     {
         int at = 0;

@@ -4,7 +4,7 @@ using Eyrie.Freestanding;
 namespace Eyrie.Microkernel.Ports.Linux.Sandbox;
 
 /// <summary>
-/// The mount namespace that every container's is copied from: an empty root with the node's directory and a place for the container's file system in memory. A copy of the host's own namespace would cost a start all of the
+/// The mount namespace that every container's is copied from: an empty root with the node's directory and places for what a container's world begins with. A copy of the host's own namespace would cost a start all of the
 /// host's mounts, and taking them out again.
 /// </summary>
 public static unsafe class Template
@@ -13,6 +13,10 @@ public static unsafe class Template
 
     public static ReadOnlySpan<byte> NodeRoot => "/node"u8;
     public static ReadOnlySpan<byte> Memory => "/memory"u8;
+    /// <summary>Where /proc, /dev and what covers files are mounted as long as the image is not there.</summary>
+    public static ReadOnlySpan<byte> Proc => "/proc"u8;
+    public static ReadOnlySpan<byte> Dev => "/dev"u8;
+    public static ReadOnlySpan<byte> Cover => "/cover"u8;
 
     /// <summary>Makes it in a process of its own, since whoever enters another mount namespace loses the root and the working directory that it was started with. A descriptor of the namespace, or a negative errno.</summary>
     /// <param name="nodeRoot">Absolute path. What is mounted below it now is there, but for volumes in memory, which would live as long as the kernel then; what will be mounted is not.</param>
@@ -20,7 +24,7 @@ public static unsafe class Template
     {
         const ulong SharedFiles = 0x400, AnyChild = 0x40000000;
         const int Size = 88;
-        nint made = Open("/proc/self/ns/mnt"u8, 0);
+        nint made = Current();
         if (made < 0) return made;
         ulong* arguments = stackalloc ulong[Size / 8]; // struct clone_args, of which the flags count
         for (int i = 0; i < Size / 8; i++) arguments[i] = 0;
@@ -44,8 +48,11 @@ public static unsafe class Template
         fixed (byte* empty = "\0"u8)
         fixed (byte* node = NodeRoot)
         fixed (byte* memory = Memory)
+        fixed (byte* proc = Proc)
+        fixed (byte* dev = Dev)
+        fixed (byte* cover = Cover)
         {
-            nint own = Open("/proc/self/ns/mnt"u8, 0);
+            nint own = Current();
             if (own < 0 || (result = Host.Call(Sys.Dup3, own, made, Sys.Cloexec)) < 0) return -Sys.Einval;
             Host.Call(Sys.Close, own);
             if ((result = Host.Call(Sys.Mount, 0, (nint)slash, 0, Private)) < 0) return result;
@@ -56,7 +63,9 @@ public static unsafe class Template
             if (place < 0 || (result = World.MountOver(place, "tmpfs"u8, 0, "size=4k,mode=755"u8)) < 0) return -Sys.Einval;
             nint scratch = World.OpenBeneath(root, "empty"u8, Sys.OPath | Sys.Directory); // what is mounted there now
             if (scratch < 0 || (result = Host.Call(Sys.Fchdir, scratch)) < 0) return scratch < 0 ? scratch : result;
-            if ((result = Host.Call(Sys.Mkdirat, scratch, (nint)(node + 1), Mode)) < 0 || (result = Host.Call(Sys.Mkdirat, scratch, (nint)(memory + 1), Mode)) < 0) return result;
+            if ((result = Host.Call(Sys.Mkdirat, scratch, (nint)(node + 1), Mode)) < 0 || (result = Host.Call(Sys.Mkdirat, scratch, (nint)(memory + 1), Mode)) < 0
+                || (result = Host.Call(Sys.Mkdirat, scratch, (nint)(proc + 1), Mode)) < 0 || (result = Host.Call(Sys.Mkdirat, scratch, (nint)(dev + 1), Mode)) < 0
+                || (result = Host.Call(Sys.Mkdirat, scratch, (nint)(cover + 1), Mode)) < 0) return result;
             if ((result = Host.Call(Sys.MoveMount, tree, (nint)empty, scratch, (nint)(node + 1), 4)) < 0) return result; // an empty path
             if ((result = Host.Call(Sys.Chdir, (nint)(node + 1))) < 0 || (result = DropMemory()) < 0 || (result = Host.Call(Sys.Fchdir, scratch)) < 0) return result;
             if ((result = Host.Call(Sys.PivotRoot, (nint)dot, (nint)dot)) < 0 || (result = Host.Call(Sys.Umount2, (nint)dot, Detach)) < 0) return result;
@@ -113,6 +122,12 @@ public static unsafe class Template
         nint result = Host.Call(Sys.Setns, template, NewMounts);
         return result < 0 ? result : Host.Call(Sys.Unshare, NewMounts);
     }
+
+    /// <summary>The calling process goes into a mount namespace that it was in, or the kernel is in.</summary>
+    public static nint Return(nint mounts) => Host.Call(Sys.Setns, mounts, NewMounts);
+
+    /// <summary>The mount namespace that the calling process is in; a descriptor, or a negative errno.</summary>
+    public static nint Current() => Open("/proc/self/ns/mnt"u8, 0);
 
     /// <summary>A directory of the copy that the calling process is in.</summary>
     public static nint Open(ReadOnlySpan<byte> path) => Open(path, Sys.OPath | Sys.Directory);

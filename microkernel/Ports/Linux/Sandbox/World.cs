@@ -13,29 +13,49 @@ public static unsafe class World
     public const ulong InRoot = 0x10; // RESOLVE_IN_ROOT
     public const ulong NoLinks = 0x04; // RESOLVE_NO_SYMLINKS
 
+    /// <summary>What needs no description, and what of the description every container says that names no fact of the host: mounts, a file system in memory, /proc with what covers it, /dev.</summary>
+    /// <param name="child">The container.</param>
+    /// <param name="facts">What it is told of the host.</param>
+    /// <param name="root">It may be root.</param>
+    /// <param name="stage">Where it failed.</param>
+    public static nint Begin(ref Launcher.Child child, HostFact facts, bool root, ref int stage)
+    {
+        nint result;
+        stage = (int)LaunchStage.Private;
+        if ((result = Template.Enter(Node.Template)) < 0) return result;
+        child.Memory = (int)Memory();
+        if (child.Memory < 0) return child.Memory;
+        stage = (int)LaunchStage.Proc;
+        nint proc = Template.Open(Template.Proc);
+        if (proc < 0) return proc;
+        if ((result = MountOver(proc, "proc"u8, NoSuid | NoDev | NoExec, "hidepid=2"u8)) < 0) return result;
+        Host.Call(Sys.Close, proc);
+        if ((result = HostFacts.Replace(child.Memory, facts)) < 0) return result;
+        stage = (int)LaunchStage.Devices;
+        if ((result = Devices(child.Memory)) < 0) return result;
+        stage = (int)LaunchStage.Proc;
+        return Mask(facts, root);
+    }
+
+    /// <summary>The rest, once it is begun: the image, its mounts, its name.</summary>
     public static nint Build(ref Launcher.Child child, ref int stage)
     {
         nint result;
         stage = (int)LaunchStage.Mount;
-        int count = child.Description.Count(StartTag.Mount);
-        if (count > MaxMounts) return -Sys.Einval;
+        if (child.Description.Count(StartTag.Mount) > MaxMounts) return -Sys.Einval;
         nint* trees = stackalloc nint[MaxMounts];
         if ((result = Taken(ref child, trees)) < 0) return result;
-        stage = (int)LaunchStage.Private;
-        if ((result = Template.Enter(Node.Template)) < 0) return result;
         // Opened here: a descriptor from before belongs to the kernel's mount namespace, and overlayfs takes only mounts of its own.
         nint own = Template.Open(Template.NodeRoot);
         if (own < 0) return own;
         child.Root = (int)own;
-        nint memory = Memory();
-        if (memory < 0) return memory;
-        nint root = Overlay(ref child, memory, ref stage);
+        nint root = Overlay(ref child, child.Memory, ref stage);
         if (root < 0) return root;
         stage = (int)LaunchStage.Proc;
-        if ((result = MountFile(root, "proc"u8, "proc"u8, NoSuid | NoDev | NoExec, "hidepid=2"u8)) < 0) return result;
-        if ((result = HostFacts.Replace(ref child, root, memory)) < 0) return result;
+        if ((result = Move(Template.Proc, root, "proc"u8)) < 0 || (result = HostFacts.ReplaceMemory(ref child, root)) < 0) return result;
         stage = (int)LaunchStage.Devices;
-        if ((result = Devices(ref child, root, memory)) < 0) return result;
+        if ((result = GrantedDevices.Make(ref child, OpenBeneath(child.Memory, "dev"u8, Sys.OPath | Sys.Directory))) < 0) return result;
+        if ((result = Move(Template.Dev, root, "dev"u8)) < 0) return result;
         stage = (int)LaunchStage.Mount;
         if ((result = Mounts(ref child, root, trees)) < 0 || (result = FreezeDevices(root)) < 0) return result;
         stage = (int)LaunchStage.Hostname;
@@ -48,7 +68,16 @@ public static unsafe class World
         if ((result = Executables.Limit(ref child, root)) < 0) return result;
         stage = (int)LaunchStage.Pivot;
         if ((result = Become(root)) < 0) return result;
-        return Mask(child.Description);
+        if ((result = FreezePath("/proc/sys"u8)) < 0) return result;
+        if ((HostFacts.Named(child.Description) & HostFact.Drivers) != 0) { FreezePath("/proc/irq"u8); FreezePath("/proc/bus"u8); FreezePath("/proc/fs"u8); } // otherwise nothing is in them
+        return 0;
+    }
+
+    /// <summary>What is mounted on a place of the template, with all that is mounted on it, goes to a directory of the root, made when it is missing.</summary>
+    private static nint Move(ReadOnlySpan<byte> place, nint root, ReadOnlySpan<byte> target)
+    {
+        nint from = Template.Open(place), point = Point(root, target, true);
+        return from < 0 ? from : point < 0 ? point : Put(from, point);
     }
 
     /// <summary>Makes an empty directory the root of a native task: there is no file it could name.</summary>
@@ -156,11 +185,9 @@ public static unsafe class World
         }
     }
 
-    private static nint Devices(ref Launcher.Child child, nint root, nint memory)
+    private static nint Devices(nint memory)
     {
-        nint result = Part(memory, "dev"u8, root, "dev"u8, NoSuid | NoExec);
-        if (result < 0) return result;
-        nint dev = OpenBeneath(root, "dev"u8, Sys.OPath | Sys.Directory, InRoot);
+        nint dev = OpenBeneath(memory, "dev"u8, Sys.OPath | Sys.Directory), result;
         if (dev < 0) return dev;
         if ((result = Device(dev, "null"u8, 1, 3)) < 0) return result;
         if ((result = Device(dev, "zero"u8, 1, 5)) < 0) return result;
@@ -168,14 +195,17 @@ public static unsafe class World
         if ((result = Device(dev, "random"u8, 1, 8)) < 0) return result;
         if ((result = Device(dev, "urandom"u8, 1, 9)) < 0) return result;
         if ((result = Device(dev, "tty"u8, 5, 0)) < 0) return result;
-        if ((result = GrantedDevices.Make(ref child, dev)) < 0) return result;
         Link(dev, "ptmx"u8, "pts/ptmx"u8);
         Link(dev, "fd"u8, "/proc/self/fd"u8);
         Link(dev, "stdin"u8, "/proc/self/fd/0"u8);
         Link(dev, "stdout"u8, "/proc/self/fd/1"u8);
         Link(dev, "stderr"u8, "/proc/self/fd/2"u8);
-        if ((result = MountFile(dev, "pts"u8, "devpts"u8, NoSuid | NoExec, "newinstance,ptmxmode=0666,mode=620,gid=5"u8)) < 0) return result;
-        return Part(memory, "shm"u8, dev, "shm"u8, NoSuid | NoDev | NoExec);
+        if ((result = Attach(dev, Template.Open(Template.Cover), NoSuid | NoExec | ReadOnly)) < 0) return result;
+        if ((result = Attach(dev, Template.Open(Template.Dev), NoSuid | NoExec)) < 0) return result;
+        nint mounted = Template.Open(Template.Dev); // what is mounted there now
+        if (mounted < 0) return mounted;
+        if ((result = MountFile(mounted, "pts"u8, "devpts"u8, NoSuid | NoExec, "newinstance,ptmxmode=0666,mode=620,gid=5"u8)) < 0) return result;
+        return Part(memory, "shm"u8, mounted, "shm"u8, NoSuid | NoDev | NoExec);
     }
 
     /// <summary>A directory of the container's file system in memory, mounted by itself on one of a root.</summary>
@@ -263,17 +293,21 @@ public static unsafe class World
         return end >= 0;
     }
 
-    /// <summary>Detached copies of what is mounted into the container, one for each mount that has a source, taken where the host's names still lead somewhere.</summary>
+    /// <summary>Detached copies of what is mounted into the container, one for each mount that has a source, taken in the mount namespace of the kernel: of another one's mounts there are no copies.</summary>
     private static nint Taken(ref Launcher.Child child, nint* trees)
     {
+        nint own = 0;
         int at = 0;
         for (int i = 0; child.Description.Next(StartTag.Mount, ref at, out byte* value, out int size); i++)
         {
             if (!Mount(value, size, out bool readOnly, out _, out var source, out _)) return -Sys.Einval;
-            trees[i] = source.Length == 0 ? 0 : Source(child.Root, source, readOnly);
-            if (trees[i] < 0) return trees[i];
+            trees[i] = 0;
+            if (source.Length == 0) continue;
+            nint result = own != 0 ? 0 : (own = Template.Current()) < 0 ? own : Template.Return(Node.HostMounts);
+            if (result < 0) return result;
+            if ((trees[i] = Source(Node.Root, source, readOnly)) < 0) return trees[i];
         }
-        return 0;
+        return own == 0 ? 0 : Template.Return(own);
     }
 
     private static nint Source(nint nodeRoot, ReadOnlySpan<byte> source, bool readOnly)
@@ -382,27 +416,24 @@ public static unsafe class World
         fixed (byte* dot = "."u8) return Host.Call(Sys.Chroot, (nint)dot);
     }
 
-    /// <summary>Files of /proc that tell of the host are covered; none may be written.</summary>
-    private static nint Mask(StartDescription description)
+    /// <summary>Files of /proc that tell of the host are covered.</summary>
+    private static nint Mask(HostFact facts, bool root)
     {
         nint worst = Cover("/proc/kallsyms"u8);
         Cover("/proc/kcore"u8); Cover("/proc/keys"u8); Cover("/proc/timer_list"u8); Cover("/proc/sched_debug"u8); Cover("/proc/config.gz"u8);
         Cover("/proc/sysrq-trigger"u8); Cover("/proc/kmsg"u8); Cover("/proc/key-users"u8); Cover("/proc/latency_stats"u8);
         Cover("/proc/cmdline"u8); Cover("/proc/iomem"u8); Cover("/proc/ioports"u8); Cover("/proc/interrupts"u8); Cover("/proc/diskstats"u8); Cover("/proc/partitions"u8);
-        for (int part = 0; HostFacts.Silent(description, part) is { Length: > 0 } names; part++)
+        for (int part = 0; HostFacts.Silent(facts, root, part) is { Length: > 0 } names; part++)
         {
-            nint covered = CoverEach(names, "/dev/null"u8);
+            nint covered = CoverEach(names, "/cover/null"u8);
             if (covered < 0) return covered;
         }
-        nint hollow = CoverEach(HostFacts.Hollow(description), "/proc/fs"u8); // a copy of that mount is as read-only
+        nint hollow = CoverEach(HostFacts.Hollow(facts), "/proc/fs"u8); // a copy of that mount is as read-only
         if (hollow < 0) return hollow;
-        nint frozen = FreezePath("/proc/sys"u8);
-        if (frozen < 0) return frozen;
-        if ((HostFacts.Named(description) & HostFact.Drivers) != 0) { FreezePath("/proc/irq"u8); FreezePath("/proc/bus"u8); FreezePath("/proc/fs"u8); } // otherwise nothing is in them
         return worst == -Sys.Enoent ? 0 : worst;
     }
 
-    private static nint Cover(ReadOnlySpan<byte> path) => Cover(path, "/dev/null"u8);
+    private static nint Cover(ReadOnlySpan<byte> path) => Cover(path, "/cover/null"u8);
 
     private static nint Cover(ReadOnlySpan<byte> path, ReadOnlySpan<byte> with)
     {
