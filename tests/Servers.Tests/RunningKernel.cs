@@ -74,6 +74,9 @@ public sealed class RunningKernel : IAsyncDisposable
         return File.ReadAllText($"/proc/{ProcessId}/task/{ProcessId}/children").Split(' ', StringSplitOptions.RemoveEmptyEntries).Where(child => NameOf(child) == name && (name != "eyrie-kernel" || SharesMemory(child))).Select(child => int.Parse(child, CultureInfo.InvariantCulture)).ToList() is [var only] ? only : null;
     }
 
+    /// <summary>The processes that have begun to be a container before anybody asks for one.</summary>
+    public int[] Blanks() => [.. File.ReadAllText($"/proc/{ProcessId}/task/{ProcessId}/children").Split(' ', StringSplitOptions.RemoveEmptyEntries).Where(child => NameOf(child) == "eyrie-kernel" && !SharesMemory(child)).Select(child => int.Parse(child, CultureInfo.InvariantCulture))];
+
     /// <summary>The kernel has the memory of its keeper; a child that is being born, which has its name too, has not the tables.</summary>
     private bool SharesMemory(string process)
     {

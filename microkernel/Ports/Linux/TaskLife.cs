@@ -161,6 +161,7 @@ public static unsafe class TaskLife
                 break;
             case LaunchProgress.Failed:
                 Failed(task);
+                Blanks.Fill();
                 break;
         }
     }

@@ -11,6 +11,8 @@ namespace Eyrie.Microkernel.Ports.Linux.Sandbox;
 public static unsafe class Blanks
 {
     private const int Most = 2, DontFork = 10;
+    /// <summary>Bytes of memory from which on a quota is large against what a blank has made before it enters the container's group, and what is charged to the kernel's.</summary>
+    private const long LeastQuota = 4 << 20;
     private const int FilterAt = 4096, DescriptionAt = FilterAt + FilterCompiler.MaxInstructions * 8, Size = DescriptionAt + MessageLayout.Size;
 
     /// <summary>At the beginning of the orders.</summary>
@@ -47,7 +49,7 @@ public static unsafe class Blanks
     /// <param name="launch">Its launch, of which the next word is that of its filter, or of a failure.</param>
     public static bool Take(ref Launcher.Child child, int caller, ref Launch launch)
     {
-        if (child.Late != null || HostFacts.Named(child.Description) != HostFact.None) return false;
+        if (child.Late != null || HostFacts.Named(child.Description) != HostFact.None || child.Description.Number(StartTag.Memory, LeastQuota) < LeastQuota) return false;
         while (s_count > 0)
         {
             launch = s_waiting[--s_count];

@@ -33,6 +33,8 @@ public static unsafe class ChildProcess
         Host.Call(Sys.Umask, 0); // modes of devices and mount points are as given
         if (child.NativeProgram == null)
         {
+            stage = (int)LaunchStage.ControlGroup;
+            if (child.Orders == null && (result = EnterGroup(ref child)) < 0) return result;
             if (child.Joined < 0)
             {
                 stage = (int)LaunchStage.NetworkNamespace;
@@ -40,10 +42,9 @@ public static unsafe class ChildProcess
                 bool blank = child.Orders != null;
                 if ((result = World.Begin(ref child, blank ? HostFact.None : HostFacts.Named(child.Description), blank || child.Description.Number(StartTag.UserId, 65534) == 0, ref stage)) < 0) return result;
                 if (blank && (result = Blanks.Wait(ref child, report, go, ref stage)) < 0) return result;
+                stage = (int)LaunchStage.ControlGroup;
+                if (blank && (result = EnterGroup(ref child)) < 0) return result;
             }
-            var group = child.Description.Bytes(StartTag.ControlGroup);
-            stage = (int)LaunchStage.ControlGroup;
-            if (group.Length > 0 && (result = ControlGroup.Enter(group)) < 0) return result;
             stage = (int)LaunchStage.Join;
             if (child.Joined >= 0 && (result = Host.Call(Sys.Setns, child.Joined, JoinedNamespaces)) < 0) return result;
             if (child.Joined < 0 && (result = World.Build(ref child, ref stage)) < 0) return result;
@@ -85,6 +86,12 @@ public static unsafe class ChildProcess
         if (Host.Call(Sys.Read, go, (nint)(&ready), 1) != 1) return -Sys.Einval;
         stage = (int)LaunchStage.Program;
         return Program.Execute(ref child);
+    }
+
+    private static nint EnterGroup(ref Launcher.Child child)
+    {
+        var group = child.Description.Bytes(StartTag.ControlGroup);
+        return group.Length == 0 ? 0 : ControlGroup.Enter(group);
     }
 
     /// <summary>Closes everything that is the kernel's, but for the two pipes to it and a terminal's showing side: nothing of it is left in the process when its privileges are gone.</summary>
