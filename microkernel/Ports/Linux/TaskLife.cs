@@ -312,6 +312,7 @@ public static unsafe class TaskLife
             Over(ref port.Launch);
             Unmake(task);
             LetGo(task);
+            Blanks.Fill();
         }
         Changes.Forget(task);
         Deadlines.Clear(task);
