@@ -42,4 +42,91 @@ public sealed class BlankTests : IAsyncLifetime
         Assert.Equal((0, "started"), (exit.ExitCode, output.Trim()));
         await _kernel.UntilAsync(() => _kernel.Blanks().Length == 2, "two blanks anew");
     }
+
+    /// <summary>Everything that a program can see of itself, but for what no two containers have in common. A blank is covered as for root, whoever it becomes.</summary>
+    private const string Looks = """
+        exec 2>&1
+        grep -vE ' /proc/(pagetypeinfo|slabinfo|vmallocinfo|kpage[a-z]+) ' /proc/self/mountinfo | cut -d ' ' -f 4- | cut -d , -f 1-5 | tr -d '0123456789'
+        grep -E '^(Uid|Gid|Groups|Umask|Sig|Shd|Cap|NoNew|Seccomp|NSpid|Threads)' /proc/self/status
+        cat /proc/self/limits /proc/self/oom_score_adj /proc/self/timerslack_ns /proc/meminfo /proc/stat /proc/loadavg
+        ls -lA /dev /dev/pts /dev/shm /proc/fs /proc/irq /proc/bus | cut -c 1-40
+        ls /proc/self/fd /
+        for space in net user cgroup; do readlink /proc/self/ns/$space; done
+        cat /proc/self/cgroup
+        cat /proc/$PPID/comm
+        cut -d ' ' -f 4-8 /proc/self/stat
+        ps | grep -vE 'ps|grep' | wc -l
+        """;
+
+    private static readonly string[] Spaces = ["pid", "mnt", "uts", "ipc"];
+
+    /// <summary>Where nobody waits any more a container begins when it is asked for.</summary>
+    [Theory]
+    [InlineData("")]
+    [InlineData("identity uid=0 gid=0")]
+    [InlineData("processes shared-memory")]
+    [InlineData("identity uid=1000 gid=1000;dir /data read,write;listen tcp 80")]
+    public async Task What_was_a_blank_is_a_container_as_one_that_begins_when_it_is_asked_for(string entries)
+    {
+        var (waited, asIfCold) = (await SeenAsync(entries, waits: true), await SeenAsync(entries, waits: false));
+        Assert.Contains("CapEff:\t0000000000000000", waited.Output);
+        Assert.Equal(asIfCold.Output, waited.Output);
+        foreach (var space in Spaces) Assert.Equal(space == "ipc" && entries != "processes shared-memory", asIfCold.Namespaces[space] == waited.Namespaces[space]);
+    }
+
+    private async Task<(string Output, Dictionary<string, string?> Namespaces)> SeenAsync(string entries, bool waits)
+    {
+        await _kernel.UntilAsync(() => _kernel.Blanks().Length == 2, "two blanks");
+        var blanks = _kernel.Blanks();
+        if (!waits)
+        {
+            foreach (int blank in blanks) RunningKernel.Kill(blank);
+            await _kernel.UntilAsync(() => _kernel.Blanks().Length == 0, "their ends");
+        }
+        var spec = await _kernel.StartScriptAsync(Looks + "\necho all; sleep 1000", entries.Split(';', StringSplitOptions.RemoveEmptyEntries));
+        await _kernel.UntilAsync(() => _kernel.Log(spec).EndsWith("all", StringComparison.Ordinal), "a container that has looked around");
+        int process = (await _kernel.Service.ListAsync(CancellationToken.None)).Single(status => status.Id == spec.Id).ProcessId;
+        Assert.Equal(waits, blanks.Contains(process));
+        var spaces = Spaces.ToDictionary(space => space, space => new FileInfo($"/proc/{process}/ns/{space}").LinkTarget);
+        return (_kernel.Log(spec).Replace($":/{_kernel.Group}/{spec.Id}\n", ":/its own\n", StringComparison.Ordinal), spaces);
+    }
+
+    /// <summary>What a blank has made before it enters the container's group is not charged to that.</summary>
+    [Theory]
+    [InlineData(4 << 20, true)]
+    [InlineData((4 << 20) - 1, false)]
+    public async Task A_quota_below_4_MiB_pays_for_all_of_its_start(long quota, bool waited)
+    {
+        await _kernel.UntilAsync(() => _kernel.Blanks().Length == 2, "two blanks");
+        var blanks = _kernel.Blanks();
+        var spec = _kernel.Script("sleep 1000");
+        spec = spec with { Capabilities = [.. spec.Capabilities.Select(entry => entry.StartsWith("quota ", StringComparison.Ordinal) ? $"quota memory={quota} processes=32" : entry)] };
+        await _kernel.Service.CreateAsync(spec, CancellationToken.None);
+        await _kernel.Service.StartAsync(spec.Id, CancellationToken.None);
+        int process = (await _kernel.Service.ListAsync(CancellationToken.None)).Single(status => status.Id == spec.Id).ProcessId;
+        Assert.Equal(waited, blanks.Contains(process));
+    }
+
+    [Fact]
+    public async Task A_successor_of_the_kernel_ends_those_of_the_one_before_and_has_its_own()
+    {
+        await _kernel.UntilAsync(() => _kernel.Blanks().Length == 2, "two blanks");
+        var former = _kernel.Blanks();
+        await _kernel.KillKernelAsync();
+        await _kernel.UntilAsync(() => _kernel.Blanks() is { Length: 2 } now && !now.Intersect(former).Any(), "two others");
+        Assert.DoesNotContain(former, blank => Directory.Exists($"/proc/{blank}"));
+    }
+
+    /// <summary>Nobody is left who could end them: they end when nobody can tell them anything any more.</summary>
+    [Fact]
+    public async Task None_outlives_a_keeper_and_a_kernel_that_are_killed_together()
+    {
+        await _kernel.UntilAsync(() => _kernel.Blanks().Length == 2, "two blanks");
+        var blanks = _kernel.Blanks();
+        int itself = _kernel.Server("eyrie-kernel")!.Value;
+        using (var stop = System.Diagnostics.Process.Start("kill", ["-STOP", itself.ToString(System.Globalization.CultureInfo.InvariantCulture)])) await stop.WaitForExitAsync();
+        RunningKernel.Kill(_kernel.ProcessId);
+        RunningKernel.Kill(itself);
+        await _kernel.UntilAsync(() => !blanks.Any(blank => Directory.Exists($"/proc/{blank}") && !File.ReadAllText($"/proc/{blank}/stat").Contains(") Z", StringComparison.Ordinal)), "their ends");
+    }
 }

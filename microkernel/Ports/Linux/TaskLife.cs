@@ -64,14 +64,9 @@ public static unsafe class TaskLife
             return AbiError.HostFailure;
         }
         int callerPid = Node.Tasks[owner].PidDescriptor;
-        child.Input = child.Output = child.Error = -1;
+        child.TakeStandard(callerPid, description.Number(StartTag.Input, -1), description.Number(StartTag.Output, -1), description.Number(StartTag.Error, -1));
         var launch = new Launch();
-        int begun = 0;
-        if (birthplace != 0 || joined != 0 || !Blanks.Take(ref child, callerPid, ref launch))
-        {
-            child.TakeStandard(callerPid);
-            begun = Launcher.Begin(ref child, ref launch);
-        }
+        int begun = birthplace != 0 || joined != 0 || !Blanks.Take(ref child, ref launch) ? Launcher.Begin(ref child, ref launch) : 0;
         if (birthplace > 0) Host.Call(Sys.Close, birthplace);
         if (child.Input >= 0) Host.Call(Sys.Close, child.Input);
         if (child.Output >= 0) Host.Call(Sys.Close, child.Output);

@@ -18,7 +18,7 @@ public static unsafe class Blanks
     /// <summary>At the beginning of the orders.</summary>
     private struct Order
     {
-        public int Caller, FilterLength, DescriptionLength;
+        public int Input, Output, Error, FilterLength, DescriptionLength;
         public bool OwnMessages;
     }
 
@@ -44,10 +44,9 @@ public static unsafe class Blanks
     }
 
     /// <summary>Makes one that waits the child that is described. False: there is none that could become it.</summary>
-    /// <param name="child">What it is to become.</param>
-    /// <param name="caller">pidfd of the process that holds what the description names as its input and output.</param>
+    /// <param name="child">What it is to become. Its standard descriptors are the launch's then, which holds them until it is over: a number that the blank is told names no other file meanwhile.</param>
     /// <param name="launch">Its launch, of which the next word is that of its filter, or of a failure.</param>
-    public static bool Take(ref Launcher.Child child, int caller, ref Launch launch)
+    public static bool Take(ref Launcher.Child child, ref Launch launch)
     {
         if (child.Late != null || HostFacts.Named(child.Description) != HostFact.None || child.Description.Number(StartTag.Memory, LeastQuota) < LeastQuota) return false;
         while (s_count > 0)
@@ -55,7 +54,9 @@ public static unsafe class Blanks
             launch = s_waiting[--s_count];
             Children.Belong(launch.Child, child.Task);
             var order = (Order*)launch.Orders;
-            order->Caller = caller;
+            order->Input = child.Input;
+            order->Output = child.Output;
+            order->Error = child.Error;
             order->OwnMessages = child.OwnMessages;
             order->FilterLength = child.FilterLength;
             order->DescriptionLength = child.Description.CopyTo(new Span<byte>(launch.Orders + DescriptionAt, MessageLayout.Size));
@@ -64,7 +65,14 @@ public static unsafe class Blanks
             int* poll = stackalloc int[2];
             poll[0] = launch.From;
             poll[1] = Sys.EpollIn;
-            if (Host.Call(Sys.Poll, (nint)poll, 1, 0) == 0 && Host.Call(Sys.Write, launch.To, (nint)(&go), 1) == 1) return true;
+            if (Host.Call(Sys.Poll, (nint)poll, 1, 0) == 0 && Host.Call(Sys.Write, launch.To, (nint)(&go), 1) == 1)
+            {
+                launch.Input = child.Input;
+                launch.Output = child.Output;
+                launch.Error = child.Error;
+                child.Input = child.Output = child.Error = -1;
+                return true;
+            }
             Launcher.Abandon(ref launch); // it has failed, or somebody has ended it
             Launcher.ClosePipes(ref launch);
         }
@@ -89,9 +97,7 @@ public static unsafe class Blanks
         const nint NewMessages = 0x08000000;
         if (order->OwnMessages && (result = Host.Call(Sys.Unshare, NewMessages)) < 0) return result;
         stage = (int)LaunchStage.Stdio;
-        nint caller = Host.Call(Sys.PidfdGetfd, Keeper.Process, order->Caller, 0);
-        if (caller < 0) return caller;
-        child.TakeStandard((int)caller);
+        child.TakeStandard(Keeper.Process, order->Input, order->Output, order->Error);
         return 0;
     }
 

@@ -25,6 +25,8 @@ public unsafe struct Launch
     public byte* Late;
     /// <summary>Of one that began before anybody asked for it: memory shared with the child, for what it is to become (<see cref="Blanks"/>); otherwise null.</summary>
     public byte* Orders;
+    /// <summary>Of one that began before anybody asked for it: copies of what it is to have as standard descriptors, kept until it has them for good; 0 or less: none.</summary>
+    public int Input, Output, Error;
     /// <summary>The child was told to execute.</summary>
     public bool Released;
     public LaunchStage Stage;
@@ -73,15 +75,15 @@ public static unsafe class Launcher
         public int MessageBuffer, Listening, KeepNetworkBind, NativeDescriptor, EmptyDirectory;
         public byte* NativeArgument;
 
-        /// <summary>Copies of what the process behind a pidfd has where the description says; -1: nothing. Without stdout or stderr, and without a terminal, a launch fails at stdio.</summary>
-        public void TakeStandard(int caller)
+        /// <summary>Copies of descriptors that the process behind a pidfd has; -1: nothing. Without stdout or stderr, and without a terminal, a launch fails at stdio.</summary>
+        public void TakeStandard(int holder, long input, long output, long error)
         {
-            Input = Taken(caller, Description.Number(StartTag.Input, -1));
-            Output = Taken(caller, Description.Number(StartTag.Output, -1));
-            Error = Taken(caller, Description.Number(StartTag.Error, -1));
+            Input = Taken(holder, input);
+            Output = Taken(holder, output);
+            Error = Taken(holder, error);
         }
 
-        private static int Taken(int caller, long number) => number < 0 ? -1 : (int)Host.Call(Sys.PidfdGetfd, caller, (nint)number, 0);
+        private static int Taken(int holder, long number) => number < 0 ? -1 : (int)Host.Call(Sys.PidfdGetfd, holder, (nint)number, 0);
     }
 
     /// <summary>Makes the child. Negative errno, and then nothing is left of it; otherwise <see cref="Step"/> goes on whenever <see cref="Launch.From"/> can be read.</summary>
@@ -199,6 +201,9 @@ public static unsafe class Launcher
     {
         Node.Close(ref launch.From);
         Node.Close(ref launch.To);
+        Node.Close(ref launch.Input);
+        Node.Close(ref launch.Output);
+        Node.Close(ref launch.Error);
         Late.Free(launch.Late);
         Blanks.Free(launch.Orders);
         launch.Late = launch.Orders = null;
