@@ -2,6 +2,7 @@ using System;
 using System.Runtime;
 using System.Runtime.InteropServices;
 using Eyrie.Freestanding;
+using static NativeProgram;
 
 /// <summary>
 /// A client and a server of datagrams, static and without libc. <c>HOW</c> is sendto, sendmsg, sendmmsg or connect. A line is printed for each result: the answer, or a negative errno.
@@ -29,23 +30,12 @@ internal static unsafe class Program
         return 2;
     }
 
-    private static ReadOnlySpan<byte> Text(byte* text)
-    {
-        int length = 0;
-        while (text[length] != 0) length++;
-        return new ReadOnlySpan<byte>(text, length);
-    }
-
     /// <summary>sockaddr_in.</summary>
     private static byte* Name(byte* into, byte* address, byte* port) => Name(into, Text(address), Text(port));
 
     private static byte* Name(byte* into, ReadOnlySpan<byte> address, ReadOnlySpan<byte> port)
     {
-        long a = FieldReader.Address(address), p = FieldReader.Number(port);
-        into[0] = 2;
-        into[2] = (byte)(p >> 8);
-        into[3] = (byte)p;
-        for (int i = 0; i < 4; i++) into[4 + i] = (byte)(a >> (24 - 8 * i));
+        NativeProgram.Name(into, FieldReader.Address(address), FieldReader.Number(port));
         return into;
     }
 

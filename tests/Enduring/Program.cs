@@ -2,6 +2,7 @@ using System;
 using System.Runtime;
 using System.Runtime.InteropServices;
 using Eyrie.Freestanding;
+using static NativeProgram;
 
 /// <summary>
 /// Programs of containers whose kernel is killed, static and without libc. <c>sockets TYPE [ADDRESS PORT]</c> makes sockets (of socket(2)'s number), connects each and reads a byte where an address is given, and closes it, without end;
@@ -27,22 +28,6 @@ internal static unsafe class Program
         }
         if (mode == 'o') return Outlive();
         return mode == 'f' ? Forgotten() : 2;
-    }
-
-    private static ReadOnlySpan<byte> Text(byte* text)
-    {
-        int length = 0;
-        while (text[length] != 0) length++;
-        return new ReadOnlySpan<byte>(text, length);
-    }
-
-    private static void Name(byte* name, long address, long port)
-    {
-        *(ulong*)name = *(ulong*)(name + 8) = 0;
-        name[0] = 2;
-        name[2] = (byte)(port >> 8);
-        name[3] = (byte)port;
-        for (int i = 0; i < 4; i++) name[4 + i] = (byte)(address >> (24 - 8 * i));
     }
 
     private static int Say(ReadOnlySpan<byte> what, nint number, long round)

@@ -3,6 +3,7 @@ using System.Runtime;
 using Eyrie.Freestanding;
 using Eyrie.Microkernel.Abi;
 using Eyrie.Microkernel.Ports.Linux.Sandbox;
+using static NativeProgram;
 
 /// <summary>
 /// <c>filterinstall CLASSES COUNT</c> compiles the filter of a container whose set brings these classes (<see cref="CallClass"/>, a number) and has COUNT processes install it, one after the other. Prints how many
@@ -20,12 +21,12 @@ internal static unsafe class Program
         ulong* program = (ulong*)Host.Call(Sys.Mmap, 0, FilterCompiler.MaxInstructions * sizeof(ulong), 3, 0x22, -1);
         long* taken = (long*)Host.Call(Sys.Mmap, 0, 4096, 3, 0x21, -1); // shared with the children
         var compiler = new FilterCompiler();
-        int length = compiler.CompileContainer(program, (CallClass)Number(arguments[1]));
+        int length = compiler.CompileContainer(program, (CallClass)FieldReader.Number(Text(arguments[1])));
         Print(length);
         ulong* description = stackalloc ulong[2];
         description[0] = (ulong)length;
         description[1] = (ulong)program;
-        for (long left = Number(arguments[2]); left > 0; left--)
+        for (long left = FieldReader.Number(Text(arguments[2])); left > 0; left--)
         {
             *taken = -1;
             nint child = Host.Call(Sys.Fork);
@@ -42,28 +43,5 @@ internal static unsafe class Program
             Print(*taken);
         }
         return 0;
-    }
-
-    private static long Number(byte* text)
-    {
-        int length = 0;
-        while (text[length] != 0) length++;
-        return FieldReader.Number(new ReadOnlySpan<byte>(text, length));
-    }
-
-    private static long Now()
-    {
-        long* time = stackalloc long[2];
-        Host.Call(Sys.ClockGettime, 1, (nint)time);
-        return time[0] * 1_000_000_000 + time[1];
-    }
-
-    private static void Print(long number)
-    {
-        Span<byte> line = stackalloc byte[24];
-        var text = new TextWriter(line);
-        text.Add(number);
-        text.Add((byte)'\n');
-        fixed (byte* bytes = line) Host.Call(Sys.Write, 1, (nint)bytes, text.Length);
     }
 }

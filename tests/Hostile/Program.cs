@@ -5,6 +5,7 @@ using Eyrie.Freestanding;
 using Eyrie.Microkernel.Abi;
 using Eyrie.Microkernel.Servers;
 using Kernel = Eyrie.Microkernel.Servers.Microkernel;
+using static NativeProgram;
 
 namespace Eyrie.Hostile;
 
@@ -49,13 +50,6 @@ internal static unsafe class Program
         ulong value = 0, scale = 1;
         for (length--; length > 0 && text[length] != '-'; length--, scale *= 10) value += (ulong)(text[length] - '0') * scale;
         return value;
-    }
-
-    private static long Now()
-    {
-        long* time = stackalloc long[2];
-        Host.Call(Sys.ClockGettime, 1, (nint)time);
-        return time[0] * 1_000_000_000 + time[1];
     }
 
     /// <summary>How many calls were made, how many of them the kernel carried out, and of those how many messages were sent one way, brought capabilities, or made a thread an object of its own. The other thread may write over the line, so it is said until the kernel took it whole.</summary>

@@ -1,6 +1,7 @@
 using System;
 using System.Runtime;
 using Eyrie.Freestanding;
+using static NativeProgram;
 
 /// <summary>
 /// Load on TCP, static and without libc, the same program on every path. <c>serve PORT</c>: takes what is sent at PORT and answers its end with a byte; at PORT + 1 sends a byte and closes. <c>bulk ADDRESS PORT MEGABYTES</c>
@@ -24,38 +25,6 @@ internal static unsafe class Program
         Name(name, FieldReader.Address(Text(arguments[2])), FieldReader.Number(Text(arguments[3])));
         long count = FieldReader.Number(Text(arguments[4]));
         return arguments[1][0] == 'b' ? Bulk(name, count << 20, memory) : Connections(name, count);
-    }
-
-    private static ReadOnlySpan<byte> Text(byte* text)
-    {
-        int length = 0;
-        while (text[length] != 0) length++;
-        return new ReadOnlySpan<byte>(text, length);
-    }
-
-    private static void Name(byte* name, long address, long port)
-    {
-        *(ulong*)name = *(ulong*)(name + 8) = 0;
-        name[0] = 2;
-        name[2] = (byte)(port >> 8);
-        name[3] = (byte)port;
-        for (int i = 0; i < 4; i++) name[4 + i] = (byte)(address >> (24 - 8 * i));
-    }
-
-    private static long Now()
-    {
-        long* time = stackalloc long[2];
-        Host.Call(Sys.ClockGettime, 1, (nint)time);
-        return time[0] * 1_000_000_000 + time[1];
-    }
-
-    private static void Print(long number)
-    {
-        Span<byte> line = stackalloc byte[24];
-        var text = new TextWriter(line);
-        text.Add(number);
-        text.Add((byte)'\n');
-        fixed (byte* bytes = line) Host.Call(Sys.Write, 1, (nint)bytes, text.Length);
     }
 
     private static nint Listen(int port)

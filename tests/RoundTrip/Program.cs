@@ -4,6 +4,7 @@ using Eyrie.Freestanding;
 using Eyrie.Gate;
 using Eyrie.Microkernel.Abi;
 using Kernel = Eyrie.Microkernel.Servers.Microkernel;
+using static NativeProgram;
 
 namespace Eyrie.RoundTrip;
 
@@ -40,13 +41,6 @@ internal static unsafe class Program
         }
         Report(samples, count);
         return 0;
-    }
-
-    private static long Now()
-    {
-        long* time = stackalloc long[2];
-        Host.Call(Sys.ClockGettime, 1, (nint)time);
-        return time[0] * 1_000_000_000 + time[1];
     }
 
     private static void Native(long* samples, int count, bool call)
