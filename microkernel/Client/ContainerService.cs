@@ -59,7 +59,15 @@ public sealed class ContainerService : IContainerService
             throw;
         }
         var service = new ContainerService(socket);
-        await service.CallAsync(ContainerProtocol.Subscribe, new FrameWriter(), cancellationToken);
+        try
+        {
+            await service.CallAsync(ContainerProtocol.Subscribe, new FrameWriter(), cancellationToken);
+        }
+        catch
+        {
+            await service.DisposeAsync();
+            throw;
+        }
         return service;
     }
 

@@ -13,7 +13,7 @@ public static class AgentLock
     public static async Task<IDisposable> TakeAsync(string stateDirectory, CancellationToken cancellationToken)
     {
         const int HangUp = 1;
-        int signal = HangUp;
+        HostProcess? told = null; // another may have taken it meanwhile, which is to be asked first as well
         for (long asked = 0; ; await Task.Delay(Look, cancellationToken))
             try
             {
@@ -23,14 +23,14 @@ public static class AgentLock
                 File.Move(OwnerFile(stateDirectory) + ".new", OwnerFile(stateDirectory), true);
                 return file;
             }
-            catch (IOException) when (asked == 0 || Environment.TickCount64 - asked > Longest.TotalMilliseconds)
+            catch (IOException) when (Owner(stateDirectory) is { } owner && (owner != told || Environment.TickCount64 - asked > Longest.TotalMilliseconds))
             {
-                Owner(stateDirectory)?.Signal(signal);
-                (asked, signal) = (Environment.TickCount64, HostProcess.Kill);
+                owner.Signal(owner == told ? HostProcess.Kill : HangUp);
+                (asked, told) = (Environment.TickCount64, owner);
             }
             catch (IOException)
             {
-                // It is just ending.
+                // It is just ending, or has not said yet who it is.
             }
     }
 

@@ -23,19 +23,7 @@ public sealed class DiskWatch(NodeOptions options, ImageStore images, Func<IEnum
     /// <summary>What pods may request of a disk: what must be left is not among it.</summary>
     public static long ForPods(long diskBytes) => diskBytes / 100 * (100 - Least);
 
-    public async Task RunAsync(CancellationToken cancellationToken)
-    {
-        using var timer = new PeriodicTimer(Period);
-        try
-        {
-            do Look();
-            while (await timer.WaitForNextTickAsync(cancellationToken));
-        }
-        catch (OperationCanceledException)
-        {
-            // The agent ends.
-        }
-    }
+    public Task RunAsync(CancellationToken cancellationToken) => Periodic.RunAsync("looking after the disk", Period, Look, TimeProvider.System, cancellationToken, atOnce: true);
 
     /// <summary>Looks once, and does what is to be done.</summary>
     public void Look()

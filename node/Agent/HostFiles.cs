@@ -119,6 +119,16 @@ internal static partial class HostFiles
         return error == NoMount ? false : throw new IOException($"{directory}: could not be unmounted: {Marshal.GetPInvokeErrorMessage(error)}");
     }
 
+    /// <summary>Writes an empty line into a pipe for whoever reads there, and never waits: where it is full, there is enough to read.</summary>
+    public static void WakePipe(string path)
+    {
+        const int Write = 1, NonBlocking = 0x800, CloseOnExec = 0x80000;
+        int pipe = open(path, Write | NonBlocking | CloseOnExec);
+        if (pipe < 0) return; // nobody reads any more
+        _ = write(pipe, "\n"u8, 1);
+        _ = close(pipe);
+    }
+
     /// <summary>Which mount a directory is in: the kernel's own number (proc_pid_fdinfo(5)).</summary>
     public static int MountOf(string directory)
     {
@@ -137,9 +147,10 @@ internal static partial class HostFiles
     }
 
     /// <summary>Takes the place of what has the new name, at one moment and whatever it is (rename(2)).</summary>
+    /// <exception cref="IOException">The host refused: the disk is full or broken, or what is to be renamed is gone.</exception>
     public static void Rename(string path, string to)
     {
-        if (rename(path, to) != 0) throw new Win32Exception(Marshal.GetLastPInvokeError(), $"{path}: could not be renamed to {to}");
+        if (rename(path, to) != 0) throw new IOException($"{path}: could not be renamed to {to}: {Marshal.GetPInvokeErrorMessage(Marshal.GetLastPInvokeError())}");
     }
 
     [LibraryImport("libc", SetLastError = true, StringMarshalling = StringMarshalling.Utf8)]
@@ -165,6 +176,9 @@ internal static partial class HostFiles
 
     [LibraryImport("libc", SetLastError = true)]
     private static partial int close(int descriptor);
+
+    [LibraryImport("libc", SetLastError = true)]
+    private static partial nint write(int descriptor, ReadOnlySpan<byte> bytes, nuint count);
 
     [LibraryImport("libc", SetLastError = true, StringMarshalling = StringMarshalling.Utf8)]
     private static partial int lchown(string path, int user, int group);

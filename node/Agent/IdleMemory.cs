@@ -6,28 +6,20 @@ public static class IdleMemory
     private const long Rest = 4 << 20; // bytes allocated in a period, at rest
     private static readonly TimeSpan Period = TimeSpan.FromSeconds(5);
 
-    public static async Task RunAsync(CancellationToken cancellationToken)
+    public static Task RunAsync(CancellationToken cancellationToken)
     {
-        using var timer = new PeriodicTimer(Period);
         long before = GC.GetTotalAllocatedBytes();
         bool worked = true;
-        try
+        return Periodic.RunAsync("giving memory back", Period, () =>
         {
-            while (await timer.WaitForNextTickAsync(cancellationToken))
+            long now = GC.GetTotalAllocatedBytes(), since = now - before;
+            before = now;
+            if (since > Rest) worked = true;
+            else if (worked)
             {
-                long now = GC.GetTotalAllocatedBytes(), since = now - before;
-                before = now;
-                if (since > Rest) worked = true;
-                else if (worked)
-                {
-                    GC.Collect(GC.MaxGeneration, GCCollectionMode.Aggressive, true, true);
-                    worked = false;
-                }
+                GC.Collect(GC.MaxGeneration, GCCollectionMode.Aggressive, true, true);
+                worked = false;
             }
-        }
-        catch (OperationCanceledException)
-        {
-            // The agent ends.
-        }
+        }, TimeProvider.System, cancellationToken);
     }
 }

@@ -53,12 +53,13 @@ public sealed class NodeSession(NodeOptions options, HttpClient client, Func<Nod
         using var channel = GrpcChannel.ForAddress(options.Server, new GrpcChannelOptions { HttpClient = client });
         using var silent = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
         using var call = new NodeSessions.NodeSessionsClient(channel).Connect(cancellationToken: silent.Token);
-        await call.RequestStream.WriteAsync(new NodeMessage { Hello = hello() }, silent.Token);
         var outbound = Channel.CreateUnbounded<NodeMessage>(new UnboundedChannelOptions { SingleReader = true });
-        var writing = WriteAsync(outbound.Reader, call.RequestStream, silent);
+        _outbound = outbound.Writer; // from now on: what changes after the hello was composed is told after it
+        var first = new NodeMessage { Hello = hello() };
+        var writing = WriteAsync(first, outbound.Reader, call.RequestStream, silent);
         using var beat = new Timer(_ => outbound.Writer.TryWrite(new NodeMessage { Heartbeat = new Heartbeat { UnixMilliseconds = DateTimeOffset.UtcNow.ToUnixTimeMilliseconds() } }), null, Beat, Beat);
         var over = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
-        (_outbound, _over) = (outbound.Writer, over);
+        _over = over;
         var take = begin();
         try
         {
@@ -79,10 +80,11 @@ public sealed class NodeSession(NodeOptions options, HttpClient client, Func<Nod
         }
     }
 
-    private static async Task WriteAsync(ChannelReader<NodeMessage> outbound, IClientStreamWriter<NodeMessage> stream, CancellationTokenSource ends)
+    private static async Task WriteAsync(NodeMessage first, ChannelReader<NodeMessage> outbound, IClientStreamWriter<NodeMessage> stream, CancellationTokenSource ends)
     {
         try
         {
+            await stream.WriteAsync(first, ends.Token);
             await foreach (var message in outbound.ReadAllAsync(ends.Token)) await stream.WriteAsync(message, ends.Token);
             await stream.CompleteAsync(); // the control plane has read everything when it ends its side
         }

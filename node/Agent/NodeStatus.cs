@@ -4,6 +4,7 @@ using Google.Protobuf.Collections;
 namespace Eyrie.Node;
 
 /// <summary>What a node tells of itself when it changes, all of it each time: what is wrong with it, for people (conditions beyond Ready, each with its message), and which images it has, for the scheduler.</summary>
+/// <param name="report">Is told one after the other, and does not wait.</param>
 public sealed class NodeStatus(Action<NodeMessage> report)
 {
     private readonly Dictionary<string, string> _true = [];
@@ -13,8 +14,11 @@ public sealed class NodeStatus(Action<NodeMessage> report)
     /// <summary>The node takes no pods from now on, and why.</summary>
     public void NotReady(string why)
     {
-        lock (_true) _notReady = why;
-        Tell();
+        lock (_true)
+        {
+            _notReady = why;
+            Tell();
+        }
     }
 
     /// <summary>A condition begins or goes on, with its message, or ends (null).</summary>
@@ -25,8 +29,8 @@ public sealed class NodeStatus(Action<NodeMessage> report)
             if (_true.GetValueOrDefault(type) == message) return;
             if (message is null) _true.Remove(type);
             else _true[type] = message;
+            Tell();
         }
-        Tell();
     }
 
     /// <summary>The images that are here now.</summary>
@@ -36,14 +40,15 @@ public sealed class NodeStatus(Action<NodeMessage> report)
         {
             if (_images.SequenceEqual(images)) return;
             _images = images;
+            Tell();
         }
-        Tell();
     }
 
+    /// <summary>With the lock held: what is told later is newer.</summary>
     private void Tell()
     {
         var status = new NodeStatusReport();
-        lock (_true) status.NotReady = AddTo(status.Conditions, status.Images);
+        status.NotReady = AddTo(status.Conditions, status.Images);
         report(new NodeMessage { NodeStatus = status });
     }
 

@@ -11,10 +11,11 @@ if (NodeOptions.Parse(args, Console.Error) is not { } options) return 2;
 if (options.Ending == EndOfAgent.AtOnce) return await NodeEnd.RunAsync(options.StateDirectory);
 foreach (var directory in new[] { "images/layers", "containers", "logs", "pods" }) Directory.CreateDirectory(Path.Combine(options.StateDirectory, directory));
 options = options with { DiskBytes = new DriveInfo(options.StateDirectory).TotalSize };
-var longestEnd = TimeSpan.FromSeconds(15);
+var longestEnd = TimeSpan.FromSeconds(15); // of whatever asks the container service: one that does not answer is ended with its kernel, and nobody waits for it any more
 using var alone = await AgentLock.TakeAsync(options.StateDirectory, CancellationToken.None);
 using CancellationTokenSource stop = new(), atOnce = new();
 var asked = new TaskCompletionSource<EndOfAgent>(TaskCreationOptions.RunContinuationsAsynchronously);
+atOnce.Token.Register(() => _ = EndKernelAsync());
 List<IDisposable> handled = [.. EndSignals.Handle(end =>
 {
     if (!asked.TrySetResult(end) || end == EndOfAgent.AtOnce) atOnce.Cancel(); // who asks twice is in a hurry
@@ -31,8 +32,8 @@ new ResourceMetrics(processes, kernel, agent.Running).Register();
 var running = agent.RunAsync(stop.Token);
 var supervising = kernel.SuperviseAsync(async anew =>
 {
-    await DescribeAsync();
     await agent.KernelConnectedAsync(anew);
+    await DescribeAsync();
 }, stop.Token);
 if (options.Ending == EndOfAgent.Graceful) _ = EndWhenHeardAsync();
 var broken = Task.WhenAny(running, supervising); // neither ends by itself
@@ -45,10 +46,16 @@ await running;
 await supervising.ContinueWith(_ => { }, CancellationToken.None, TaskContinuationOptions.ExecuteSynchronously, TaskScheduler.Default);
 foreach (var signal in handled) signal.Dispose();
 if (ending == EndOfAgent.Replaced) return 0; // the next agent takes over what runs
-await Task.WhenAny(agent.StopAsync(), kernel.Service.Closed, Task.Delay(longestEnd)); // a kernel that is away at that moment, or does not answer, is ended with all of its containers
+await Task.WhenAny(agent.StopAsync(), kernel.Service.Closed, Task.Delay(longestEnd)); // a kernel that is away at that moment is ended with all of its containers
 await kernel.EndAsync();
 MemoryVolumes.RemoveAll(options.StateDirectory);
 return 0;
+
+async Task EndKernelAsync()
+{
+    await Task.Delay(longestEnd);
+    await KernelProcess.EndAsync(options.StateDirectory);
+}
 
 // With a session, so that the ends of pods are told; without one, soon.
 async Task EndWhenHeardAsync()

@@ -13,7 +13,7 @@ namespace Eyrie.Node;
 /// <param name="report">Told once of a node port that another program has, and when it is served after all.</param>
 public sealed class ServiceEntry(int clusterOctet, Action<ServiceEvent> report) : IAsyncDisposable
 {
-    private static readonly TimeSpan Again = TimeSpan.FromSeconds(2);
+    private static readonly TimeSpan Again = TimeSpan.FromSeconds(2), Pause = TimeSpan.FromMilliseconds(200);
 
     private sealed record Listening(Socket Socket, NodePortClaim? Claim, Task Accepting)
     {
@@ -102,9 +102,14 @@ public sealed class ServiceEntry(int clusterOctet, Action<ServiceEvent> report) 
                 var client = await socket.AcceptAsync();
                 _ = ForwardAsync(client, at);
             }
-            catch (Exception exception) when (exception is ObjectDisposedException or SocketException)
+            catch (Exception exception) when (exception is ObjectDisposedException or SocketException { SocketErrorCode: SocketError.OperationAborted })
             {
                 return; // the Service is gone
+            }
+            catch (SocketException exception)
+            {
+                Console.Error.WriteLine($"eyrie-node: nobody can be let in at {at} for the moment: {exception.Message}"); // descriptors have run out, say
+                await Task.Delay(Pause);
             }
         }
     }

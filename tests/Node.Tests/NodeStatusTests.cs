@@ -29,6 +29,25 @@ public sealed class NodeStatusTests
     }
 
     [Fact]
+    public async Task What_is_told_last_is_what_holds()
+    {
+        using var overtaken = new ManualResetEventSlim();
+        using var telling = new ManualResetEventSlim();
+        var status = new NodeStatus(message =>
+        {
+            telling.Set();
+            if (message.NodeStatus.Conditions.Count == 1) overtaken.Wait(300); // the first: the second has time to be told before it
+            _told.Add(message);
+            overtaken.Set();
+        });
+        var first = Task.Run(() => status.Set("A", "1"));
+        telling.Wait();
+        status.Set("B", "2");
+        await first;
+        Assert.Equal([1, 2], _told.Select(message => message.NodeStatus.Conditions.Count));
+    }
+
+    [Fact]
     public void No_more_are_told_than_the_kubelet_tells() =>
         Assert.Equal(ImageReports.Most, ImageReports.Of(Enumerable.Range(0, 200).Select(number => Image($"sha256:{number}", $"image:{number}", 1000 - number))).Count);
 }

@@ -2,23 +2,28 @@ using System.Globalization;
 
 namespace Eyrie.ControlPlane.Controllers.Workloads;
 
-/// <summary>Five fields (minute, hour, day of month, month, day of week) with *, lists, ranges, steps and names, or @hourly and the like, in a time zone. Pure.</summary>
+/// <summary>Five fields (minute, hour, day of month, month, day of week) with *, lists, ranges, steps and names, or @hourly and the like, in a time zone; or @every and a duration. As robfig/cron has them, which kube-controller-manager uses. Pure.</summary>
 public sealed class CronSchedule
 {
     private static readonly string[] Months = ["JAN", "FEB", "MAR", "APR", "MAY", "JUN", "JUL", "AUG", "SEP", "OCT", "NOV", "DEC"], Days = ["SUN", "MON", "TUE", "WED", "THU", "FRI", "SAT"];
     private static readonly TimeSpan Horizon = TimeSpan.FromDays(366 * 5);
 
-    private readonly bool[] _minutes, _hours, _days, _months, _weekdays;
+    private readonly bool[] _minutes = [], _hours = [], _days = [], _months = [], _weekdays = [];
     private readonly bool _anyDay, _anyWeekday;
-    private readonly TimeZoneInfo _zone;
+    private readonly TimeZoneInfo _zone = TimeZoneInfo.Utc;
+    private readonly TimeSpan? _every;
+
+    private CronSchedule(TimeSpan every) => _every = every;
 
     private CronSchedule(string[] fields, TimeZoneInfo zone)
     {
         (_minutes, _hours, _days, _months) = (Field(fields[0], 0, 59, null, 0), Field(fields[1], 0, 23, null, 0), Field(fields[2], 1, 31, null, 0), Field(fields[3], 1, 12, Months, 1));
-        _weekdays = Field(fields[4], 0, 7, Days, 0);
-        _weekdays[0] |= _weekdays[7];
-        (_anyDay, _anyWeekday, _zone) = (fields[2][0] is '*' or '?', fields[4][0] is '*' or '?', zone);
+        _weekdays = Field(fields[4], 0, 6, Days, 0);
+        (_anyDay, _anyWeekday, _zone) = (IsAny(fields[2]), IsAny(fields[4]), zone);
     }
+
+    /// <summary>A star with a step is not any.</summary>
+    private static bool IsAny(string field) => field.Split(',').Any(part => part is "*" or "?" or "*/1" or "?/1");
 
     /// <exception cref="FormatException">Says which field is wrong, or that the zone is not known.</exception>
     public static CronSchedule Parse(string schedule, string? zone)
@@ -27,6 +32,8 @@ public sealed class CronSchedule
         {
             "@yearly" or "@annually" => "0 0 1 1 *", "@monthly" => "0 0 1 * *", "@weekly" => "0 0 * * 0", "@daily" or "@midnight" => "0 0 * * *", "@hourly" => "0 * * * *", var other => other,
         };
+        const string Every = "@every ";
+        if (expanded.StartsWith(Every, StringComparison.Ordinal)) return new CronSchedule(GoDuration.Parse(expanded[Every.Length..]) is { } every ? TimeSpan.FromSeconds(Math.Max(1, Math.Floor(every.TotalSeconds))) : throw new FormatException($"\"{schedule}\": a duration follows @every, like 90s or 1h30m"));
         var fields = expanded.Split((char[]?)null, StringSplitOptions.RemoveEmptyEntries);
         if (fields.Length != 5) throw new FormatException($"schedule \"{schedule}\" has {fields.Length} fields; it needs 5: minute, hour, day of month, month, day of week");
         if (!TimeZoneInfo.TryFindSystemTimeZoneById(zone ?? "UTC", out var found)) throw new FormatException($"time zone \"{zone}\" is not known");
@@ -39,6 +46,7 @@ public sealed class CronSchedule
     /// </summary>
     public DateTimeOffset? Next(DateTimeOffset after)
     {
+        if (_every is { } every) return new DateTimeOffset(after.UtcTicks - (after.UtcTicks % TimeSpan.TicksPerSecond), TimeSpan.Zero) + every;
         var end = after + Horizon;
         for (var time = new DateTimeOffset(after.UtcTicks - (after.UtcTicks % TimeSpan.TicksPerMinute), TimeSpan.Zero).AddMinutes(1); time < end;)
         {
@@ -63,6 +71,7 @@ public sealed class CronSchedule
     public DateTimeOffset? Latest(DateTimeOffset since, DateTimeOffset now)
     {
         if (Next(since) is not { } latest || latest > now) return null;
+        if (_every is { } every) return latest + (Math.Floor((now - latest) / every) * every);
         for (var end = now; end - latest >= TimeSpan.FromMinutes(1);)
         {
             var middle = latest + ((end - latest) / 2);

@@ -168,7 +168,11 @@ internal sealed class ForwardedConnection(Socket client, Func<IReadOnlySet<IPEnd
             return false;
         }
         ReadOnlyMemory<byte> request;
-        lock (_exchange) request = _exchange.Request;
+        lock (_exchange)
+        {
+            if (_exchange.AtServerEnd == ServerEnd.Told) return false; // the client broke off meanwhile
+            request = _exchange.Request;
+        }
         try
         {
             await SendAsync(_server!.Socket, request);

@@ -25,29 +25,25 @@ public sealed class ImageCheck(NodeOptions options, ImageStore images, Func<stri
     private string? _condition;
     private SteadyTime? _found, _tried;
 
-    public async Task RunAsync(CancellationToken cancellationToken)
+    public Task RunAsync(CancellationToken cancellationToken)
     {
-        using var timer = new PeriodicTimer(Tick, time);
         SteadyTime? last = null;
-        try
+        bool begun = false;
+        return Periodic.RunAsync("checking images", Tick, async () =>
         {
-            foreach (var left in images.Aside()) _aside[left] = [.. users(ImageStore.LayerOf(left))];
-            await CheckAsync(false, cancellationToken);
-            do
+            if (!begun)
             {
-                if (last is null || SteadyTime.Now(time) - last >= options.ImageCheckPeriod)
-                {
-                    await CheckAsync(true, cancellationToken);
-                    last = SteadyTime.Now(time);
-                }
-                await TidyAsync(cancellationToken);
+                foreach (var left in images.Aside()) _aside[left] = [.. users(ImageStore.LayerOf(left))];
+                await CheckAsync(false, cancellationToken);
+                begun = true;
             }
-            while (await timer.WaitForNextTickAsync(cancellationToken));
-        }
-        catch (OperationCanceledException)
-        {
-            // The agent ends.
-        }
+            if (last is null || SteadyTime.Now(time) - last >= options.ImageCheckPeriod)
+            {
+                await CheckAsync(true, cancellationToken);
+                last = SteadyTime.Now(time);
+            }
+            await TidyAsync(cancellationToken);
+        }, time, cancellationToken, atOnce: true);
     }
 
     /// <summary>Looks at every layer.</summary>

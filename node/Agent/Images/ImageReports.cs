@@ -13,19 +13,7 @@ public sealed class ImageReports(ImageStore images, Action<IReadOnlyList<NodeIma
 
     private static readonly TimeSpan Period = TimeSpan.FromSeconds(10);
 
-    public async Task RunAsync(CancellationToken cancellationToken)
-    {
-        using var timer = new PeriodicTimer(Period);
-        try
-        {
-            do told(Of(images.Images()));
-            while (await timer.WaitForNextTickAsync(cancellationToken));
-        }
-        catch (OperationCanceledException)
-        {
-            // The agent ends.
-        }
-    }
+    public Task RunAsync(CancellationToken cancellationToken) => Periodic.RunAsync("listing images", Period, () => told(Of(images.Images())), TimeProvider.System, cancellationToken, atOnce: true);
 
     /// <summary>Every image once, under all names that it was pulled by.</summary>
     /// <param name="images">Largest first.</param>

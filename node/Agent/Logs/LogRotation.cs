@@ -10,19 +10,10 @@ public sealed class LogRotation(NodeOptions options, KernelProcess kernel, Func<
 {
     private static readonly TimeSpan Period = TimeSpan.FromSeconds(2);
 
-    public async Task RunAsync(CancellationToken cancellationToken)
+    public Task RunAsync(CancellationToken cancellationToken) => Periodic.RunAsync("looking after logs", Period, async () =>
     {
-        using var timer = new PeriodicTimer(Period);
-        try
-        {
-            while (await timer.WaitForNextTickAsync(cancellationToken))
-                foreach (var (id, path) in running()) await LookAsync(kernel.Service, id, path);
-        }
-        catch (OperationCanceledException)
-        {
-            // The agent ends.
-        }
-    }
+        foreach (var (id, path) in running()) await LookAsync(kernel.Service, id, path);
+    }, TimeProvider.System, cancellationToken);
 
     /// <summary>Looks at one log.</summary>
     public async Task LookAsync(IContainerService containers, string id, string path)

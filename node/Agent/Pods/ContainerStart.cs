@@ -12,7 +12,7 @@ public sealed record StartRequest(JsonObject Pod, JsonObject Container, DesiredP
 public sealed record StartedContainer(Image Image, string WorkingDirectory, DateTimeOffset At, WrittenWatch Written, CodeWatch? Code);
 
 /// <summary>The start of one container: image, files, create, start. What fails leaves nothing behind.</summary>
-public sealed class ContainerStart(NodeOptions options, IContainerService containers, ImageStore images, HeldTokens tokens, Action<StartEvent> tell)
+public sealed class ContainerStart(NodeOptions options, Func<IContainerService> containers, ImageStore images, HeldTokens tokens, TimeProvider time, Action<StartEvent> tell)
 {
     /// <param name="request">What to start.</param>
     /// <param name="cancellationToken">Ends the waiting for the image; what comes after it is short and is done.</param>
@@ -34,32 +34,32 @@ public sealed class ContainerStart(NodeOptions options, IContainerService contai
             await CreateAsync(spec);
             tell(new StartEvent("Created", $"Created container: {name}"));
             code = await CodeAsync(spec);
-            await containers.StartAsync(request.Id, CancellationToken.None);
+            await containers().StartAsync(request.Id, CancellationToken.None);
             return new StartedContainer(image, spec.WorkingDirectory, DateTimeOffset.UtcNow, Watch(request, image, spec), code);
         }
-        catch (ContainerServiceException)
+        catch (Exception exception) when (exception is ContainerServiceException or IOException)
         {
             code?.Dispose();
-            await RemoveAsync(request.Id);
+            await RemoveAsync(request.Id); // where the connection was lost, it may even run
             throw;
         }
     }
 
     /// <summary>Of a container that waits in its finished world; null: nothing of it is recorded, or it runs already.</summary>
     private async Task<CodeWatch?> CodeAsync(ContainerSpec spec) => !spec.Prepared ? null
-        : CodeWatches.Of((await containers.ListAsync(CancellationToken.None)).FirstOrDefault(status => status.Id == spec.Id)?.ProcessId ?? 0, [.. spec.Mounts.Select(mount => mount.Target)], why => tell(new StartEvent(CodeWatches.NotRecorded, $"what container {spec.Id} executes is not recorded: {why}")));
+        : CodeWatches.Of((await containers().ListAsync(CancellationToken.None)).FirstOrDefault(status => status.Id == spec.Id)?.ProcessId ?? 0, [.. spec.Mounts.Select(mount => mount.Target)], why => tell(new StartEvent(CodeWatches.NotRecorded, $"what container {spec.Id} executes is not recorded: {why}")));
 
     /// <summary>What an agent that was killed meanwhile had begun is begun anew.</summary>
     private async Task CreateAsync(ContainerSpec spec)
     {
         try
         {
-            await containers.CreateAsync(spec, CancellationToken.None);
+            await containers().CreateAsync(spec, CancellationToken.None);
         }
         catch (ContainerServiceException exception) when (exception.Error == ContainerError.AlreadyExists)
         {
-            await containers.DeleteAsync(spec.Id, CancellationToken.None);
-            await containers.CreateAsync(spec, CancellationToken.None);
+            await containers().DeleteAsync(spec.Id, CancellationToken.None);
+            await containers().CreateAsync(spec, CancellationToken.None);
         }
     }
 
@@ -79,7 +79,7 @@ public sealed class ContainerStart(NodeOptions options, IContainerService contai
     /// <summary>A container of an earlier run, with what it wrote into its own root.</summary>
     public async Task RemoveAsync(string id)
     {
-        await containers.DeleteAsync(id, CancellationToken.None);
+        await LostConnection.DeleteAsync(containers, id, time);
         if (Directory.Exists(Scratch(id))) Directory.Delete(Scratch(id), true);
     }
 }

@@ -68,7 +68,7 @@ public sealed class SignalPipes(NodeOptions options, string uid) : IDisposable
     public void Dispose()
     {
         _closed.Cancel();
-        foreach (var pipe in _open.Values) pipe.WriteByte((byte)'\n'); // wakes who listens, and closes
+        foreach (var pipe in _open.Values) HostFiles.WakePipe(pipe.Name); // whose listener closes it
         _open.Clear();
     }
 }

@@ -19,18 +19,7 @@ public sealed class ClockWatch(TimeProvider time, Action<string?> told)
     private (DateTimeOffset Wall, SteadyTime Steady) _last = (time.GetUtcNow(), SteadyTime.Now(time));
     private SteadyTime? _jumped;
 
-    public async Task RunAsync(CancellationToken cancellationToken)
-    {
-        using var timer = new PeriodicTimer(Period, time);
-        try
-        {
-            while (await timer.WaitForNextTickAsync(cancellationToken)) Look();
-        }
-        catch (OperationCanceledException)
-        {
-            // The agent ends.
-        }
-    }
+    public Task RunAsync(CancellationToken cancellationToken) => Periodic.RunAsync("watching the clock", Period, Look, time, cancellationToken);
 
     /// <summary>Compares how far both clocks have gone since the last look.</summary>
     public void Look()

@@ -11,19 +11,7 @@ public sealed class UsageReports(KernelProcess kernel, NodeProcesses processes, 
 
     private readonly UsageWindow _containers = new(), _own = new();
 
-    public async Task RunAsync(CancellationToken cancellationToken)
-    {
-        using var timer = new PeriodicTimer(Period);
-        try
-        {
-            do report(new NodeMessage { Usage = await MeasureAsync(cancellationToken) });
-            while (await timer.WaitForNextTickAsync(cancellationToken));
-        }
-        catch (OperationCanceledException)
-        {
-            // The agent ends.
-        }
-    }
+    public Task RunAsync(CancellationToken cancellationToken) => Periodic.RunAsync("measuring", Period, async () => report(new NodeMessage { Usage = await MeasureAsync(cancellationToken) }), TimeProvider.System, cancellationToken, atOnce: true);
 
     private async Task<UsageReport> MeasureAsync(CancellationToken cancellationToken)
     {

@@ -36,7 +36,7 @@ public sealed class PodCapabilities(PodState pod, PodStops stops)
             }
             catch (IOException) when (!ended.IsCancellationRequested)
             {
-                await Task.Delay(PodState.Reconnection, pod.Time, CancellationToken.None); // the container outlives its service: the next one is asked
+                await Task.Delay(LostConnection.Again, pod.Time, CancellationToken.None); // the container outlives its service: the next one is asked
                 difference = held.VerifyAsync();
             }
             catch (Exception exception) when (exception is ContainerServiceException or IOException)

@@ -24,7 +24,7 @@ public sealed class PodStarts(PodState pod, ImageStore images, PodDisk disk, Pod
             return;
         }
         var (held, beside, request) = (record.Held!, record.Beside.Token, new StartRequest(pod.Pod, pod.Spec(record), pod.Desired, pod.Address, record.Id, pod.LogPath(record.Name, record.Runs), previous));
-        var start = new ContainerStart(pod.Options, pod.Containers(), images, pod.Tokens, told => pod.Event("Normal", told.Reason, told.Message, 1, record.Name, told.Series));
+        var start = new ContainerStart(pod.Options, pod.Containers, images, pod.Tokens, pod.Time, told => pod.Event("Normal", told.Reason, told.Message, 1, record.Name, told.Series));
         _ = Task.Run(async () =>
         {
             try
@@ -63,6 +63,7 @@ public sealed class PodStarts(PodState pod, ImageStore images, PodDisk disk, Pod
         if (Hooks.Of(pod.Spec(record), "postStart") is null) Begun(record);
         capabilities.Recompiled(record); // it may have changed while the container was made
         if (record.Early is { } exited) ends.Ended(record, exited);
+        else if (pod.Seen.GetValueOrDefault(record.Id) is { State: ContainerState.Exited } seen) ends.Observed(record, seen); // while there was no connection over which that is told
         if (record.Runs > 2) LogFiles.Delete(pod.LogFile(record.Name, record.Runs - 3));
     }
 

@@ -11,9 +11,6 @@ namespace Eyrie.Node;
 /// <summary>One pod as everything that works on it sees it. Changed on its worker's turn alone: whoever else has something to say says it by <see cref="Signal"/>.</summary>
 public sealed class PodState
 {
-    /// <summary>How long after the connection to the container service was lost the next one is asked.</summary>
-    public static readonly TimeSpan Reconnection = TimeSpan.FromMilliseconds(100);
-
     private readonly Channel<Action> _signals = Channel.CreateUnbounded<Action>(new UnboundedChannelOptions { SingleReader = true });
     private readonly Action<NodeMessage> _report;
 
@@ -62,6 +59,8 @@ public sealed class PodState
     public TimeSpan? ShutdownGrace { get; set; }
     /// <summary>The status as last made; null: none was.</summary>
     public JsonObject? Status { get; set; }
+    /// <summary>The containers of the kernel when it was last connected to anew, by id.</summary>
+    public IReadOnlyDictionary<string, ContainerStatus> Seen { get; set; } = new Dictionary<string, ContainerStatus>();
     /// <summary>What is to be done on the worker's turn.</summary>
     public ChannelReader<Action> Signals => _signals.Reader;
 

@@ -59,7 +59,7 @@ public sealed class PodStops(PodState pod, PodEnds ends)
         }
         catch (IOException)
         {
-            record.Stop = stop with { Again = pod.Now + PodState.Reconnection }; // whether it was taken is not known: a container outlives its service
+            record.Stop = stop with { Again = pod.Now + LostConnection.Again }; // whether it was taken is not known: a container outlives its service
         }
     }
 }

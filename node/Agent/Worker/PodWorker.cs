@@ -138,6 +138,7 @@ public sealed class PodWorker
     /// <param name="seen">The list, by id; without a container: the kernel ended and took it along.</param>
     public void Observed(IReadOnlySet<string> asked, IReadOnlyDictionary<string, ContainerStatus> seen) => _pod.Signal(() =>
     {
+        _pod.Seen = seen;
         foreach (var record in _pod.Records.Where(record => record.Running && asked.Contains(record.Id)))
         {
             _ends.Observed(record, seen.GetValueOrDefault(record.Id));
@@ -322,26 +323,11 @@ public sealed class PodWorker
         if (_pod.Status is { } status) _pod.Report(new NodeMessage { PodStatus = new PodStatusReport { Uid = Uid, Namespace = Namespace, Name = Name, StatusJson = status.ToJsonString() } });
     }
 
-    /// <summary>Until it is gone: a container outlives the connection to its service, and the service.</summary>
-    private async Task DeleteAsync(string id)
-    {
-        while (true)
-            try
-            {
-                await _pod.Containers().DeleteAsync(id, CancellationToken.None);
-                return;
-            }
-            catch (IOException)
-            {
-                await Task.Delay(PodState.Reconnection, _pod.Time);
-            }
-    }
-
     private async Task CleanAsync()
     {
         await _ended.CancelAsync();
         _signals.Close();
-        foreach (var record in _pod.Records.Where(record => record.Id.Length > 0)) await DeleteAsync(record.Id);
+        foreach (var record in _pod.Records.Where(record => record.Id.Length > 0)) await LostConnection.DeleteAsync(_pod.Containers, record.Id, _pod.Time);
         _pod.Files.Remove();
         _pod.Report(new NodeMessage { PodGone = new PodGone { Uid = Uid, Namespace = Namespace, Name = Name, StatusJson = Status().ToJsonString() } });
     }

@@ -143,6 +143,12 @@ public sealed class WorkloadPlanTests
     [InlineData("@monthly", null, "2026-02-01T00:00:00Z")]
     [InlineData("0 0 13 * 5", null, "2026-01-02T00:00:00Z")]
     [InlineData("0 0 30 2 *", null, null)]
+    [InlineData("0 0 */2 * 5", null, "2026-01-02T00:00:00Z")] // a star with a step is not any: every second day, and Fridays
+    [InlineData("0 0 */1 * 6", null, "2026-01-03T00:00:00Z")]
+    [InlineData("0 0 4,* * 6", null, "2026-01-03T00:00:00Z")]
+    [InlineData("@every 1h30m", null, "2026-01-01T13:30:30Z")]
+    [InlineData("@every 1.5s", null, "2026-01-01T12:00:31Z")]
+    [InlineData("@every 1ms", null, "2026-01-01T12:00:31Z")]
     public void A_schedule_says_when_it_is_next(string schedule, string? zone, string? next) =>
         Assert.Equal(next, CronSchedule.Parse(schedule, zone).Next(Now) is { } time ? ObjectStamp.Time(time) : null);
 
@@ -152,6 +158,7 @@ public sealed class WorkloadPlanTests
     [InlineData("30 2 * * SUN", "2025-12-28T02:30:00Z")]
     [InlineData("0 0 29 2 *", "2024-02-29T00:00:00Z")]
     [InlineData("0 0 30 2 *", null)]
+    [InlineData("@every 5h", "2026-01-01T08:00:30Z")] // 7,012 times since 2022-01-01T12:00:30Z
     public void A_schedule_says_when_it_was_last_however_often_that_was(string schedule, string? latest) =>
         Assert.Equal(latest, CronSchedule.Parse(schedule, null).Latest(Now.AddYears(-4), Now) is { } time ? ObjectStamp.Time(time) : null);
 
@@ -179,6 +186,13 @@ public sealed class WorkloadPlanTests
     [InlineData("* * *")]
     [InlineData("5-1 * * * *")]
     [InlineData("*/0 * * * *")]
+    [InlineData("* * * * 7")]
+    [InlineData("@every")]
+    [InlineData("@every 5")]
+    [InlineData("@every 5 h")]
+    [InlineData("@every 1h30")]
+    [InlineData("@every 300000000h")]
+    [InlineData("@fortnightly")]
     public void A_wrong_schedule_is_refused(string schedule) => Assert.Throws<FormatException>(() => CronSchedule.Parse(schedule, null));
 
     [Fact]
