@@ -5,7 +5,7 @@ public static class Sys
 {
     public const int Read = 0, Write = 1, Open = 2, Close = 3, Fstat = 5, Poll = 7, Lseek = 8, Mmap = 9, Munmap = 11, Madvise = 28, Ioctl = 16, Pread = 17, Dup2 = 33, Getpid = 39,
         Socket = 41, Connect = 42, Accept = 43, Sendto = 44, Sendmsg = 46, Recvmsg = 47, Shutdown = 48, Bind = 49, Listen = 50, Getsockname = 51, Getpeername = 52, Setsockopt = 54, Getsockopt = 55,
-        Clone = 56, Fork = 57, Execve = 59, Exit = 60, Wait4 = 61, Kill = 62, Fcntl = 72, Getcwd = 79, Fchdir = 81, Chdir = 80, Fchown = 93, Umask = 95, Setsid = 112, Setgroups = 116,
+        Clone = 56, Fork = 57, Execve = 59, Exit = 60, Wait4 = 61, Kill = 62, Fcntl = 72, Getcwd = 79, Fchdir = 81, Chdir = 80, Fchown = 93, Fstatfs = 138, Umask = 95, Setsid = 112, Setgroups = 116,
         Setresuid = 117, Setresgid = 119, Capset = 126, PivotRoot = 155, Prctl = 157, Mount = 165, Umount2 = 166, Sethostname = 170, Gettid = 186, Sysinfo = 99, Getppid = 110, RtSigtimedwait = 128,
         ClockGettime = 228, ExitGroup = 231, EpollWait = 232, EpollCtl = 233, Waitid = 247, Openat = 257, Mkdirat = 258, Mknodat = 259, Newfstatat = 262, Unlinkat = 263, Symlinkat = 266, Readlinkat = 267, Renameat2 = 316, Unshare = 272,
         Accept4 = 288, Signalfd4 = 289, Eventfd2 = 290, EpollCreate1 = 291, Dup3 = 292, Pipe2 = 293, Prlimit = 302, Setns = 308, Seccomp = 317, MemfdCreate = 319,

@@ -112,9 +112,12 @@ public static unsafe class Boot
             nint own = Host.Call(Sys.Openat, -100, (nint)self, Sys.Cloexec);
             if (own < 0 || Host.Call(Sys.Unshare, 0x40000000) < 0) return false;
             nint made = Host.Call(Sys.Openat, -100, (nint)self, Sys.Cloexec);
-            if (made < 0 || Host.Call(Sys.Setns, own, 0x40000000) < 0) return false;
-            Host.Call(Sys.Close, own);
+            if (made < 0 || Host.Call(Sys.Unshare, 0x40000000) < 0) return false;
+            nint unseen = Host.Call(Sys.Openat, -100, (nint)self, Sys.Cloexec);
+            if (unseen < 0 || Host.Call(Sys.Setns, own, 0x40000000) < 0) return false;
+            Node.OwnNetwork = (int)own;
             Node.EmptyNetwork = (int)made;
+            Node.UnseenNetwork = (int)unseen;
             Host.Call(Sys.Mkdirat, Node.Root, (nint)empty, 0x16D);
             nint directory = Host.Call(Sys.Openat, Node.Root, (nint)empty, Sys.Directory | Sys.Cloexec);
             Node.EmptyDirectory = (int)directory;

@@ -83,6 +83,12 @@ public static unsafe class Children
         return over;
     }
 
+    /// <summary>Kills it, and does not wait.</summary>
+    public static void Signal(int child)
+    {
+        if (Volatile.Read(ref s_table[child].State) == Lives && s_table[child].Process > 0) Host.Call(Sys.Kill, s_table[child].Process, 9);
+    }
+
     /// <summary>Kills it and waits until the keeper has noted its end. It keeps its place. One whose place was given back already, by a predecessor that ended right then, has ended long ago.</summary>
     public static int Kill(int child)
     {
@@ -104,16 +110,20 @@ public static unsafe class Children
         return status;
     }
 
-    /// <summary>Tasks whose process has ended, one after the other.</summary>
+    /// <summary>Tasks whose process has ended, one after the other, and calls whose hand has.</summary>
     public static void Look()
     {
         long count;
         Host.Call(Sys.Read, Ends, (nint)(&count), 8);
         for (int i = 0; i < s_highest; i++)
-            if (s_table[i].State == Over && Is(i, Node.Tasks[s_table[i].Task])) TaskLife.Ended(s_table[i].Task);
+        {
+            if (s_table[i].State != Over) continue;
+            if (Node.Tasks[s_table[i].Task].Kind == PortKind.Trap) PathSockets.Ended(s_table[i].Task, i);
+            else if (Is(i, Node.Tasks[s_table[i].Task])) TaskLife.Ended(s_table[i].Task);
+        }
     }
 
-    private static bool Is(int child, in PortTask port) => port.State == Abi.TaskState.Running && port.Launch.Child == child;
+    private static bool Is(int child, in PortTask port) => port.Kind == PortKind.Trap ? port.Hand == child + 1 : port.State == Abi.TaskState.Running && port.Launch.Child == child;
 
     /// <summary>A successor: what no task knows was being made when its predecessor ended.</summary>
     public static void EndUnknown()

@@ -48,12 +48,14 @@ public static unsafe class Interrupts
     private static void LookAt(int trap)
     {
         ref var entry = ref Node.Tasks[trap];
+        if (entry.OfPath && !Seccomp.Valid(entry.TrapListener, entry.Notification)) { PathSockets.Interrupt(trap, -Sys.Eintr); return; } // its hand would wait for ever
         if (!Of(entry.Thread, out var thread) || (!thread.HasOwn && !thread.HasShared())) return;
         bool restarts = thread.HasOwn || entry.Thread == thread.Process;
         // What is sent to a process its first thread takes, unless it keeps that off; then any other may, and whether this one does cannot be seen.
         if (!restarts && (!Of(thread.Process, out var first) || !thread.HasShared(first.Blocked))) return;
         if (!Seccomp.Valid(entry.TrapListener, entry.Notification)) return; // what was looked at may be another thread by now
         long answer = restarts && !IsLimited(entry.Socket) ? -Restart : -Sys.Eintr;
+        if (entry.OfPath) { PathSockets.Interrupt(trap, answer); return; }
         if (entry.Message.Waits || entry.Parked) { Traps.Release(trap, answer); return; } // nothing has been done
         entry.Interrupted = true; // first: whoever takes over then knows that an answer without its connect may have been given
         Kept++;

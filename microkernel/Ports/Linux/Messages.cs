@@ -24,6 +24,10 @@ public static unsafe class Messages
     /// <summary>A datagram socket of the host's network.</summary>
     public static bool IsDatagram(int socket) => Option(socket, SoDomain) == Sys.AfInet && Option(socket, SoType) == Datagram;
 
+    public static bool IsUnix(int socket) => Option(socket, SoDomain) == Sys.AfUnix;
+
+    public static bool IsConnectionless(int socket) => Option(socket, SoType) == Datagram;
+
     /// <summary>Copies everything out of the caller, whose socket is <c>entry.Socket</c>. Negative errno, or 0.</summary>
     public static long Collect(ref PortTask entry, ref SeccompNotification n, int process)
     {
@@ -38,6 +42,8 @@ public static unsafe class Messages
         if (domain < 0) return domain;
         message.Datagram = domain == Sys.AfInet && type == Datagram;
         message.Stream = type == 1;
+        message.Unix = domain == Sys.AfUnix;
+        if (message.Unix && !KnowSender(entry.Source, entry.TrapListener, ref n)) return -Sys.Eintr;
         ulong* pieces = stackalloc ulong[2 * MaxPieces];
         ulong name, nameLength, count = 1, control = 0, controlLength = 0;
         if (n.Number == Sys.Sendto)
@@ -75,6 +81,17 @@ public static unsafe class Messages
         if (copied < 0 || domain != Sys.AfUnix || control == 0 || controlLength == 0) return copied;
         if (controlLength > MaxControl || !Read(message.Thread, control, Control(ref message), controlLength)) return controlLength > MaxControl ? -Sys.Einval : -Efault;
         return Passed(ref message, (int)controlLength, process);
+    }
+
+    /// <summary>Asks for the user and the group of a container, by a thread that waits, once. False: it waits no more.</summary>
+    public static bool KnowSender(int container, int listener, ref SeccompNotification n)
+    {
+        ref var sender = ref Node.Tasks[container];
+        if (sender.SenderKnown) return true;
+        if (!CallerIdentity.Of((int)n.Process, out var identity) || !Seccomp.Valid(listener, n.Id)) return false;
+        sender.SenderUser = identity.User;
+        sender.SenderGroup = identity.Group;
+        return sender.SenderKnown = true;
     }
 
     public static byte* Name(ref TrappedMessage message) => message.Data + MaxData + MaxControl;
@@ -156,16 +173,10 @@ public static unsafe class Messages
         header[1] = address != null ? 16u : 0u;
         header[2] = (ulong)piece;
         header[3] = 1;
-        if (message.PassedCount > 0)
+        if (message.Unix)
         {
-            byte* control = Control(ref message);
-            int size = 16 + 4 * message.PassedCount;
-            *(long*)control = size;
-            *(int*)(control + 8) = SolSocket;
-            *(int*)(control + 12) = Rights;
-            for (int i = 0; i < message.PassedCount; i++) *(int*)(control + 16 + 4 * i) = message.Passed[i];
-            header[4] = (ulong)control;
-            header[5] = (ulong)((size + 7) & ~7);
+            header[4] = (ulong)Control(ref message);
+            header[5] = (ulong)Accompanying(ref entry);
         }
         message.Outcome = SendOutcome.Unknown;
         nint sent = Host.Call(Sys.Sendmsg, entry.Socket, (nint)header, message.Flags & KeptFlags | NoSignal | DontWait);
@@ -180,6 +191,34 @@ public static unsafe class Messages
         message.Result = sent < 0 || message.Number != Sys.Sendmmsg ? sent : Counted(ref message, (int)sent);
         message.Outcome = SendOutcome.Known;
         Traps.Release(trap, message.Result);
+    }
+
+    /// <summary>
+    /// What goes along over a Unix socket: descriptors, and who sends, since the other end may ask for it (SO_PASSCRED) and would be told of the kernel otherwise. A container's user and group never change. The bytes of it.
+    /// </summary>
+    private static int Accompanying(ref PortTask entry)
+    {
+        const int Credentials = 2, Size = 28, Space = 32;
+        ref var message = ref entry.Message;
+        ref var sender = ref Node.Tasks[entry.Source];
+        byte* control = Control(ref message);
+        int at = 0;
+        if (message.PassedCount > 0)
+        {
+            int size = 16 + 4 * message.PassedCount;
+            *(long*)control = size;
+            *(int*)(control + 8) = SolSocket;
+            *(int*)(control + 12) = Rights;
+            for (int i = 0; i < message.PassedCount; i++) *(int*)(control + 16 + 4 * i) = message.Passed[i];
+            at = (size + 7) & ~7;
+        }
+        *(long*)(control + at) = Size;
+        *(int*)(control + at + 8) = SolSocket;
+        *(int*)(control + at + 12) = Credentials;
+        *(int*)(control + at + 16) = message.Thread;
+        *(uint*)(control + at + 20) = sender.SenderUser;
+        *(uint*)(control + at + 24) = sender.SenderGroup;
+        return at + Space;
     }
 
     /// <summary>sendmmsg: the length goes behind the message's header; one message was sent.</summary>
@@ -220,8 +259,8 @@ public unsafe struct TrappedMessage
 
     public byte* Data;
     public int Number, Thread, Length, NameLength, Flags, PassedCount;
-    /// <summary>Datagram: of IPv4. Waits: for room in the socket.</summary>
-    public bool Datagram, Stream, Waits;
+    /// <summary>Datagram: of IPv4. Unix: over a Unix socket. Waits: for room in the socket.</summary>
+    public bool Datagram, Stream, Unix, Waits;
     /// <summary>From before it is sent until the call is answered, with Result: so that a kernel that takes over sends nothing twice.</summary>
     public SendOutcome Outcome;
     public long Result;

@@ -9,10 +9,11 @@ public static unsafe class Node
 {
     public const int MaxObjects = 16384, MaxCapabilities = 65536, MaxTraps = 256;
 
-    /// <summary>OwnProcesses: the kernel's own pid namespace, to come back to after a launch into another. Template: the mount namespace that containers' are copied from. HostMounts, HostRoot: the kernel's own mount namespace, and the root directory of it.</summary>
+    /// <summary>OwnProcesses: the kernel's own pid namespace, to come back to after a launch into another. Template: the mount namespace that containers' are copied from. HostMounts, HostRoot: the kernel's own mount namespace, and the root directory of it.
+    /// EmptyNetwork: the network namespace that all containers are in; UnseenNetwork: another one without anything in it, which nobody is in; OwnNetwork: the kernel's.</summary>
     public static Kernel<LinuxMachine> Kernel;
     public static PortTask* Tasks;
-    public static int Epoll, Owner, Root, EmptyNetwork, OwnProcesses, EmptyDirectory, Template, HostMounts, HostRoot, FirstTrap;
+    public static int Epoll, Owner, Root, EmptyNetwork, UnseenNetwork, OwnNetwork, OwnProcesses, EmptyDirectory, Template, HostMounts, HostRoot, FirstTrap;
     public static int MettEagle, Network, Self;
     /// <summary>The native tasks that run.</summary>
     public const int MaxNatives = 16;

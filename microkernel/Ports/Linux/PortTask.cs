@@ -48,6 +48,14 @@ public unsafe struct PortTask
     public bool Interrupted;
     /// <summary>Trap: it has waited through one look for signals.</summary>
     public bool Looked;
+    /// <summary>Trap: the call is about a Unix socket's path; and the process that makes it, its place among the <see cref="Children"/> + 1, or 0: it waits for one.</summary>
+    public bool OfPath;
+    public int Hand;
+    /// <summary>Container: names that were made for it in crowded file systems in memory (<see cref="Linux.Hand.Crowded"/>).</summary>
+    public int Crowded;
+    /// <summary>Container: its user and group, as the other end of a Unix socket is told, once they have been asked for.</summary>
+    public bool SenderKnown;
+    public uint SenderUser, SenderGroup;
     /// <summary>Trap: what the call sends.</summary>
     public TrappedMessage Message;
     /// <summary>Thread, trap, gate call, and container that waits to serve: the host's thread; and, of the last two, where its message is.</summary>

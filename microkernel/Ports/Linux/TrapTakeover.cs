@@ -31,7 +31,8 @@ public static unsafe class TrapTakeover
             }
             if (entry.Interrupted) TrappedSockets.Undo(ref entry); // its caller was told that it may ask once more
             entry.Waiting = entry.Parked = entry.Message.Waits = entry.Interrupted = false;
-            entry.Over = entry.Gives = false;
+            entry.Over = entry.Gives = entry.OfPath = false;
+            entry.Hand = 0; // what was its is ended with all that is unknown
             entry.Answer = 0;
             entry.Message.Outcome = SendOutcome.None;
             entry.Descriptor = entry.Socket = -1;
@@ -49,6 +50,7 @@ public static unsafe class TrapTakeover
         ref var message = ref entry.Message;
         entry.Attempts = 0;
         if (entry.Gives) { Injection.Given(trap, Injection.GiveOnce(entry.TrapListener, entry.Notification, entry.Thread, entry.Descriptor, entry.CloseOnExec)); return; }
+        if (entry.OfPath) { PathSockets.Resume(trap); return; }
         entry.Descriptor = -1; // the server's
         if (message.Outcome == SendOutcome.Known) { Traps.Release(trap, message.Result); return; }
         if (message.Outcome == SendOutcome.Unknown)

@@ -41,6 +41,23 @@ public static unsafe class TrappedSockets
     }
 
     /// <summary>
+    /// A Unix socket, in a network namespace that no process is in: in their own, containers could read each other's paths (/proc/net/unix). It belongs to the caller, who may change its mode before it has a name (fchmod(2)).
+    /// </summary>
+    public static void MakeUnix(int container, ref SeccompNotification n)
+    {
+        const int NewNetwork = 0x40000000, Fault = 134;
+        int listener = Node.Tasks[container].Listener;
+        nint made = Host.Call(Sys.Setns, Node.UnseenNetwork, NewNetwork);
+        if (made >= 0) made = Host.Call(Sys.Socket, Sys.AfUnix, (nint)(uint)n.Arguments[1] | Sys.Cloexec, (nint)(int)n.Arguments[2]);
+        if (Host.Call(Sys.Setns, Node.OwnNetwork, NewNetwork) < 0) Host.Call(Sys.ExitGroup, Fault); // nothing else must be done there, and a successor begins in its own
+        bool known = made >= 0 && Messages.KnowSender(container, listener, ref n);
+        if (known) Host.Call(Sys.Fchown, made, (nint)Node.Tasks[container].SenderUser, (nint)Node.Tasks[container].SenderGroup);
+        if (known) Injection.Answer(listener, ref n, (int)made);
+        else Seccomp.Answer(listener, n.Id, made < 0 ? made : -Sys.Eintr);
+        if (made >= 0 && !known) Host.Call(Sys.Close, made);
+    }
+
+    /// <summary>
     /// Another descriptor for what a container's thread holds at a number. The way to a thread is kept for its next call: it leads to that thread alone, and nowhere (ESRCH) when its number has come to name another one.
     /// </summary>
     public static nint Take(ref PortTask container, int thread, int number)

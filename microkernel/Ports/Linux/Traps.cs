@@ -57,6 +57,7 @@ public static unsafe class Traps
         if (n.Number == Call.Gate) { GateCalls.Take(container, Node.Tasks[container].Joined != 0 ? Node.Tasks[container].Joined : container, ref n); return; }
         if (n.Number == Sys.Sysinfo) { Tell(Node.Tasks[container].Joined != 0 ? Node.Tasks[container].Joined : container, listener, ref n); return; }
         bool networked = (Node.Tasks[container].Classes & CallClass.Network) != 0;
+        if (n.Number == Sys.Socket && (int)n.Arguments[0] == Sys.AfUnix) { TrappedSockets.MakeUnix(container, ref n); return; }
         if (n.Number == Sys.Socket && !networked) { TrappedSockets.Pretend(listener, ref n); return; }
         if (n.Number == Sys.Socket && TrappedSockets.IsStream(ref n)) { TrappedSockets.Make(listener, ref n); return; }
         int trap = Node.FirstTrap;
@@ -98,6 +99,7 @@ public static unsafe class Traps
         }
         else
         {
+            if (networked && PathSockets.Takes(ref entry)) { PathSockets.Begin(trap); return; }
             if (n.Number == Sys.Connect && Interrupts.Join(trap)) return;
             if (n.Number == Sys.Connect) words[5] = Host.Call(Sys.Fcntl, entry.Socket, 3);
             words[6] = 0;
@@ -216,6 +218,7 @@ public static unsafe class Traps
         entry.Over = true;
         if (entry.Descriptor >= 0) { Host.Call(Sys.Close, entry.Descriptor); entry.Descriptor = -1; }
         Messages.Forget(ref entry);
+        PathSockets.Forget(ref entry);
         if (entry.Socket >= 0) { Host.Call(Sys.Close, entry.Socket); entry.Socket = -1; }
         entry.Parked = false;
         if (entry.Waiting) Seccomp.Answer(entry.TrapListener, entry.Notification, answer);

@@ -129,7 +129,7 @@ public static unsafe class Launcher
     }
 
     /// <summary>A copy of this process, as fork, and a child of the keeper; where a control group is named, in it from its first instruction on.</summary>
-    private static nint Born(nint flags, int group, int* pidfd, int* number)
+    public static nint Born(nint flags, int group, int* pidfd, int* number)
     {
         const ulong IntoGroup = 0x2_0000_0000;
         const int Size = 88, Flags = 0, PidDescriptor = 1, Number = 3, Group = 10;

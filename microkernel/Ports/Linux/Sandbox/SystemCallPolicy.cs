@@ -84,7 +84,7 @@ public static class SystemCallPolicy
     public static ReadOnlySpan<uint> Rules =>
     [
         // classes (0: every set), number, argument, kind, operand, verdict when it matches; rules of one number in order; the last line of a number is its default
-        Networked, 41, 0, ArgumentRule.Equal, 1, Verdict.Allow,               // socket(AF_UNIX)
+        Networked, 41, 0, ArgumentRule.Equal, 1, Verdict.Trap,                // socket(AF_UNIX)
         Every, 41, 0, ArgumentRule.Equal, 2, Verdict.Trap,                // socket(AF_INET)
         Every, 41, 0, ArgumentRule.Equal, 10, Verdict.Error | 97,         // socket(AF_INET6): EAFNOSUPPORT
         Every, 41, 0, ArgumentRule.Always, 0, Verdict.Eperm,
