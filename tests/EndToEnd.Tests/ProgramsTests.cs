@@ -64,7 +64,7 @@ public sealed class ProgramsCluster : IAsyncLifetime
 }
 
 /// <summary>Programs as Debian ships them, in a real cluster with the least permissions that their samples declare, each driven by its real client.</summary>
-[Takes(75)]
+[Takes(95)]
 public sealed partial class ProgramsTests(ProgramsCluster cluster) : IClassFixture<ProgramsCluster>
 {
     [Theory]
@@ -125,6 +125,68 @@ public sealed partial class ProgramsTests(ProgramsCluster cluster) : IClassFixtu
         (code, output) = await cluster.KubectlAsync("apply", "-f", file);
         Assert.True(code == 0, output);
         await Shell.UntilAsync(() => cluster.KubectlAsync("logs", "deploy/without", "--previous"), log => log.Contains("could not create shared memory segment: Operation not permitted", StringComparison.Ordinal), "the refusal");
+        await cluster.KubectlAsync("delete", "-f", file);
+    }
+
+    private const string ByPath = """
+        apiVersion: v1
+        kind: Pod
+        metadata: {name: by-path}
+        spec:
+          terminationGracePeriodSeconds: 1
+          securityContext: {runAsUser: 70, runAsGroup: 70, fsGroup: 70}
+          volumes: [{name: data, emptyDir: {}}]
+          containers:
+          - name: redis
+            image: redis:1
+            command: [/usr/bin/redis-server, --dir, /data, --port, "0", --unixsocket, /data/redis.sock, --unixsocketperm, "700"]
+            volumeMounts: [{name: data, mountPath: /data}]
+            permissions: {listen: [{port: 6379}], processes: {max: 16}}
+          - name: postgres
+            image: postgres:1
+            command: [/bin/postgres-start, -c, listen_addresses=]
+            env: [{name: PGDATA, value: /data/main}]
+            ports: [{containerPort: 5432}]
+            volumeMounts: [{name: data, mountPath: /data}]
+            permissions: {processes: {max: 128, sharedMemory: true}}
+          - name: client
+            image: clients:1
+            command: [/bin/sleep, "1000"]
+            env: [{name: PGUSER, value: postgres}]
+            volumeMounts: [{name: data, mountPath: /data}]
+            permissions: {connect: [{cidr: 127.0.0.1/32, port: 6379}]}
+          - name: reader
+            image: clients:1
+            command: [/bin/sleep, "1000"]
+            env: [{name: PGUSER, value: postgres}]
+            volumeMounts: [{name: data, mountPath: /data, readOnly: true}]
+            permissions: {connect: [{cidr: 127.0.0.1/32, port: 6379}]}
+        """;
+
+    [Fact]
+    public async Task Redis_and_Postgres_serve_who_may_write_their_volume_by_the_path_of_a_Unix_socket()
+    {
+        foreach (var program in new[] { "redis", "postgres", "clients" })
+        {
+            var (imported, said) = await cluster.EyrieAsync("image", "import", $"{program}:1", await PackedPrograms.FolderAsync(Shell.Root, program));
+            Assert.True(imported == 0, said);
+        }
+        var file = Path.Combine(cluster.State, "by-path.yaml");
+        await File.WriteAllTextAsync(file, ByPath);
+        var (code, output) = await cluster.KubectlAsync("apply", "-f", file);
+        Assert.True(code == 0, output);
+        Task<(int Code, string Output)> In(string container, params string[] command) => cluster.KubectlAsync(["exec", "by-path", "-c", container, "--", .. command]);
+        await Shell.UntilAsync(() => In("client", "/usr/bin/redis-cli", "-s", "/data/redis.sock", "set", "greeting", "hello"), said => said.Trim() == "OK", "redis");
+        await Shell.UntilAsync(() => In("client", "/usr/bin/psql", "-h", "/data", "-Atc", "select 6 * 7", "postgres"), said => said.Trim() == "42", "PostgreSQL");
+        Assert.Equal("hello", (await In("client", "/usr/bin/redis-cli", "-s", "/data/redis.sock", "get", "greeting")).Output.Trim());
+        Assert.Equal(2, RequestsPerSecond().Count((await In("client", "/usr/bin/redis-benchmark", "-s", "/data/redis.sock", "-t", "set,get", "-n", "5000", "-c", "16", "-q")).Output));
+        await In("client", "/usr/bin/pgbench", "-h", "/data", "-i", "-q", "-s", "1", "postgres");
+        output = (await In("client", "/usr/bin/pgbench", "-h", "/data", "-c", "4", "-C", "-T", "2", "postgres")).Output; // a new connection each time
+        Assert.True(Number(Transactions(), output) > 10, output);
+        Assert.Contains("number of failed transactions: 0", output, StringComparison.Ordinal);
+        Assert.Contains("Permission denied", (await In("reader", "/usr/bin/redis-cli", "-s", "/data/redis.sock", "get", "greeting")).Output, StringComparison.Ordinal);
+        Assert.Contains("Permission denied", (await In("reader", "/usr/bin/psql", "-h", "/data", "-Atc", "select 6 * 7", "postgres")).Output, StringComparison.Ordinal);
+        Assert.Equal("0 0 0 0", (await cluster.KubectlAsync("get", "pod", "by-path", "-o", "jsonpath={.status.containerStatuses[*].restartCount}")).Output);
         await cluster.KubectlAsync("delete", "-f", file);
     }
 

@@ -261,12 +261,29 @@ public sealed class PathSocketTests : IAsyncLifetime
         Assert.Equal("at once 11\nlimited 11\nwaits\ninterrupted 4\nwaits again\nconnected 0", _kernel.Log(spec));
     }
 
+    /// <summary>Processes that make a call about a path.</summary>
+    private IEnumerable<string> Hands() => File.ReadAllText($"/proc/{_kernel.ProcessId}/task/{_kernel.ProcessId}/children").Split(' ', StringSplitOptions.RemoveEmptyEntries).Where(child => Line(child, "Name:") == "Name:\teyrie-kernel" && child != _kernel.Server("eyrie-kernel")?.ToString(CultureInfo.InvariantCulture));
+
+    private static string Line(string process, string begin)
+    {
+        try
+        {
+            return File.ReadLines($"/proc/{process}/status").First(line => line.StartsWith(begin, StringComparison.Ordinal));
+        }
+        catch (IOException) { return ""; } // it has just ended
+    }
+
     [Fact]
     public async Task A_container_that_ends_while_its_connects_wait_leaves_no_process_behind()
     {
         int before = _kernel.Children().Count();
-        var spec = await StartAsync(Perl("$l = serve('/tmp/s', 0); $first = un(); connect($first, at('/tmp/s')) or die $!; for (1..20) { if (!fork) { $s = un(); connect($s, at('/tmp/s')); exit } } print \"waits\\n\"; sleep 1000"), "waits");
-        await _kernel.UntilAsync(() => _kernel.Children().Count() == before + 1 + 8, $"eight hands beside {before} processes and the container");
+        var spec = await StartAsync(Perl("$l = serve('/tmp/s', 0); $first = un(); connect($first, at('/tmp/s')) or die $!; for (1..20) { if (!fork) { $s = un(); connect($s, at('/tmp/s')); exit } } print \"waits\\n\"; sleep 1000", user: 1000), "waits");
+        await _kernel.UntilAsync(() => Hands().Count(hand => Line(hand, "Uid:").Contains("1000", StringComparison.Ordinal)) == 8 && _kernel.Children().Count() == before + 1 + 8, $"eight hands beside {before} processes and the container");
+        foreach (var hand in Hands())
+        {
+            Assert.Equal(("CapEff:\t0000000000000000", "Uid:\t1000\t1000\t1000\t1000"), (Line(hand, "CapEff:"), Line(hand, "Uid:")));
+            Assert.InRange(Directory.GetFileSystemEntries($"/proc/{hand}/fd").Length, 2, 6); // socket, listener, root, working directory, its descriptors, file
+        }
         var status = await OutputAsync(Perl("$l = serve('/tmp/s'); $s = un(); print try(connect($s, at('/tmp/s'))), \"\\n\""));
         Assert.Equal("0", status); // others are not held up
         await _kernel.Service.SignalAsync(spec.Id, 9, None);
@@ -277,9 +294,7 @@ public sealed class PathSocketTests : IAsyncLifetime
     public async Task A_connect_that_waits_goes_on_with_a_kernel_that_takes_over()
     {
         var spec = await StartAsync(Perl("$SIG{USR1} = sub { }; $l = serve('/tmp/s', 0); $first = un(); connect($first, at('/tmp/s')) or die $!; if (!fork) { $s = un(); print \"waits\\n\"; print 'connected ', try(connect($s, at('/tmp/s'))), \"\\n\"; exit } sleep 1000; accept($c, $l); sleep 1000"), "waits");
-        int before = _kernel.Children().Count();
-        await _kernel.UntilAsync(() => _kernel.Children().Count() >= before, "a hand");
-        await Task.Delay(50);
+        await _kernel.UntilAsync(() => Hands().Any(), "a hand");
         await _kernel.KillKernelAsync();
         Assert.Equal("waits", _kernel.Log(spec));
         await _kernel.Service.SignalAsync(spec.Id, UserSignal, None);

@@ -2,7 +2,7 @@ namespace Eyrie.Servers.Tests;
 
 /// <summary>One attempt as a program makes it: a shell script that says GOT when it gets through.</summary>
 /// <param name="What">What would be gained.</param>
-/// <param name="Script">The script; <c>$MARKER</c> is a file of the host outside the container, <c>$PORT</c> a port on the host's localhost that answers, <c>$UDP</c> one that takes datagrams, <c>$PIPE</c> the pipe by which container <c>web</c> is signalled.</param>
+/// <param name="Script">The script; <c>$MARKER</c> is a file of the host outside the container, <c>$PORT</c> a port on the host's localhost that answers, <c>$UDP</c> one that takes datagrams, <c>$DOORPATH</c> a Unix socket of the host at the end of a mount that may be read, <c>$DOOR</c> its path in hexadecimal, 108 bytes, <c>$PIPE</c> the pipe by which container <c>web</c> is signalled.</param>
 /// <param name="KnownFrom">Published weaknesses that begin so.</param>
 /// <param name="OnHost">Whether a plain process of root tries it as well, to show that it gets through where nothing forbids it; false where that would harm the host, or it lacks what the attempt needs.</param>
 /// <param name="Entries">What the container is granted, besides its quota and log.</param>
@@ -98,6 +98,9 @@ public static class ProgramAttacks
         new("have the host's kernel speak TLS on a socket (TCP_ULP)", "systemcalls 41 2 1 0 , 54 \\$0 6 31 s:tls 3 | tail -1 | grep -qv '^-1$' && echo GOT", "CVE-2023-0461", true, Connect),
         new("attach a program to a socket (SO_ATTACH_FILTER)", "systemcalls 41 2 1 0 , 54 \\$0 1 26 x:01000000000000000000000000000000 16 | tail -1 | grep -qv '^-1$' && echo GOT", "", true, Connect),
         new("replace the tables of netfilter (IPT_SO_SET_REPLACE)", "systemcalls 41 2 1 0 , 54 \\$0 0 64 z:96 96 | tail -1 | grep -q '^0$' && echo GOT", "CVE-2021-22555, CVE-2016-4997", false, Connect),
+        new("connect to a Unix socket of the host in a place that may be read", "systemcalls 41 1 1 0 , 42 \\$0 x:0100$DOOR 110 | tail -1 | grep -q '^0$' && echo GOT", "CVE-2020-15257", true, Connect, "dir /tmp read,write"),
+        new("connect to a Unix socket of the host by a link to it", "/bin/busybox rm -f /tmp/eyrie.link; /bin/busybox ln -s \"$DOORPATH\" /tmp/eyrie.link; systemcalls 41 1 1 0 , 42 \\$0 x:01002f746d702f65797269652e6c696e6b00 18 | tail -1 | grep -q '^0$' && echo GOT; /bin/busybox rm -f /tmp/eyrie.link", "CVE-2020-15257", true, Connect, "dir /tmp read,write"),
+        new("read the paths of others' Unix sockets", "grep -q door.sock /proc/net/unix && echo GOT", "", true, Connect),
         new("send a descriptor's worth of authority over an abstract Unix socket", "systemcalls 41 1 1 0 , 49 \\$0 x:010000657972696561747461636b 14 | tail -1 | grep -q '^0$' && echo GOT", "CVE-2020-15257", true, Connect),
     ];
 }

@@ -2,6 +2,7 @@ using System.Diagnostics;
 using System.Globalization;
 using System.Net;
 using System.Net.Sockets;
+using System.Text;
 using Eyrie.Microkernel.Client;
 
 namespace Eyrie.Servers.Tests;
@@ -17,6 +18,8 @@ public sealed class ProgramAttackTests : IAsyncLifetime
     private FileStream _pipe = null!;
 
     private const string Pipe = "pods/u/signals/a/web", PipeInside = "/run/eyrie/signals/web";
+    private const string Door = "volumes/door", DoorInside = "/run/door";
+    private readonly Socket _door = new(AddressFamily.Unix, SocketType.Stream, ProtocolType.Unspecified);
     private string HostPipe => Path.Combine(_kernel.Root, Pipe);
 
     public async Task InitializeAsync()
@@ -25,6 +28,10 @@ public sealed class ProgramAttackTests : IAsyncLifetime
         _ = AnswerAsync();
         await File.WriteAllTextAsync(_marker, "of the host");
         _kernel = await RunningKernel.StartAsync(offered: ["/dev/net/tun"]);
+        Directory.CreateDirectory(Path.Combine(_kernel.Root, Door));
+        _door.Bind(new UnixDomainSocketEndPoint(DoorPath(false)));
+        _door.Listen(1000);
+        File.SetUnixFileMode(DoorPath(false), (UnixFileMode)0b111_111_111);
         Directory.CreateDirectory(Path.GetDirectoryName(HostPipe)!);
         using (var make = Process.Start("mkfifo", ["-m", "622", HostPipe])) await make.WaitForExitAsync();
         _pipe = new FileStream(HostPipe, FileMode.Open, FileAccess.ReadWrite, FileShare.ReadWrite, 0); // a reader, as the node's agent is
@@ -37,6 +44,7 @@ public sealed class ProgramAttackTests : IAsyncLifetime
     public async Task DisposeAsync()
     {
         _host.Dispose();
+        _door.Dispose();
         await _pipe.DisposeAsync();
         _datagrams.Dispose();
         File.Delete(_marker);
@@ -55,12 +63,14 @@ public sealed class ProgramAttackTests : IAsyncLifetime
         }
     }
 
-    private string Filled(string script, bool inContainer) => string.Create(CultureInfo.InvariantCulture, $"MARKER={_marker}\nPORT={((IPEndPoint)_host.LocalEndpoint).Port}\nHOST={Environment.ProcessId}\nPIPE={(inContainer ? PipeInside : HostPipe)}\n")
+    private string DoorPath(bool inContainer) => Path.Combine(inContainer ? DoorInside : Path.Combine(_kernel.Root, Door), "door.sock");
+
+    private string Filled(string script, bool inContainer) => string.Create(CultureInfo.InvariantCulture, $"MARKER={_marker}\nPORT={((IPEndPoint)_host.LocalEndpoint).Port}\nHOST={Environment.ProcessId}\nPIPE={(inContainer ? PipeInside : HostPipe)}\nDOORPATH={DoorPath(inContainer)}\nDOOR={Convert.ToHexStringLower(Encoding.UTF8.GetBytes(DoorPath(inContainer).PadRight(108, '\0')))}\n")
         + (inContainer ? "" : $"PATH={Path.GetDirectoryName(Tool)}:$PATH\n") + script.Replace("{udp}", "7f000001", StringComparison.Ordinal).Replace("{udp-port}", ((IPEndPoint)_datagrams.Client.LocalEndPoint!).Port.ToString("x4", CultureInfo.InvariantCulture), StringComparison.Ordinal);
 
     private async Task<bool> InContainerAsync(ProgramAttack attack)
     {
-        var spec = _kernel.Script(Filled(attack.Script, true), attack.Entries) with { Mounts = [new MountSpec(Pipe, PipeInside, true)] };
+        var spec = _kernel.Script(Filled(attack.Script, true), attack.Entries) with { Mounts = [new MountSpec(Pipe, PipeInside, true), new MountSpec(Door, DoorInside, true)] };
         if (attack.What.Contains("setuid", StringComparison.Ordinal)) spec = spec with { UserId = 1000, GroupId = 1000 };
         var (_, output) = await _kernel.RunAsync(spec);
         return output.Contains("GOT", StringComparison.Ordinal);
