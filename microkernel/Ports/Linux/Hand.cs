@@ -39,8 +39,11 @@ public static unsafe class Hand
         // Nothing else of the kernel's stays open here: a connection would not end, however its owner closed it.
         Host.Call(Sys.Dup2, call.Socket, 0);
         Host.Call(Sys.Dup2, call.Listener, 1);
-        Host.Call(Sys.CloseRange, 2, -1, 0);
+        Host.Call(Sys.Dup2, Node.HostRoot, 2);
+        Host.Call(Sys.CloseRange, 3, -1, 0);
+        Node.HostRoot = 2; // of this process alone, which has a copy of the kernel's memory
         int became = Become(ref call, out int own);
+        Host.Call(Sys.Close, 2);
         if (became != 0) return became;
         nint result;
         fixed (byte* address = call.Address)
