@@ -220,7 +220,7 @@ public sealed class PathSocketTests : IAsyncLifetime
         host.Listen(100);
         File.SetUnixFileMode(Path.Combine(place, "host"), (UnixFileMode)0b111_111_111);
         var spec = Perl($$"""
-            sub serveat { $own = serve($_[0], 100) } {{prepare}}
+            sub serveat { $own = serve($_[0], 100); fcntl($own, F_SETFL, O_NONBLOCK) } {{prepare}}
             if (!($child = fork)) { syscall(316, -100, $at, -100, $link, 2) == 0 or die $! while 1 }
             for (1..1500) { $s = un(); $r = try(connect($s, at('{{path}}'))); $n{$r}++; accept($c, $own) if $r == 0 } kill 9, $child; print join(' ', map { $n{$_} > 20 ? $_ : "$_: $n{$_}" } sort keys %n), "\n"
             """);
