@@ -43,11 +43,11 @@ public sealed class BlankTests : IAsyncLifetime
         await _kernel.UntilAsync(() => _kernel.Blanks().Length == 2, "two blanks anew");
     }
 
-    /// <summary>Everything that a program can see of itself, but for what no two containers have in common. A blank is covered as for root, whoever it becomes.</summary>
+    /// <summary>Everything that a program can see of itself, but for what no two containers have in common, and for the signals that wait for its user on the whole host (SigQ). A blank is covered as for root, whoever it becomes.</summary>
     private const string Looks = """
         exec 2>&1
         grep -vE ' /proc/(pagetypeinfo|slabinfo|vmallocinfo|kpage[a-z]+) ' /proc/self/mountinfo | cut -d ' ' -f 4- | cut -d , -f 1-5 | tr -d '0123456789'
-        grep -E '^(Uid|Gid|Groups|Umask|Sig|Shd|Cap|NoNew|Seccomp|NSpid|Threads)' /proc/self/status
+        grep -E '^(Uid|Gid|Groups|Umask|Sig[^Q]|Shd|Cap|NoNew|Seccomp|NSpid|Threads)' /proc/self/status
         cat /proc/self/limits /proc/self/oom_score_adj /proc/self/timerslack_ns /proc/meminfo /proc/stat /proc/loadavg
         ls -lA /dev /dev/pts /dev/shm /proc/fs /proc/irq /proc/bus | cut -c 1-40
         ls /proc/self/fd /
