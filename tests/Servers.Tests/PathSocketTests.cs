@@ -207,7 +207,7 @@ public sealed class PathSocketTests : IAsyncLifetime
         Assert.Equal("0 140700", await OutputAsync(Perl("$s = un(); print try(chmod 0700, $s), ' '; bind($s, at('/tmp/a')) or die $!; printf \"%o\\n\", (stat '/tmp/a')[2]", user: 1000)));
     }
 
-    /// <summary>A path of which the last name, or a directory, is exchanged again and again for a link to where only reading is allowed: the connect ends at the container's own socket or is refused.</summary>
+    /// <summary>A path of which the last name, or a directory, is exchanged again and again for a link to where only reading is allowed: the connect ends at the container's own socket or is refused. As often as it takes to see both.</summary>
     [Theory]
     [InlineData("symlink '/ro/host', '/tmp/link'; serveat('/tmp/at');", "/tmp/at")]
     [InlineData("symlink '/ro', '/tmp/link'; mkdir '/tmp/at'; serveat('/tmp/at/host');", "/tmp/at/host")]
@@ -222,7 +222,7 @@ public sealed class PathSocketTests : IAsyncLifetime
         var spec = Perl($$"""
             sub serveat { $own = serve($_[0], 100); fcntl($own, F_SETFL, O_NONBLOCK) } {{prepare}}
             if (!($child = fork)) { syscall(316, -100, $at, -100, $link, 2) == 0 or die $! while 1 }
-            for (1..1500) { $s = un(); $r = try(connect($s, at('{{path}}'))); $n{$r}++; accept($c, $own) if $r == 0 } kill 9, $child; print join(' ', map { $n{$_} > 20 ? $_ : "$_: $n{$_}" } sort keys %n), "\n"
+            for ($i = 0; $i < 3000 || ($n{0} <= 20 || $n{13} <= 20) && time < $^T + 60; $i++) { $s = un(); $r = try(connect($s, at('{{path}}'))); $n{$r}++; accept($c, $own) if $r == 0 } kill 9, $child; print join(' ', map { $n{$_} > 20 ? $_ : "$_: $n{$_}" } sort keys %n), "\n"
             """);
         var output = await OutputAsync(spec with { Mounts = [.. spec.Mounts, new MountSpec("volumes/other", "/ro", true)] });
         Assert.Equal("0 13", output);
@@ -238,7 +238,7 @@ public sealed class PathSocketTests : IAsyncLifetime
             $s = un(); print try(bind($s, at('/v/kept/s'))), ' '; $s = un(); print try(bind($s, at('/dev/shm/s'))), ' ', try(listen($s, 1)), ' '; $c = un(); print try(connect($c, at('/dev/shm/s'))), "\n";
             symlink '/v/kept', '/tmp/link'; mkdir '/tmp/at';
             if (!($child = fork)) { syscall(316, -100, $at, -100, $link, 2) == 0 or die $! while 1 }
-            for (1..1500) { $s = un(); $n{try(bind($s, at("/tmp/at/$_")))}++ } kill 9, $child; print join(' ', map { $n{$_} > 20 ? $_ : "$_: $n{$_}" } sort keys %n), "\n"
+            for ($i = 0; $i < 1500 || ($n{0} <= 20 || $n{13} <= 20) && time < $^T + 60; $i++) { $s = un(); $n{try(bind($s, at("/tmp/at/$i")))}++ } kill 9, $child; print join(' ', map { $n{$_} > 20 ? $_ : "$_: $n{$_}" } sort keys %n), "\n"
             """, ["dir /v read,change", "dir /tmp read,write"]));
         Assert.Equal("13 0 0 0\n0 13", output);
         Assert.Empty(Directory.GetFileSystemEntries(Path.Combine(Volume, "kept")));
