@@ -35,6 +35,8 @@ public sealed class SignalPipesTests : IDisposable
     [Fact]
     public async Task The_end_does_not_wait_for_room_in_a_pipe_that_its_container_has_filled()
     {
+        const int Full = (1 << 16) / 4; // lines that a pipe holds (pipe(7))
+        int written = 0;
         var pipes = Pipes();
         var reading = new TaskCompletionSource();
         pipes.Open("a", ["signal b HUP"], (_, _) =>
@@ -47,7 +49,7 @@ public sealed class SignalPipesTests : IDisposable
             using var writer = new FileStream(Pipe("a", "b"), FileMode.Open, FileAccess.Write, FileShare.ReadWrite, 0);
             try
             {
-                for (int line = 0; line < 1 << 15; line++) writer.Write("HUP\n"u8); // twice what a pipe holds
+                for (; written < 2 * Full; written++) writer.Write("HUP\n"u8);
             }
             catch (IOException)
             {
@@ -55,7 +57,7 @@ public sealed class SignalPipesTests : IDisposable
             }
         });
         await reading.Task.WaitAsync(Soon);
-        await Task.Delay(200); // until it is full
+        Assert.True(SpinWait.SpinUntil(() => Volatile.Read(ref written) >= Full, Soon), "the pipe was not filled");
         Assert.False(flood.IsCompleted);
         await Task.Run(pipes.Dispose).WaitAsync(Soon);
         await flood.WaitAsync(Soon);
