@@ -66,7 +66,16 @@ public static class Applying
         var last = stored["metadata"]?["annotations"]?[LastApplied]?.ToString() is { } text ? JsonNode.Parse(text) as JsonObject : null;
         var patch = MergeDifference(last ?? [], wanted);
         var written = await cluster.CallAsync(HttpMethod.Patch, $"{collection}/{name}{query}", patch, "application/merge-patch+json");
-        return new Applied(kind, @namespace, name, written["metadata"]!["resourceVersion"]!.ToString() == stored["metadata"]!["resourceVersion"]!.ToString() ? "unchanged" : "configured");
+        return new Applied(kind, @namespace, name, JsonNode.DeepEquals(Applicable(written), Applicable(stored)) ? "unchanged" : "configured");
+    }
+
+    /// <summary>What of an object an apply may change: not its status, which a controller may write at any moment, and what tells of writes.</summary>
+    private static JsonObject Applicable(JsonObject document)
+    {
+        var kept = (JsonObject)document.DeepClone();
+        kept.Remove("status");
+        foreach (var name in new[] { "resourceVersion", "managedFields" }) kept["metadata"]!.AsObject().Remove(name);
+        return kept;
     }
 
     /// <summary>A merge patch that sets what is wanted and removes what was applied last and is wanted no more.</summary>

@@ -91,7 +91,7 @@ public static class Rollout
         try
         {
             var list = await cluster.CallAsync(HttpMethod.Get, path, null);
-            foreach (var item in list["items"]!.AsArray()) await changes.WriteAsync((kind, "ADDED", item!.AsObject()), cancellationToken);
+            foreach (var item in list["items"]!.AsArray()) changes.TryWrite((kind, "ADDED", item!.AsObject())); // one that is completed by a failure of the other source takes none
             var revision = list["metadata"]!["resourceVersion"]!.ToString();
             while (!cancellationToken.IsCancellationRequested)
             {
@@ -102,7 +102,7 @@ public static class Rollout
                     var change = JsonNode.Parse(line)!.AsObject();
                     if (change["type"]!.ToString() == "ERROR") throw new Failure(change["object"]!["message"]!.ToString());
                     revision = change["object"]!["metadata"]!["resourceVersion"]!.ToString();
-                    await changes.WriteAsync((kind, change["type"]!.ToString(), change["object"]!.AsObject()), cancellationToken);
+                    changes.TryWrite((kind, change["type"]!.ToString(), change["object"]!.AsObject()));
                 }
             }
         }

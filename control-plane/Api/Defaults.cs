@@ -2,6 +2,7 @@ using System.Text.Json.Nodes;
 using Eyrie.ControlPlane.Api.CustomResources;
 using Eyrie.ControlPlane.Resources;
 using Eyrie.Manifests;
+using static Eyrie.ControlPlane.Api.FieldChecks;
 
 namespace Eyrie.ControlPlane.Api;
 
@@ -189,6 +190,4 @@ public static class Defaults
             }
         }
     }
-
-    private static IEnumerable<JsonObject> Items(JsonNode? list) => (list as JsonArray)?.OfType<JsonObject>() ?? [];
 }

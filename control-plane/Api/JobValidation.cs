@@ -2,6 +2,7 @@ using System.Text.Json.Nodes;
 using Eyrie.ControlPlane.Controllers;
 using Eyrie.ControlPlane.Controllers.Workloads;
 using Eyrie.ControlPlane.Resources;
+using static Eyrie.ControlPlane.Api.FieldChecks;
 
 namespace Eyrie.ControlPlane.Api;
 
@@ -94,18 +95,6 @@ public static class JobValidation
             errors.Add(Invalid(at + ".onExitCodes.containerName", name, "must be one of the container or initContainer names in the pod template"));
     }
 
-    private static void NotNegative(JsonObject spec, string path, List<FieldError> errors, params string[] names)
-    {
-        foreach (var name in names)
-            if (spec[name] is JsonValue value && value.TryGetValue(out long number) && number < 0) errors.Add(Invalid(path + name, value, "must be greater than or equal to 0"));
-    }
-
-    private static void OneOf(JsonObject spec, string path, string name, List<FieldError> errors, params string[] words)
-    {
-        if (spec[name] is { } value && !words.Contains(value.ToString()))
-            errors.Add(new FieldError(path + name, $"Unsupported value: {value.ToJsonString()}: supported values: {string.Join(", ", words.Select(word => $"\"{word}\""))}", "FieldValueNotSupported"));
-    }
-
     private static string? Mistake(Action parse)
     {
         try
@@ -118,10 +107,4 @@ public static class JobValidation
             return exception.Message;
         }
     }
-
-    private static FieldError Required(string field, string when = "") => new(field, "Required value" + when, "FieldValueRequired");
-
-    private static FieldError Invalid(string field, JsonNode? value, string why) => new(field, $"Invalid value: {value?.ToJsonString() ?? "null"}: {why}");
-
-    private static List<JsonObject> Items(JsonNode? list) => (list as JsonArray)?.OfType<JsonObject>().ToList() ?? [];
 }

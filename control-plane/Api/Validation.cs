@@ -6,6 +6,7 @@ using Eyrie.ControlPlane.Api.CustomResources;
 using Eyrie.ControlPlane.Controllers.Guards;
 using Eyrie.ControlPlane.Resources;
 using Eyrie.Manifests.Permissions;
+using static Eyrie.ControlPlane.Api.FieldChecks;
 
 namespace Eyrie.ControlPlane.Api;
 
@@ -26,6 +27,9 @@ public static partial class Validation
         if (kind == Kinds.Job) Job(document, spec, subresource is null && stored is not null ? Defaulted(kind, stored)["spec"] as JsonObject : null, "spec.", errors);
         if (kind == Kinds.CronJob) CronJob(document, spec, errors);
         if (kind == Kinds.Deployment && spec?["guard"] is { } guard) Guard(guard, errors);
+        if (spec is not null && (kind == Kinds.Deployment || kind == Kinds.StatefulSet || kind == Kinds.DaemonSet)) errors.AddRange(RolloutValidation.Workload(kind, spec));
+        if (kind == Kinds.PodDisruptionBudget) errors.AddRange(RolloutValidation.Budget(spec ?? []));
+        if (kind == Kinds.HorizontalPodAutoscaler) errors.AddRange(AutoscalerValidation.Check(spec ?? []));
         if (kind == Kinds.Service) Service(spec, errors);
         if (kind == Kinds.CertificateSigningRequest) errors.AddRange(SigningRequest.Check(document, stored));
         if (kind == Kinds.CustomResourceDefinition) errors.AddRange(DefinitionCheck.Check(document, stored));
@@ -186,8 +190,6 @@ public static partial class Validation
         if (affinity == "ClientIP" && (config?["clientIP"]?["timeoutSeconds"] is not JsonValue value || !value.TryGetValue(out int seconds) || seconds is < 1 or > Day))
             yield return new FieldError("spec.sessionAffinityConfig.clientIP.timeoutSeconds", $"Invalid value: {config?["clientIP"]?["timeoutSeconds"]?.ToJsonString() ?? "null"}: must be greater than 0 and less than {Day}");
     }
-
-    private static IEnumerable<JsonObject> Items(JsonNode? list) => (list as JsonArray)?.OfType<JsonObject>() ?? [];
 
     [GeneratedRegex("^[a-z0-9]([-a-z0-9]*[a-z0-9])?\\z")]
     private static partial Regex DnsLabel();

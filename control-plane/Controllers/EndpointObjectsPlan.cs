@@ -81,7 +81,7 @@ public static class EndpointObjectsPlan
     private static string SliceName(JsonObject service, JsonArray ports, int index)
     {
         var hash = Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes(string.Create(CultureInfo.InvariantCulture, $"{service.Uid()} {ports.ToJsonString()} {index}"))));
-        return $"{service.Name()}-{hash[..5]}";
+        return $"{service.Name()}-{hash[..10]}"; // one of many slices must not have the name of another
     }
 
     private static JsonObject Endpoint(JsonObject service, JsonObject pod)

@@ -76,7 +76,7 @@ public sealed class NodeSessionsActor : ReceiveActor, IWithTimers
         Receive<NodeAbsent>(absent => OnAbsent(absent.Node));
         Receive<RenewLeases>(_ => { foreach (var node in _sessions.Keys) Run("renewing the lease of " + node, _registration.RenewAsync(node)); Missed(); });
         Receive<Wrote>(wrote => NextReport(wrote.Uid));
-        Receive<Failed>(failed => _log.Warning("{0}: {1}", failed.What, failed.Cause.Message));
+        Receive<Failed>(failed => _log.Failed(failed.What, failed.Cause));
     }
 
     protected override void PreStart()

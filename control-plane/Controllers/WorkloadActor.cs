@@ -136,7 +136,7 @@ public sealed class WorkloadActor : ReceiveActor, IWithTimers, IWithStash
         _refusals = failure is ObjectForbiddenException ? _refusals + 1 : 0;
         if (failure is not null)
         {
-            _log.Warning("{0}: {1}", _key, failure.Message);
+            _log.Failed(_key.ToString(), failure);
             var wait = TimeSpan.FromTicks(Retry.Ticks << Math.Clamp(_refusals - 1, 0, 5));
             LookAgain(_context.Clock.GetUtcNow() + (wait < LongestRetry ? wait : LongestRetry), true);
         }

@@ -21,7 +21,17 @@ if (ServerOptions.Parse(args, Console.Error) is not { } options) return 2;
 Directory.CreateDirectory(options.StateDirectory);
 var keys = Keys.LoadOrMake(options.StateDirectory, options.Listen.Address, options.ClusterOctet);
 var stateFile = Path.Combine(options.StateDirectory, "control-plane.json");
-var listen = new IPEndPoint(options.Listen.Address, options.Listen.Port != 0 ? options.Listen.Port : LastPort(stateFile) ?? FreePort());
+Socket socket;
+try
+{
+    socket = ListenSocket.Bind(options.Listen, LastPort(stateFile));
+}
+catch (SocketException exception)
+{
+    Console.Error.WriteLine($"eyrie-control-plane: {options.Listen.Address}:{(options.Listen.Port != 0 ? options.Listen.Port : LastPort(stateFile))} cannot be listened at: {exception.Message}; end what listens there, or name another address with --listen");
+    return 1;
+}
+var listen = (IPEndPoint)socket.LocalEndPoint!;
 IStore opened;
 try
 {
@@ -38,6 +48,7 @@ var builder = WebApplication.CreateBuilder(new WebApplicationOptions { ContentRo
 builder.Logging.ClearProviders().AddSimpleConsole(console => { console.SingleLine = true; console.TimestampFormat = "HH:mm:ss.fff "; });
 builder.Services.Configure<Microsoft.Extensions.Logging.Console.ConsoleLoggerOptions>(console => console.LogToStandardErrorThreshold = LogLevel.Trace);
 builder.Logging.AddFilter("Microsoft", LogLevel.Warning).AddFilter("Grpc", LogLevel.Warning).AddFilter("Microsoft.AspNetCore.DataProtection", LogLevel.Error);
+builder.WebHost.UseSockets(sockets => sockets.CreateBoundListenSocket = _ => socket);
 builder.WebHost.ConfigureKestrel(kestrel => kestrel.Listen(listen, endpoint => { endpoint.UseHttps(keys.Server, https => { https.ClientCertificateMode = ClientCertificateMode.AllowCertificate; https.AllowAnyClientCertificate(); }); endpoint.Protocols = HttpProtocols.Http1AndHttp2; }));
 builder.Services.AddSingleton<IStore>(store).AddSingleton(TimeProvider.System).AddEyrieObjects().AddHostedService<Compactor>();
 var controllers = new ControllerOptions { ClusterOctet = options.ClusterOctet, NodeToken = keys.NodeToken, Prometheus = options.Prometheus, Scoring = options.Scoring, Api = listen };
@@ -78,13 +89,6 @@ return 0;
 
 static int? LastPort(string stateFile) =>
     File.Exists(stateFile) && JsonNode.Parse(File.ReadAllText(stateFile))?["url"]?.ToString() is { } url && Uri.TryCreate(url, UriKind.Absolute, out var last) ? last.Port : null;
-
-static int FreePort()
-{
-    using var probe = new TcpListener(IPAddress.Loopback, 0);
-    probe.Start();
-    return ((IPEndPoint)probe.LocalEndpoint).Port;
-}
 
 static string Kubeconfig(string url, Keys keys) => string.Create(CultureInfo.InvariantCulture, $"""
     apiVersion: v1

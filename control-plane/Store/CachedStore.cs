@@ -75,7 +75,11 @@ public sealed class CachedStore : IStore
         }
         catch (StoreUnavailableException)
         {
-            await Task.Delay(Retry, _closed.Token); // the watch fails the same way again, and this is tried again
+            await Task.Delay(Retry, _closed.Token).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing); // the watch fails the same way again, and this is tried again
+        }
+        catch (OperationCanceledException) when (_closed.IsCancellationRequested)
+        {
+            // The store is closed.
         }
     }
 

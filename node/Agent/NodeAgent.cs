@@ -12,7 +12,7 @@ namespace Eyrie.Node;
 /// </summary>
 public sealed class NodeAgent
 {
-    private static readonly TimeSpan LongestWait = TimeSpan.FromSeconds(5);
+    private static readonly TimeSpan LongestWait = TimeSpan.FromMinutes(1);
 
     private readonly string _bootId = Guid.NewGuid().ToString();
     private readonly NodeOptions _options;
@@ -77,7 +77,7 @@ public sealed class NodeAgent
         await _session.RunAsync(cancellationToken);
     }
 
-    /// <summary>With the first session, so that what it finds can be told; without one, soon.</summary>
+    /// <summary>With the first session, so that what it finds can be told; without one, later.</summary>
     private async Task CheckImagesAsync(CancellationToken cancellationToken)
     {
         await Task.WhenAny(Synced.Task, Task.Delay(LongestWait, CancellationToken.None));

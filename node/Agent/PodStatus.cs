@@ -55,7 +55,7 @@ public static class PodStatus
     {
         bool Over(ContainerRecord record) => record is { Running: false, RetryAt: null, End: not null } && !PodPlan.Restarts(policy, record.Role, record.End.ExitCode);
         if (init.Any(record => record.Role == ContainerRole.Init && record.End?.ExitCode is not (null or 0) && Over(record))) return "Failed";
-        if (main.All(Over)) return main.All(record => record.End!.ExitCode == 0) ? "Succeeded" : "Failed";
+        if (main.All(Over)) return init.Any(record => record is { Role: ContainerRole.Sidecar, Running: true }) ? "Running" : main.All(record => record.End!.ExitCode == 0) ? "Succeeded" : "Failed";
         bool pending = init.Any(record => record.Role == ContainerRole.Sidecar ? !record.Started && record.End is null : record.End?.ExitCode != 0);
         return !pending && main.All(record => record.Running || record.End is not null) ? "Running" : "Pending";
     }

@@ -23,8 +23,13 @@ List<IDisposable> handled = [.. EndSignals.Handle(end =>
 using var client = Tls.Client(options);
 await using var kernel = await KernelProcess.OpenAsync(options, atOnce.Token);
 using var metrics = new MetricsListener();
-Task DescribeAsync() => File.WriteAllTextAsync(Path.Combine(options.StateDirectory, "node.json"), new JsonObject { ["pid"] = Environment.ProcessId, ["kernelPid"] = kernel.ProcessId, ["metrics"] = metrics.Url }.ToJsonString());
-await DescribeAsync();
+void Describe()
+{
+    var file = Path.Combine(options.StateDirectory, "node.json");
+    File.WriteAllText(file + ".new", new JsonObject { ["pid"] = Environment.ProcessId, ["kernelPid"] = kernel.ProcessId, ["metrics"] = metrics.Url }.ToJsonString());
+    File.Move(file + ".new", file, true); // whoever reads it meanwhile reads all of it
+}
+Describe();
 var processes = new NodeProcesses(options, kernel);
 var agent = new NodeAgent(options, kernel, processes, client);
 await agent.AdoptAsync();
@@ -33,7 +38,7 @@ var running = agent.RunAsync(stop.Token);
 var supervising = kernel.SuperviseAsync(async anew =>
 {
     await agent.KernelConnectedAsync(anew);
-    await DescribeAsync();
+    Describe();
 }, stop.Token);
 if (options.Ending == EndOfAgent.Graceful) _ = EndWhenHeardAsync();
 var broken = Task.WhenAny(running, supervising); // neither ends by itself

@@ -148,7 +148,7 @@ public sealed class ApiServer : IAsyncLifetime
         start.Environment["KUBECONFIG"] = kubeconfig;
         start.Environment["KUBECACHEDIR"] = kubeconfig + ".cache";
         using var process = Process.Start(start)!;
-        using var deadline = new CancellationTokenSource(TimeSpan.FromMinutes(2));
+        using var deadline = new CancellationTokenSource(TimeSpan.FromMinutes(5));
         var output = process.StandardOutput.ReadToEndAsync(deadline.Token);
         var errors = process.StandardError.ReadToEndAsync(deadline.Token);
         await process.WaitForExitAsync(deadline.Token);

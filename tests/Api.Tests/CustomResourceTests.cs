@@ -258,7 +258,7 @@ public sealed class CustomResourceTests(ApiServer server) : IClassFixture<ApiSer
             YACHTS
             END
             K apply -f crd.yaml
-            K wait crd/yachts.harbour.example.com --for=condition=Established --timeout=20s
+            K wait crd/yachts.harbour.example.com --for=condition=Established --timeout=60s
             K explain yachts.spec.crew | grep -A1 -e FIELD -e 'How many'
             K explain yacht | grep 'A yacht'
             printf 'apiVersion: harbour.example.com/v1\nkind: Yacht\nmetadata: {name: a}\nspec: {crew: 2, name: a}\n' > yacht.yaml

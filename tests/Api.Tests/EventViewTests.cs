@@ -24,7 +24,7 @@ public sealed class EventViewTests(ApiServer server)
         Assert.Equal(("it went on", 2, made["metadata"]!["uid"]!.ToString()), (shown["note"]!.ToString(), shown["deprecatedCount"]!.GetValue<int>(), shown["metadata"]!["uid"]!.ToString()));
         Assert.Null(shown["message"]);
         var since = made["metadata"]!["resourceVersion"]!.ToString();
-        using var watch = await server.Client.GetAsync($"{Group}?watch=true&resourceVersion={since}&timeoutSeconds=5", HttpCompletionOption.ResponseHeadersRead);
+        using var watch = await server.Client.GetAsync($"{Group}?watch=true&resourceVersion={since}&timeoutSeconds=60", HttpCompletionOption.ResponseHeadersRead);
         using var lines = new StreamReader(await watch.Content.ReadAsStreamAsync());
         Assert.Contains("\"note\":\"it went on\"", await lines.ReadLineAsync(), StringComparison.Ordinal);
         Assert.Equal("Began", (await server.SendAsync("DELETE", Group + "/e")).Body["reason"]?.ToString() ?? "Began");

@@ -140,8 +140,8 @@ public sealed class IdentityTests(ApiServer server)
             for name in ann bob carl; do printf 'apiVersion: certificates.k8s.io/v1\nkind: CertificateSigningRequest\nmetadata: {name: %s}\nspec: {signerName: kubernetes.io/kube-apiserver-client, expirationSeconds: 86400, request: %s, usages: [%s]}\n' $name $(base64 -w0 < ann.csr) "$([ $name = carl ] && echo server auth || echo client auth)" | K apply -f -; done
             K certificate approve ann carl
             K certificate deny bob
-            K wait csr/ann --for=jsonpath='{.status.certificate}' --timeout=20s
-            K wait csr/carl --for=condition=Failed --timeout=20s
+            K wait csr/ann --for=jsonpath='{.status.certificate}' --timeout=60s
+            K wait csr/carl --for=condition=Failed --timeout=60s
             K get csr --no-headers | awk '{print $1, $3, $4, $5, $6}'
             K certificate approve bob
             K get csr ann -o 'jsonpath={.status.certificate}' | base64 -d > ann.crt

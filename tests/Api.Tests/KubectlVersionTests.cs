@@ -188,7 +188,7 @@ public sealed class KubectlVersionTests(ApiServer server)
         w1 w3 w4 w5
         """, "watched", program, """
         exec 2>&1
-        seen() { for i in $(seq 200); do grep -q "$1" $2 && return; sleep 0.05; done; echo "waited 10 s for $1 in $2, which has:"; cat $2; }
+        seen() { for i in $(seq 1200); do grep -q "$1" $2 && return; sleep 0.05; done; echo "waited 60 s for $1 in $2, which has:"; cat $2; }
         K create configmap w1 -o jsonpath='{.metadata.name}{"\n"}'
         K label configmap w1 watched=yes >/dev/null
         K get configmaps -l watched=yes --watch --output-watch-events -o jsonpath='{.type} {.object.metadata.name}{"\n"}' > events 2>&1 & events=$!

@@ -103,17 +103,21 @@ public sealed class LimitTests(ApiServer server)
             }
         })).ToList();
         while (Volatile.Read(ref answered) < 64) await Task.Delay(Moment);
-        var times = new List<TimeSpan>();
+        var (times, lists) = (new List<TimeSpan>(), new List<int>());
         for (int i = 0; i < 30; i++)
         {
+            int before = Volatile.Read(ref answered);
             var clock = Stopwatch.StartNew();
             Assert.Equal(HttpStatusCode.OK, (await server.SendAsync("GET", "api/v1/namespaces/flood/configmaps/c1")).Code);
             times.Add(clock.Elapsed);
+            lists.Add(Volatile.Read(ref answered) - before);
         }
         await over.CancelAsync();
         await Task.WhenAll(flood);
         times.Sort();
-        Assert.True(times[15] < TimeSpan.FromSeconds(1), $"median {times[15].TotalMilliseconds} ms, slowest {times[^1].TotalMilliseconds} ms beside {answered} lists");
+        lists.Sort();
+        // Where a machine is so slow that a request takes a second, still few of the 64 lists that always wait may be answered before it.
+        Assert.True(times[15] < TimeSpan.FromSeconds(1) || lists[15] < 16, $"median {times[15].TotalMilliseconds} ms, slowest {times[^1].TotalMilliseconds} ms beside {answered} lists, {lists[15]} of them within one request");
     }
 
     [Theory]

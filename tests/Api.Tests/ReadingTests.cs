@@ -102,7 +102,7 @@ public sealed class ReadingTests(ApiServer server)
 
     private async Task<List<JsonNode>> WatchAsync(string path, int events, Func<JsonNode, Task>? seeing = null)
     {
-        using var response = await server.Client.GetAsync(path + "&timeoutSeconds=10", HttpCompletionOption.ResponseHeadersRead);
+        using var response = await server.Client.GetAsync(path + "&timeoutSeconds=60", HttpCompletionOption.ResponseHeadersRead);
         using var lines = new StreamReader(await response.Content.ReadAsStreamAsync());
         var seen = new List<JsonNode>();
         while (seen.Count < events && await lines.ReadLineAsync() is { } line)

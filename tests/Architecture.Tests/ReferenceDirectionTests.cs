@@ -18,8 +18,9 @@ public sealed class ReferenceDirectionTests
 
     private static string Root => Path.GetFullPath(Path.Combine(AppContext.BaseDirectory, "../../../../.."));
 
-    public static TheoryData<string> Projects() => [.. Directory.EnumerateFiles(Root, "*.csproj", SearchOption.AllDirectories)
-        .Select(file => Path.GetRelativePath(Root, file)).Where(file => !file.StartsWith("tests/", StringComparison.Ordinal)).Order(StringComparer.Ordinal)];
+    /// <summary>Not of folders such as .git, in which others come and go while they are looked through.</summary>
+    public static TheoryData<string> Projects() => [.. Directory.EnumerateDirectories(Root).Where(folder => Path.GetFileName(folder) is not ("tests" or ['.', ..])).SelectMany(folder => Directory.EnumerateFiles(folder, "*.csproj", SearchOption.AllDirectories))
+        .Select(file => Path.GetRelativePath(Root, file)).Order(StringComparer.Ordinal)];
 
     [Theory]
     [MemberData(nameof(Projects))]

@@ -30,13 +30,6 @@ public sealed class HostProgram : IAsyncDisposable
 
     public int Port { get; }
 
-    public static int FreePort()
-    {
-        using var probe = new TcpListener(IPAddress.Any, 0);
-        probe.Start();
-        return ((IPEndPoint)probe.LocalEndpoint).Port;
-    }
-
     /// <summary>Starts it and waits until it takes connections.</summary>
     /// <param name="root">The folder that <c>pack</c> made.</param>
     /// <param name="folder">Where its own directories are made.</param>

@@ -1,5 +1,6 @@
 using System.Globalization;
 using Eyrie.Programs;
+using Eyrie.Tests;
 
 namespace Eyrie.Benchmarks;
 
@@ -80,7 +81,7 @@ public sealed class RealPrograms : IBenchmark
     /// <summary>The command of the sample, on a free port of the host's.</summary>
     private async Task<HostProgram> OnHostAsync(string program, string folder)
     {
-        int port = HostProgram.FreePort();
+        int port = FreePorts.Next();
         var door = port.ToString(CultureInfo.InvariantCulture);
         var none = new Dictionary<string, string>();
         var own = Path.Combine(_state, "host", program);

@@ -1,3 +1,4 @@
+using System.Text.RegularExpressions;
 using Xunit;
 
 namespace Eyrie.EndToEnd.Tests;
@@ -37,7 +38,7 @@ public sealed class ClaimTests(NodeCluster cluster)
         var (_, table) = await space.KubectlAsync("get", "pvc", "data-db-0", "--no-headers");
         Assert.Matches(@"data-db-0 +Bound +pvc-[-0-9a-f]+ +1Mi +RWO +local-path", table);
         var volume = (await space.KubectlAsync("get", "pvc", "data-db-0", "-o", "jsonpath={.spec.volumeName}")).Output;
-        Assert.Matches($@"{volume} +1Mi +RWO +Delete +Bound +{space.Name}/data-db-0 +local-path", (await space.KubectlAsync("get", "pv", volume, "--no-headers")).Output);
+        await Shell.UntilAsync(() => space.KubectlAsync("get", "pv", volume, "--no-headers"), row => Regex.IsMatch(row, $@"{volume} +1Mi +RWO +Delete +Bound +{space.Name}/data-db-0 +local-path"), "the volume to be told bound");
         Assert.Matches(@"local-path \(default\) +eyrie.dev/local-path +Delete +WaitForFirstConsumer", (await space.KubectlAsync("get", "sc", "--no-headers")).Output);
         Assert.True(File.Exists(Path.Combine(DirectoryOf(volume), "starts")));
 
@@ -62,7 +63,7 @@ public sealed class ClaimTests(NodeCluster cluster)
         await Shell.UntilAsync(() => space.KubectlAsync("get", "events", "-o", "jsonpath={.items[*].reason}"), reasons => reasons.Contains("WaitForFirstConsumer", StringComparison.Ordinal), "the claim to wait");
         const string Spec = "restartPolicy: Never\nvolumes: [{name: v, persistentVolumeClaim: {claimName: shared}}]";
         await space.PodAsync("writes", "echo words >/v/words; sleep 3600", "volumeMounts: [{name: v, mountPath: /v}]", Spec);
-        await space.PodAsync("reads", "until [ -e /v/words ]; do sleep 0.1; done; cat /v/words; echo x 2>/dev/null >/v/x || echo refused", "volumeMounts: [{name: v, mountPath: /v, readOnly: true}]", Spec);
+        await space.PodAsync("reads", "until [ -s /v/words ]; do sleep 0.1; done; cat /v/words; echo x 2>/dev/null >/v/x || echo refused", "volumeMounts: [{name: v, mountPath: /v, readOnly: true}]", Spec);
         Assert.Equal("words\nrefused", (await space.EndedAsync("reads")).Trim());
         var nodes = (await space.KubectlAsync("get", "pods", "-o", "jsonpath={.items[*].spec.nodeName}")).Output.Split(' ');
         Assert.Equal(nodes[0], nodes[1]);

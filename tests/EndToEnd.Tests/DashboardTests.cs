@@ -8,10 +8,13 @@ namespace Eyrie.EndToEnd.Tests;
 /// <summary>The dashboard in a real browser (Debian's chromium).</summary>
 public sealed class DashboardTests(HelloCluster cluster) : IClassFixture<HelloCluster>
 {
-    private static readonly LocatorAssertionsToBeVisibleOptions Soon = new() { Timeout = 20_000 };
+    private static readonly LocatorAssertionsToBeVisibleOptions Soon = new() { Timeout = 30_000 };
 
-    private static async Task<IBrowser> BrowserAsync(IPlaywright playwright) =>
-        await playwright.Chromium.LaunchAsync(new BrowserTypeLaunchOptions { ExecutablePath = "/usr/bin/chromium", Headless = true, Args = ["--no-sandbox"] });
+    private static async Task<IBrowser> BrowserAsync(IPlaywright playwright)
+    {
+        SetDefaultExpectTimeout(30_000); // 5 s otherwise
+        return await playwright.Chromium.LaunchAsync(new BrowserTypeLaunchOptions { ExecutablePath = "/usr/bin/chromium", Headless = true, Args = ["--no-sandbox"] });
+    }
 
     private static Task<IPage> PageAsync(IBrowser browser, int width = 1280) =>
         browser.NewPageAsync(new BrowserNewPageOptions { IgnoreHTTPSErrors = true, ViewportSize = new ViewportSize { Width = width, Height = 900 } });
@@ -42,7 +45,7 @@ public sealed class DashboardTests(HelloCluster cluster) : IClassFixture<HelloCl
         await Expect(pods).ToHaveCountAsync(4);
         Assert.True(await page.EvaluateAsync<bool>("window.notReloaded"));
         await cluster.KubectlAsync("scale", "deploy/hello", "--replicas=3");
-        await Expect(pods).ToHaveCountAsync(3, new() { Timeout = 20_000 });
+        await Expect(pods).ToHaveCountAsync(3, new() { Timeout = 60_000 }); // its connections may end and its grace pass first, 15 s
         await KeepPictureAsync(page, "cluster");
         Assert.Empty(errors);
         Assert.Empty(elsewhere);

@@ -40,7 +40,7 @@ public sealed class DebugTests(NodeCluster cluster)
         var home = await ServingAsync();
         var pod = JsonNode.Parse((await home.KubectlAsync("get", "pod", "p", "-o", "json")).Output)!;
         pod["spec"]!["ephemeralContainers"] = new JsonArray(JsonNode.Parse("""
-            {"name":"e","image":"hello:1","stdin":true,"command":["sh","-c","wget -qO- http://127.0.0.1:8080/; read line; echo heard $line; sleep 1000"],"permissions":{"connect":[{"cidr":"127.0.0.1/32","port":8080}]}}
+            {"name":"e","image":"hello:1","stdin":true,"command":["sh","-c","until wget -qO- http://127.0.0.1:8080/ 2>/dev/null; do sleep 0.1; done; read line; echo heard $line; sleep 1000"],"permissions":{"connect":[{"cidr":"127.0.0.1/32","port":8080}]}}
             """));
         var file = Path.Combine(cluster.State, home.Name + ".json");
         await File.WriteAllTextAsync(file, pod.ToJsonString());
@@ -49,7 +49,8 @@ public sealed class DebugTests(NodeCluster cluster)
         await home.UntilAsync("p", "{.status.ephemeralContainerStatuses[0].state.running.startedAt}", started => started.Length > 0, "the container to run");
         await Shell.UntilAsync(() => home.KubectlAsync("logs", "p", "-c", "e"), log => log == "served\n", "what its pod serves");
         Assert.Equal("1", (await home.KubectlAsync("exec", "p", "-c", "e", "--", "cat", "/version")).Output.Trim());
-        var attached = await Shell.RunAsync("sh", ["-c", $"echo over there | timeout 5 kubectl -n {home.Name} attach -i p -c e"], new Dictionary<string, string> { ["KUBECONFIG"] = Path.Combine(cluster.State, "kubeconfig") });
+        var heard = Path.Combine(cluster.State, home.Name + ".heard"); // an attachment goes on as long as its container: until it has said it
+        var attached = await Shell.RunAsync("sh", ["-c", $"echo over there >{heard}.in; timeout 60 kubectl -n {home.Name} attach -i p -c e <{heard}.in >{heard} 2>&1 & for i in $(seq 550); do grep -qs heard {heard} && break; sleep 0.1; done; kill $!; cat {heard}"], new Dictionary<string, string> { ["KUBECONFIG"] = Path.Combine(cluster.State, "kubeconfig") });
         Assert.Contains("heard over there", attached.Output, StringComparison.Ordinal);
         Assert.Contains("container e (equal to the compiled set)", (await cluster.EyrieAsync("caps", "p", "-n", home.Name)).Output, StringComparison.Ordinal);
         (code, output) = await home.KubectlAsync("delete", "pod", "p", "--timeout=30s");

@@ -7,5 +7,8 @@ public static class DenialRecords
 {
     /// <summary>Lines about a pod, oldest first.</summary>
     public static IReadOnlyList<JsonObject> Of(string state, string pod) =>
-        [.. Directory.EnumerateFiles(state, "denials*.jsonl", SearchOption.AllDirectories).Order(StringComparer.Ordinal).SelectMany(File.ReadLines).Select(line => JsonNode.Parse(line)!.AsObject()).Where(line => line["pod"]!.ToString() == pod)];
+        [.. Directory.EnumerateFiles(state, "denials*.jsonl", SearchOption.AllDirectories).Order(StringComparer.Ordinal).SelectMany(Lines).Select(line => JsonNode.Parse(line)!.AsObject()).Where(line => line["pod"]!.ToString() == pod)];
+
+    /// <summary>Without the one that is just being written.</summary>
+    private static string[] Lines(string file) => File.ReadAllText(file).Split('\n')[..^1];
 }

@@ -71,7 +71,7 @@ public sealed class EnvironmentAndVolumeTests(NodeCluster cluster)
         var space = await cluster.NamespaceAsync();
         await space.ApplyAsync("apiVersion: v1\nkind: ConfigMap\nmetadata: {name: pair}\ndata: {a: '1', b: '1'}\n");
         // What is read empty is of a version that is being removed.
-        await space.PodAsync("reader", "touch /config/x 2>/dev/null && echo wrote; until [ $(cat /config/a) = 2 ]; do v=$(readlink /config/..data); x=$(cat /config/$v/a 2>/dev/null); y=$(cat /config/$v/b 2>/dev/null); [ \"$x\" = \"$y\" ] || [ -z \"$x\" ] || [ -z \"$y\" ] || echo mixed; done; echo $(cat /config/b) $(cat /single) ; sleep 1000",
+        await space.PodAsync("reader", "touch /config/x 2>/dev/null && echo wrote; until [ \"$(cat /config/a 2>/dev/null)\" = 2 ]; do v=$(readlink /config/..data); x=$(cat /config/$v/a 2>/dev/null); y=$(cat /config/$v/b 2>/dev/null); [ \"$x\" = \"$y\" ] || [ -z \"$x\" ] || [ -z \"$y\" ] || echo mixed; done; echo $(cat /config/b) $(cat /single) ; sleep 1000",
             "volumeMounts: [{name: v, mountPath: /config}, {name: v, mountPath: /single, subPath: a}]", "restartPolicy: Never\nvolumes: [{name: v, configMap: {name: pair}}]");
         await space.UntilAsync("reader", "{.status.phase}", phase => phase == "Running", "running");
         await space.ApplyAsync("apiVersion: v1\nkind: ConfigMap\nmetadata: {name: pair}\ndata: {a: '2', b: '2'}\n");

@@ -26,7 +26,7 @@ public sealed class GuardTests(HelloCluster cluster) : IClassFixture<HelloCluste
                     image: IMAGE
                     command: [sh, -c, 'BEFORE exec httpd -f -p 8080 -h /']
                     ports: [{containerPort: 8080}]
-                    readinessProbe: {httpGet: {path: /version, port: 8080}, periodSeconds: 1}
+                    readinessProbe: {httpGet: {path: /version, port: 8080}, periodSeconds: 1, timeoutSeconds: 10}
                     permissions: {processes: {max: 16}}
             """.Replace("NAME", name, StringComparison.Ordinal).Replace("GUARD", guard, StringComparison.Ordinal).Replace("IMAGE", image, StringComparison.Ordinal).Replace("BEFORE", before, StringComparison.Ordinal));
         var (code, output) = await cluster.KubectlAsync("apply", "-f", file);

@@ -37,7 +37,7 @@ public sealed class HelloTests(HelloCluster cluster) : IClassFixture<HelloCluste
         Assert.Equal(0, code);
         Assert.Contains("deployment/hello unchanged", again, StringComparison.Ordinal);
         var address = again.Split('\n').First(line => line.Contains("answers at", StringComparison.Ordinal)).Split(' ')[^1];
-        Assert.Contains("hello from", (await Shell.RunAsync("curl", ["-sf", address])).Output, StringComparison.Ordinal);
+        await Shell.UntilAsync(() => Shell.RunAsync("curl", ["-sf", address]), said => said.Contains("hello from", StringComparison.Ordinal), $"{address} to answer");
     }
 
     [Fact]

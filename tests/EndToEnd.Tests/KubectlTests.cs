@@ -113,7 +113,7 @@ public sealed class KubectlTests(HelloCluster cluster) : IClassFixture<HelloClus
             K get pods --field-selector=foo=bar 2>&1 | head -1
             K logs once --previous 2>&1
             K run never --image=nowhere:1 --restart=Never
-            sleep 1
+            for i in $(seq 300); do K get pod never -o 'jsonpath={.status.containerStatuses[*].state.waiting.reason}' | grep -q . && break; sleep 0.1; done
             K logs never 2>&1
             K delete pod once never --force 2>/dev/null | wc -l
             """);
@@ -134,7 +134,8 @@ public sealed class KubectlTests(HelloCluster cluster) : IClassFixture<HelloClus
             K get pods --no-headers | awk '{print $3}'
             K delete pods --all | wc -l
             kubectl delete node node-1
-            kubectl wait node/node-1 --for=condition=Ready --timeout=20s
+            for i in $(seq 300); do kubectl get node node-1 >/dev/null 2>&1 && break; sleep 0.1; done
+            kubectl wait node/node-1 --for=condition=Ready --timeout=60s
             """),
             "deployment.apps/web created", "deployment \"web\" successfully rolled out", "deployment.apps \"web\" deleted", "2", "deleted", "Running", "1", "node \"node-1\" deleted", "node/node-1 condition met");
 
@@ -168,7 +169,7 @@ public sealed class KubectlTests(HelloCluster cluster) : IClassFixture<HelloClus
             openssl req -new -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -keyout ann.key -subj /O=devs/CN=ann -out ann.csr 2>/dev/null
             printf 'apiVersion: certificates.k8s.io/v1\nkind: CertificateSigningRequest\nmetadata: {name: ann}\nspec: {signerName: kubernetes.io/kube-apiserver-client, request: %s, usages: [client auth]}\n' $(base64 -w0 < ann.csr) | K apply -f -
             K certificate approve ann
-            K wait csr/ann --for=jsonpath='{.status.certificate}' --timeout=20s
+            K wait csr/ann --for=jsonpath='{.status.certificate}' --timeout=60s
             K get csr ann -o 'jsonpath={.status.certificate}' | base64 -d > ann.crt
             U --client-certificate=ann.crt --client-key=ann.key auth whoami -o 'jsonpath={.status.userInfo.username} {.status.userInfo.groups}{"\n"}'
             K create rolebinding devs --clusterrole=view --group=devs

@@ -170,7 +170,7 @@ public sealed class KubectlVerbTests(NodeCluster cluster)
             kubectl auth can-i --list --as system:serviceaccount:$N:default -n $N | head -1 | awk '{print $1}'
             K get --raw /version | grep -c gitVersion
             kubectl proxy --port=0 > proxy & proxy=$!
-            for i in $(seq 100); do grep -q serve proxy && break; sleep 0.1; done
+            for i in $(seq 300); do grep -q serve proxy && break; sleep 0.1; done
             curl -s http://$(sed 's/.* on //' proxy)/api/v1/namespaces/$N | grep -o '"phase":"Active"'
             kill $proxy
             """);

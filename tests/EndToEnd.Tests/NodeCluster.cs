@@ -52,13 +52,14 @@ public sealed class TestNamespace(NodeCluster cluster, string name)
     /// <param name="script">Its shell script.</param>
     /// <param name="container">Further fields of the container, each line a field.</param>
     /// <param name="spec">Further fields of the pod's spec.</param>
-    public Task PodAsync(string pod, string script, string container = "", string spec = "restartPolicy: Never") => ApplyAsync(
+    /// <param name="grace">Seconds that it has to end.</param>
+    public Task PodAsync(string pod, string script, string container = "", string spec = "restartPolicy: Never", int grace = 2) => ApplyAsync(
         $"""
         apiVersion: v1
         kind: Pod
         metadata: {"{"}name: {pod}, labels: {"{"}app: {pod}{"}"}, annotations: {"{"}note: hello{"}"}{"}"}
         spec:
-          terminationGracePeriodSeconds: 2
+          terminationGracePeriodSeconds: {grace}
         {Indented(spec, 2)}
           containers:
           - name: a

@@ -204,7 +204,7 @@ public sealed class PermissionsTests(HelloCluster cluster) : IClassFixture<Hello
         Assert.True(code == 0, output);
         await Shell.UntilAsync(() => Get("get", "pod", "p", "-o", "jsonpath={.status.conditions[?(@.type=='eyrie.dev/CapabilitiesEqual')].status} {.status.conditions[?(@.type=='eyrie.dev/CapabilitiesEqual')].message}"),
             condition => condition.StartsWith("False", StringComparison.Ordinal) && condition.Contains("connect tcp cidr 10.99.0.0/16 443", StringComparison.Ordinal), "the difference to be a condition");
-        Assert.Contains("CapabilityMismatch", (await Get("get", "events", "-o", "jsonpath={.items[*].reason}")).Item2, StringComparison.Ordinal);
+        await Shell.UntilAsync(() => Get("get", "events", "-o", "jsonpath={.items[*].reason}"), reasons => reasons.Contains("CapabilityMismatch", StringComparison.Ordinal), "the difference to be told"); // events are written beside conditions
         int rounds = (await Get("logs", "p")).Item2.Split("wrote").Length;
         await Shell.UntilAsync(() => Get("logs", "p"), log => log.Split("wrote").Length > rounds + 1, "the container to go on");
         Assert.Equal($"{id} 0", (await Get("get", "pod", "p", "-o", "jsonpath={.status.containerStatuses[0].containerID} {.status.containerStatuses[0].restartCount}")).Item2);
@@ -267,6 +267,7 @@ public sealed class PermissionsTests(HelloCluster cluster) : IClassFixture<Hello
                 command: [sh, -c, "i=0; while [ $i -lt {Times} ]; do nc 10.77.0.1 443 2>/dev/null; i=$((i+1)); done; echo done; sleep 600"]
             """);
         Assert.True(code == 0, output);
+        await Shell.UntilAsync(() => cluster.KubectlAsync("logs", "storm"), log => log.Contains("done", StringComparison.Ordinal), "the last refusal");
         const string Counts = "jsonpath={range .items[?(@.involvedObject.name==\"storm\")]}{.reason}={.count} {end}";
         await Shell.UntilAsync(() => cluster.KubectlAsync("get", "events", "-o", Counts), events => events.Split(' ').Count(item => item.StartsWith("PermissionDenied=", StringComparison.Ordinal)) == 1 && events.Contains($"PermissionDenied={Times} ", StringComparison.Ordinal), "one event of all denials");
         var lines = DenialRecords.Of(cluster.State, "storm");

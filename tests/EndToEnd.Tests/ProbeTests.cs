@@ -10,7 +10,7 @@ public sealed class ProbeTests(NodeCluster cluster)
     {
         var space = await cluster.NamespaceAsync();
         await space.PodAsync("live", "touch /tmp/healthy; trap 'exit 3' TERM; sleep 1; rm /tmp/healthy; while true; do sleep 0.1; done",
-            "livenessProbe: {exec: {command: [cat, /tmp/healthy]}, periodSeconds: 1, failureThreshold: 2}\npermissions: {files: [{path: /tmp, access: write}]}", "restartPolicy: Always");
+            "livenessProbe: {exec: {command: [cat, /tmp/healthy]}, periodSeconds: 1, failureThreshold: 2}\npermissions: {files: [{path: /tmp, access: write}]}", "restartPolicy: Always", grace: 20);
         await space.UntilAsync("live", "{.status.containerStatuses[0].restartCount}", count => int.TryParse(count, out int restarts) && restarts >= 1, "a restart");
         Assert.Equal("3", (await space.KubectlAsync("get", "pod", "live", "-o", "jsonpath={.status.containerStatuses[0].lastState.terminated.exitCode}")).Output);
         await space.UntilEventAsync("live", "Unhealthy: Liveness probe failed: cat:");
@@ -22,10 +22,10 @@ public sealed class ProbeTests(NodeCluster cluster)
     {
         var space = await cluster.NamespaceAsync();
         await space.PodAsync("slow", "sleep 3; touch /tmp/up; echo up; sleep 1000",
-            "startupProbe: {exec: {command: [cat, /tmp/up]}, periodSeconds: 1, failureThreshold: 30}\nlivenessProbe: {exec: {command: [cat, /tmp/up]}, periodSeconds: 1, failureThreshold: 1}\npermissions: {files: [{path: /tmp, access: write}]}");
+            "startupProbe: {exec: {command: [cat, /tmp/up]}, periodSeconds: 1, failureThreshold: 30}\nlivenessProbe: {exec: {command: [cat, /tmp/up]}, periodSeconds: 1, timeoutSeconds: 30, failureThreshold: 1}\npermissions: {files: [{path: /tmp, access: write}]}");
         await space.UntilAsync("slow", "{.status.containerStatuses[0].started}", started => started == "true", "the startup probe");
         Assert.Equal("0 true", (await space.KubectlAsync("get", "pod", "slow", "-o", "jsonpath={.status.containerStatuses[0].restartCount} {.status.containerStatuses[0].ready}")).Output);
-        Assert.Contains("up", (await space.KubectlAsync("logs", "slow")).Output, StringComparison.Ordinal);
+        await Shell.UntilAsync(() => space.KubectlAsync("logs", "slow"), log => log.Contains("up", StringComparison.Ordinal), "its word, which comes after the file");
     }
 
     [Fact]
@@ -45,9 +45,11 @@ public sealed class ProbeTests(NodeCluster cluster)
     public async Task A_readiness_probe_turns_with_what_it_asks(string name, string handler)
     {
         var space = await cluster.NamespaceAsync();
-        await space.PodAsync(name, "echo ok >/www/index.html; httpd -p 8080 -h /www; sleep 4; rm /www/index.html; sleep 1000",
+        await space.PodAsync(name, "echo ok >/www/index.html; httpd -p 8080 -h /www; sleep 1000",
             $"ports: [{{name: web, containerPort: 8080}}]\nreadinessProbe: {{{handler}, periodSeconds: 1, failureThreshold: 1}}\npermissions: {{files: [{{path: /www, access: write}}]}}");
         await space.UntilAsync(name, "{.status.containerStatuses[0].ready}", ready => ready == "true", "ready");
+        var (code, output) = await space.KubectlAsync("exec", name, "--", "sh", "-c", "rm /www/index.html");
+        Assert.True(code == 0, output);
         if (name == "tcp") return; // its port stays open
         await space.UntilAsync(name, "{.status.containerStatuses[0].ready}", ready => ready == "false", "not ready any more");
     }

@@ -81,7 +81,7 @@ public sealed partial class ProgramsTests(ProgramsCluster cluster) : IClassFixtu
         var (code, answer) = await Shell.RunAsync("curl", ["-sSf", $"http://{address}:8080/"]);
         Assert.True(code == 0, answer);
         Assert.Equal(page, answer.Trim());
-        var load = await cluster.ClientAsync("/usr/bin/wrk", "-t1", "-c8", "-d3s", $"http://{address}:8080/");
+        var load = await cluster.ClientAsync("/usr/bin/wrk", "-t1", "-c8", "-d3s", "--timeout", "10s", $"http://{address}:8080/");
         Assert.False(load.Contains("Non-2xx", StringComparison.Ordinal) || load.Contains("Socket errors", StringComparison.Ordinal), load);
         Assert.True(Number(Requests(), load) > 100, load);
         await cluster.StopAsync(program);
@@ -194,8 +194,9 @@ public sealed partial class ProgramsTests(ProgramsCluster cluster) : IClassFixtu
     public async Task Etcd_keeps_what_its_client_puts()
     {
         var address = await cluster.RunAsync("etcd");
-        for (int i = 0; i < 20; i++) await cluster.ClientAsync("/usr/bin/etcdctl", "--endpoints", address + ":2379", "put", $"/key/{i}", $"value {i}");
-        var found = await cluster.ClientAsync("/usr/bin/etcdctl", "--endpoints", address + ":2379", "get", "--prefix", "/key/", "--print-value-only");
+        Task<string> AskAsync(params string[] command) => cluster.ClientAsync(["/usr/bin/etcdctl", "--endpoints", address + ":2379", "--dial-timeout", "60s", "--command-timeout", "60s", .. command]); // by itself it gives up after 2 s and 5 s
+        for (int i = 0; i < 20; i++) await AskAsync("put", $"/key/{i}", $"value {i}");
+        var found = await AskAsync("get", "--prefix", "/key/", "--print-value-only");
         Assert.Equal(Enumerable.Range(0, 20).Select(i => $"value {i}").Order(StringComparer.Ordinal), found.Trim().Split('\n').Order(StringComparer.Ordinal));
         await cluster.StopAsync("etcd");
     }

@@ -1,7 +1,6 @@
 using System.Diagnostics;
-using System.Net;
-using System.Net.Sockets;
 using System.Text.Json.Nodes;
+using System.Text.RegularExpressions;
 using Eyrie.Tests;
 using Xunit;
 
@@ -17,14 +16,10 @@ public sealed class PrometheusCluster : IAsyncLifetime
 
     public HelloCluster Cluster { get; } = new();
 
+    public string Url { get; private set; } = "";
+
     public async Task InitializeAsync()
     {
-        using var probe = new TcpListener(IPAddress.Loopback, 0);
-        probe.Start();
-        int port = ((IPEndPoint)probe.LocalEndpoint).Port;
-        probe.Stop();
-        var (code, output) = await Cluster.EyrieAsync("up", "manifests/samples/hello.yaml", "--prometheus", $"http://127.0.0.1:{port}");
-        Assert.True(code == 0, output);
         var configuration = Path.Combine(_directory, "prometheus.yml");
         await File.WriteAllTextAsync(configuration, $$"""
             global: {scrape_interval: 1s}
@@ -32,16 +27,24 @@ public sealed class PrometheusCluster : IAsyncLifetime
             - job_name: pods
               file_sd_configs: [{files: [{{_directory}}/targets.json], refresh_interval: 1s}]
             """);
-        await TargetsAsync();
-        _following = FollowAsync(_ended.Token);
-        var start = new ProcessStartInfo("prometheus", [$"--config.file={configuration}", $"--storage.tsdb.path={_directory}/data", $"--web.listen-address=127.0.0.1:{port}"]) { RedirectStandardError = true, RedirectStandardOutput = true };
+        // It takes a port by itself: one that was found free before may be another's by then.
+        var start = new ProcessStartInfo("prometheus", [$"--config.file={configuration}", $"--storage.tsdb.path={_directory}/data", "--web.listen-address=127.0.0.1:0"]) { RedirectStandardError = true, RedirectStandardOutput = true };
         _process = Process.Start(start)!;
         _process.ErrorDataReceived += (_, _) => { };
         _process.OutputDataReceived += (_, _) => { };
         _process.BeginErrorReadLine();
         _process.BeginOutputReadLine();
-        await Shell.UntilAsync(() => Shell.RunAsync("curl", ["-s", $"http://127.0.0.1:{port}/-/ready"]), text => text.Contains("Ready", StringComparison.Ordinal), "Prometheus to be ready");
+        var own = new Regex($@"(127\.0\.0\.1:\d+) .*pid={_process.Id},");
+        Url = "http://" + own.Match(await Shell.UntilAsync(() => Shell.RunAsync("ss", ["-Hltnp"]), text => own.IsMatch(text), "Prometheus to listen")).Groups[1].Value;
+        var (code, output) = await Cluster.EyrieAsync("up", "manifests/samples/hello.yaml", "--prometheus", Url);
+        Assert.True(code == 0, output);
+        await TargetsAsync();
+        _following = FollowAsync(_ended.Token);
+        await Shell.UntilAsync(() => Shell.RunAsync("curl", ["-s", Url + "/-/ready"]), text => text.Contains("Ready", StringComparison.Ordinal), "Prometheus to be ready");
     }
+
+    /// <summary>Waits until it has scraped a value: autoscalers look every 15 s.</summary>
+    public Task ScrapedAsync(string metric, int value) => Shell.UntilAsync(() => Shell.RunAsync("curl", ["-s", $"{Url}/api/v1/query?query={metric}"]), text => text.Contains($",\"{value}\"]", StringComparison.Ordinal), $"{metric} {value} to be scraped");
 
     private async Task FollowAsync(CancellationToken end)
     {
@@ -84,13 +87,13 @@ public sealed class PrometheusCluster : IAsyncLifetime
 [Takes(40)]
 public sealed class PrometheusTests(PrometheusCluster prometheus) : IClassFixture<PrometheusCluster>
 {
-    private readonly HelloCluster _cluster = prometheus.Cluster;
+    private HelloCluster Cluster => prometheus.Cluster;
 
     /// <summary>A Deployment whose pods tell one metric.</summary>
     private async Task ApplyAsync(string name, int replicas, string metric, string guard = "")
     {
-        var image = (await _cluster.KubectlAsync("get", "deploy", "hello", "-o", "jsonpath={.spec.template.spec.containers[0].image}")).Output;
-        var file = Path.Combine(_cluster.State, Guid.NewGuid().ToString("N") + ".yaml");
+        var image = (await Cluster.KubectlAsync("get", "deploy", "hello", "-o", "jsonpath={.spec.template.spec.containers[0].image}")).Output;
+        var file = Path.Combine(Cluster.State, Guid.NewGuid().ToString("N") + ".yaml");
         var manifest = """
             apiVersion: apps/v1
             kind: Deployment
@@ -113,13 +116,13 @@ public sealed class PrometheusTests(PrometheusCluster prometheus) : IClassFixtur
             """;
         foreach (var (word, value) in new[] { ("NAME", name), ("REPLICAS", $"{replicas}"), ("IMAGE", image), ("METRIC", metric), ("GUARD", guard) }) manifest = manifest.Replace(word, value, StringComparison.Ordinal);
         await File.WriteAllTextAsync(file, manifest);
-        var (code, output) = await _cluster.KubectlAsync("apply", "-f", file);
+        var (code, output) = await Cluster.KubectlAsync("apply", "-f", file);
         Assert.True(code == 0, output);
     }
 
     private async Task ScaleByAsync(string name, int most, string metric)
     {
-        var file = Path.Combine(_cluster.State, Guid.NewGuid().ToString("N") + ".yaml");
+        var file = Path.Combine(Cluster.State, Guid.NewGuid().ToString("N") + ".yaml");
         await File.WriteAllTextAsync(file, $$"""
             apiVersion: autoscaling/v2
             kind: HorizontalPodAutoscaler
@@ -130,11 +133,11 @@ public sealed class PrometheusTests(PrometheusCluster prometheus) : IClassFixtur
               maxReplicas: {{most}}
               metrics: [{{metric}}]
             """);
-        var (code, output) = await _cluster.KubectlAsync("apply", "-f", file);
+        var (code, output) = await Cluster.KubectlAsync("apply", "-f", file);
         Assert.True(code == 0, output);
     }
 
-    private Task FieldAsync(string kind, string name, string path, string wanted) => Shell.UntilAsync(() => _cluster.KubectlAsync("get", kind, name, "-o", $"jsonpath={path}"), text => text == wanted, $"{path} of {kind} {name} to be \"{wanted}\"");
+    private Task FieldAsync(string kind, string name, string path, string wanted) => Shell.UntilAsync(() => Cluster.KubectlAsync("get", kind, name, "-o", $"jsonpath={path}"), text => text == wanted, $"{path} of {kind} {name} to be \"{wanted}\"");
 
     [Fact]
     public async Task A_deployment_grows_by_a_metric_of_its_own_pods_and_follows_one_that_is_told_elsewhere()
@@ -142,13 +145,16 @@ public sealed class PrometheusTests(PrometheusCluster prometheus) : IClassFixtur
         await ApplyAsync("queue", 1, "queue_length 30");
         await ApplyAsync("worker", 1, "busy 1");
         await ApplyAsync("front", 1, "in_flight 25");
+        await prometheus.ScrapedAsync("queue_length", 30);
+        await prometheus.ScrapedAsync("in_flight", 25);
         await ScaleByAsync("worker", 6, "{type: External, external: {metric: {name: queue_length, selector: {matchLabels: {namespace: default}}}, target: {type: AverageValue, averageValue: 10}}}");
         await ScaleByAsync("front", 2, "{type: Pods, pods: {metric: {name: in_flight}, target: {type: AverageValue, averageValue: 10}}}");
         await FieldAsync("deploy", "worker", "{.spec.replicas} {.status.readyReplicas}", "3 3");
         await FieldAsync("deploy", "front", "{.spec.replicas} {.status.readyReplicas}", "2 2");
         await FieldAsync("hpa", "front", "{.status.currentMetrics[0].pods.current.averageValue} {.status.desiredReplicas}", "25 2");
-        var (code, output) = await _cluster.KubectlAsync("exec", "deploy/queue", "--", "sh", "-c", "echo queue_length 50 >/www/metrics");
+        var (code, output) = await Cluster.KubectlAsync("exec", "deploy/queue", "--", "sh", "-c", "echo queue_length 50 >/www/metrics");
         Assert.True(code == 0, output);
+        await prometheus.ScrapedAsync("queue_length", 50);
         await FieldAsync("deploy", "worker", "{.spec.replicas}", "5");
         await FieldAsync("hpa", "worker", "{.status.currentMetrics[0].external.current.averageValue}{.status.currentMetrics[0].external.current.value}", "50");
     }
@@ -160,12 +166,14 @@ public sealed class PrometheusTests(PrometheusCluster prometheus) : IClassFixtur
         await ApplyAsync("shop", 4, "errors 1", Guard);
         await FieldAsync("deploy", "shop", "{.status.guard.phase} {.status.availableReplicas}", "Passed 4");
         await ApplyAsync("shop", 4, "errors 2", Guard);
-        await FieldAsync("deploy", "shop", "{.status.guard.phase} {.status.updatedReplicas}", "Passed 4");
+        // Of the new version: the first has passed as well, and the status says so until the change is seen.
+        await Shell.UntilAsync(() => Cluster.KubectlAsync("get", "deploy", "shop", "-o", "jsonpath={.status.guard.phase} {.status.updatedReplicas} {.metadata.generation} {.status.observedGeneration}"),
+            text => text.Split(' ') is ["Passed", "4", var wanted, var seen] && wanted == seen, "the second version to pass");
         await ApplyAsync("shop", 4, "errors 40", Guard.Replace("pause: 3", "pause: 120", StringComparison.Ordinal)); // until it has been scraped
         await FieldAsync("deploy", "shop", "{.status.guard.phase}", "Undone");
         await FieldAsync("deploy", "shop", "{.status.updatedReplicas} {.status.availableReplicas} {.status.replicas}", "4 4 4");
-        Assert.Contains("errors 2", (await _cluster.KubectlAsync("get", "deploy", "shop", "-o", "yaml")).Output, StringComparison.Ordinal);
-        var (_, output) = await _cluster.KubectlAsync("get", "deploy", "shop", "-o", "jsonpath={.status.conditions[?(@.type=='RolloutGuard')].message}");
+        Assert.Contains("errors 2", (await Cluster.KubectlAsync("get", "deploy", "shop", "-o", "yaml")).Output, StringComparison.Ordinal);
+        var (_, output) = await Cluster.KubectlAsync("get", "deploy", "shop", "-o", "jsonpath={.status.conditions[?(@.type=='RolloutGuard')].message}");
         Assert.Contains("errors is 40, 10 at most", output, StringComparison.Ordinal);
     }
 }

@@ -23,13 +23,13 @@ public static class Shell
     /// <summary>Runs until the output satisfies; after the deadline says what it saw last. Pauses as long as a look took, so that looking leaves the processors to what is waited for.</summary>
     public static async Task<string> UntilAsync(Func<Task<(int Code, string Output)>> run, Func<string, bool> wanted, string waitingFor)
     {
-        var end = DateTimeOffset.UtcNow.AddSeconds(30);
+        long started = Stopwatch.GetTimestamp();
         while (true)
         {
             long begun = Stopwatch.GetTimestamp();
             var (_, output) = await run();
             if (wanted(output)) return output;
-            if (DateTimeOffset.UtcNow > end) throw new TimeoutException($"waited 30 s for {waitingFor}; saw last:\n{output}");
+            if (Stopwatch.GetElapsedTime(started) > TimeSpan.FromSeconds(30)) throw new TimeoutException($"waited 30 s for {waitingFor}; saw last:\n{output}");
             await Task.Delay(TimeSpan.FromMilliseconds(Math.Clamp(Stopwatch.GetElapsedTime(begun).TotalMilliseconds, 20, 200)));
         }
     }

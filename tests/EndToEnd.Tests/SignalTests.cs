@@ -31,7 +31,7 @@ public sealed class SignalTests(NodeCluster cluster)
         await Shell.UntilAsync(() => home.KubectlAsync("logs", "signals", "-c", "told"), log => log.Contains("reloaded", StringComparison.Ordinal), "the signal");
         await home.UntilEventAsync("signals", "missing grant: signal told KILL");
         Assert.Contains("signals: [KILL]", await home.EventsAsync("signals"), StringComparison.Ordinal);
-        Assert.Contains("nobody", (await home.KubectlAsync("logs", "signals", "-c", "other")).Output, StringComparison.Ordinal);
+        await Shell.UntilAsync(() => home.KubectlAsync("logs", "signals", "-c", "other"), log => log.Contains("nobody", StringComparison.Ordinal), "the third container, which begins last, to look");
 
         // Taken away while it runs: nothing restarts, and the signal is refused.
         var (code, output) = await home.KubectlAsync("patch", "pod", "signals", "--type=json", "-p", """[{"op":"replace","path":"/spec/containers/1/permissions/signals/0/signals","value":["TERM"]}]""");

@@ -58,8 +58,8 @@ public sealed class StreamTests(HelloCluster cluster) : IClassFixture<HelloClust
     [MemberData(nameof(Programs))]
     public async Task Exec_with_a_terminal_has_its_size_and_its_exit_code(string kubectl)
     {
-        var inside = $"stty cols 91 rows 17; exec {kubectl} exec -it deploy/hello -- sh -c \"sleep 0.3; stty size; exit 5\"";
-        var (code, output) = await Shell.RunAsync("script", ["-qec", inside, "/dev/null"], new Dictionary<string, string> { ["KUBECONFIG"] = Path.Combine(cluster.State, "kubeconfig") });
+        var inside = $"stty cols 91 rows 17; exec {kubectl} exec -it deploy/hello -- sh -c \"until stty size | grep '17 91'; do sleep 0.1; done; exit 5\""; // the size comes beside the command
+        var (code, output) = await Shell.RunAsync("timeout", ["60", "script", "-qec", inside, "/dev/null"], new Dictionary<string, string> { ["KUBECONFIG"] = Path.Combine(cluster.State, "kubeconfig") });
         Assert.Contains("17 91", output, StringComparison.Ordinal);
         Assert.Equal(5, code);
     }
@@ -70,7 +70,7 @@ public sealed class StreamTests(HelloCluster cluster) : IClassFixture<HelloClust
     {
         using var forward = new Forward(kubectl, cluster.State, "deploy/hello", 8080);
         int port = await forward.PortAsync();
-        for (int request = 0; request < 5; request++) Assert.StartsWith("hello from", (await Shell.RunAsync("curl", ["-s", "-m", "5", $"http://127.0.0.1:{port}/"])).Output, StringComparison.Ordinal);
+        for (int request = 0; request < 5; request++) Assert.StartsWith("hello from", (await Shell.RunAsync("curl", ["-s", "-m", "30", $"http://127.0.0.1:{port}/"])).Output, StringComparison.Ordinal);
         using var closed = new Forward(kubectl, cluster.State, "deploy/hello", 9999);
         await Shell.RunAsync("curl", ["-s", "-m", "5", $"http://127.0.0.1:{await closed.PortAsync()}/"]);
         await Shell.UntilAsync(() => Task.FromResult((0, closed.Output)), text => text.Contains("Connection refused", StringComparison.Ordinal), "the reason");
@@ -89,12 +89,18 @@ public sealed class StreamTests(HelloCluster cluster) : IClassFixture<HelloClust
     public async Task Attach_shows_what_the_program_writes_and_ends_with_it()
     {
         var file = Path.Combine(cluster.State, "speaker.yaml");
-        await File.WriteAllTextAsync(file, "apiVersion: v1\nkind: Pod\nmetadata: {name: speaker}\nspec:\n  restartPolicy: Never\n  containers:\n  - {name: a, image: \"hello:1\", command: [sh, -c, 'for i in 1 2 3 4 5 6; do echo line $i; sleep 0.5; done']}\n");
+        await File.WriteAllTextAsync(file, "apiVersion: v1\nkind: Pod\nmetadata: {name: speaker}\nspec:\n  restartPolicy: Never\n  containers:\n  - {name: a, image: \"hello:1\", command: [sh, -c, 'until [ -e /dev/shm/end ]; do echo line; sleep 0.1; done; echo last']}\n");
         Assert.Equal(0, (await cluster.KubectlAsync("apply", "-f", file)).Code);
         await Shell.UntilAsync(() => cluster.KubectlAsync("get", "pod", "speaker", "-o", "jsonpath={.status.phase}"), phase => phase == "Running", "the pod to run");
-        var (code, output) = await cluster.KubectlAsync("attach", "speaker");
+        // It goes on until something of it was shown.
+        var shown = Path.Combine(cluster.State, "speaker.shown");
+        var attached = RunAsync("kubectl", $"attach speaker >{shown}");
+        await Shell.UntilAsync(async () => (0, File.Exists(shown) ? await File.ReadAllTextAsync(shown) : ""), text => text.Contains("line", StringComparison.Ordinal), "the first line that is shown");
+        var (code, output) = await cluster.KubectlAsync("exec", "speaker", "--", "sh", "-c", "echo >/dev/shm/end");
         Assert.True(code == 0, output);
-        Assert.Contains("line 6", output, StringComparison.Ordinal);
+        (code, output) = await attached;
+        Assert.True(code == 0, output);
+        Assert.Contains("last", await File.ReadAllTextAsync(shown), StringComparison.Ordinal);
         await Shell.UntilAsync(() => cluster.EyrieAsync("caps", "speaker"), sets => sets.Contains("container a (does not run)", StringComparison.Ordinal), "a set that is gone with its container");
     }
 

@@ -13,6 +13,10 @@ internal sealed class JumpingTime : TimeProvider
 {
     private readonly FakeTimeProvider _steady = new();
     private TimeSpan _ahead;
+    private long _due;
+
+    /// <summary>How far off the timer was that was made last.</summary>
+    public TimeSpan Due => new(Volatile.Read(ref _due));
 
     public void Jump(TimeSpan by) => _ahead += by;
     public void Advance(TimeSpan by) => _steady.Advance(by);
@@ -20,7 +24,12 @@ internal sealed class JumpingTime : TimeProvider
     public override DateTimeOffset GetUtcNow() => _steady.GetUtcNow().AddYears(10) + _ahead;
     public override long GetTimestamp() => _steady.GetTimestamp();
     public override long TimestampFrequency => _steady.TimestampFrequency;
-    public override ITimer CreateTimer(TimerCallback callback, object? state, TimeSpan dueTime, TimeSpan period) => _steady.CreateTimer(callback, state, dueTime, period);
+    public override ITimer CreateTimer(TimerCallback callback, object? state, TimeSpan dueTime, TimeSpan period)
+    {
+        var timer = _steady.CreateTimer(callback, state, dueTime, period);
+        Volatile.Write(ref _due, dueTime.Ticks);
+        return timer;
+    }
 }
 
 public sealed class ClockTests
@@ -44,9 +53,16 @@ public sealed class ClockTests
             return Task.FromResult(new ProbeOutcome(true, ""));
         });
         var running = runner.RunAsync((_, _) => { }, stop.Token);
+        // A timer that is made while the clock is set is late by what it was set. The time limit of an ask is a second.
+        async Task RestsAsync()
+        {
+            for (long begun = System.Diagnostics.Stopwatch.GetTimestamp(); time.Due <= TimeSpan.FromSeconds(2); await Task.Delay(1))
+                Assert.True(System.Diagnostics.Stopwatch.GetElapsedTime(begun) < TimeSpan.FromSeconds(20), "the next ask is not waited for");
+        }
         time.Jump(TimeSpan.FromSeconds(seconds));
         time.Advance(TimeSpan.FromSeconds(2));
         Assert.True(await asked.WaitAsync(TimeSpan.FromSeconds(10)), "the first ask, after the initial delay");
+        await RestsAsync();
         for (int period = 1; period <= 5; period++)
         {
             time.Jump(TimeSpan.FromSeconds(seconds));
@@ -54,6 +70,7 @@ public sealed class ClockTests
             Assert.Equal(period, Volatile.Read(ref count)); // never early
             time.Advance(Second);
             Assert.True(await asked.WaitAsync(TimeSpan.FromSeconds(10)), $"ask {period + 1}, in its time");
+            await RestsAsync();
         }
         await stop.CancelAsync();
         await Assert.ThrowsAnyAsync<OperationCanceledException>(() => running);

@@ -63,7 +63,7 @@ public sealed class CodeWatchTests : IDisposable
         using var first = Process.Start("chroot", [disk.Path, "/busybox", "sleep", "60"]);
         try
         {
-            while (new FileInfo($"/proc/{first.Id}/root").LinkTarget != disk.Path) await Task.Delay(1);
+            while (new FileInfo($"/proc/{first.Id}/exe").LinkTarget != tool) await Task.Delay(1); // its root is the disk before that, and what it executes is not opened any more
             using var files = new Fanotify();
             files.Watch(first.Id, ["/out", "/not-there"]);
             Assert.Empty(files.Take(out _));

@@ -135,10 +135,14 @@ public sealed class ImageStoreTests : IDisposable
         var pulling = PullAsync(name);
         var blobs = Directory.CreateDirectory(Path.Combine(_state, "images/layers"));
         long here = 0;
-        for (var end = DateTime.UtcNow.AddSeconds(30); relay.Held.Task.IsCompleted is false || here < HeldAfter / 2; await Task.Delay(10))
+        // Until nothing more comes: what is on its way would be progress.
+        int same = 0;
+        for (var end = DateTime.UtcNow.AddSeconds(30); same < 10; await Task.Delay(20))
         {
             Assert.True(DateTime.UtcNow < end, $"{here} bytes of a layer are here after 30 s");
-            here = blobs.EnumerateFiles("*.blob").Sum(file => file.Length);
+            long now = blobs.EnumerateFiles("*.blob").Sum(file => file.Length);
+            same = relay.Held.Task.IsCompleted && now >= HeldAfter / 2 && now == here ? same + 1 : 0;
+            here = now;
         }
         Assert.Equal(["Pulling"], _told);
         for (int period = 0; period < 4; period++) _time.Advance(PullProgress.Period);

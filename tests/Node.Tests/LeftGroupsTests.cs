@@ -16,7 +16,7 @@ public sealed class LeftGroupsTests
         using var left = Process.Start("sleep", "1000");
         await File.WriteAllTextAsync(Path.Combine(group, "cgroup.procs"), left.Id.ToString(CultureInfo.InvariantCulture));
         await LeftGroups.RemoveAsync(name, CancellationToken.None);
-        await left.WaitForExitAsync().WaitAsync(TimeSpan.FromSeconds(5));
+        await left.WaitForExitAsync().WaitAsync(TimeSpan.FromSeconds(60));
         Assert.Equal(128 + HostProcess.Kill, left.ExitCode);
         Assert.False(Directory.Exists($"/sys/fs/cgroup/pids/{name}"));
     }

@@ -8,6 +8,7 @@ using System.Security.Cryptography;
 using System.Security.Cryptography.X509Certificates;
 using System.Text;
 using System.Text.Json.Nodes;
+using Eyrie.Tests;
 using Xunit;
 
 namespace Eyrie.Node.Tests;
@@ -18,7 +19,7 @@ public sealed class RegistryServer : IAsyncDisposable
     /// <summary>Of the user "reader", bcrypt; the password is <see cref="Password"/>.</summary>
     private const string Users = "reader:$2b$04$1PLge5FH6pJeTJNF5lHgtu6DDjiiiwHNDglU5eObBXYaqbjpLKOIq\n";
     public const string User = "reader", Password = "pass-word";
-    private static readonly TimeSpan Deadline = TimeSpan.FromSeconds(20);
+    private static readonly TimeSpan Deadline = TimeSpan.FromSeconds(60);
 
     private readonly Process _process;
 
@@ -33,10 +34,7 @@ public sealed class RegistryServer : IAsyncDisposable
     public static async Task<RegistryServer> StartAsync(string authentication = "", string host = "127.0.0.1", X509Certificate2? certificate = null)
     {
         var directory = System.IO.Directory.CreateTempSubdirectory("eyrie-registry-").FullName;
-        using var probe = new TcpListener(IPAddress.Parse(host), 0);
-        probe.Start();
-        var address = string.Create(CultureInfo.InvariantCulture, $"{host}:{((IPEndPoint)probe.LocalEndpoint).Port}");
-        probe.Stop();
+        var address = string.Create(CultureInfo.InvariantCulture, $"{host}:{FreePorts.Next()}");
         if (certificate is not null)
         {
             await File.WriteAllTextAsync(directory + "/certificate", certificate.ExportCertificatePem());

@@ -4,6 +4,7 @@ using System.Net;
 using System.Net.Sockets;
 using System.Text;
 using Eyrie.Node.Contract.V1;
+using Eyrie.Tests;
 using Xunit;
 
 namespace Eyrie.Node.Tests;
@@ -43,13 +44,6 @@ public sealed class ServiceEntryTests : IDisposable
         }
     }
 
-    private static int FreePort()
-    {
-        using var probe = new TcpListener(IPAddress.Loopback, 0);
-        probe.Start();
-        return ((IPEndPoint)probe.LocalEndpoint).Port;
-    }
-
     private ServicePort Service(int nodePort, int affinity = 0)
     {
         var service = new ServicePort { Namespace = "default", Name = "door", Port = 80, NodePort = nodePort, AffinitySeconds = affinity };
@@ -87,7 +81,7 @@ public sealed class ServiceEntryTests : IDisposable
     public async Task A_node_port_is_served_by_one_node_of_the_cluster_and_by_another_when_that_one_goes()
     {
         var told = new ConcurrentQueue<ServiceEvent>();
-        int port = FreePort();
+        int port = FreePorts.Next();
         var first = new ServiceEntry(79, told.Enqueue);
         await using var second = new ServiceEntry(79, told.Enqueue);
         first.Apply([Service(port)]);
@@ -104,7 +98,7 @@ public sealed class ServiceEntryTests : IDisposable
     public async Task A_port_that_another_cluster_has_is_told_once_and_served_when_it_is_free()
     {
         var told = new ConcurrentQueue<ServiceEvent>();
-        int port = FreePort();
+        int port = FreePorts.Next();
         var theirs = new ServiceEntry(78, _ => { });
         theirs.Apply([Service(port)]);
         await using var ours = new ServiceEntry(79, told.Enqueue);
@@ -122,7 +116,7 @@ public sealed class ServiceEntryTests : IDisposable
     [Fact]
     public async Task With_affinity_a_client_stays_with_one_endpoint_and_without_it_is_spread()
     {
-        int port = FreePort();
+        int port = FreePorts.Next();
         await using var entry = new ServiceEntry(79, _ => { });
         foreach (var (affinity, one) in new[] { (60, true), (0, false) })
         {

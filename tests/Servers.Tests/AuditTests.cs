@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using System.Net;
 using System.Net.Sockets;
 using Eyrie.Microkernel.Client;
@@ -49,7 +50,7 @@ public sealed class AuditTests : IAsyncLifetime
         await _kernel.Service.StartAsync(spec.Id, None);
         var used = await UseAsync(spec);
         Assert.Equal((verdict, Service), (used.Verdict, used.MissingEntry));
-        if (verdict == UseVerdict.Audited) using (await _one.AcceptSocketAsync().WaitAsync(TimeSpan.FromSeconds(20))) { }
+        if (verdict == UseVerdict.Audited) using (await _one.AcceptSocketAsync().WaitAsync(TimeSpan.FromSeconds(60))) { }
         Assert.Contains(entry, await _kernel.Service.ReadCapabilitiesAsync(spec.Id, None));
     }
 
@@ -59,7 +60,7 @@ public sealed class AuditTests : IAsyncLifetime
         var quiet = _kernel.Script("nc 127.79.0.10 80 </dev/null; sleep 60", Service);
         await _kernel.Service.CreateAsync(quiet, None);
         await _kernel.Service.StartAsync(quiet.Id, None);
-        using (await _one.AcceptSocketAsync().WaitAsync(TimeSpan.FromSeconds(20))) { }
+        using (await _one.AcceptSocketAsync().WaitAsync(TimeSpan.FromSeconds(60))) { }
         var spec = _kernel.Script("nc 127.79.0.10 80 </dev/null; sleep 60", Service, "audit connect any");
         await _kernel.Service.CreateAsync(spec, None);
         await _kernel.Service.StartAsync(spec.Id, None);
@@ -105,7 +106,7 @@ public sealed class AuditTests : IAsyncLifetime
     public async Task An_audit_of_a_quota_lets_as_many_processes_be_and_the_set_says_both(bool forks, params string[] entries)
     {
         var many = entries.Contains("too many") ? 9 : 2;
-        var spec = _kernel.Script($"i=0; while [ $i -lt {many} ]; do sleep 3 & i=$((i+1)); done; echo forked; wait") with { Capabilities = ["log write", .. entries.Where(entry => entry != "too many")] };
+        var spec = _kernel.Script($"i=0; while [ $i -lt {many} ]; do sleep {(forks ? 3 : 1000)} & i=$((i+1)); done; echo forked; wait") with { Capabilities = ["log write", .. entries.Where(entry => entry != "too many")] };
         await _kernel.Service.CreateAsync(spec, None);
         await _kernel.Service.StartAsync(spec.Id, None);
         Assert.Equal(spec.Capabilities.Order(StringComparer.Ordinal), await _kernel.Service.ReadCapabilitiesAsync(spec.Id, None));
@@ -122,7 +123,17 @@ public sealed class AuditTests : IAsyncLifetime
         var used = await UseAsync(spec);
         Assert.Equal((UseVerdict.Audited, "listen tcp 8080"), (used.Verdict, used.MissingEntry));
         using var client = new Socket(AddressFamily.InterNetwork, SocketType.Stream, ProtocolType.Tcp);
-        await client.ConnectAsync(IPAddress.Parse(spec.PodAddress), 8080);
+        for (long begun = Stopwatch.GetTimestamp(); !client.Connected;)
+        {
+            try
+            {
+                await client.ConnectAsync(IPAddress.Parse(spec.PodAddress), 8080);
+            }
+            catch (SocketException) when (Stopwatch.GetElapsedTime(begun) < TimeSpan.FromSeconds(20))
+            {
+                await Task.Delay(10); // it was told of before it was done
+            }
+        }
         await _kernel.Service.ChangeCapabilitiesAsync(spec.Id, [], ["audit listen any"], None);
         Assert.True(await EndsAsync(client));
     }
@@ -131,7 +142,7 @@ public sealed class AuditTests : IAsyncLifetime
     {
         try
         {
-            return await socket.ReceiveAsync(new byte[1]).WaitAsync(TimeSpan.FromSeconds(20)) == 0;
+            return await socket.ReceiveAsync(new byte[1]).WaitAsync(TimeSpan.FromSeconds(60)) == 0;
         }
         catch (SocketException exception) when (exception.SocketErrorCode is SocketError.ConnectionReset or SocketError.ConnectionAborted)
         {

@@ -127,7 +127,7 @@ public sealed class BlankTests : IAsyncLifetime
     {
         await _kernel.UntilAsync(() => _kernel.Blanks().Length == 2, "two blanks");
         var blanks = _kernel.Blanks();
-        int itself = _kernel.Server("eyrie-kernel")!.Value;
+        int itself = await _kernel.ServerAsync("eyrie-kernel");
         using (var stop = System.Diagnostics.Process.Start("kill", ["-STOP", itself.ToString(System.Globalization.CultureInfo.InvariantCulture)])) await stop.WaitForExitAsync();
         RunningKernel.Kill(_kernel.ProcessId);
         RunningKernel.Kill(itself);

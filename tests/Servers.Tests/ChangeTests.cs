@@ -35,8 +35,8 @@ public sealed class ChangeTests : IAsyncLifetime
         {
             for (int i = 0; i < 1_000_000; i++) lazy.Send(list);
         });
-        await Assert.ThrowsAsync<System.Net.Sockets.SocketException>(() => asking.WaitAsync(TimeSpan.FromSeconds(20)));
-        Assert.Empty(await _kernel.Service.ListAsync(CancellationToken.None).WaitAsync(TimeSpan.FromSeconds(20)));
+        await Assert.ThrowsAsync<System.Net.Sockets.SocketException>(() => asking.WaitAsync(TimeSpan.FromSeconds(60)));
+        Assert.Empty(await _kernel.Service.ListAsync(CancellationToken.None).WaitAsync(TimeSpan.FromSeconds(60)));
     }
 
     [Fact]

@@ -123,7 +123,7 @@ public sealed partial class ContainerServiceRestartTests(ITestOutputHelper outpu
     {
         const int Stop = 19, Continue = 18;
         var spec = await _kernel.StartScriptAsync("exec sleep 1000");
-        int container = (await _kernel.Service.ListAsync(None)).Single(status => status.Id == spec.Id).ProcessId, service = _kernel.Server("metteagle")!.Value, itself = _kernel.Server("eyrie-kernel")!.Value;
+        int container = (await _kernel.Service.ListAsync(None)).Single(status => status.Id == spec.Id).ProcessId, service = await _kernel.ServerAsync("metteagle"), itself = await _kernel.ServerAsync("eyrie-kernel");
         Assert.Equal(0, kill(itself, Stop));
         foreach (int ended in new[] { container, service }) // the kernel is told first that something has ended, then that nobody calls any more
         {
@@ -133,8 +133,8 @@ public sealed partial class ContainerServiceRestartTests(ITestOutputHelper outpu
         Assert.Equal(0, kill(itself, Continue));
         await _kernel.UntilAsync(() => _kernel.Server("metteagle") is { } successor && successor != service, "a successor");
         await _kernel.Service.DisposeAsync();
-        await _kernel.ConnectAsync().WaitAsync(TimeSpan.FromSeconds(20));
-        Assert.Equal(ContainerState.Exited, (await _kernel.Service.ListAsync(None).WaitAsync(TimeSpan.FromSeconds(20))).Single().State);
+        await _kernel.ConnectAsync().WaitAsync(TimeSpan.FromSeconds(60));
+        Assert.Equal(ContainerState.Exited, (await _kernel.Service.ListAsync(None).WaitAsync(TimeSpan.FromSeconds(60))).Single().State);
     }
 
     [LibraryImport("libc")]

@@ -15,7 +15,9 @@ public sealed class ContainerTests : IAsyncLifetime
     {
         var (exit, output) = await _kernel.RunAsync(_kernel.Script("echo hello; hostname; echo problem >&2; exit 7"));
         Assert.Equal(7, exit.ExitCode);
-        Assert.Equal("hello\nc1\nproblem", output);
+        var lines = output.Split('\n');
+        Assert.Equal(["hello", "c1"], lines.Where(line => line != "problem"));
+        Assert.Equal(3, lines.Length); // what goes to stderr has a pipe of its own, and comes before or after
     }
 
     [Fact]
@@ -34,7 +36,7 @@ public sealed class ContainerTests : IAsyncLifetime
         var spec = _kernel.Script("exec >&- 2>&-; sleep 1000; true");
         await _kernel.Service.CreateAsync(spec, CancellationToken.None);
         await _kernel.Service.StartAsync(spec.Id, CancellationToken.None);
-        var service = _kernel.Server("metteagle")!.Value;
+        var service = await _kernel.ServerAsync("metteagle");
         TimeSpan Used()
         {
             using var process = System.Diagnostics.Process.GetProcessById(service);

@@ -12,7 +12,7 @@ public sealed class DatagramTests : IAsyncLifetime
     private const string Service = "connect udp service default/echo 53";
     private static readonly string Tool = Path.GetFullPath(Path.Combine(AppContext.BaseDirectory, "../../../../Datagrams/bin/datagrams"));
     private static readonly CancellationToken None = CancellationToken.None;
-    private static readonly TimeSpan Deadline = TimeSpan.FromSeconds(20);
+    private static readonly TimeSpan Deadline = TimeSpan.FromSeconds(60);
     private readonly Socket _granted = Bound(), _other = Bound();
     private RunningKernel _kernel = null!;
 

@@ -5,7 +5,7 @@ namespace Eyrie.Servers.Tests;
 /// <summary>A kernel whose image has the programs that call and serve gates: <c>eyrie-gate</c>, which anybody uses, and <c>gates</c>, which does what nobody should.</summary>
 public sealed class GateKernel
 {
-    private static readonly TimeSpan Deadline = TimeSpan.FromSeconds(20);
+    private static readonly TimeSpan Deadline = TimeSpan.FromSeconds(90);
     private static readonly CancellationToken None = CancellationToken.None;
 
     public required RunningKernel Kernel { get; init; }

@@ -115,7 +115,7 @@ public sealed class HostDoorTests : IAsyncLifetime
         using var holder = Plain("nsenter", [$"--net={Namespace(one)}", Tool, .. $"41 1 1 0 , 49 $0 {Address(name)} , 50 $0 8 , 34".Split(' ')]); // pause
         try
         {
-            for (int line = 0; line < 3; line++) Assert.NotNull(await holder.StandardOutput.ReadLineAsync().WaitAsync(TimeSpan.FromSeconds(20)));
+            for (int line = 0; line < 3; line++) Assert.NotNull(await holder.StandardOutput.ReadLineAsync().WaitAsync(TimeSpan.FromSeconds(60)));
             using var plain = Plain("nsenter", [$"--net={Namespace(one)}", Tool, .. connect.Split(' ')]);
             Assert.Equal(0, Numbers(await plain.StandardOutput.ReadToEndAsync())[^1]);
             var other = await _kernel.StartScriptAsync("sleep 1000", Grant);
@@ -143,7 +143,7 @@ public sealed class HostDoorTests : IAsyncLifetime
         await _kernel.Service.SetServicesAsync([new ServiceEntry("default", "one", "127.79.0.10", 80, "", [new("127.0.0.1", ((IPEndPoint)granted.LocalEndpoint).Port)])], None);
         calls = calls.Replace("{address}", string.Create(CultureInfo.InvariantCulture, $"x:0200{((IPEndPoint)listener.LocalEndpoint).Port:x4}7f0000010000000000000000"), StringComparison.Ordinal);
         Assert.Equal(4, OnHost(calls)[^1]);
-        using (var reached = await listener.AcceptSocketAsync().WaitAsync(TimeSpan.FromSeconds(20))) Assert.Equal(4, await reached.ReceiveAsync(new byte[8]));
+        using (var reached = await listener.AcceptSocketAsync().WaitAsync(TimeSpan.FromSeconds(60))) Assert.Equal(4, await reached.ReceiveAsync(new byte[8]));
         var results = await InContainerAsync(calls, Grant);
         Assert.Equal(-1, results[1]);
         Assert.InRange(results[^1], long.MinValue, -1);

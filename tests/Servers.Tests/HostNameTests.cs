@@ -42,7 +42,7 @@ public sealed class HostNameTests : IAsyncLifetime
 
     private async Task<string> AskAsync(string address, int port, string grant = Grant)
     {
-        var (_, output) = await _kernel.RunAsync(_kernel.Script($"for i in $(seq 100); do nc {address} {port} </dev/null 2>/tmp/e && exit; grep -q refused /tmp/e || break; sleep 0.02; done; cat /tmp/e >&2", grant, "dir /tmp read,write"));
+        var (_, output) = await _kernel.RunAsync(_kernel.Script($"for i in $(seq 1000); do nc {address} {port} </dev/null 2>/tmp/e && exit; grep -q refused /tmp/e || break; sleep 0.02; done; cat /tmp/e >&2", grant, "dir /tmp read,write"));
         return output.Contains("Permission denied", StringComparison.Ordinal) ? "denied" : output;
     }
 

@@ -103,7 +103,7 @@ public sealed class HostileSpecTests : IAsyncLifetime
         for (int i = 0; i < 40; i++)
         {
             await using var execution = await _kernel.Service.ExecAsync(spec.Id, new ExecSpec { Arguments = ["true"], WorkingDirectory = "/" }, CancellationToken.None);
-            await execution.Exit.WaitAsync(TimeSpan.FromSeconds(20));
+            await execution.Exit.WaitAsync(TimeSpan.FromSeconds(60));
         }
         Assert.Equal("", _kernel.Log(spec));
     }

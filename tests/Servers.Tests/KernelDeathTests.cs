@@ -17,7 +17,7 @@ public sealed class KernelDeathTests
         await kernel.Service.StartAsync(spec.Id, CancellationToken.None);
         var container = (await kernel.Service.ListAsync(CancellationToken.None)).Single(status => status.Id == spec.Id).ProcessId;
         owner.Kill();
-        Assert.Equal(0, await kernel.EndedAsync(TimeSpan.FromSeconds(10)));
+        Assert.Equal(0, await kernel.EndedAsync(TimeSpan.FromSeconds(60)));
         Assert.False(Directory.Exists($"/proc/{container}"));
         Assert.False(Directory.Exists($"/sys/fs/cgroup/pids/{kernel.Group}"));
     }
@@ -33,7 +33,7 @@ public sealed class KernelDeathTests
         await kernel.Service.StartAsync(spec.Id, CancellationToken.None);
         var executions = await Task.WhenAll(Enumerable.Range(0, 5).Select(_ => kernel.Service.ExecAsync(spec.Id, new() { Arguments = ["sleep", "1000"] }, CancellationToken.None)));
         owner.Kill();
-        Assert.Equal(0, await kernel.EndedAsync(TimeSpan.FromSeconds(10)));
+        Assert.Equal(0, await kernel.EndedAsync(TimeSpan.FromSeconds(60)));
         foreach (var execution in executions) await execution.DisposeAsync();
     }
 
@@ -92,7 +92,7 @@ public sealed class KernelDeathTests
         using var owner = Process.Start("sleep", "1000");
         await using var kernel = await RunningKernel.StartAsync(owner: owner.Id);
         await kernel.StartScriptAsync("sleep 1000");
-        var itself = kernel.Server("eyrie-kernel")!.Value.ToString(CultureInfo.InvariantCulture);
+        var itself = (await kernel.ServerAsync("eyrie-kernel")).ToString(CultureInfo.InvariantCulture);
         using (var stop = Process.Start("kill", ["-STOP", kernel.ProcessId.ToString(CultureInfo.InvariantCulture)])) await stop.WaitForExitAsync();
         owner.Kill(); // so that it ends what it runs
         await kernel.UntilAsync(() => File.ReadAllText($"/proc/{itself}/syscall").StartsWith("7 ", StringComparison.Ordinal), "the kernel to wait for the keeper");
@@ -110,7 +110,7 @@ public sealed class KernelDeathTests
         await kernel.UntilAsync(() => Answers(serving), "the server");
         await using var executed = await kernel.Service.ExecAsync(serving.Id, new() { Arguments = ["sleep", "1000"] }, CancellationToken.None);
         var children = Children(kernel);
-        int itself = kernel.Server("eyrie-kernel")!.Value;
+        int itself = await kernel.ServerAsync("eyrie-kernel");
         using (var stop = Process.Start("kill", ["-STOP", itself.ToString(CultureInfo.InvariantCulture)])) await stop.WaitForExitAsync(); // it notices nothing
         RunningKernel.Kill(kernel.ProcessId);
         RunningKernel.Kill(itself);

@@ -58,11 +58,11 @@ public sealed class LinuxProgramTests : IAsyncLifetime
             if (!($child = fork)) { syswrite(B, "said\n"); _exit(7) }
             sysread(A, $line, 99); print $line;
             waitpid($child, 0) == $child and print "ended with ", $? >> 8, "\n";
-            $SIG{CHLD} = sub { print "child\n" };
-            $SIG{ALRM} = sub { print "alarm\n" };
+            $SIG{CHLD} = sub { $ended = 1; print "child\n" };
+            $SIG{ALRM} = sub { $rung = 1; print "alarm\n" };
             if (!($child = fork)) { pause; _exit(0) }
-            kill 'KILL', $child; pause; waitpid($child, 0);
-            alarm 1; pause;
+            kill 'KILL', $child; sleep 1 until $ended; waitpid($child, 0);
+            alarm 1; sleep 1 until $rung;
             open(F, '>', '/tmp/made') or die $!; print F "text"; close F; print -s '/tmp/made', "\n";
             """;
         var (exit, output) = await _kernel.RunAsync(_kernel.Script("", Sockets, "dir / read", "dir /tmp read,write") with { Arguments = [RunningKernel.Perl, "-e", program] });

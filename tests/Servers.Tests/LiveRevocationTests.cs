@@ -8,7 +8,7 @@ namespace Eyrie.Servers.Tests;
 public sealed class LiveRevocationTests : IAsyncLifetime
 {
     private const string One = "connect tcp service default/one 80", Two = "connect tcp service default/two 80";
-    private static readonly TimeSpan Deadline = TimeSpan.FromSeconds(20);
+    private static readonly TimeSpan Deadline = TimeSpan.FromSeconds(60);
     private static readonly CancellationToken None = CancellationToken.None;
     private readonly TcpListener _one = new(IPAddress.Loopback, 0), _two = new(IPAddress.Loopback, 0);
     private RunningKernel _kernel = null!;

@@ -23,7 +23,7 @@ public sealed class LocalhostTests : IAsyncLifetime
 
     /// <summary>Another container of the same pod asks until somebody listens.</summary>
     private ContainerSpec Asking(ContainerSpec pod, string address) => _kernel.Script(
-        $"for i in $(seq 200); do echo hello | nc {address} 8080 2>/dev/null && exit 0; sleep 0.02; done; exit 1", Localhost) with { PodAddress = pod.PodAddress, PodLoopback = pod.PodLoopback };
+        $"for i in $(seq 1000); do echo hello | nc {address} 8080 2>/dev/null && exit 0; sleep 0.02; done; exit 1", Localhost) with { PodAddress = pod.PodAddress, PodLoopback = pod.PodLoopback };
 
     [Theory]
     [InlineData("127.0.0.1")]

@@ -7,7 +7,7 @@ public sealed class NativeMessageTests
 {
     private static readonly string Tool = Path.GetFullPath(Path.Combine(AppContext.BaseDirectory, "../../../../NativeCalls/bin/nativecalls"));
 
-    private const int Own = 70, Kept = 80, Further = 90, Empty = 99, UnknownCall = 1014, Peer = BootSlot.FirstPeer, WaitMicroseconds = 5_000_000;
+    private const int Own = 70, Kept = 80, Further = 90, Empty = 99, UnknownCall = 1014, Peer = BootSlot.FirstPeer, WaitMicroseconds = 60_000_000;
     private const int Write = (int)Rights.Write;
 
     private const int Worker = 71, Receiving = (int)Microkernel.Abi.ThreadState.Receiving;

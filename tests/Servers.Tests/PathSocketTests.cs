@@ -8,7 +8,7 @@ namespace Eyrie.Servers.Tests;
 public sealed class PathSocketTests : IAsyncLifetime
 {
     private const string Network = "listen tcp 80";
-    private const int UserSignal = 10;
+    private const int UserSignal = 10, RoomSignal = 12;
     private static readonly CancellationToken None = CancellationToken.None;
     private RunningKernel _kernel = null!;
 
@@ -142,6 +142,7 @@ public sealed class PathSocketTests : IAsyncLifetime
         var server = await StartAsync(Perl("umask 0; $s = serve('/v/s'); print \"listens\\n\"; accept($c, $s); print peer($c), \"\\n\"; setsockopt($c, SOL_SOCKET, 16, 1); sysread $c, $b, 10; print \"$b\\n\"; syswrite $c, 'answer'; sleep 1000", user: 1000), "listens");
         var output = await OutputAsync(Perl("$s = un(); connect($s, at('/v/s')) or die $!; print peer($s), \"\\n\"; syswrite $s, 'question'; sysread $s, $b, 10; print \"$b\\n\"", user: 2000) with { GroupId = 3000 });
         Assert.Equal("0 1000 1000\nanswer", output);
+        await _kernel.UntilAsync(() => _kernel.Log(server).Contains("question", StringComparison.Ordinal), $"the server's lines; it said: {_kernel.Log(server)}");
         Assert.Equal("listens\n0 2000 3000\nquestion", _kernel.Log(server));
     }
 
@@ -248,15 +249,15 @@ public sealed class PathSocketTests : IAsyncLifetime
     public async Task A_full_backlog_makes_a_connect_wait_until_there_is_room_or_say_that_there_is_none()
     {
         var spec = await StartAsync(Perl("""
-            $SIG{USR1} = sub { }; $l = serve('/tmp/s', 0); $first = un(); connect($first, at('/tmp/s')) or die $!;
+            $SIG{USR1} = sub { }; $SIG{USR2} = sub { $room = 1 }; $l = serve('/tmp/s', 0); $first = un(); connect($first, at('/tmp/s')) or die $!;
             $s = un(); fcntl($s, F_SETFL, O_NONBLOCK); print 'at once ', try(connect($s, at('/tmp/s'))), "\n";
             $s = un(); setsockopt($s, SOL_SOCKET, SO_SNDTIMEO, pack('l!l!', 0, 100000)); print 'limited ', try(connect($s, at('/tmp/s'))), "\n";
             $s = un(); print "waits\n"; print 'interrupted ', try(connect($s, at('/tmp/s'))), "\n";
-            if (!fork) { print "waits again\n"; print 'connected ', try(connect($s, at('/tmp/s'))), "\n"; exit } sleep 1000; accept($c, $l); sleep 1000
+            if (!fork) { print "waits again\n"; print 'connected ', try(connect($s, at('/tmp/s'))), "\n"; exit } sleep 1 until $room; accept($c, $l); sleep 1000
             """), "waits");
         await Task.Delay(100); // by now it stands in the call, which only changes what else is seen
         for (int signals = 0; signals < 100 && !_kernel.Log(spec).Contains("waits again", StringComparison.Ordinal); signals++, await Task.Delay(50)) await _kernel.Service.SignalAsync(spec.Id, UserSignal, None);
-        await _kernel.Service.SignalAsync(spec.Id, UserSignal, None);
+        await _kernel.Service.SignalAsync(spec.Id, RoomSignal, None);
         await _kernel.UntilAsync(() => _kernel.Log(spec).Contains("connected", StringComparison.Ordinal), $"the connection; it said: {_kernel.Log(spec)}");
         Assert.Equal("at once 11\nlimited 11\nwaits\ninterrupted 4\nwaits again\nconnected 0", _kernel.Log(spec));
     }
@@ -276,6 +277,7 @@ public sealed class PathSocketTests : IAsyncLifetime
     [Fact]
     public async Task A_container_that_ends_while_its_connects_wait_leaves_no_process_behind()
     {
+        await _kernel.UntilAsync(() => _kernel.Blanks().Length == 2, "two blanks");
         int before = _kernel.Children().Count();
         var spec = await StartAsync(Perl("$l = serve('/tmp/s', 0); $first = un(); connect($first, at('/tmp/s')) or die $!; for (1..20) { if (!fork) { $s = un(); connect($s, at('/tmp/s')); exit } } print \"waits\\n\"; sleep 1000", user: 1000), "waits");
         await _kernel.UntilAsync(() => Hands().Count() == 8 && _kernel.Children().Count() == before + 1 + 8, $"eight hands beside {before} processes and the container");
@@ -293,7 +295,7 @@ public sealed class PathSocketTests : IAsyncLifetime
     [Fact]
     public async Task A_connect_that_waits_goes_on_with_a_kernel_that_takes_over()
     {
-        var spec = await StartAsync(Perl("$SIG{USR1} = sub { }; $l = serve('/tmp/s', 0); $first = un(); connect($first, at('/tmp/s')) or die $!; if (!fork) { $s = un(); print \"waits\\n\"; print 'connected ', try(connect($s, at('/tmp/s'))), \"\\n\"; exit } sleep 1000; accept($c, $l); sleep 1000"), "waits");
+        var spec = await StartAsync(Perl("$SIG{USR1} = sub { $room = 1 }; $l = serve('/tmp/s', 0); $first = un(); connect($first, at('/tmp/s')) or die $!; if (!fork) { $s = un(); print \"waits\\n\"; print 'connected ', try(connect($s, at('/tmp/s'))), \"\\n\"; exit } sleep 1 until $room; accept($c, $l); sleep 1000"), "waits");
         await _kernel.UntilAsync(() => Hands().Any(), "a hand");
         await _kernel.KillKernelAsync();
         Assert.Equal("waits", _kernel.Log(spec));

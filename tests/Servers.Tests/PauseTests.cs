@@ -5,7 +5,7 @@ namespace Eyrie.Servers.Tests;
 
 public sealed class PauseTests : IAsyncLifetime
 {
-    private static readonly TimeSpan Deadline = TimeSpan.FromSeconds(20), While = TimeSpan.FromMilliseconds(500);
+    private static readonly TimeSpan Deadline = TimeSpan.FromSeconds(60), While = TimeSpan.FromMilliseconds(500);
     private static readonly CancellationToken None = CancellationToken.None;
     private RunningKernel _kernel = null!;
 

@@ -79,7 +79,7 @@ public sealed class ProgramAttackTests : IAsyncLifetime
     private bool OnHost(ProgramAttack attack)
     {
         var start = new ProcessStartInfo("/bin/busybox") { RedirectStandardOutput = true, RedirectStandardError = true, WorkingDirectory = "/" };
-        foreach (var argument in new[] { "timeout", "20", "/bin/busybox", "sh", "-c", Filled(attack.Script, false) }) start.ArgumentList.Add(argument);
+        foreach (var argument in new[] { "timeout", "120", "/bin/busybox", "sh", "-c", Filled(attack.Script, false) }) start.ArgumentList.Add(argument);
         using var process = Process.Start(start)!;
         process.ErrorDataReceived += (_, _) => { };
         process.BeginErrorReadLine();

@@ -63,7 +63,7 @@ public sealed partial class ReusedProcessTests : IAsyncLifetime
             var spec = await _kernel.StartScriptAsync($"{RunningKernel.Perl} -e 'use Socket; $SIG{{USR1}} = sub {{ $go = 1 }}; socket($s, PF_INET, SOCK_STREAM, 0) or die; $| = 1; print \"ready {mark}\\n\"; sleep 1 until $go; connect($s, pack_sockaddr_in(80, inet_aton(\"{Address}\")))' & wait; echo gone; sleep 1000", Grant, "dir / read");
             await _kernel.UntilAsync(() => _kernel.Log(spec).Length > 0, "the program");
             int caller = Find(mark) ?? throw new InvalidOperationException("the program cannot be found");
-            using var held = new HeldProcess(_kernel.Server("eyrie-kernel")!.Value, ProcessVmReadv);
+            using var held = new HeldProcess(await _kernel.ServerAsync("eyrie-kernel"), ProcessVmReadv);
             Assert.Equal(0, kill(caller, UserSignal));
             await held.Held;
             Assert.Equal(0, kill(caller, Kill));
@@ -76,8 +76,8 @@ public sealed partial class ReusedProcessTests : IAsyncLifetime
                 if (stranger.Id != caller) continue;
                 // Whoever connects first is who was granted it: a container that is asked for later.
                 await _kernel.StartScriptAsync($"echo granted | nc {Address} 80", Grant);
-                using var first = await _listener.AcceptTcpClientAsync().WaitAsync(TimeSpan.FromSeconds(20));
-                Assert.Equal("granted", await new StreamReader(first.GetStream()).ReadLineAsync().WaitAsync(TimeSpan.FromSeconds(20)));
+                using var first = await _listener.AcceptTcpClientAsync().WaitAsync(TimeSpan.FromSeconds(60));
+                Assert.Equal("granted", await new StreamReader(first.GetStream()).ReadLineAsync().WaitAsync(TimeSpan.FromSeconds(60)));
                 return;
             }
             finally
@@ -97,7 +97,7 @@ public sealed partial class ReusedProcessTests : IAsyncLifetime
         private readonly ManualResetEventSlim _letGo = new();
         private readonly Thread _tracer;
 
-        public Task Held => _held.Task.WaitAsync(TimeSpan.FromSeconds(20));
+        public Task Held => _held.Task.WaitAsync(TimeSpan.FromSeconds(60));
 
         public HeldProcess(int process, int call)
         {

@@ -7,9 +7,11 @@ namespace Eyrie.Servers.Tests;
 /// <summary>A real kernel with its servers on a node root of its own, and one image: a busybox root file system.</summary>
 public sealed class RunningKernel : IAsyncDisposable
 {
-    private static readonly TimeSpan Deadline = TimeSpan.FromSeconds(20);
+    private static readonly TimeSpan Deadline = TimeSpan.FromSeconds(90);
     private readonly Process _process;
     private readonly System.Collections.Concurrent.ConcurrentQueue<string> _errors = new();
+    private static int s_kernels;
+    private readonly int _number = Interlocked.Increment(ref s_kernels);
     private int _last;
 
     public string Root { get; }
@@ -31,7 +33,7 @@ public sealed class RunningKernel : IAsyncDisposable
 
     public string State => _process.HasExited ? $"ended with {_process.ExitCode}" : "runs";
 
-    /// <summary>Waits for a condition, 20 s at most.</summary>
+    /// <summary>Waits for a condition, 90 s at most.</summary>
     public async Task UntilAsync(Func<bool> reached, string what)
     {
         for (long begun = Stopwatch.GetTimestamp(); !reached(); await Task.Delay(1))
@@ -59,7 +61,7 @@ public sealed class RunningKernel : IAsyncDisposable
     /// <summary>Kills one of the kernel's servers and waits for its successor; after MettEagle connects to that.</summary>
     public async Task KillServerAsync(string name)
     {
-        int killed = Server(name) ?? throw new InvalidOperationException($"there is no {name}");
+        int killed = await ServerAsync(name);
         Kill(killed);
         await UntilAsync(() => Server(name) is { } successor && successor != killed, $"a successor of {name}");
         if (name != "metteagle") return;
@@ -71,11 +73,28 @@ public sealed class RunningKernel : IAsyncDisposable
     public int? Server(string name)
     {
         if (_process.HasExited) return null;
-        return File.ReadAllText($"/proc/{ProcessId}/task/{ProcessId}/children").Split(' ', StringSplitOptions.RemoveEmptyEntries).Where(child => NameOf(child) == name && (name != "eyrie-kernel" || SharesMemory(child))).Select(child => int.Parse(child, CultureInfo.InvariantCulture)).ToList() is [var only] ? only : null;
+        return ChildProcesses().Where(child => NameOf(child) == name && (name != "eyrie-kernel" || SharesMemory(child))).Select(child => int.Parse(child, CultureInfo.InvariantCulture)).ToList() is [var only] ? only : null;
+    }
+
+    /// <summary>As <see cref="Server"/>, as soon as it is seen: the host's list of children may leave some out while others end (proc_pid_task(5)).</summary>
+    public async Task<int> ServerAsync(string name)
+    {
+        int? found = null;
+        await UntilAsync(() => (found = Server(name)) is not null, $"{name} to be there");
+        return found!.Value;
+    }
+
+    private string[] ChildProcesses()
+    {
+        try
+        {
+            return File.ReadAllText($"/proc/{ProcessId}/task/{ProcessId}/children").Split(' ', StringSplitOptions.RemoveEmptyEntries);
+        }
+        catch (IOException) { return []; } // it has just ended
     }
 
     /// <summary>The processes that have begun to be a container before anybody asks for one.</summary>
-    public int[] Blanks() => [.. File.ReadAllText($"/proc/{ProcessId}/task/{ProcessId}/children").Split(' ', StringSplitOptions.RemoveEmptyEntries).Where(child => NameOf(child) == "eyrie-kernel" && !SharesMemory(child)).Select(child => int.Parse(child, CultureInfo.InvariantCulture))];
+    public int[] Blanks() => [.. ChildProcesses().Where(child => NameOf(child) == "eyrie-kernel" && !SharesMemory(child)).Select(child => int.Parse(child, CultureInfo.InvariantCulture))];
 
     /// <summary>The kernel has the memory of its keeper; a child that is being born, which has its name too, has not the tables.</summary>
     private bool SharesMemory(string process)
@@ -88,7 +107,7 @@ public sealed class RunningKernel : IAsyncDisposable
     }
 
     /// <summary>Names of everything that the process which was started is the parent of.</summary>
-    public IEnumerable<string> Children() => File.ReadAllText($"/proc/{ProcessId}/task/{ProcessId}/children").Split(' ', StringSplitOptions.RemoveEmptyEntries).Select(NameOf);
+    public IEnumerable<string> Children() => ChildProcesses().Select(NameOf);
 
     private static string NameOf(string process)
     {
@@ -99,14 +118,16 @@ public sealed class RunningKernel : IAsyncDisposable
         catch (IOException) { return ""; } // it has just ended
     }
 
-    /// <summary>What the kernel's descriptors lead to, by kind, when nothing is under way any more: the same ten times in a row.</summary>
+    /// <summary>What the kernel's descriptors lead to, by kind, when nothing is under way any more: the same ten times in a row, with both blanks begun, for which the kernel has some.</summary>
     public async Task<string> DescriptorsAtRestAsync()
     {
         var before = "";
+        long begun = Stopwatch.GetTimestamp();
         for (int same = 0; same < 10; await Task.Delay(20))
         {
+            if (Stopwatch.GetElapsedTime(begun) > Deadline) throw new TimeoutException($"waited {Deadline} for rest; there are {Blanks().Length} blanks; the kernel {State}, and has {before}");
             var now = Descriptors();
-            same = now == before ? same + 1 : 0;
+            same = now == before && Blanks().Length == 2 ? same + 1 : 0;
             before = now;
         }
         return before;
@@ -164,8 +185,8 @@ public sealed class RunningKernel : IAsyncDisposable
         return kernel;
     }
 
-    /// <summary>Third byte of the next container's addresses: kernels that run at the same time begin at blocks of their own.</summary>
-    private int Block => 16 + (_process.Id * 7 + _last / 250) % 240;
+    /// <summary>Third byte of the next container's addresses: kernels that run at the same time begin at blocks of their own. 16 is nobody's: tests name addresses in it.</summary>
+    private int Block => 17 + (_number * 7 + _last / 250) % 239;
 
     /// <summary>A container that runs a shell script, with the entries given and a quota and log as every container has.</summary>
     public ContainerSpec Script(string script, params string[] entries)
@@ -230,8 +251,12 @@ public sealed class RunningKernel : IAsyncDisposable
         return (exit, Log(spec));
     }
 
-    public string Log(ContainerSpec spec) =>
-        string.Join('\n', File.ReadLines(Path.Combine(Root, spec.LogPath)).Select(line => line.Split(' ', 4)[3]));
+    /// <summary>The lines that are whole: of one that is being written a part may be seen.</summary>
+    public string Log(ContainerSpec spec)
+    {
+        var text = File.ReadAllText(Path.Combine(Root, spec.LogPath));
+        return string.Join('\n', text[..(text.LastIndexOf('\n') + 1)].Split(new[] { "\r\n", "\n" }, StringSplitOptions.RemoveEmptyEntries).Select(line => line.Split(' ', 4)[3]));
+    }
 
     public async Task<T> EventAsync<T>(Func<T, bool> wanted) where T : ContainerEvent
     {

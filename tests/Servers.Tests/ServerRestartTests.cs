@@ -55,6 +55,6 @@ public sealed class ServerRestartTests : IAsyncLifetime
             RunningKernel.Kill(number);
             await Kernel.UntilAsync(() => !Directory.Exists(string.Create(CultureInfo.InvariantCulture, $"/proc/{number}")), "its end");
         }
-        Assert.Equal(0, await Kernel.EndedAsync(TimeSpan.FromSeconds(10)));
+        Assert.Equal(0, await Kernel.EndedAsync(TimeSpan.FromSeconds(60)));
     }
 }

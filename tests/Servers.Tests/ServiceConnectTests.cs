@@ -10,6 +10,7 @@ public sealed class ServiceConnectTests : IAsyncLifetime
     private const string Grant = "connect tcp service default/one 80";
     private static readonly CancellationToken None = CancellationToken.None;
     private readonly TcpListener _alive = new(IPAddress.Loopback, 0);
+    private readonly List<Socket> _dead = [];
     private RunningKernel _kernel = null!;
 
     public async Task InitializeAsync()
@@ -22,6 +23,7 @@ public sealed class ServiceConnectTests : IAsyncLifetime
     public async Task DisposeAsync()
     {
         _alive.Dispose();
+        foreach (var bound in _dead) bound.Dispose();
         await _kernel.DisposeAsync();
     }
 
@@ -41,14 +43,16 @@ public sealed class ServiceConnectTests : IAsyncLifetime
         }
     }
 
-    /// <summary>Ports of this host on which nobody listens.</summary>
-    private static IReadOnlyList<int> Dead(int count)
+    /// <summary>Ports of this host on which nobody listens, nor anybody else comes to: they are bound.</summary>
+    private IReadOnlyList<int> Dead(int count)
     {
-        var probes = Enumerable.Range(0, count).Select(_ => new TcpListener(IPAddress.Loopback, 0)).ToList();
-        foreach (var probe in probes) probe.Start();
-        var ports = probes.Select(probe => ((IPEndPoint)probe.LocalEndpoint).Port).ToList();
-        foreach (var probe in probes) probe.Dispose();
-        return ports;
+        for (int i = 0; i < count; i++)
+        {
+            var bound = new Socket(AddressFamily.InterNetwork, SocketType.Stream, ProtocolType.Tcp);
+            bound.Bind(new IPEndPoint(IPAddress.Loopback, 0));
+            _dead.Add(bound);
+        }
+        return [.. _dead.Select(bound => ((IPEndPoint)bound.LocalEndPoint!).Port)];
     }
 
     private Task ServeAsync(IEnumerable<int> ports) => _kernel.Service.SetServicesAsync([new ServiceEntry("default", "one", "127.79.0.10", 80, "", [.. ports.Select(port => new ServiceEndpoint("127.0.0.1", port))])], None);
@@ -142,13 +146,13 @@ public sealed class ServiceConnectTests : IAsyncLifetime
     private static int Port(TcpListener listener) => ((IPEndPoint)listener.LocalEndpoint).Port;
 
     /// <summary>How often the network server has gone to sleep.</summary>
-    private long Sleeps() => long.Parse(File.ReadLines($"/proc/{_kernel.Server("network")}/status").Single(line => line.StartsWith("voluntary_ctxt_switches:", StringComparison.Ordinal)).Split('\t')[1], System.Globalization.CultureInfo.InvariantCulture);
+    private async Task<long> SleepsAsync() => long.Parse(File.ReadLines($"/proc/{await _kernel.ServerAsync("network")}/status").Single(line => line.StartsWith("voluntary_ctxt_switches:", StringComparison.Ordinal)).Split('\t')[1], System.Globalization.CultureInfo.InvariantCulture);
 
     private async Task<string> ConnectAsync(ContainerSpec container, int times)
     {
         await using var execution = await _kernel.Service.ExecAsync(container.Id, new ExecSpec { Arguments = ["sh", "-c", $"for i in $(seq {times}); do nc 127.79.0.10 80 </dev/null 2>&1; done"] }, None);
         using var reader = new StreamReader(execution.Output);
-        return await reader.ReadToEndAsync().WaitAsync(TimeSpan.FromSeconds(20));
+        return await reader.ReadToEndAsync().WaitAsync(TimeSpan.FromSeconds(60));
     }
 
     private async Task<ContainerSpec> StartAsync()
@@ -165,9 +169,9 @@ public sealed class ServiceConnectTests : IAsyncLifetime
         await ServeAsync([Port(_alive)]);
         var container = await StartAsync();
         Assert.Equal("alive\n", await ConnectAsync(container, 1));
-        long sleeps = Sleeps();
+        long sleeps = await SleepsAsync();
         Assert.Equal(20, (await ConnectAsync(container, 20)).Split('\n').Count(line => line == "alive"));
-        Assert.InRange(Sleeps() - sleeps, 0, 2);
+        Assert.InRange(await SleepsAsync() - sleeps, 0, 2);
         Assert.Equal([new PeerCounts(Grant, 21, 0)], (await _kernel.Service.StatisticsAsync(container.Id, None)).Peers);
     }
 

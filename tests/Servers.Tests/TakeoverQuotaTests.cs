@@ -46,7 +46,7 @@ public sealed class TakeoverQuotaTests : IAsyncLifetime
         }
         await using var executed = await _kernel.Service.ExecAsync(greedy.Id, new() { Arguments = ["sh", "-c", "x=$(head -c 100000000 /dev/zero | tr '\\0' x); echo $x"] }, None);
         var statistics = await _kernel.Service.KernelStatisticsAsync(None);
-        await _kernel.UntilAsync(() => File.ReadAllText($"/sys/fs/cgroup/memory/{_kernel.Group}/{greedy.Id}/memory.oom_control").Contains("oom_kill 1", StringComparison.Ordinal), "the host to refuse memory");
+        await _kernel.UntilAsync(() => !File.ReadAllText($"/sys/fs/cgroup/memory/{_kernel.Group}/{greedy.Id}/memory.oom_control").Contains("oom_kill 0", StringComparison.Ordinal), "the host to refuse memory");
         foreach (var spec in new[] { many, greedy }) await _kernel.Service.DeleteAsync(spec.Id, None);
         var after = await _kernel.Service.KernelStatisticsAsync(None);
         Assert.Equal((Processes + 16, true), (statistics.ProcessesPromised - after.ProcessesPromised, statistics.BytesUsed - after.BytesUsed >= 96 << 20));

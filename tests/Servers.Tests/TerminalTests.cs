@@ -6,7 +6,7 @@ namespace Eyrie.Servers.Tests;
 /// <summary>Input and terminals: of a container's own program, for those who attach to it, and of further programs in it.</summary>
 public sealed class TerminalTests : IAsyncLifetime
 {
-    private static readonly TimeSpan Deadline = TimeSpan.FromSeconds(20);
+    private static readonly TimeSpan Deadline = TimeSpan.FromSeconds(60);
     private static readonly CancellationToken None = CancellationToken.None;
     private RunningKernel _kernel = null!;
 
@@ -132,7 +132,7 @@ public sealed class TerminalTests : IAsyncLifetime
     {
         var container = await StartAsync(_kernel.Script("sleep 100"));
         await using var execution = await _kernel.Service.ExecAsync(container.Id, new ExecSpec { Arguments = ["sh", "-c", "stty size; readlink /proc/self/fd/0; echo through > /dev/tty; exit 3"], Stdin = true, Terminal = true, WindowSize = new WindowSize(100, 30) }, None);
-        Assert.Contains("30 100\r\n/dev/pts/0\r\nthrough\r\n", await UntilAsync(execution.Output, "through"), StringComparison.Ordinal);
+        Assert.Contains("30 100\r\n/dev/pts/0\r\nthrough\r\n", await UntilAsync(execution.Output, "through\r\n"), StringComparison.Ordinal);
         Assert.Equal(3, await execution.Exit.WaitAsync(Deadline));
     }
 

@@ -8,7 +8,7 @@ namespace Eyrie.Servers.Tests;
 /// <summary>A kernel on a host without control groups: it watches what nobody enforces.</summary>
 public sealed class WatchedLimitTests : IAsyncLifetime
 {
-    private static readonly TimeSpan Deadline = TimeSpan.FromSeconds(20);
+    private static readonly TimeSpan Deadline = TimeSpan.FromSeconds(60);
     private RunningKernel _kernel = null!;
 
     public async Task InitializeAsync() => _kernel = await RunningKernel.StartWithoutGroupsAsync();

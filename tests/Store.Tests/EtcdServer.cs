@@ -1,6 +1,6 @@
 using System.Diagnostics;
-using System.Net;
 using System.Net.Sockets;
+using Eyrie.Tests;
 
 namespace Eyrie.Store.Tests;
 
@@ -8,12 +8,12 @@ namespace Eyrie.Store.Tests;
 public sealed class EtcdServer : IAsyncDisposable
 {
     private readonly string _directory = Directory.CreateTempSubdirectory("eyrie-etcd-").FullName;
-    private readonly int _peerPort = FreePort();
+    private readonly int _peerPort = FreePorts.Next();
     private readonly string _scheme = "http";
     private readonly IReadOnlyList<string> _security = [];
     private Process _process;
 
-    public int Port { get; } = FreePort();
+    public int Port { get; } = FreePorts.Next();
 
     public EtcdServer() => _process = Start();
 
@@ -60,12 +60,5 @@ public sealed class EtcdServer : IAsyncDisposable
         if (!_process.HasExited) await KillAsync();
         _process.Dispose();
         Directory.Delete(_directory, true);
-    }
-
-    private static int FreePort()
-    {
-        using var probe = new TcpListener(IPAddress.Loopback, 0);
-        probe.Start();
-        return ((IPEndPoint)probe.LocalEndpoint).Port;
     }
 }

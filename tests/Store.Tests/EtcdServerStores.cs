@@ -10,7 +10,7 @@ public static class EtcdServerStores
     /// <summary>Opens a store as soon as the server answers.</summary>
     public static async Task<EtcdStore> OpenAsync(EtcdAddress address)
     {
-        var end = DateTimeOffset.UtcNow.AddSeconds(30);
+        var end = DateTimeOffset.UtcNow.AddSeconds(60);
         while (true)
         {
             try

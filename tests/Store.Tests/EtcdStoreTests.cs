@@ -20,7 +20,7 @@ public sealed class EtcdStoreTests(EtcdFixture etcd) : StoreConformance, IClassF
 }
 
 /// <summary>The same behind the cache that the control plane puts in front of etcd.</summary>
-[Takes(17)]
+[Takes(30)]
 public sealed class CachedEtcdStoreTests(EtcdFixture etcd) : StoreConformance, IClassFixture<EtcdFixture>
 {
     protected override async Task<IStore> OpenAsync() => await CachedStore.OpenAsync(await EtcdServerStores.OpenAsync(etcd.Server.Address()), CancellationToken.None);
@@ -65,7 +65,7 @@ public sealed class CachedEtcdStoreTests(EtcdFixture etcd) : StoreConformance, I
     {
         await using var server = new EtcdServer();
         await using var store = await CachedStore.OpenAsync(await EtcdServerStores.OpenAsync(server.Address()), CancellationToken.None);
-        var lease = await store.GrantAsync(TimeSpan.FromSeconds(5), CancellationToken.None);
+        var lease = await store.GrantAsync(TimeSpan.FromSeconds(10), CancellationToken.None); // from the start of etcd on, which a client that finds it away may look for only every 2 s
         var start = await store.CommitAsync(new Transaction([], [new Write("/a", new byte[] { 1 }, lease)]), CancellationToken.None);
         await server.KillAsync();
         server.Restart();
@@ -81,7 +81,7 @@ public sealed class CachedEtcdStoreTests(EtcdFixture etcd) : StoreConformance, I
                 await Task.Delay(50); // it is still starting
             }
         }
-        using var deadline = new CancellationTokenSource(TimeSpan.FromSeconds(30));
+        using var deadline = new CancellationTokenSource(TimeSpan.FromSeconds(60));
         await foreach (var batch in store.WatchAsync("/", start.At, deadline.Token))
             if (batch.Changes.Count > 0)
             {
@@ -166,7 +166,7 @@ public sealed class EtcdOutageTests : IAsyncLifetime
         await using var direct = await EtcdServerStores.OpenAsync(address);
         await using var watched = await EtcdServerStores.OpenAsync(address with { Members = [("127.0.0.1", relay.Port)] });
         var first = await direct.CommitAsync(Number(0), CancellationToken.None);
-        using var deadline = new CancellationTokenSource(TimeSpan.FromSeconds(40));
+        using var deadline = new CancellationTokenSource(TimeSpan.FromSeconds(120));
         await Assert.ThrowsAsync<RevisionCompactedException>(async () =>
         {
             await foreach (var batch in watched.WatchAsync("/", new Revision(first.At.Value - 1), deadline.Token))
@@ -186,7 +186,7 @@ public sealed class EtcdOutageTests : IAsyncLifetime
     /// <summary>Writes 0 to 9 before the fault and 10 to 19 after it, and expects the watch to bring each once, in order, with what the fault wrote between.</summary>
     internal static async Task WatchedAsync(IStore writer, IStore watched, Func<Task> fault, int? during = null)
     {
-        using var deadline = new CancellationTokenSource(TimeSpan.FromSeconds(60));
+        using var deadline = new CancellationTokenSource(TimeSpan.FromSeconds(120));
         var start = (await watched.RangeAsync(new RangeQuery("/", "/0"), deadline.Token)).At;
         for (int number = 0; number < 10; number++) await writer.CommitAsync(Number(number), deadline.Token);
         var seen = new List<int>();

@@ -60,7 +60,7 @@ public sealed class SecuredEtcd : IAsyncLifetime
 }
 
 [CollectionDefinition(nameof(SecuredEtcd))]
-[Takes(20)]
+[Takes(33)]
 public sealed class SecuredEtcdCollection : ICollectionFixture<SecuredEtcd>;
 
 /// <summary>The seam's meaning over TLS with a client certificate.</summary>

@@ -1,5 +1,6 @@
 using System.Text;
 using Eyrie.ControlPlane.Store;
+using Eyrie.Tests;
 using Xunit;
 
 namespace Eyrie.Store.Tests;
@@ -72,7 +73,7 @@ public abstract class StoreConformance : IAsyncLifetime
     {
         var start = await CommitAsync(Put("/w/a", "1"));
         await CommitAsync(Put("/w/a", "2"));
-        using var deadline = new CancellationTokenSource(TimeSpan.FromSeconds(20));
+        using var deadline = new CancellationTokenSource(TimeSpan.FromSeconds(60));
         var seen = new List<string>();
         var writing = Task.Run(async () =>
         {
@@ -131,11 +132,11 @@ public abstract class StoreConformance : IAsyncLifetime
     public async Task Keys_go_with_a_lease_that_nobody_keeps_alive_and_watchers_are_told()
     {
         var began = DateTimeOffset.UtcNow;
-        var lease = await Store.GrantAsync(TimeSpan.FromSeconds(2), None);
+        var lease = await Store.GrantAsync(TimeSpan.FromSeconds(4), None); // long enough for a disk that is slow to take what is written under it
         var start = await CommitAsync(Put("/l/a", "1") with { Lease = lease }, Put("/l/b", "2") with { Lease = lease }, Put("/l/c", "3"));
-        Assert.InRange(await GoneAsync("/l/a", began), TimeSpan.FromSeconds(1.9), TimeSpan.FromSeconds(29));
+        Assert.InRange(await GoneAsync("/l/a", began), TimeSpan.FromSeconds(3.9), TimeSpan.FromSeconds(29));
         Assert.Equal("/l/c", Assert.Single((await Store.RangeAsync(new RangeQuery("/l/", "/l0"), None)).Entries).Key);
-        using var deadline = new CancellationTokenSource(TimeSpan.FromSeconds(20));
+        using var deadline = new CancellationTokenSource(TimeSpan.FromSeconds(60));
         var gone = new List<string>();
         await foreach (var batch in Store.WatchAsync("/l/", start.At, deadline.Token))
         {
@@ -152,20 +153,21 @@ public abstract class StoreConformance : IAsyncLifetime
     [Fact]
     public async Task A_lease_that_is_kept_alive_lasts_and_one_that_is_revoked_is_over_at_once()
     {
-        var kept = await Store.GrantAsync(TimeSpan.FromSeconds(2), None);
+        var kept = await Store.GrantAsync(TimeSpan.FromSeconds(4), None);
         var revoked = await Store.GrantAsync(TimeSpan.FromMinutes(5), None);
         await CommitAsync(Put("/k", "1") with { Lease = kept }, Put("/r", "1") with { Lease = revoked }, Put("/moved", "1") with { Lease = revoked });
         await CommitAsync(Put("/moved", "2")); // under no lease from now on
         await Store.RevokeAsync(revoked, None);
         Assert.Equal(["/k", "/moved"], (await Store.RangeAsync(new RangeQuery("/", "0"), None)).Entries.Select(entry => entry.Key));
+        var left = default(DateTimeOffset);
         for (int i = 0; i < 10; i++)
         {
-            await Task.Delay(400); // twice as long as it lasts
+            await Task.Delay(800); // twice as long as it lasts
+            left = DateTimeOffset.UtcNow; // its time begins anew after this
             Assert.True(await Store.KeepAliveAsync(kept, None));
         }
         Assert.Equal(2, (await Store.RangeAsync(new RangeQuery("/", "0"), None)).Entries.Count);
-        var left = DateTimeOffset.UtcNow;
-        Assert.InRange(await GoneAsync("/k", left), TimeSpan.FromSeconds(1.5), TimeSpan.FromSeconds(29));
+        Assert.InRange(await GoneAsync("/k", left), TimeSpan.FromSeconds(3.9), TimeSpan.FromSeconds(29));
     }
 }
 
@@ -179,6 +181,7 @@ public sealed class CachedModelStoreTests : StoreConformance
     protected override async Task<IStore> OpenAsync() => await CachedStore.OpenAsync(new ModelStore(), CancellationToken.None);
 }
 
+[Takes(26)]
 public sealed class EmbeddedStoreTests : StoreConformance
 {
     private readonly string _directory = Directory.CreateTempSubdirectory("eyrie-store-").FullName;
@@ -194,7 +197,7 @@ public sealed class EmbeddedStoreTests : StoreConformance
     [Fact]
     public async Task Who_watches_other_keys_learns_how_far_the_store_is()
     {
-        using var deadline = new CancellationTokenSource(TimeSpan.FromSeconds(20));
+        using var deadline = new CancellationTokenSource(TimeSpan.FromSeconds(60));
         var start = await Store.CommitAsync(new Transaction([], [new Write("/w/a", new byte[] { 1 })]), CancellationToken.None);
         await using var batches = Store.WatchAsync("/w/", start.At, deadline.Token).GetAsyncEnumerator(deadline.Token);
         var next = batches.MoveNextAsync();
@@ -207,17 +210,17 @@ public sealed class EmbeddedStoreTests : StoreConformance
     [Fact]
     public async Task A_lease_outlives_a_restart_with_all_of_its_time_and_then_ends()
     {
-        var lease = await Store.GrantAsync(TimeSpan.FromSeconds(2), CancellationToken.None);
+        var lease = await Store.GrantAsync(TimeSpan.FromSeconds(5), CancellationToken.None);
         var other = await Store.GrantAsync(TimeSpan.FromHours(1), CancellationToken.None);
         await Store.CommitAsync(new Transaction([], [new Write("/a", new byte[] { 1 }, lease), new Write("/b", new byte[] { 1 }, other), new Write("/c", new byte[] { 1 }, other)]), CancellationToken.None);
         await Store.CommitAsync(new Transaction([], [new Write("/c", null)]), CancellationToken.None);
         await Store.CommitAsync(new Transaction([], [new Write("/c", new byte[] { 2 })]), CancellationToken.None);
         await Store.DisposeAsync();
-        await Task.Delay(2100); // nobody could keep it alive
+        await Task.Delay(5100); // nobody could keep it alive
         Store = await OpenAsync();
         Assert.True(await Store.KeepAliveAsync(lease, CancellationToken.None));
         Assert.Equal(3, (await Store.RangeAsync(new RangeQuery("/", "0"), CancellationToken.None)).Entries.Count);
-        using var deadline = new CancellationTokenSource(TimeSpan.FromSeconds(20));
+        using var deadline = new CancellationTokenSource(TimeSpan.FromSeconds(60));
         var start = (await Store.RangeAsync(new RangeQuery("/", "0"), CancellationToken.None)).At;
         await foreach (var batch in Store.WatchAsync("/", start, deadline.Token))
             if (batch.Changes.Count > 0)

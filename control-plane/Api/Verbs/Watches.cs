@@ -76,15 +76,18 @@ public sealed class Watches(IObjects objects)
                 foreach (var item in start.Items.Where(matches)) await sink.ObjectAsync("ADDED", item);
             if (initial && bookmarks) await sink.BookmarkAsync(after, true);
             await sink.FlushAsync();
-            await FollowAsync(call, sink, after, matches, bookmarks, ends.Token);
+            try
+            {
+                await FollowAsync(call, sink, after, matches, bookmarks, ends.Token);
+            }
+            catch (RevisionCompactedException compacted)
+            {
+                await sink.RawAsync("ERROR", new StatusException(410, "Expired", $"too old resource version: {compacted.Message}").ToStatus());
+            }
         }
         catch (OperationCanceledException) when (ends.IsCancellationRequested)
         {
             if (!call.Http.RequestAborted.IsCancellationRequested) await call.Http.Response.CompleteAsync();
-        }
-        catch (RevisionCompactedException compacted)
-        {
-            await sink.RawAsync("ERROR", new StatusException(410, "Expired", $"too old resource version: {compacted.Message}").ToStatus());
         }
     }
 

@@ -49,7 +49,7 @@ public sealed class AutoscalerActor : ReceiveActor, IWithTimers
             _busy.Remove(over.Name);
             if (over.Memory is { } memory) _memories[over.Name] = memory;
             if (over.Failure is not { } failure) return;
-            _log.Warning("autoscaler {0}: {1}", over.Name, failure.Message);
+            _log.Failed($"autoscaler {over.Name}", failure);
             Timers.StartSingleTimer(over.Name, new Again(over.Name), Retry);
         });
         Receive<Again>(again => { if (cache.Get(Kinds.HorizontalPodAutoscaler, again.Name) is { } autoscaler) Look(autoscaler); });

@@ -53,7 +53,7 @@ public sealed class GarbageActor : ReceiveActor, IWithTimers
             _busy.Remove(done.Uid);
             if (done.Failure is { } failure)
             {
-                _log.Warning("garbage {0}: {1}", done.Uid, failure.Message);
+                _log.Failed($"garbage {done.Uid}", failure);
                 Timers.StartSingleTimer(done.Uid, new TryAgain(done.Uid), Retry);
             }
             Step();

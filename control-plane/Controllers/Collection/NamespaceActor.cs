@@ -44,7 +44,7 @@ public sealed class NamespaceActor : ReceiveActor, IWithTimers
         Receive<Status.Failure>(failure =>
         {
             _running = false;
-            _log.Warning("a namespace is not emptied yet: {0}", failure.Cause.Message);
+            _log.Failed("a namespace is not emptied yet", failure.Cause);
             Timers.StartSingleTimer("round", new Round(), Pause);
         });
     }

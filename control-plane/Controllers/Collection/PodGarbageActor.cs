@@ -40,7 +40,7 @@ public sealed class PodGarbageActor : ReceiveActor, IWithTimers
         Receive<Status.Failure>(failure =>
         {
             _running = false;
-            _log.Warning("ended pods are not removed yet: {0}", failure.Cause.Message);
+            _log.Failed("ended pods are not removed yet", failure.Cause);
         });
     }
 

@@ -8,12 +8,11 @@ public static class DisruptionTarget
 {
     public const string ByEviction = "EvictionByEvictionAPI", ByScheduler = "PreemptionByScheduler", ByTaint = "DeletionByTaintManager", ByCollector = "DeletionByPodGC";
 
-    public static JsonObject Marked(JsonObject pod, string reason, string message, DateTimeOffset now)
+    /// <summary>Adds it to a pod's status, in place of one that is there.</summary>
+    public static void Mark(JsonObject pod, string reason, string message, DateTimeOffset now)
     {
-        var marked = (JsonObject)pod.DeepClone();
-        if (marked["status"] is not JsonObject status) marked["status"] = status = [];
+        if (pod["status"] is not JsonObject status) pod["status"] = status = [];
         var others = (status["conditions"] as JsonArray ?? []).OfType<JsonObject>().Where(condition => condition.Text("type") != "DisruptionTarget").Select(condition => condition.DeepClone());
         status["conditions"] = new JsonArray([.. others, new JsonObject { ["type"] = "DisruptionTarget", ["status"] = "True", ["reason"] = reason, ["message"] = message, ["lastTransitionTime"] = ObjectStamp.Time(now) }]);
-        return marked;
     }
 }

@@ -15,18 +15,18 @@ public static class PodRemoval
     /// <param name="now">Time of the condition.</param>
     public static async Task RemoveAsync(IObjects objects, JsonObject pod, string reason, string message, DeleteOptions options, DateTimeOffset now)
     {
-        if (!pod.IsDeleted()) await MarkAsync(objects, DisruptionTarget.Marked(pod, reason, message, now));
+        await ChangeAsync(objects, pod, stored => !stored.IsDeleted(), reason, message, now);
         await DeleteAsync(objects, pod, options);
     }
 
     /// <summary>Says of a pod whose node cannot tell any more that it has failed, and why.</summary>
-    public static async Task FailAsync(IObjects objects, JsonObject pod, string reason, string message, DateTimeOffset now)
+    public static Task FailAsync(IObjects objects, JsonObject pod, string reason, string message, DateTimeOffset now) => ChangeAsync(objects, pod, stored =>
     {
-        if (pod.IsOver()) return;
-        var failed = DisruptionTarget.Marked(pod, reason, message, now);
-        failed["status"]!["phase"] = "Failed";
-        await MarkAsync(objects, failed);
-    }
+        if (stored.IsOver()) return false;
+        stored["status"] ??= new JsonObject();
+        stored["status"]!["phase"] = "Failed";
+        return true;
+    }, reason, message, now);
 
     public static async Task DeleteAsync(IObjects objects, JsonObject pod, DeleteOptions options)
     {
@@ -40,15 +40,11 @@ public static class PodRemoval
         }
     }
 
-    private static async Task MarkAsync(IObjects objects, JsonObject marked)
+    /// <summary>Whatever its node writes meanwhile.</summary>
+    private static Task ChangeAsync(IObjects objects, JsonObject pod, Func<JsonObject, bool> change, string reason, string message, DateTimeOffset now) => objects.ChangeAsync(Kinds.Pod, ObjectStamp.NameOf(pod), stored =>
     {
-        try
-        {
-            await objects.UpdateStatusAsync(Kinds.Pod, marked, CancellationToken.None);
-        }
-        catch (Exception exception) when (exception is ObjectConflictException or ObjectNotFoundException)
-        {
-            // Its node wrote at the same moment, or it is gone: the deletion counts, not the remark.
-        }
-    }
+        if (stored.Uid() != pod.Uid() || !change(stored)) return false;
+        DisruptionTarget.Mark(stored, reason, message, now);
+        return true;
+    }, CancellationToken.None);
 }

@@ -42,7 +42,7 @@ public sealed class GuardActor : ReceiveActor, IWithTimers
         Receive<Looked>(looked =>
         {
             _busy.Remove(looked.Name);
-            if (looked.Failure is { } failure) _log.Warning("guard of {0}: {1}", looked.Name, failure.Message);
+            if (looked.Failure is { } failure) _log.Failed($"guard of {looked.Name}", failure);
             if (_wanted.Remove(looked.Name)) Look(looked.Name);
         });
     }

@@ -48,7 +48,7 @@ public sealed class NodeLifecycleActor : ReceiveActor, IWithTimers
             _acting = false;
             if (acted.Failure is { } failure)
             {
-                _log.Warning("lost nodes: {0}", failure.Message);
+                _log.Failed("lost nodes", failure);
                 _dirty.UnionWith(_troubled);
                 Soon(Retry);
             }

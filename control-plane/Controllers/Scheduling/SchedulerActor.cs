@@ -61,7 +61,7 @@ public sealed class SchedulerActor : ReceiveActor, IWithTimers
         Receive<Written>(_ => { });
         Receive<NotWritten>(failed =>
         {
-            _log.Warning("a refusal was not written: {0}", failed.Cause.Message);
+            _log.Failed("a refusal was not written", failed.Cause);
             _told.Remove(failed.Uid);
             _queue.Wake(WakeUp.All);
             Place();

@@ -282,7 +282,7 @@ public static unsafe class Calls
         if (o < 0) return o;
         var path = new ReadOnlySpan<byte>(buffer + MessageLayout.Payload, (int)Length(buffer));
         nint directory = (nint)Node.Kernel.Objects[o].A;
-        nint file = World.OpenBeneath(directory, path, flags | Sys.NonBlock); // a FIFO must not hold the kernel up
+        nint file = Beneath.Open(directory, path, flags | Sys.NonBlock); // a FIFO must not hold the kernel up
         *(long*)(buffer + MessageLayout.Words) = file;
         *(uint*)(buffer + MessageLayout.WordCount) = 1;
         if (file < 0) return AbiError.HostFailure;

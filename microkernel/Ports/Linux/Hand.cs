@@ -107,7 +107,7 @@ public static unsafe class Hand
         fixed (byte* first = call.Places)
             for (var rest = new ReadOnlySpan<byte>(first, call.PlacesLength); rest.IndexOf((byte)0) is var end and > 0; rest = rest.Slice(end + 1))
             {
-                nint place = World.OpenBeneath(-100, rest.Slice(0, end), Sys.OPath | Sys.Directory, World.NoLinks);
+                nint place = Beneath.Open(-100, rest.Slice(0, end), Sys.OPath | Sys.Directory, Beneath.NoLinks);
                 if (place < 0) continue; // holds no names
                 rule[0] = MakeSocket;
                 rule[1] = (uint)place;

@@ -26,20 +26,21 @@ public static class PodBounds
         bool measured = DiskLimits.Any(pod);
         while (measured || deadline is not null)
         {
-            var looked = SteadyTime.Now(time);
+            var before = ThreadTime.Now;
             if (measured && DiskLimits.Passed(pod, measure()) is { } over) { passed(Evicted, over); return; }
+            var cost = ThreadTime.Now - before;
             var left = deadline is { } end ? end - SteadyTime.Now(time) : TimeSpan.MaxValue;
             if (left <= TimeSpan.Zero) { passed("DeadlineExceeded", "Pod was active on the node longer than the specified deadline"); return; }
-            await Task.Delay(Pause(measured ? SteadyTime.Now(time) - looked : null, left), time, cancellationToken);
+            await Task.Delay(Pause(measured ? cost : null, left), time, cancellationToken);
         }
     }
 
-    /// <summary>How long it is until the next look: 5 s, and a hundred times what a measurement took, so that it takes a hundredth of a processor at most; but no later than the deadline.</summary>
-    /// <param name="took">null: nothing is measured.</param>
+    /// <summary>How long it is until the next look: 5 s, and a hundred times the processor time of a measurement, so that it takes a hundredth of a processor at most; but no later than the deadline.</summary>
+    /// <param name="cost">null: nothing is measured.</param>
     /// <param name="left">Until the deadline.</param>
-    public static TimeSpan Pause(TimeSpan? took, TimeSpan left)
+    public static TimeSpan Pause(TimeSpan? cost, TimeSpan left)
     {
-        var next = took is not { } measured ? TimeSpan.FromDays(1) : 100 * measured > Check ? 100 * measured : Check;
+        var next = cost is not { } measured ? TimeSpan.FromDays(1) : 100 * measured > Check ? 100 * measured : Check;
         return left < next ? left : next;
     }
 }

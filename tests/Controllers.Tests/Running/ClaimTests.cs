@@ -14,11 +14,7 @@ public sealed class ClaimTests
     {
         var running = await RunningControllers.StartAsync();
         await running.Objects.CreateAsync(Kinds.StorageClass, LocalVolume.StorageClass(), CancellationToken.None);
-        foreach (var node in new[] { "node-0", "node-1" })
-        {
-            await running.CreateAsync(Kinds.Node, $$$$"""{"metadata":{"name":"{{{{node}}}}","labels":{"kubernetes.io/hostname":"{{{{node}}}}"}}}""");
-            await running.Objects.UpdateStatusAsync(Kinds.Node, Documents.Json($$$"""{"metadata":{"name":"{{{node}}}"},"status":{"allocatable":{"cpu":"4","memory":"8Gi","pods":"110"},"conditions":[{"type":"Ready","status":"True"}]}}"""), CancellationToken.None);
-        }
+        foreach (var node in new[] { "node-0", "node-1" }) await running.NodeAsync(node, "4");
         return running;
     }
 
@@ -56,6 +52,8 @@ public sealed class ClaimTests
         await RunningControllers.UntilAsync("the claim to go", () => running.GetAsync(Kinds.PersistentVolumeClaim, "data"), claim => claim is null);
         await RunningControllers.UntilAsync("the volume to be released", () => running.ListAsync(Kinds.PersistentVolume, null), volumes => volumes.Single().Phase() == "Released");
         var volume = (await running.ListAsync(Kinds.PersistentVolume, null)).Single();
+        // A node is told to remove it by what the cache knows, and its answer is taken by that.
+        await RunningControllers.UntilAsync("the feed to know that it is released", () => Task.FromResult(running.Cache.Get(Kinds.PersistentVolume, ObjectStamp.NameOf(volume))), known => known!.Phase() == "Released", known => known!.ToJsonString());
         Akka.Actor.ActorRefImplicitSenderExtensions.Tell(running.Sessions, new SessionReport("node-0", new Eyrie.Node.Contract.V1.NodeMessage { VolumeGone = new Eyrie.Node.Contract.V1.VolumeGone { Name = volume.Name() } }));
         await RunningControllers.UntilAsync("the volume to go", () => running.ListAsync(Kinds.PersistentVolume, null), volumes => volumes.Count == 0, volumes => volumes[0].ToJsonString());
     }

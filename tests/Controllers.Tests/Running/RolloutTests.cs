@@ -77,8 +77,7 @@ public sealed class RolloutTests
     public async Task A_more_important_pod_is_nominated_its_victims_are_told_and_what_a_budget_protects_stays()
     {
         await using var running = await RunningControllers.StartAsync();
-        await running.CreateAsync(Kinds.Node, """{"metadata":{"name":"node-0","labels":{"kubernetes.io/hostname":"node-0"}}}""");
-        await running.Objects.UpdateStatusAsync(Kinds.Node, Documents.Json("""{"metadata":{"name":"node-0"},"status":{"allocatable":{"cpu":"2","memory":"8Gi","pods":"110"},"conditions":[{"type":"Ready","status":"True"}]}}"""), CancellationToken.None);
+        await running.NodeAsync("node-0", "2");
         static string Pod(string name, int priority) => """{"metadata":{"name":"NAME","namespace":"default","labels":{"app":"NAME"}},"spec":{"priority":PRIORITY,"containers":[{"name":"c","image":"i","resources":{"requests":{"cpu":"1"}}}]}}""".Replace("NAME", name, StringComparison.Ordinal).Replace("PRIORITY", $"{priority}", StringComparison.Ordinal);
         await running.CreateAsync(Kinds.Pod, Pod("kept", 1)); // less important than the other, and protected
         await running.CreateAsync(Kinds.Pod, Pod("goes", 5));

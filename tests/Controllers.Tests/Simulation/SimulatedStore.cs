@@ -29,7 +29,11 @@ public sealed class SimulatedStore(Random chance, Func<DateTimeOffset> now)
         {
             case CreateObject create:
                 var made = ObjectStamp.New(create.Kind, create.Document, Guid(), now(), Suffix());
-                if (Get(create.Kind, ObjectStamp.NameOf(made)) is not null) return false;
+                while (Get(create.Kind, ObjectStamp.NameOf(made)) is not null)
+                {
+                    if (create.Document.Metadata().Text("name") is { Length: > 0 }) return false;
+                    made = ObjectStamp.New(create.Kind, create.Document, Guid(), now(), Suffix()); // as a real store: a name that it completes is another's
+                }
                 Put(create.Kind, made);
                 return true;
             case UpdateObject update when Current(update.Kind, update.Document) is { } stored:

@@ -26,7 +26,7 @@ public static unsafe class Executables
             {
                 if (size <= 1) return 0; // the root with everything below
                 if (count == Most) return -Sys.Einval;
-                nint point = World.OpenBeneath(root, new ReadOnlySpan<byte>(value + 1, size - 1), Sys.OPath, World.InRoot);
+                nint point = Beneath.Open(root, new ReadOnlySpan<byte>(value + 1, size - 1), Sys.OPath, Beneath.InRoot);
                 if (point == -Sys.Enoent) continue;
                 if (point < 0) return point;
                 nint tree = Host.Call(Sys.OpenTree, point, (nint)empty, EmptyPath | Clone | Recursive | Sys.Cloexec);
@@ -52,7 +52,7 @@ public static unsafe class Executables
     /// <summary>vm.memfd_noexec of the new pid namespace (Documentation/userspace-api/mfd_noexec.rst): 2 makes every memfd without the right, and refuses those that ask for it.</summary>
     private static nint RefuseMemoryFiles(nint root)
     {
-        nint setting = World.OpenBeneath(root, "proc/sys/vm/memfd_noexec"u8, 1, World.InRoot);
+        nint setting = Beneath.Open(root, "proc/sys/vm/memfd_noexec"u8, 1, Beneath.InRoot);
         if (setting < 0) return setting;
         byte enforced = (byte)'2';
         nint written = Host.Call(Sys.Write, setting, (nint)(&enforced), 1);

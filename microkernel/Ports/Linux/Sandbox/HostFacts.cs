@@ -143,10 +143,10 @@ public static unsafe class HostFacts
         Span<byte> path = stackalloc byte[64];
         var text = new TextWriter(path);
         text.Add("proc/"u8); text.Add(name);
-        nint point = World.OpenBeneath(root, text.Written, Sys.OPath, World.InRoot);
+        nint point = Beneath.Open(root, text.Written, Sys.OPath, Beneath.InRoot);
         if (point == -Sys.Enoent) return 0;
         if (point < 0) return point;
-        nint result = World.Attach(what, point, Closed);
+        nint result = Mounting.Attach(what, point, Closed);
         Host.Call(Sys.Close, point);
         return result;
     }

@@ -27,9 +27,9 @@ public static unsafe class HostPaths
             readOnly = named.Length > 3 && named.Slice(named.Length - 3).SequenceEqual(":ro"u8);
             if (readOnly) named = named.Slice(0, named.Length - 3);
             if (named.Length is 0 or > 254 || !path.StartsWith(named) || (path.Length > named.Length && path[named.Length] != '/')) continue;
-            nint top = World.OpenBeneath(Node.HostRoot, named, Sys.OPath, World.InRoot); // whatever root the calling process has by now
+            nint top = Beneath.Open(Node.HostRoot, named, Sys.OPath, Beneath.InRoot); // whatever root the calling process has by now
             if (top < 0 || path.Length <= named.Length + 1) return top;
-            nint found = World.OpenBeneath(top, path.Slice(named.Length + 1), Sys.OPath, World.Beneath | World.NoLinks);
+            nint found = Beneath.Open(top, path.Slice(named.Length + 1), Sys.OPath, Beneath.Only | Beneath.NoLinks);
             Host.Call(Sys.Close, top);
             return found;
         }

@@ -59,9 +59,9 @@ public static unsafe class Template
             nint root = Host.Call(Sys.Openat, -100, (nint)nodeRoot, Sys.OPath | Sys.Directory | Sys.Cloexec);
             nint tree = root < 0 ? root : Host.Call(Sys.OpenTree, root, (nint)empty, 0x1000 | 1 | 0x8000 | Sys.Cloexec); // AT_EMPTY_PATH | OPEN_TREE_CLONE | AT_RECURSIVE
             if (tree < 0) return tree;
-            nint place = World.OpenBeneath(root, "empty"u8, Sys.OPath | Sys.Directory);
-            if (place < 0 || (result = World.MountOver(place, "tmpfs"u8, 0, "size=4k,mode=755"u8)) < 0) return -Sys.Einval;
-            nint scratch = World.OpenBeneath(root, "empty"u8, Sys.OPath | Sys.Directory); // what is mounted there now
+            nint place = Beneath.Open(root, "empty"u8, Sys.OPath | Sys.Directory);
+            if (place < 0 || (result = Mounting.Over(place, "tmpfs"u8, 0, "size=4k,mode=755"u8)) < 0) return -Sys.Einval;
+            nint scratch = Beneath.Open(root, "empty"u8, Sys.OPath | Sys.Directory); // what is mounted there now
             if (scratch < 0 || (result = Host.Call(Sys.Fchdir, scratch)) < 0) return scratch < 0 ? scratch : result;
             if ((result = Host.Call(Sys.Mkdirat, scratch, (nint)(node + 1), Mode)) < 0 || (result = Host.Call(Sys.Mkdirat, scratch, (nint)(memory + 1), Mode)) < 0
                 || (result = Host.Call(Sys.Mkdirat, scratch, (nint)(proc + 1), Mode)) < 0 || (result = Host.Call(Sys.Mkdirat, scratch, (nint)(dev + 1), Mode)) < 0
