@@ -20,6 +20,9 @@ public static class Shell
         return (process.ExitCode, await output + await errors);
     }
 
+    /// <summary>So long that only what does not come at all is given up.</summary>
+    private static readonly TimeSpan Patience = TimeSpan.FromSeconds(60);
+
     /// <summary>Runs until the output satisfies; after the deadline says what it saw last. Pauses as long as a look took, so that looking leaves the processors to what is waited for.</summary>
     public static async Task<string> UntilAsync(Func<Task<(int Code, string Output)>> run, Func<string, bool> wanted, string waitingFor)
     {
@@ -29,7 +32,7 @@ public static class Shell
             long begun = Stopwatch.GetTimestamp();
             var (_, output) = await run();
             if (wanted(output)) return output;
-            if (Stopwatch.GetElapsedTime(started) > TimeSpan.FromSeconds(30)) throw new TimeoutException($"waited 30 s for {waitingFor}; saw last:\n{output}");
+            if (Stopwatch.GetElapsedTime(started) > Patience) throw new TimeoutException($"waited {Patience.TotalSeconds} s for {waitingFor}; saw last:\n{output}");
             await Task.Delay(TimeSpan.FromMilliseconds(Math.Clamp(Stopwatch.GetElapsedTime(begun).TotalMilliseconds, 20, 200)));
         }
     }
