@@ -34,6 +34,7 @@ public static class ListenSocket
     private static Socket Bound(IPAddress address, int port)
     {
         var socket = new Socket(address.AddressFamily, SocketType.Stream, ProtocolType.Tcp);
+        if (address.Equals(IPAddress.IPv6Any)) socket.DualMode = true; // IPv4 as well
         try
         {
             socket.Bind(new IPEndPoint(address, port));
