@@ -1,6 +1,7 @@
 using System.Globalization;
 using System.Net;
 using System.Net.Sockets;
+using Eyrie.ControlPlane.Api;
 
 namespace Eyrie.ControlPlane.Host;
 
@@ -8,17 +9,16 @@ namespace Eyrie.ControlPlane.Host;
 public static class ListenSocket
 {
     private const string EphemeralPorts = "/proc/sys/net/ipv4/ip_local_port_range";
-    private const int First = 20_000, Beyond = 30_000, Tries = 100; // node ports begin there
+    private const int First = 20_000, Tries = 100;
 
-    /// <summary>Binds the address that is asked for.</summary>
+    /// <summary>Binds an address.</summary>
     /// <param name="address">Port 0: one that is free, not among those which the host gives to connections (ip(7), ip_local_port_range), so that it is still to be had after a restart.</param>
-    /// <param name="last">The port that was used before, when none is asked for.</param>
     /// <exception cref="SocketException">Another process has it.</exception>
-    public static Socket Bind(IPEndPoint address, int? last)
+    public static Socket Bind(IPEndPoint address)
     {
-        if (address.Port != 0 || last is not null) return Bound(address.Address, address.Port != 0 ? address.Port : last!.Value);
+        if (address.Port != 0) return Bound(address.Address, address.Port);
         var given = File.ReadAllText(EphemeralPorts).Split((char[]?)null, StringSplitOptions.RemoveEmptyEntries).Select(port => int.Parse(port, CultureInfo.InvariantCulture)).ToArray();
-        var candidates = Enumerable.Range(First, Beyond - First).Where(port => port < given[0] || port > given[1]).ToArray();
+        var candidates = Enumerable.Range(First, NodePorts.First - First).Where(port => port < given[0] || port > given[1]).ToArray();
         for (int attempt = 0; attempt < Tries && candidates.Length > 0; attempt++)
             try
             {

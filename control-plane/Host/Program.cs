@@ -21,14 +21,15 @@ if (ServerOptions.Parse(args, Console.Error) is not { } options) return 2;
 Directory.CreateDirectory(options.StateDirectory);
 var keys = Keys.LoadOrMake(options.StateDirectory, options.Listen.Address, options.ClusterOctet);
 var stateFile = Path.Combine(options.StateDirectory, "control-plane.json");
+var wanted = new IPEndPoint(options.Listen.Address, options.Listen.Port != 0 ? options.Listen.Port : LastPort(stateFile) ?? 0);
 Socket socket;
 try
 {
-    socket = ListenSocket.Bind(options.Listen, LastPort(stateFile));
+    socket = ListenSocket.Bind(wanted);
 }
 catch (SocketException exception)
 {
-    Console.Error.WriteLine($"eyrie-control-plane: {options.Listen.Address}:{(options.Listen.Port != 0 ? options.Listen.Port : LastPort(stateFile))} cannot be listened at: {exception.Message}; end what listens there, or name another address with --listen");
+    Console.Error.WriteLine($"eyrie-control-plane: {wanted} cannot be listened at: {exception.Message}; end what listens there, or name another address with --listen");
     return 1;
 }
 var listen = (IPEndPoint)socket.LocalEndPoint!;

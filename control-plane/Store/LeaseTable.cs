@@ -117,15 +117,7 @@ internal sealed class LeaseClock : IDisposable
     /// <summary>There may be another one that is next.</summary>
     public void Set()
     {
-        if (_table.Next() is not { } next) return;
-        try
-        {
-            _timer.Change(Math.Clamp(next - Now, 100, int.MaxValue), Timeout.Infinite);
-        }
-        catch (ObjectDisposedException)
-        {
-            // The store was closed meanwhile: its leases begin anew with the next one.
-        }
+        if (_table.Next() is { } next) _timer.Once(TimeSpan.FromMilliseconds(Math.Clamp(next - Now, 100, int.MaxValue)));
     }
 
     public void Dispose() => _timer.Dispose();

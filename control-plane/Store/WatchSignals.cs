@@ -29,15 +29,7 @@ internal sealed class WatchSignals : IDisposable
     {
         foreach (var (prefix, signal) in _signals)
             if (keys.Any(key => key.StartsWith(prefix, StringComparison.Ordinal))) signal.Raise();
-        if (Interlocked.Exchange(ref _waiting, 1) != 0) return;
-        try
-        {
-            _progress.Change(Pace, Timeout.InfiniteTimeSpan);
-        }
-        catch (ObjectDisposedException)
-        {
-            // The store was closed meanwhile, and nobody watches it any more.
-        }
+        if (Interlocked.Exchange(ref _waiting, 1) == 0) _progress.Once(Pace);
     }
 
     /// <summary>Everything may be another.</summary>

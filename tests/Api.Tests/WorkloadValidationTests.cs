@@ -1,5 +1,3 @@
-using System.Text.Json.Nodes;
-using Eyrie.ControlPlane.Api;
 using Eyrie.ControlPlane.Resources;
 using Xunit;
 
@@ -8,15 +6,6 @@ namespace Eyrie.Api.Tests;
 public sealed class WorkloadValidationTests
 {
     private const string Pod = """{"spec":{"restartPolicy":"Never","containers":[{"name":"a","image":"x:1"}]}}""";
-
-    private static List<string> Errors(ResourceKind kind, string spec, string? before = null)
-    {
-        JsonObject Document(string text) => JsonNode.Parse($$$"""{"metadata":{"name":"one","namespace":"default"},"spec":{{{text}}}}""")!.AsObject();
-        var document = Document(spec);
-        Defaults.Apply(kind, document);
-        var stored = before is null ? null : Document(before);
-        return [.. Validation.Check(kind, document, stored).Select(error => $"{error.Field}: {error.Message}")];
-    }
 
     [Theory]
     [InlineData("\"backoffLimitPerIndex\":1", "spec.backoffLimitPerIndex: Invalid value: 1: requires indexed completion mode")]
@@ -30,31 +19,31 @@ public sealed class WorkloadValidationTests
     [InlineData("\"podFailurePolicy\":{\"rules\":[{\"action\":\"FailIndex\",\"onPodConditions\":[{\"type\":\"DisruptionTarget\"}]}]}", "spec.podFailurePolicy.rules[0].action: Invalid value: \"FailIndex\": requires the backoffLimitPerIndex to be set")]
     [InlineData("\"podFailurePolicy\":{\"rules\":[{\"action\":\"FailJob\",\"onExitCodes\":{\"operator\":\"In\",\"values\":[0]}}]}", "spec.podFailurePolicy.rules[0].onExitCodes.values[0]: Invalid value: 0: must not be 0 for the In operator")]
     [InlineData("\"podFailurePolicy\":{\"rules\":[{\"action\":\"FailJob\",\"onExitCodes\":{\"operator\":\"In\",\"values\":[7],\"containerName\":\"b\"}}]}", "spec.podFailurePolicy.rules[0].onExitCodes.containerName: Invalid value: \"b\": must be one of the container or initContainer names in the pod template")]
-    public void A_job_whose_fields_do_not_fit_together_is_refused_at_the_field(string fields, string mistake) => Assert.Equal([mistake], Errors(Kinds.Job, $$$"""{"template":{{{Pod}}},{{{fields}}} }"""));
+    public void A_job_whose_fields_do_not_fit_together_is_refused_at_the_field(string fields, string mistake) => Assert.Equal([mistake], Mistakes.Of(Kinds.Job, $$$"""{"template":{{{Pod}}},{{{fields}}} }"""));
 
     [Fact]
     public void A_job_whose_pods_would_always_be_restarted_is_refused() =>
-        Assert.Equal(["spec.template.spec.restartPolicy: Required value: valid values: \"OnFailure\", \"Never\""], Errors(Kinds.Job, """{"template":{"spec":{"containers":[{"name":"a","image":"x:1"}]}}}"""));
+        Assert.Equal(["spec.template.spec.restartPolicy: Required value: valid values: \"OnFailure\", \"Never\""], Mistakes.Of(Kinds.Job, """{"template":{"spec":{"containers":[{"name":"a","image":"x:1"}]}}}"""));
 
     [Fact]
     public void Jobs_that_fit_are_taken_and_an_indexed_one_may_be_resized()
     {
-        Assert.Empty(Errors(Kinds.Job, $$$"""{"template":{{{Pod}}} }"""));
-        Assert.Empty(Errors(Kinds.Job, $$$"""{"template":{{{Pod}}},"completionMode":"Indexed","completions":4,"parallelism":4,"backoffLimitPerIndex":1,"maxFailedIndexes":2,"successPolicy":{"rules":[{"succeededCount":1}]},"podFailurePolicy":{"rules":[{"action":"FailIndex","onExitCodes":{"operator":"NotIn","values":[3]}}]}}""",
+        Assert.Empty(Mistakes.Of(Kinds.Job, $$$"""{"template":{{{Pod}}} }"""));
+        Assert.Empty(Mistakes.Of(Kinds.Job, $$$"""{"template":{{{Pod}}},"completionMode":"Indexed","completions":4,"parallelism":4,"backoffLimitPerIndex":1,"maxFailedIndexes":2,"successPolicy":{"rules":[{"succeededCount":1}]},"podFailurePolicy":{"rules":[{"action":"FailIndex","onExitCodes":{"operator":"NotIn","values":[3]}}]}}""",
             $$$"""{"template":{{{Pod}}},"completionMode":"Indexed","completions":2,"parallelism":2,"backoffLimitPerIndex":1,"maxFailedIndexes":2,"successPolicy":{"rules":[{"succeededCount":1}]},"podFailurePolicy":{"rules":[{"action":"FailIndex","onExitCodes":{"operator":"NotIn","values":[3]}}]}}"""));
     }
 
     [Theory]
     [InlineData("\"completions\":3", "spec.completions: Invalid value: 3: field is immutable")]
     [InlineData("\"podFailurePolicy\":{\"rules\":[]},\"podReplacementPolicy\":\"Failed\"", "spec.podFailurePolicy: Invalid value: {\"rules\":[]}: field is immutable")]
-    public void What_a_job_is_made_of_does_not_change(string fields, string mistake) => Assert.Equal([mistake], Errors(Kinds.Job, $$$"""{"template":{{{Pod}}},{{{fields}}} }""", $$$"""{"template":{{{Pod}}} }"""));
+    public void What_a_job_is_made_of_does_not_change(string fields, string mistake) => Assert.Equal([mistake], Mistakes.Of(Kinds.Job, $$$"""{"template":{{{Pod}}},{{{fields}}} }""", $$$"""{"template":{{{Pod}}} }"""));
 
     [Fact]
     public void The_template_of_a_job_changes_only_while_it_is_suspended()
     {
         var other = Pod.Replace("x:1", "x:2", StringComparison.Ordinal);
-        Assert.Equal(["spec.template: Invalid value: field is immutable"], Errors(Kinds.Job, $$$"""{"template":{{{other}}}}""", $$$"""{"template":{{{Pod}}} }"""));
-        Assert.Empty(Errors(Kinds.Job, $$$"""{"template":{{{other}}}}""", $$$"""{"template":{{{Pod}}},"suspend":true}"""));
+        Assert.Equal(["spec.template: Invalid value: field is immutable"], Mistakes.Of(Kinds.Job, $$$"""{"template":{{{other}}}}""", $$$"""{"template":{{{Pod}}} }"""));
+        Assert.Empty(Mistakes.Of(Kinds.Job, $$$"""{"template":{{{other}}}}""", $$$"""{"template":{{{Pod}}},"suspend":true}"""));
     }
 
     [Theory]
@@ -64,18 +53,18 @@ public sealed class WorkloadValidationTests
     [InlineData("\"suspend\":true", "spec.schedule: Required value")]
     [InlineData("\"schedule\":\"@daily\",\"timeZone\":\"Mars/Olympus\"", "spec.timeZone: ")]
     [InlineData("\"schedule\":\"@daily\",\"concurrencyPolicy\":\"Never\"", "spec.concurrencyPolicy: Unsupported value: \"Never\"")]
-    public void A_cron_job_that_could_never_run_is_refused_at_the_field(string fields, string mistake) => Assert.StartsWith(mistake, Assert.Single(Errors(Kinds.CronJob, $$$"""{"jobTemplate":{"spec":{"template":{{{Pod}}} } },{{{fields}}} }""")), StringComparison.Ordinal);
+    public void A_cron_job_that_could_never_run_is_refused_at_the_field(string fields, string mistake) => Assert.StartsWith(mistake, Assert.Single(Mistakes.Of(Kinds.CronJob, $$$"""{"jobTemplate":{"spec":{"template":{{{Pod}}} } },{{{fields}}} }""")), StringComparison.Ordinal);
 
     [Fact]
     public void The_job_of_a_cron_job_is_checked_as_one_where_it_stands() =>
-        Assert.Equal(["spec.jobTemplate.spec.backoffLimitPerIndex: Invalid value: 1: requires indexed completion mode"], Errors(Kinds.CronJob, $$$"""{"schedule":"@daily","jobTemplate":{"spec":{"backoffLimitPerIndex":1,"template":{{{Pod}}} } }}"""));
+        Assert.Equal(["spec.jobTemplate.spec.backoffLimitPerIndex: Invalid value: 1: requires indexed completion mode"], Mistakes.Of(Kinds.CronJob, $$$"""{"schedule":"@daily","jobTemplate":{"spec":{"backoffLimitPerIndex":1,"template":{{{Pod}}} } }}"""));
 
     [Fact]
     public void Templates_of_sets_are_checked_and_claims_are_volumes_of_theirs()
     {
         const string Set = """{"selector":{"matchLabels":{"app":"a"}},"template":{"metadata":{"labels":{"app":"LABEL"}},"spec":{"containers":[{"name":"a","image":"x:1","volumeMounts":[{"name":"data","mountPath":"/data"}]}]}},"volumeClaimTemplates":[{"metadata":{"name":"data"}}]}""";
-        Assert.Empty(Errors(Kinds.StatefulSet, Set.Replace("LABEL", "a", StringComparison.Ordinal)));
-        Assert.Equal(["spec.template.metadata.labels: Invalid value: `selector` does not match template `labels`"], Errors(Kinds.StatefulSet, Set.Replace("LABEL", "b", StringComparison.Ordinal)));
-        Assert.Equal(["spec.template.spec.containers[0].volumeMounts[0].name: Not found: \"data\""], Errors(Kinds.StatefulSet, Set.Replace("LABEL", "a", StringComparison.Ordinal).Replace("""{"name":"data"}}]""", """{"name":"other"}}]""", StringComparison.Ordinal)));
+        Assert.Empty(Mistakes.Of(Kinds.StatefulSet, Set.Replace("LABEL", "a", StringComparison.Ordinal)));
+        Assert.Equal(["spec.template.metadata.labels: Invalid value: `selector` does not match template `labels`"], Mistakes.Of(Kinds.StatefulSet, Set.Replace("LABEL", "b", StringComparison.Ordinal)));
+        Assert.Equal(["spec.template.spec.containers[0].volumeMounts[0].name: Not found: \"data\""], Mistakes.Of(Kinds.StatefulSet, Set.Replace("LABEL", "a", StringComparison.Ordinal).Replace("""{"name":"data"}}]""", """{"name":"other"}}]""", StringComparison.Ordinal)));
     }
 }

@@ -3,7 +3,7 @@ using Eyrie.ControlPlane.Resources;
 
 namespace Eyrie.ControlPlane.Controllers.Disruptions;
 
-/// <summary>The condition that says that a pod is about to be ended for a reason that is not its own; a Job's failure policy reads it. Pure.</summary>
+/// <summary>The condition that says that a pod is about to be ended for a reason that is not its own; a Job's failure policy reads it.</summary>
 public static class DisruptionTarget
 {
     public const string ByEviction = "EvictionByEvictionAPI", ByScheduler = "PreemptionByScheduler", ByTaint = "DeletionByTaintManager", ByCollector = "DeletionByPodGC";

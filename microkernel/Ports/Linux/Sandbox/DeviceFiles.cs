@@ -27,7 +27,7 @@ public static unsafe class DeviceFiles
         if ((result = Mounting.Attach(dev, Template.Open(Template.Dev), Mounting.NoSuid | Mounting.NoExec)) < 0) return result;
         nint mounted = Template.Open(Template.Dev); // what is mounted there now
         if (mounted < 0) return mounted;
-        if ((result = Mounting.Type(mounted, "pts"u8, "devpts"u8, Mounting.NoSuid | Mounting.NoExec, "newinstance,ptmxmode=0666,mode=620,gid=5"u8)) < 0) return result;
+        if ((result = Mounting.OnPath(mounted, "pts"u8, "devpts"u8, Mounting.NoSuid | Mounting.NoExec, "newinstance,ptmxmode=0666,mode=620,gid=5"u8)) < 0) return result;
         return Part(memory, "shm"u8, mounted, "shm"u8, Mounting.NoSuid | Mounting.NoDev | Mounting.NoExec);
     }
 

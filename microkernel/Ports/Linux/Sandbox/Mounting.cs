@@ -19,7 +19,7 @@ public static unsafe class Mounting
     }
 
     /// <summary>A file system of a type on a directory of the root, made when it is missing; links in the image cannot lead the mount out.</summary>
-    public static nint Type(nint root, ReadOnlySpan<byte> directory, ReadOnlySpan<byte> type, nint flags, ReadOnlySpan<byte> options)
+    public static nint OnPath(nint root, ReadOnlySpan<byte> directory, ReadOnlySpan<byte> type, nint flags, ReadOnlySpan<byte> options)
     {
         nint target = Point(root, directory, true);
         return target < 0 ? target : Over(target, type, flags, options);

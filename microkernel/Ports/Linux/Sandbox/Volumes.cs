@@ -71,7 +71,7 @@ public static unsafe class Volumes
         options.Add("mode=1777"u8);
         if (bytes > 0) { options.Add(",size="u8); options.Add(bytes); }
         text[options.Length] = 0;
-        return Mounting.Type(root, target, "tmpfs"u8, Mounting.NoSuid | Mounting.NoDev, text.Slice(0, options.Length + 1));
+        return Mounting.OnPath(root, target, "tmpfs"u8, Mounting.NoSuid | Mounting.NoDev, text.Slice(0, options.Length + 1));
     }
 
     private static nint Bind(nint root, nint tree, ReadOnlySpan<byte> target)
